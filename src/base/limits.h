@@ -1,0 +1,46 @@
+/*
+ * Every limit of the program, in one place. Those an administrator may change have the same names
+ * in the configuration; these are their defaults or their hard tops.
+ */
+#ifndef CYGNET_BASE_LIMITS_H
+#define CYGNET_BASE_LIMITS_H
+
+enum {
+    /* DNS */
+    LIMIT_GATEWAYS = 8,          /* gateways kept from one delegation answer */
+    LIMIT_GATEWAY_KEYS = 4,      /* keys kept for one gateway */
+    LIMIT_KEY_OCTETS = 1028,     /* a public key in RFC 3110 form: RSA up to 8192 bits */
+    LIMIT_DNS_NAME = 256,
+    LIMIT_DNS_RECORDS = 32,      /* records looked at in one answer */
+    LIMIT_LOOKUPS = 1000,        /* DNS questions in flight (OE-194) */
+    LIMIT_LOOKUP_MS = 8000,      /* a question without an answer by then has timed out */
+
+    /* IKE */
+    LIMIT_IKE_DATAGRAM = 65535 - 28,
+    LIMIT_HALF_OPEN = 10000,     /* phase 1 SAs not yet authenticated (OE-194) */
+    LIMIT_IKE_SAS = 100000,
+    LIMIT_IKE_TRANSFORMS = 16,   /* transforms looked at in one proposal */
+    LIMIT_IKE_PROPOSALS = 16,
+    LIMIT_IKE_PAYLOADS = 32,
+    LIMIT_NONCE_MIN = 8,         /* RFC 2409 section 5 */
+    LIMIT_NONCE_MAX = 256,
+
+    /* OE */
+    LIMIT_INSTANCES = 100000,    /* connection instances (OE-194) */
+    LIMIT_CLASSES = 1024,        /* policy lines */
+
+    /* plane */
+    LIMIT_SPD = 200000,
+    LIMIT_SAD = 200000,
+    LIMIT_HELD_OCTETS = 64 * 1024 * 1024, /* all held datagrams together (OE-023) */
+    LIMIT_REPLAY_WINDOW = 2048,
+    LIMIT_BURST = 32,
+    LIMIT_PACKET = 65536,        /* the largest datagram or super-packet */
+    LIMIT_HEADROOM = 128,        /* in front of a packet: outer headers */
+    LIMIT_TAILROOM = 64,         /* behind it: ESP trailer and ICV */
+
+    /* channel between keyd and plane */
+    LIMIT_PFKEY_MESSAGE = 4096,
+};
+
+#endif

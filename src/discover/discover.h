@@ -1,0 +1,117 @@
+/*
+ * What DNS said about an address or a name, from the point of view of opportunistic encryption:
+ * who may act for it, with which keys, how sure that is and how long it holds. Asks questions
+ * (effects) and understands answers (events); never resolves anything itself and does no IO.
+ *
+ * Pointers inside an effect stay valid until the next call into the engine. Every request gets
+ * exactly one DELEGATION or KEYS effect, at the latest LIMIT_LOOKUP_MS later, also when a limit is
+ * reached (then DISCOVERED_TIMEOUT with the reason in `why`).
+ */
+#ifndef CYGNET_DISCOVER_DISCOVER_H
+#define CYGNET_DISCOVER_DISCOVER_H
+
+#include "base/event.h"
+#include "base/rng.h"
+#include "wire/dnsrec.h"
+
+enum dns_status {
+    DNS_FOUND,
+    DNS_ABSENT,  /* the name or the type does not exist (OE-050) */
+    DNS_BOGUS,   /* validation failed (OE-051) */
+    DNS_TIMEOUT, /* no usable answer: silence, SERVFAIL that is not bogus, no server */
+};
+
+/* A resolver's answer to one question. */
+struct dns_answer {
+    enum dns_status status;
+    bool secure;     /* DNSSEC vouches for it, also for an absence */
+    uint32_t ttl_s;  /* of the records, bounded by the signatures; of the negative answer: SOA MINIMUM (OE-078) */
+    char why[120];   /* for BOGUS and TIMEOUT */
+    size_t count;
+    struct view rdata[LIMIT_DNS_RECORDS];
+};
+
+enum discovered {
+    DISCOVERED_FOUND,
+    DISCOVERED_ABSENT,
+    DISCOVERED_MALFORMED, /* a delegation that is there but wrong (OE-051) */
+    DISCOVERED_BOGUS,
+    DISCOVERED_TIMEOUT,
+};
+
+struct discovered_gateway {
+    uint16_t precedence;
+    struct identity id; /* how to find it; @FQDN only authorizes (OE-147) */
+    uint8_t key_count;
+    struct public_key keys[LIMIT_GATEWAY_KEYS];
+};
+
+/* The answer to "who acts for this address?": gateways sorted by precedence, strongest first. */
+struct delegation {
+    enum discovered status;
+    bool secure;      /* every answer used was vouched for by DNSSEC */
+    mono_t expires;   /* when the answer goes stale (OE-077) */
+    uint8_t count;
+    struct discovered_gateway gateways[LIMIT_GATEWAYS];
+    char why[120];    /* one line for people */
+};
+
+/* The answer to "which keys does this identity have?" */
+struct identity_keys {
+    enum discovered status;
+    bool secure;
+    mono_t expires;
+    uint8_t count;
+    struct public_key keys[LIMIT_GATEWAY_KEYS];
+    char why[120];
+};
+
+enum discover_event_kind { DISCOVER_EV_DELEGATION, DISCOVER_EV_KEYS, DISCOVER_EV_ANSWER };
+
+struct discover_event {
+    enum discover_event_kind kind;
+    uint64_t ticket;        /* DELEGATION, KEYS: the caller's, returned in the effect */
+    struct ip_pair flow;    /* DELEGATION, KEYS: for the trace only; may be zero */
+    struct ip_addr address; /* DELEGATION: whose gateways (OE-047, OE-139) */
+    struct identity id;     /* KEYS: reverse map for an address, forward map for a name (OE-085) */
+    uint64_t serial;        /* ANSWER: of the QUERY; unknown serials are ignored */
+    const struct dns_answer *answer;
+};
+
+enum discover_effect_kind { DISCOVER_FX_QUERY, DISCOVER_FX_DELEGATION, DISCOVER_FX_KEYS };
+
+struct discover_effect {
+    enum discover_effect_kind kind;
+    uint64_t serial;              /* QUERY */
+    uint16_t type;                /* QUERY: DNS_TYPE_... */
+    char name[LIMIT_DNS_NAME];    /* QUERY: with the final dot */
+    uint64_t ticket;              /* DELEGATION, KEYS */
+    const struct delegation *delegation;
+    const struct identity_keys *keys;
+};
+
+struct discover_config {
+    bool ask_ipseckey;         /* also ask for IPSECKEY where no TXT delegation is (OE-138) */
+    bool insecure_only_to_self;/* an unsigned delegation may only name the address itself (OE-055, OE-056) */
+    uint32_t lookup_ms;        /* 0: LIMIT_LOOKUP_MS */
+    uint32_t lookups;          /* 0: LIMIT_LOOKUPS */
+};
+
+struct discover_env {
+    struct rng rng;
+    struct event_sink trace;
+};
+
+struct discover;
+
+MUST_USE enum err discover_new(const struct discover_config *config, const struct discover_env *env,
+                               struct discover **ret);
+void discover_free(struct discover *d);
+MUST_USE enum err discover_input(struct discover *d, mono_t now, const struct discover_event *event);
+void discover_timer(struct discover *d, mono_t now);
+mono_t discover_next_deadline(const struct discover *d);
+/* False: no more effects. */
+bool discover_next_effect(struct discover *d, struct discover_effect *ret);
+size_t discover_pending(const struct discover *d);
+
+#endif

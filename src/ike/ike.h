@@ -1,0 +1,133 @@
+/*
+ * The keying engine: every IKE SA of this daemon, as initiator and responder. Datagrams, answers
+ * and requests come in as events; datagrams, questions, SA installs and results go out as effects.
+ * No IO, no clock, no private key: signatures are asked for.
+ *
+ * A request with a ticket gets exactly one CHILD_UP or CHILD_FAILED. Questions (NEED_...) carry a
+ * serial and the exchange sleeps until an event brings that serial back; a stale serial is ignored.
+ * Pointers inside an effect stay valid until the next call into the engine. Nothing lasting is
+ * changed by a message before that message is authenticated.
+ */
+#ifndef CYGNET_IKE_IKE_H
+#define CYGNET_IKE_IKE_H
+
+#include "base/err.h"
+#include "base/event.h"
+#include "base/rng.h"
+#include "crypto/key.h"
+#include "wire/identity.h"
+#include "wire/sa.h"
+
+struct ike_config {
+    struct identity id;        /* ours in phase 1; IDENTITY_NONE: the local address used (OE-124) */
+    bool legacy;               /* also the draft's 3DES, MD5, SHA-1, groups 2 and 5 (OE-119, OE-132) */
+    uint32_t retransmit_ms;    /* first retransmission; doubles each time; 0: 500 */
+    uint32_t give_up_ms;       /* silence this long ends an exchange; 0: 20000 (OE-061, OE-062) */
+    uint32_t ike_lifetime_s;   /* 0: 3 hours */
+    uint32_t child_lifetime_s; /* hard; soft is 90% less jitter; 0: 1 hour */
+    uint64_t child_octets;     /* hard limit; 0: none */
+    uint32_t half_open;        /* 0: LIMIT_HALF_OPEN */
+};
+
+struct ike_env {
+    struct rng rng;
+    struct event_sink trace;
+};
+
+enum ike_event_kind {
+    IKE_EV_DATAGRAM,     /* local, remote, bytes, natt */
+    IKE_EV_INITIATE,     /* ticket, local.addr, remote.addr, flow, peer_id, keys: make a tunnel for flow */
+    IKE_EV_PEER_KEYS,    /* serial, ok, keys: answers NEED_KEYS */
+    IKE_EV_SIGNED,       /* serial, ok, bytes = signature: answers NEED_SIGNATURE */
+    IKE_EV_AUTHORIZED,   /* serial, ok, ticket: answers NEED_AUTHORIZATION */
+    IKE_EV_SPI,          /* serial, ok, spi: answers NEED_SPI */
+    IKE_EV_INSTALLED,    /* serial, ok: answers INSTALL */
+    IKE_EV_DELETE_CHILD, /* ticket: delete all its child SAs, tell the peer (OE-082, OE-105) */
+    IKE_EV_CANCEL,       /* ticket: forget the request; no CHILD_... effect follows */
+    IKE_EV_SHUTDOWN,     /* delete everything, answer nothing new (OE-173, OE-174) */
+};
+
+struct ike_event {
+    enum ike_event_kind kind;
+    uint64_t ticket;
+    uint64_t serial;
+    bool ok;
+    bool natt; /* DATAGRAM: came through port 4500 (marker already removed) */
+    struct ip_endpoint local, remote;
+    struct view bytes;
+    struct ip_pair flow; /* INITIATE: src is our client, dst the peer's */
+    struct identity peer_id;
+    const struct public_key *keys;
+    size_t key_count;
+    spi_t spi;
+};
+
+enum ike_failure {
+    IKE_FAILURE_SILENT,    /* failure 1: no answer (OE-060) */
+    IKE_FAILURE_REFUSED,   /* failure 2: phase 1 up, phase 2 refused or unanswered (OE-063) */
+    IKE_FAILURE_SIGNATURE, /* failure 3: the peer could not prove its key (OE-065) */
+    IKE_FAILURE_OTHER,     /* anything else (OE-067) */
+};
+
+enum ike_effect_kind {
+    IKE_FX_SEND,               /* local, remote, natt, bytes */
+    IKE_FX_NEED_KEYS,          /* serial, peer_id, peer: responder wants the initiator's keys (OE-085) */
+    IKE_FX_PEER_AUTHENTICATED, /* peer, peer_id, initiator */
+    IKE_FX_NEED_SIGNATURE,     /* serial, bytes = HASH to sign */
+    IKE_FX_NEED_AUTHORIZATION, /* serial, peer, peer_id, key, flow: may it have this tunnel? (OE-092) */
+    IKE_FX_NEED_SPI,           /* serial, peer, local: an inbound SPI */
+    IKE_FX_INSTALL,            /* serial, ticket, sas, sa_count: before the next message (OE-185, OE-186) */
+    IKE_FX_CHILD_UP,           /* ticket, initiator, peer, flow, spi_in, spi_out, suite */
+    IKE_FX_CHILD_FAILED,       /* ticket, failure, text */
+    IKE_FX_CHILD_DELETED,      /* ticket, spi_in, spi_out: by the peer (OE-069) or after our Delete */
+    IKE_FX_REMOVE_SA,          /* spi, inbound, peer, local: take it out of the SAD */
+};
+
+struct ike_effect {
+    enum ike_effect_kind kind;
+    uint64_t serial;
+    uint64_t ticket;
+    bool natt;
+    bool initiator;
+    bool inbound;
+    struct ip_endpoint local, remote;
+    struct ip_addr peer; /* the other gateway */
+    struct identity peer_id;
+    struct ip_pair flow; /* src is our side's client, dst the peer's */
+    struct view bytes;
+    const struct public_key *key; /* the one that authenticated the peer */
+    const struct sa_params *sas;
+    size_t sa_count;
+    spi_t spi, spi_in, spi_out;
+    struct esp_suite suite;
+    enum ike_failure failure;
+    char text[120];
+};
+
+struct ike;
+
+MUST_USE enum err ike_new(const struct ike_config *config, const struct ike_env *env,
+                          struct ike **ret);
+void ike_free(struct ike *ike);
+/* Errors say why an event was dropped; they are also counted and traced. */
+enum err ike_input(struct ike *ike, mono_t now, const struct ike_event *event);
+void ike_timer(struct ike *ike, mono_t now);
+mono_t ike_next_deadline(const struct ike *ike);
+bool ike_next_effect(struct ike *ike, struct ike_effect *ret);
+
+/* For status: walks every IKE SA; `i` from 0 up. False: no more. */
+struct ike_sa_info {
+    struct ip_endpoint local, remote;
+    uint8_t cookies[16];
+    bool initiator, established;
+    struct identity peer_id;
+    const char *state;
+    char suite[64];
+    mono_t since, expires;
+    size_t children;
+};
+bool ike_sa_info(const struct ike *ike, size_t i, struct ike_sa_info *ret);
+/* Named drop counters; `i` from 0 up. False: no more. */
+bool ike_counter(const struct ike *ike, size_t i, const char **ret_name, uint64_t *ret_value);
+
+#endif

@@ -1,0 +1,99 @@
+/*
+ * PF_KEYv2 (RFC 2367) with named extensions of ours: the channel between keyd and plane, and a
+ * kernel's PF_KEY. One message is one flat struct; fields are meaningful where `has` says so.
+ * Views point into the parsed bytes. 64-bit alignment and host byte order as in the RFC.
+ */
+#ifndef CYGNET_WIRE_PFKEY_H
+#define CYGNET_WIRE_PFKEY_H
+
+#include "base/builder.h"
+#include "base/err.h"
+#include "base/limits.h"
+#include "wire/sa.h"
+
+enum pfkey_type {
+    PFKEY_GETSPI = 1,
+    PFKEY_UPDATE = 2,
+    PFKEY_ADD = 3,
+    PFKEY_DELETE = 4,
+    PFKEY_GET = 5, /* with PFKEY_HAS_LAST_USE: last-use query */
+    PFKEY_ACQUIRE = 6,
+    PFKEY_REGISTER = 7,
+    PFKEY_EXPIRE = 8,
+    PFKEY_FLUSH = 9,
+    PFKEY_DUMP = 10,
+    PFKEY_X_PROMISC = 11,
+    /* ours, outside the range kernels use */
+    PFKEY_X_POLICY_SET = 64,    /* an SPD entry: flow, verdict, SPI for encrypt */
+    PFKEY_X_POLICY_DELETE = 65,
+    PFKEY_X_POLICY_GET = 66,    /* last use of the SPD entry and the inbound SA */
+    PFKEY_X_POLICY_DUMP = 67,
+    PFKEY_X_TRACE = 68,         /* plane to keyd: something to show (first datagram held, first ESP out ...) */
+    PFKEY_X_UNKNOWN_SPI = 69,   /* plane to keyd: ESP for an SPI that isn't there, rate limited (OE-072) */
+    PFKEY_X_COUNTERS = 70,      /* named counters of the plane */
+};
+
+enum pfkey_satype { PFKEY_SATYPE_UNSPEC = 0, PFKEY_SATYPE_AH = 2, PFKEY_SATYPE_ESP = 3 };
+
+/* The verdict extension: the draft's five SPD states (OE-015, OE-016). */
+enum pfkey_verdict {
+    PFKEY_VERDICT_NONE,
+    PFKEY_VERDICT_HOLD,
+    PFKEY_VERDICT_PASS,
+    PFKEY_VERDICT_DENY,
+    PFKEY_VERDICT_ENCRYPT,
+};
+
+enum pfkey_trace {
+    PFKEY_TRACE_FIRST_HELD,     /* step (5) of Figure 6 */
+    PFKEY_TRACE_RELEASED,       /* held datagrams released under the new verdict */
+    PFKEY_TRACE_DISCARDED,      /* held datagrams discarded */
+    PFKEY_TRACE_FIRST_OUT,      /* first ESP packet of an SA sent: (6) or (9) */
+    PFKEY_TRACE_FIRST_IN,       /* first inner datagram of an SA delivered: (7) or (10) */
+    PFKEY_TRACE_SECOND_OUT,     /* (12) */
+};
+
+enum pfkey_has {
+    PFKEY_HAS_SA = 1 << 0,        /* sa: the whole of struct sa_params but its keys */
+    PFKEY_HAS_KEYS = 1 << 1,      /* cipher_key and auth_key in sa */
+    PFKEY_HAS_FLOW = 1 << 2,
+    PFKEY_HAS_VERDICT = 1 << 3,
+    PFKEY_HAS_SPI_RANGE = 1 << 4,
+    PFKEY_HAS_LAST_USE = 1 << 5,
+    PFKEY_HAS_COUNTS = 1 << 6,    /* lifetime current: octets, packets, age */
+    PFKEY_HAS_TRACE = 1 << 7,
+    PFKEY_HAS_EXPIRE_HARD = 1 << 8, /* on EXPIRE; soft without it */
+    PFKEY_HAS_COUNTER = 1 << 9,
+    PFKEY_HAS_PEER = 1 << 10,
+    PFKEY_HAS_TICKET = 1 << 11,
+};
+
+struct pfkey_message {
+    uint8_t type;     /* enum pfkey_type */
+    uint8_t error;    /* errno in a reply, 0: fine */
+    uint8_t satype;
+    uint32_t seq;     /* replies carry the request's */
+    uint32_t pid;
+    uint32_t has;     /* enum pfkey_has */
+    struct sa_params sa;
+    struct ip_pair flow;      /* SPD selector: inner source and destination, as datagrams travel out */
+    uint8_t verdict;          /* enum pfkey_verdict */
+    uint32_t spi_min, spi_max;
+    int64_t idle_ms;          /* LAST_USE: since the last datagram in either direction; -1: never */
+    uint64_t octets, packets, age_s;
+    uint8_t trace;            /* enum pfkey_trace */
+    char counter_name[40];
+    uint64_t counter;
+    struct ip_addr peer;      /* the other gateway */
+    uint64_t ticket;
+};
+
+/* ERR_SYNTAX, ERR_SHORT, ERR_REPEATED (an extension twice), ERR_MISSING (what this type must carry),
+ * ERR_UNSUPPORTED (an unknown type); unknown extensions are skipped. */
+MUST_USE enum err pfkey_parse(struct view bytes, struct pfkey_message *ret);
+/* At most LIMIT_PFKEY_MESSAGE octets. */
+MUST_USE enum err pfkey_build(const struct pfkey_message *message, struct span room,
+                              size_t *ret_len);
+const char *pfkey_type_name(uint8_t type);
+
+#endif

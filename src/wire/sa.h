@@ -1,0 +1,81 @@
+/*
+ * What a security association is, as plain values that IKE negotiates, the PF_KEY channel carries
+ * and the plane installs. Owns nothing; holds keys, so wipe it with sa_params_wipe() when done.
+ */
+#ifndef CYGNET_WIRE_SA_H
+#define CYGNET_WIRE_SA_H
+
+#include "base/addr.h"
+#include "base/secret.h"
+
+typedef struct {
+    uint32_t value; /* host order; 1..255 are reserved, 0 means none */
+} spi_t;
+
+enum esp_cipher {
+    ESP_CIPHER_NONE,
+    ESP_CIPHER_AES_GCM, /* RFC 4106, ICV of 16 octets; the key is followed by a 4-octet salt */
+    ESP_CIPHER_AES_CBC, /* RFC 3602 */
+    ESP_CIPHER_3DES_CBC /* RFC 2451; only under the legacy switch (OE-132) */
+};
+
+enum esp_auth {
+    ESP_AUTH_NONE, /* only with AES_GCM */
+    ESP_AUTH_HMAC_SHA2_256_128,
+    ESP_AUTH_HMAC_SHA2_384_192,
+    ESP_AUTH_HMAC_SHA2_512_256,
+    ESP_AUTH_HMAC_SHA1_96,
+    ESP_AUTH_HMAC_MD5_96
+};
+
+struct esp_suite {
+    uint8_t cipher; /* enum esp_cipher */
+    uint8_t auth;   /* enum esp_auth */
+    uint16_t key_bits; /* 128, 192 or 256 for AES; 192 for 3DES */
+    bool esn;       /* 64-bit sequence numbers (RFC 4303 section 2.2.1) */
+};
+
+enum { SA_KEY_MAX = 36, SA_AUTH_KEY_MAX = 64 };
+
+/* A limit of zero means none. */
+struct sa_lifetime {
+    uint64_t octets;
+    uint64_t packets;
+    uint64_t seconds; /* since the SA was added */
+};
+
+enum sa_interface { SA_OPPORTUNISTIC, SA_CONFIGURED }; /* oe0 or vpn0 (OE-188) */
+
+struct sa_params {
+    spi_t spi;
+    bool inbound;
+    uint8_t interface;       /* enum sa_interface */
+    struct esp_suite suite;
+    struct ip_addr outer_src, outer_dst;
+    uint16_t udp_src, udp_dst; /* UDP encapsulation (RFC 3948); 0: native ESP, protocol 50 */
+    struct ip_prefix inner_src, inner_dst; /* selectors, in the direction of travel (OE-190) */
+    struct sa_lifetime soft, hard;
+    uint64_t ticket;         /* the OE connection it belongs to; 0: none */
+    uint8_t cipher_key[SA_KEY_MAX]; /* with the salt, for AES-GCM */
+    uint8_t cipher_key_len;
+    uint8_t auth_key[SA_AUTH_KEY_MAX];
+    uint8_t auth_key_len;
+};
+
+/* Octets of keying material the suite takes: cipher key and salt, then authentication key. */
+size_t esp_suite_cipher_key_len(const struct esp_suite *suite);
+size_t esp_suite_auth_key_len(const struct esp_suite *suite);
+size_t esp_suite_icv_len(const struct esp_suite *suite);
+size_t esp_suite_iv_len(const struct esp_suite *suite);
+size_t esp_suite_block_len(const struct esp_suite *suite); /* padding unit: 4 for GCM */
+bool esp_suite_valid(const struct esp_suite *suite);
+/* "AES-GCM-256 ESN", "AES-CBC-128 HMAC-SHA2-256-128". */
+#define ESP_SUITE_TEXT_MAX 48
+char *esp_suite_format(const struct esp_suite *suite, char *ret);
+
+static inline void sa_params_wipe(struct sa_params *sa)
+{
+    secret_wipe(sa, sizeof(*sa));
+}
+
+#endif
