@@ -56,14 +56,26 @@ wait_for() {
 
 # capture PORT FILE: record what passes one port of the public net, headers only.
 capture() {
-    "$ROOT/lab/lab" exec wild tcpdump -i "$1" -n -s 128 -B 65536 -U -Z root -w "$2" 2>"$2.log" &
+    "$ROOT/lab/lab" exec wild tcpdump --immediate-mode -i "$1" -n -s 128 -B 65536 \
+        -U -Z root -w "$2" 2>"$2.log" &
     CAPTURE=$!
     BACKGROUND+=("$CAPTURE")
     wait_for 5 "tcpdump on $1" grep -q 'listening on' "$2.log"
 }
 
-# end_capture FILE: stop it and check that nothing was missed.
+# all_written LOG: has tcpdump written every packet that its filter took? (SIGUSR1 makes it say.)
+all_written() {
+    local captured received
+    kill -USR1 "$CAPTURE"
+    sleep 0.05
+    read -r captured received < <(sed -nE \
+        's/^tcpdump: ([0-9]+) packets? captured, ([0-9]+) packets? received.*/\1 \2/p' "$1" | tail -n 1)
+    [ -n "$captured" ] && [ "$captured" = "$received" ]
+}
+
+# end_capture FILE: stop it once all is written, and check that nothing was missed.
 end_capture() {
+    wait_for 10 "the end of the capture" all_written "$1.log"
     kill -INT "$CAPTURE"
     wait "$CAPTURE" || true
     grep -q '^0 packets dropped by kernel' "$1.log" ||
