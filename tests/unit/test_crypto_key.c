@@ -160,7 +160,7 @@ static void test_pem_damaged(void **state)
                          ERR_OK);
         private_key_free(loaded);
     }
-    assert_true(refused > 20);
+    assert_true(refused >= 10); /* at least those in the modulus */
     free(pem);
 }
 
