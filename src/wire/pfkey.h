@@ -5,7 +5,7 @@
  * pfkey_message_wipe() when done.
  *
  * A request is answered by one message of its type with its seq; `error` is an errno, and then
- * nothing else is carried. DUMP, X_POLICY_DUMP and X_COUNTERS are answered by a message for each
+ * nothing else is carried. What the plane says unasked has pid 0. DUMP, X_POLICY_DUMP and X_COUNTERS are answered by a message for each
  * entry and a last one that has only PFKEY_HAS_END; all carry the request's seq (RFC 2367 leaves
  * open how a dump ends, and systems differ).
  */
@@ -107,6 +107,12 @@ MUST_USE enum err pfkey_build(const struct pfkey_message *message, struct span r
                               size_t *ret_len);
 const char *pfkey_type_name(uint8_t type); /* "POLICY_SET"; "?" if unknown */
 const char *pfkey_verdict_name(uint8_t verdict); /* "encrypt"; "?" if unknown */
+
+/* The answer to a dump is over: with PFKEY_HAS_END, or with an error. */
+static inline bool pfkey_dump_is_last(const struct pfkey_message *message)
+{
+    return message->error != 0 || (message->has & PFKEY_HAS_END) != 0;
+}
 
 static inline void pfkey_message_wipe(struct pfkey_message *message)
 {
