@@ -2,7 +2,13 @@
  * The configuration parser: what each key does, and that every mistake is reported at its place with
  * its remedy.
  */
-#include "testing.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
 
 #include "daemon/config.h"
 
