@@ -9,7 +9,8 @@
 static struct public_key key_3, key_2048, key_8192; /* exponent 3, 65537 and 65537 */
 static char text_3[512], text_2048[512], text_8192[2048];
 
-static void make_key(unsigned bits, const char *exponent, struct public_key *ret, char *ret_text)
+static void make_key(unsigned bits, const char *exponent, struct public_key *ret,
+                     struct span text_room)
 {
     uint64_t seed = bits;
     uint8_t octets[LIMIT_KEY_OCTETS];
@@ -22,7 +23,7 @@ static void make_key(unsigned bits, const char *exponent, struct public_key *ret
     octets[b.len + bits / 8 - 1] |= 1;
     b.len += bits / 8;
     assert_int_equal(public_key_from_rfc3110(builder_written(&b), ret), ERR_OK);
-    struct builder text = builder_on(span_of(ret_text, 2000));
+    struct builder text = builder_on(text_room);
     base64_encode(&text, builder_written(&b));
     builder_u8(&text, 0);
     assert_false(text.bad);
@@ -31,9 +32,9 @@ static void make_key(unsigned bits, const char *exponent, struct public_key *ret
 static int make_keys(void **state)
 {
     (void)state;
-    make_key(1024, "03", &key_3, text_3);
-    make_key(2048, "010001", &key_2048, text_2048);
-    make_key(8192, "010001", &key_8192, text_8192);
+    make_key(1024, "03", &key_3, span_of(text_3, sizeof(text_3)));
+    make_key(2048, "010001", &key_2048, span_of(text_2048, sizeof(text_2048)));
+    make_key(8192, "010001", &key_8192, span_of(text_8192, sizeof(text_8192)));
     return 0;
 }
 
