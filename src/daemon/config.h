@@ -42,6 +42,11 @@ struct config_lifespans {
     uint32_t first_s, normal_s, low_s; /* OE-097, OE-098, OE-062 */
 };
 
+/* How much strangers may make us hold at once (OE-194). */
+struct config_limits {
+    uint32_t half_open, ike_sas, instances, lookups;
+};
+
 struct cygnet_config {
     char outside[CONFIG_INTERFACE_MAX];
     char key[CONFIG_PATH_MAX];
@@ -51,13 +56,16 @@ struct cygnet_config {
     struct config_dns dns;
     struct config_users users;
     struct config_lifespans lifespans;
+    struct config_limits limits;
     uint32_t wait_s;          /* for a silent gateway (OE-061) */
     bool legacy_algorithms;   /* 3DES, MD5, SHA-1, groups 2 and 5 */
     bool icmp_on_deny;        /* OE-028 */
     enum config_classifier classifier;
     enum oe_class_kind fallback; /* where no policy line matches (OE-042) */
+    /* Sources x destinations of every policy line. Without a policy: one OE-permissive class for
+     * everything (OE-039). */
     size_t class_count;
-    struct oe_class classes[LIMIT_CLASSES]; /* sources x destinations of every policy line */
+    struct oe_class classes[LIMIT_CLASSES];
 };
 
 /* False: ret_error holds one line for people, CONFIG_ERROR_MAX octets; ret is untouched.
