@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/secret.h"
-#include "daemon/channel.h"
+#include "daemon/seqpacket.h"
 #include "daemon/log.h"
 
 enum { KEEPER_PEM_MAX = 64 * 1024 };
@@ -68,20 +68,20 @@ static bool restrict_system_calls(void)
 static void greet(const struct keeper *keeper, int channel)
 {
     size_t len = keeper_hello(keeper, span_of(reply, sizeof(reply)));
-    channel_send_wait(channel, view_of(reply, len));
+    seqpacket_send_wait(channel, view_of(reply, len));
 }
 
 /* False: keyd has gone. */
 static bool serve(const struct keeper *keeper, int channel)
 {
     struct view request;
-    enum channel_result result =
-        channel_receive(channel, span_of(buffer, sizeof(buffer)), &request);
-    if (result != CHANNEL_OK)
-        return result == CHANNEL_AGAIN;
+    enum seqpacket_result result =
+        seqpacket_receive(channel, span_of(buffer, sizeof(buffer)), &request);
+    if (result != SEQPACKET_OK)
+        return result == SEQPACKET_AGAIN;
 
     size_t len = keeper_answer(keeper, request, span_of(reply, sizeof(reply)));
-    return len == 0 || channel_send_wait(channel, view_of(reply, len)) == CHANNEL_OK;
+    return len == 0 || seqpacket_send_wait(channel, view_of(reply, len)) == SEQPACKET_OK;
 }
 
 /* False: the parent has gone. */

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/map.h"
-#include "daemon/channel.h"
+#include "daemon/seqpacket.h"
 #include "daemon/log.h"
 
 enum { DNS_CLASS_IN = 1, RESOLVER_FILES = 4096 };
@@ -71,7 +71,7 @@ static void send_answer(struct resolver *r, uint64_t serial, const struct dns_an
         len = ipc_build(&message, span_of(reply, sizeof(reply)));
     }
     if (r->channel >= 0)
-        channel_send_wait(r->channel, view_of(reply, len)); /* end of file tells of a partner gone */
+        seqpacket_send_wait(r->channel, view_of(reply, len)); /* end of file tells of a partner gone */
 }
 
 static void on_answer(void *ctx, int error, struct ub_result *result)
@@ -129,14 +129,14 @@ static void on_channel(evutil_socket_t fd, short what, void *ctx)
     struct view bytes;
     (void)what;
 
-    switch (channel_receive(fd, span_of(buffer, sizeof(buffer)), &bytes)) {
-    case CHANNEL_OK:
+    switch (seqpacket_receive(fd, span_of(buffer, sizeof(buffer)), &bytes)) {
+    case SEQPACKET_OK:
         if (ipc_parse(bytes, &message) == ERR_OK)
             on_message(r, &message);
         break;
-    case CHANNEL_AGAIN:
+    case SEQPACKET_AGAIN:
         break;
-    case CHANNEL_GONE:
+    case SEQPACKET_GONE:
         close_channel(r);
         break;
     }
