@@ -295,7 +295,7 @@ static void add_row(struct story *s, const struct side *side, const struct event
         snprintf(text->text, sizeof(text->text), "%s", r->title);
         return;
     }
-    int len = snprintf(text->text, sizeof(text->text), "%+lld ms  %s",
+    int len = snprintf(text->text, sizeof(text->text), "%+5lld ms  %s",
                        (long long)mono_since(r->at, s->start), r->title);
     if (s->in->details && r->detail[0] != '\0')
         snprintf(text->text + len, sizeof(text->text) - (size_t)len, ": %s", r->detail);
