@@ -144,9 +144,8 @@ void rig_receive(struct rig *rig, struct view octets, const struct packet_outer 
     memset(room, 0xdb, sizeof(room));
 }
 
-void rig_send(struct rig *rig, const struct rig_datagram *datagram)
+static void write_datagram(const struct rig_datagram *datagram, uint8_t *ret)
 {
-    static uint8_t octets[LIMIT_PACKET];
     struct ip_header header = {
         .src = datagram->flow.src,
         .dst = datagram->flow.dst,
@@ -157,9 +156,33 @@ void rig_send(struct rig *rig, const struct rig_datagram *datagram)
         .ttl = 64,
         .dont_fragment = datagram->dont_fragment,
     };
-    memset(octets, datagram->mark, datagram->len);
-    ip_header_write(&header, octets);
+    memset(ret, datagram->mark, datagram->len);
+    ip_header_write(&header, ret);
+}
+
+void rig_send(struct rig *rig, const struct rig_datagram *datagram)
+{
+    static uint8_t octets[LIMIT_PACKET];
+    write_datagram(datagram, octets);
     rig_send_octets(rig, view_of(octets, datagram->len));
+}
+
+void rig_send_burst(struct rig *rig, const struct ip_pair *flow, uint8_t mark, size_t count)
+{
+    enum { LEN = 60, ROOM = LIMIT_HEADROOM + LEN + LIMIT_TAILROOM };
+    static uint8_t rooms[LIMIT_BURST][ROOM];
+    struct packet packets[LIMIT_BURST], *burst[LIMIT_BURST];
+
+    assert(count <= LIMIT_BURST);
+    for (size_t i = 0; i < count; i++) {
+        struct rig_datagram d = {.flow = *flow, .len = LEN, .mark = (uint8_t)(mark + i)};
+        write_datagram(&d, rooms[i] + LIMIT_HEADROOM);
+        packets[i] = (struct packet){
+            .base = rooms[i], .room = ROOM, .at = LIMIT_HEADROOM, .len = LEN};
+        burst[i] = &packets[i];
+    }
+    plane_outbound(rig->plane, rig->now, burst, count);
+    memset(rooms, 0xdb, sizeof(rooms));
 }
 
 void rig_send_mark(struct rig *rig, const struct ip_pair *flow, uint8_t mark)

@@ -49,6 +49,8 @@ struct rig_datagram {
 };
 void rig_send(struct rig *rig, const struct rig_datagram *datagram);
 void rig_send_mark(struct rig *rig, const struct ip_pair *flow, uint8_t mark); /* 60 octets */
+/* Up to LIMIT_BURST of 60 octets at once, marked mark, mark + 1, ... */
+void rig_send_burst(struct rig *rig, const struct ip_pair *flow, uint8_t mark, size_t count);
 /* Any octets, out or in. */
 void rig_send_octets(struct rig *rig, struct view octets);
 void rig_receive(struct rig *rig, struct view octets, const struct packet_outer *outer);
