@@ -66,12 +66,21 @@ struct identity_keys {
     char why[120];
 };
 
+/* What the answer is for; it chooses the step labels of the draft's Figure 6 in the trace. KEYS is
+ * always for authentication: 5F1 and 5F2. */
+enum discover_purpose {
+    PURPOSE_INITIATE,  /* whom to contact for a new flow: 5B, 5C */
+    PURPOSE_AUTHORIZE, /* may the peer act for this client: 5H1, 5H2 */
+    PURPOSE_RECHECK,   /* is an old answer still true (OE-077): no label */
+};
+
 enum discover_event_kind { DISCOVER_EV_DELEGATION, DISCOVER_EV_KEYS, DISCOVER_EV_ANSWER };
 
 struct discover_event {
     enum discover_event_kind kind;
     uint64_t ticket;        /* DELEGATION, KEYS: the caller's, returned in the effect */
     struct ip_pair flow;    /* DELEGATION, KEYS: for the trace only; may be zero */
+    enum discover_purpose purpose; /* DELEGATION: for the trace only */
     struct ip_addr address; /* DELEGATION: whose gateways (OE-047, OE-139) */
     struct identity id;     /* KEYS: reverse map for an address, forward map for a name (OE-085) */
     uint64_t serial;        /* ANSWER: of the QUERY; unknown serials are ignored */
@@ -95,6 +104,7 @@ struct discover_config {
     bool insecure_only_to_self;/* an unsigned delegation may only name the address itself (OE-055, OE-056) */
     uint32_t lookup_ms;        /* 0: LIMIT_LOOKUP_MS */
     uint32_t lookups;          /* 0: LIMIT_LOOKUPS */
+    uint32_t cache;            /* 0: LIMIT_DNS_CACHE */
 };
 
 struct discover_env {

@@ -83,7 +83,7 @@ enum oe_event_kind {
     OE_EV_SOFT_EXPIRE,      /* ticket, spi_in or spi_out (OE-070) */
     OE_EV_HARD_EXPIRE,      /* ticket, spi_in or spi_out (OE-031) */
     OE_EV_LAST_USE,         /* ticket, flow, idle_ms: answers LAST_USE_QUERY; idle_ms < 0: never used */
-    OE_EV_ADOPT,            /* flow, peer, spi_in, spi_out, verdict: found in the plane after a restart */
+    OE_EV_ADOPT,            /* ticket, flow, peer, spi_in, spi_out, suite, verdict: found in the plane after a restart */
     OE_EV_HINT,             /* peer: unknown SPI or ICMP, forgeable (OE-072, OE-073) */
     OE_EV_SHUTDOWN,
 };
@@ -108,10 +108,10 @@ struct oe_event {
 };
 
 enum oe_effect_kind {
-    OE_FX_POLICY,            /* ticket, flow, verdict, spi_out, peer: set the SPD entry */
+    OE_FX_POLICY,            /* ticket, flow, verdict, spi_out, local, peer: set the SPD entry */
     OE_FX_POLICY_REMOVE,     /* ticket, flow (OE-081) */
-    OE_FX_REMOVE_SA,         /* ticket, spi_in, spi_out, peer: adopted SAs that ike doesn't know */
-    OE_FX_LOOKUP_DELEGATION, /* ticket, address */
+    OE_FX_REMOVE_SA,         /* ticket, spi_in, spi_out, local, peer: adopted SAs that ike doesn't know */
+    OE_FX_LOOKUP_DELEGATION, /* ticket, address, purpose, flow (for the trace) */
     OE_FX_LOOKUP_KEYS,       /* ticket, peer_id */
     OE_FX_IKE_INITIATE,      /* ticket, local, peer, peer_id, keys, key_count, flow */
     OE_FX_IKE_PEER_KEYS,     /* serial, ok, keys, key_count */
@@ -129,6 +129,7 @@ struct oe_effect {
     struct ip_pair flow;
     struct ip_addr local, peer;
     struct ip_addr address;
+    enum discover_purpose purpose;
     struct identity peer_id;
     enum oe_verdict verdict;
     spi_t spi_in, spi_out;

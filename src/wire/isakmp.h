@@ -85,7 +85,7 @@ struct isakmp_attribute {
     uint16_t type;
     bool is_long;      /* TLV form */
     uint64_t value;    /* of a basic one, or of a long one of at most 8 octets */
-    struct view bytes; /* of a long one */
+    struct view bytes; /* of a long one; where ptr is NULL, it is built from value in 4 or 8 octets */
 };
 
 struct isakmp_transform {
@@ -110,6 +110,8 @@ struct isakmp_sa {
     struct isakmp_proposal proposals[LIMIT_IKE_PROPOSALS];
 };
 
+/* ERR_UNSUPPORTED: not the IPsec DOI with SIT_IDENTITY_ONLY. ERR_LIMIT: more proposals or attributes
+ * than fit; of the transforms of a proposal the first LIMIT_IKE_TRANSFORMS are kept. */
 MUST_USE enum err isakmp_sa_parse(struct view body, struct isakmp_sa *ret);
 void isakmp_sa_build(struct builder *b, const struct isakmp_sa *sa); /* the body */
 

@@ -1,0 +1,388 @@
+#include "control/internal.h"
+
+#include <stdlib.h>
+
+void control_push(struct control *c, const struct control_effect *effect)
+{
+    struct control_effect copy = *effect;
+    uint8_t *octets = NULL;
+
+    if (effect->bytes.len != 0) {
+        octets = malloc(effect->bytes.len);
+        if (octets == NULL) {
+            c->counters[CONTROL_COUNT_effects_lost]++;
+            return;
+        }
+        memcpy(octets, effect->bytes.ptr, effect->bytes.len);
+        copy.bytes.ptr = octets;
+    }
+    if (!fifo_push(&c->effects, &copy)) {
+        free(octets);
+        c->counters[CONTROL_COUNT_effects_lost]++;
+    }
+}
+
+/* They may hold keys on their way to the plane. */
+static void drop_octets(struct view *octets)
+{
+    uint8_t *ptr = (uint8_t *)(uintptr_t)octets->ptr;
+    if (ptr != NULL)
+        secret_wipe(ptr, octets->len);
+    free(ptr);
+    *octets = view_of(NULL, 0);
+}
+
+bool control_next_effect(struct control *c, struct control_effect *ret)
+{
+    struct control_effect effect;
+
+    drop_octets(&c->handed_out);
+    if (!fifo_pop(&c->effects, &effect))
+        return false;
+    c->handed_out = effect.bytes;
+    *ret = effect;
+    return true;
+}
+
+static void from_discover(struct control *c, mono_t now, const struct discover_effect *fx)
+{
+    struct control_effect query = {
+        .kind = CONTROL_FX_QUERY, .serial = fx->serial, .type = fx->type};
+    struct oe_event found = {.ticket = fx->ticket};
+
+    switch (fx->kind) {
+    case DISCOVER_FX_QUERY:
+        memcpy(query.name, fx->name, sizeof(query.name));
+        control_push(c, &query);
+        break;
+    case DISCOVER_FX_DELEGATION:
+        found.kind = OE_EV_DELEGATION;
+        found.delegation = fx->delegation;
+        oe_input(c->oe, now, &found);
+        break;
+    case DISCOVER_FX_KEYS:
+        found.kind = OE_EV_KEYS;
+        found.keys = fx->keys;
+        oe_input(c->oe, now, &found);
+        break;
+    }
+}
+
+static void oe_asks_discover(struct control *c, mono_t now, const struct oe_effect *fx)
+{
+    struct discover_event ask = {
+        .kind = fx->kind == OE_FX_LOOKUP_KEYS ? DISCOVER_EV_KEYS : DISCOVER_EV_DELEGATION,
+        .ticket = fx->ticket,
+        .flow = fx->flow,
+        .address = fx->address,
+        .id = fx->peer_id,
+    };
+    /* A refusal still yields the effect that answers the ticket (discover.h). */
+    if (discover_input(c->discover, now, &ask) != ERR_OK)
+        c->counters[CONTROL_COUNT_effects_lost]++;
+}
+
+static void oe_tells_ike(struct control *c, mono_t now, const struct oe_effect *fx)
+{
+    struct ike_event event = {
+        .ticket = fx->ticket,
+        .serial = fx->serial,
+        .ok = fx->ok,
+        .local = {.addr = fx->local},
+        .remote = {.addr = fx->peer},
+        .flow = fx->flow,
+        .peer_id = fx->peer_id,
+        .keys = fx->keys,
+        .key_count = fx->key_count,
+    };
+    switch (fx->kind) {
+    case OE_FX_IKE_INITIATE:
+        event.kind = IKE_EV_INITIATE;
+        break;
+    case OE_FX_IKE_PEER_KEYS:
+        event.kind = IKE_EV_PEER_KEYS;
+        break;
+    case OE_FX_IKE_AUTHORIZED:
+        event.kind = IKE_EV_AUTHORIZED;
+        break;
+    case OE_FX_IKE_DELETE:
+        event.kind = IKE_EV_DELETE_CHILD;
+        break;
+    default:
+        event.kind = IKE_EV_CANCEL;
+        break;
+    }
+    ike_input(c->ike, now, &event);
+}
+
+static void from_oe(struct control *c, mono_t now, const struct oe_effect *fx)
+{
+    switch (fx->kind) {
+    case OE_FX_POLICY:
+        plane_link_policy(c, now, fx);
+        break;
+    case OE_FX_POLICY_REMOVE:
+        plane_link_policy_remove(c, now, fx);
+        break;
+    case OE_FX_REMOVE_SA:
+        plane_link_remove_sa(c, now, fx->spi_in, true, &fx->peer, &fx->local);
+        plane_link_remove_sa(c, now, fx->spi_out, false, &fx->local, &fx->peer);
+        break;
+    case OE_FX_LAST_USE_QUERY:
+        plane_link_last_use(c, now, fx);
+        break;
+    case OE_FX_LOOKUP_DELEGATION:
+    case OE_FX_LOOKUP_KEYS:
+        oe_asks_discover(c, now, fx);
+        break;
+    case OE_FX_IKE_INITIATE:
+    case OE_FX_IKE_PEER_KEYS:
+    case OE_FX_IKE_AUTHORIZED:
+    case OE_FX_IKE_DELETE:
+    case OE_FX_IKE_CANCEL:
+        oe_tells_ike(c, now, fx);
+        break;
+    }
+}
+
+static void ike_tells_oe(struct control *c, mono_t now, const struct ike_effect *fx)
+{
+    static const enum oe_event_kind kinds[] = {
+        [IKE_FX_NEED_KEYS] = OE_EV_PEER_UNKNOWN,
+        [IKE_FX_PEER_AUTHENTICATED] = OE_EV_PEER_AUTHENTICATED,
+        [IKE_FX_NEED_AUTHORIZATION] = OE_EV_PROPOSAL,
+        [IKE_FX_CHILD_UP] = OE_EV_CHILD_UP,
+        [IKE_FX_CHILD_FAILED] = OE_EV_CHILD_FAILED,
+        [IKE_FX_CHILD_DELETED] = OE_EV_CHILD_DELETED,
+    };
+    struct oe_event event = {
+        .kind = kinds[fx->kind],
+        .ticket = fx->ticket,
+        .serial = fx->serial,
+        .flow = fx->flow,
+        .peer = fx->peer,
+        .peer_id = fx->peer_id,
+        .initiator = fx->initiator,
+        .key = fx->key,
+        .spi_in = fx->spi_in,
+        .spi_out = fx->spi_out,
+        .suite = fx->suite,
+        .failure = fx->failure,
+        .text = fx->text,
+    };
+    oe_input(c->oe, now, &event);
+}
+
+static void from_ike(struct control *c, mono_t now, const struct ike_effect *fx)
+{
+    struct control_effect out = {
+        .serial = fx->serial,
+        .local = fx->local,
+        .remote = fx->remote,
+        .natt = fx->natt,
+        .bytes = fx->bytes,
+    };
+    switch (fx->kind) {
+    case IKE_FX_SEND:
+        out.kind = CONTROL_FX_SEND;
+        control_push(c, &out);
+        break;
+    case IKE_FX_NEED_SIGNATURE:
+        out.kind = CONTROL_FX_SIGN;
+        control_push(c, &out);
+        break;
+    case IKE_FX_NEED_SPI:
+        plane_link_ask_spi(c, now, fx);
+        break;
+    case IKE_FX_INSTALL:
+        plane_link_install(c, now, fx);
+        break;
+    case IKE_FX_REMOVE_SA:
+        if (fx->inbound)
+            plane_link_remove_sa(c, now, fx->spi, true, &fx->peer, &fx->local.addr);
+        else
+            plane_link_remove_sa(c, now, fx->spi, false, &fx->local.addr, &fx->peer);
+        break;
+    case IKE_FX_NEED_KEYS:
+    case IKE_FX_PEER_AUTHENTICATED:
+    case IKE_FX_NEED_AUTHORIZATION:
+    case IKE_FX_CHILD_UP:
+    case IKE_FX_CHILD_FAILED:
+    case IKE_FX_CHILD_DELETED:
+        ike_tells_oe(c, now, fx);
+        break;
+    }
+}
+
+/* Carries effects from engine to engine until none is left. */
+static void control_pump(struct control *c, mono_t now)
+{
+    struct discover_effect discover_fx;
+    struct oe_effect oe_fx;
+    struct ike_effect ike_fx;
+    bool moved;
+
+    do {
+        moved = false;
+        while (discover_next_effect(c->discover, &discover_fx)) {
+            from_discover(c, now, &discover_fx);
+            moved = true;
+        }
+        while (oe_next_effect(c->oe, &oe_fx)) {
+            from_oe(c, now, &oe_fx);
+            moved = true;
+        }
+        while (ike_next_effect(c->ike, &ike_fx)) {
+            from_ike(c, now, &ike_fx);
+            moved = true;
+        }
+    } while (moved);
+}
+
+static enum err shut_down(struct control *c, mono_t now)
+{
+    struct oe_event oe = {.kind = OE_EV_SHUTDOWN};
+    struct ike_event ike = {.kind = IKE_EV_SHUTDOWN};
+
+    enum err err = ike_input(c->ike, now, &ike);
+    oe_input(c->oe, now, &oe);
+    return err;
+}
+
+static enum err dispatch(struct control *c, mono_t now, const struct control_event *event)
+{
+    struct ike_event ike = {
+        .local = event->local,
+        .remote = event->remote,
+        .natt = event->natt,
+        .ok = event->ok,
+        .serial = event->serial,
+        .bytes = event->bytes,
+    };
+    struct discover_event answer = {
+        .kind = DISCOVER_EV_ANSWER, .serial = event->serial, .answer = event->answer};
+
+    switch (event->kind) {
+    case CONTROL_EV_DATAGRAM:
+        ike.kind = IKE_EV_DATAGRAM;
+        return ike_input(c->ike, now, &ike);
+    case CONTROL_EV_SIGNED:
+        ike.kind = IKE_EV_SIGNED;
+        return ike_input(c->ike, now, &ike);
+    case CONTROL_EV_ANSWER:
+        return discover_input(c->discover, now, &answer);
+    case CONTROL_EV_PFKEY:
+        return plane_link_input(c, now, event->bytes);
+    case CONTROL_EV_PLANE_READY:
+        plane_link_ready(c, now);
+        return ERR_OK;
+    case CONTROL_EV_PLANE_GONE:
+        plane_link_gone(c, now);
+        return ERR_OK;
+    case CONTROL_EV_SHUTDOWN:
+        return shut_down(c, now);
+    }
+    return ERR_STATE;
+}
+
+enum err control_input(struct control *c, mono_t now, const struct control_event *event)
+{
+    enum err err = dispatch(c, now, event);
+    control_pump(c, now);
+    return err;
+}
+
+void control_timer(struct control *c, mono_t now)
+{
+    plane_link_timer(c, now);
+    discover_timer(c->discover, now);
+    oe_timer(c->oe, now);
+    ike_timer(c->ike, now);
+    control_pump(c, now);
+}
+
+mono_t control_next_deadline(const struct control *c)
+{
+    mono_t engines = mono_min(discover_next_deadline(c->discover), oe_next_deadline(c->oe));
+    engines = mono_min(engines, ike_next_deadline(c->ike));
+    return mono_min(engines, heap_next(&c->deadlines));
+}
+
+enum err control_new(const struct control_config *config, const struct control_env *env,
+                     struct control **ret)
+{
+    struct discover_env discover_env = {.rng = env->rng, .trace = env->trace};
+    struct oe_env oe_env = {.rng = env->rng, .trace = env->trace};
+    struct ike_env ike_env = {.rng = env->rng, .trace = env->trace};
+    struct control *c = calloc(1, sizeof(*c));
+
+    if (c == NULL)
+        return ERR_MEMORY;
+    c->rng = env->rng;
+    c->trace = env->trace;
+    c->plane_reply_ms = config->plane_reply_ms ? config->plane_reply_ms : 3000;
+    fifo_init(&c->effects, sizeof(struct control_effect));
+    plane_link_init(c);
+    enum err err = discover_new(&config->discover, &discover_env, &c->discover);
+    if (err == ERR_OK)
+        err = oe_new(&config->oe, &oe_env, &c->oe);
+    if (err == ERR_OK)
+        err = ike_new(&config->ike, &ike_env, &c->ike);
+    if (err != ERR_OK) {
+        control_free(c);
+        return err;
+    }
+    *ret = c;
+    return ERR_OK;
+}
+
+void control_free(struct control *c)
+{
+    struct control_effect left;
+
+    if (c == NULL)
+        return;
+    while (fifo_pop(&c->effects, &left))
+        drop_octets(&left.bytes);
+    drop_octets(&c->handed_out);
+    fifo_fini(&c->effects);
+    plane_link_fini(c);
+    discover_free(c->discover);
+    oe_free(c->oe);
+    ike_free(c->ike);
+    free(c);
+}
+
+const struct oe *control_oe(const struct control *c)
+{
+    return c->oe;
+}
+
+const struct ike *control_ike(const struct control *c)
+{
+    return c->ike;
+}
+
+size_t control_pending(const struct control *c)
+{
+    return c->pending.count;
+}
+
+bool control_plane_ready(const struct control *c)
+{
+    return c->plane_ready;
+}
+
+bool control_counter(const struct control *c, size_t i, const char **ret_name, uint64_t *ret_value)
+{
+    static const char *const names[] = {
+#define COUNTER_NAME(name) #name,
+        CONTROL_COUNTER_LIST(COUNTER_NAME)
+#undef COUNTER_NAME
+    };
+    if (i >= CONTROL_COUNTERS)
+        return false;
+    *ret_name = names[i];
+    *ret_value = c->counters[i];
+    return true;
+}

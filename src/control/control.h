@@ -1,0 +1,89 @@
+/*
+ * The control plane of one gateway (OE draft section 3): the discover, oe and ike engines joined,
+ * and the PF_KEY conversation with the plane. This is everything that keyd decides, without its
+ * sockets, so that the simulator runs the very same objects. No IO.
+ *
+ * Events come in through control_input() and control_timer(); effects are drained with
+ * control_next_effect() until it returns false. Pointers inside an effect stay valid until the next
+ * call into control.
+ */
+#ifndef CYGNET_CONTROL_CONTROL_H
+#define CYGNET_CONTROL_CONTROL_H
+
+#include "discover/discover.h"
+#include "ike/ike.h"
+#include "oe/oe.h"
+#include "wire/pfkey.h"
+
+struct control_config {
+    struct discover_config discover;
+    struct ike_config ike;
+    struct oe_config oe;
+    uint32_t plane_reply_ms; /* a PF_KEY request without a reply has failed; 0: 3000 */
+};
+
+struct control_env {
+    struct rng rng;
+    struct event_sink trace;
+};
+
+enum control_event_kind {
+    CONTROL_EV_DATAGRAM,    /* local, remote, natt, bytes: an IKE message */
+    CONTROL_EV_ANSWER,      /* serial, answer: to a QUERY */
+    CONTROL_EV_SIGNED,      /* serial, ok, bytes: to a SIGN */
+    CONTROL_EV_PFKEY,       /* bytes: a message from the plane */
+    CONTROL_EV_PLANE_READY, /* a channel to a plane is there: learn what it holds, then go on */
+    CONTROL_EV_PLANE_GONE,  /* the channel broke; requests in flight fail */
+    CONTROL_EV_SHUTDOWN,    /* delete tunnels politely (OE-173) */
+};
+
+struct control_event {
+    enum control_event_kind kind;
+    struct ip_endpoint local, remote;
+    bool natt;
+    bool ok;
+    uint64_t serial;
+    struct view bytes;
+    const struct dns_answer *answer;
+};
+
+enum control_effect_kind {
+    CONTROL_FX_SEND,  /* local, remote, natt, bytes */
+    CONTROL_FX_QUERY, /* serial, name, type */
+    CONTROL_FX_SIGN,  /* serial, bytes */
+    CONTROL_FX_PFKEY, /* bytes: to the plane */
+};
+
+struct control_effect {
+    enum control_effect_kind kind;
+    struct ip_endpoint local, remote;
+    bool natt;
+    uint64_t serial;
+    uint16_t type;
+    char name[LIMIT_DNS_NAME];
+    struct view bytes;
+};
+
+struct control;
+
+MUST_USE enum err control_new(const struct control_config *config, const struct control_env *env,
+                              struct control **ret);
+void control_free(struct control *control);
+/* Errors say why an event was dropped; they are counted and traced. */
+enum err control_input(struct control *control, mono_t now, const struct control_event *event);
+void control_timer(struct control *control, mono_t now);
+mono_t control_next_deadline(const struct control *control);
+bool control_next_effect(struct control *control, struct control_effect *ret);
+
+/* For status; both live as long as control. */
+const struct oe *control_oe(const struct control *control);
+const struct ike *control_ike(const struct control *control);
+/* Requests to the plane still without a reply: none when all is quiet. */
+size_t control_pending(const struct control *control);
+/* The plane has told everything it holds, and new flows are being handled. */
+bool control_plane_ready(const struct control *control);
+/* Named counters of control itself; `i` from 0 up. False: no more. */
+bool control_counter(const struct control *control, size_t i, const char **ret_name,
+                     uint64_t *ret_value);
+
+#endif

@@ -1,0 +1,104 @@
+/*
+ * What the files of this room share: control.c joins the engines, plane_link.c speaks PF_KEY,
+ * story.c turns the plane's reports into event records.
+ */
+#ifndef CYGNET_CONTROL_INTERNAL_H
+#define CYGNET_CONTROL_INTERNAL_H
+
+#include "base/fifo.h"
+#include "base/heap.h"
+#include "base/map.h"
+#include "control/control.h"
+
+#define CONTROL_COUNTER_LIST(X)                                                                    \
+    X(pfkey_malformed)                                                                             \
+    X(pfkey_stale)                                                                                 \
+    X(pfkey_refused)                                                                               \
+    X(pfkey_unanswered)                                                                            \
+    X(effects_lost)
+
+enum control_counter_id {
+#define COUNTER_ENUM(name) CONTROL_COUNT_##name,
+    CONTROL_COUNTER_LIST(COUNTER_ENUM)
+#undef COUNTER_ENUM
+        CONTROL_COUNTERS
+};
+
+/* What the plane is asked and has not answered. */
+enum plane_request {
+    PLANE_ASKED_SPI,
+    PLANE_ASKED_INSTALL,
+    PLANE_ASKED_LAST_USE,
+    PLANE_ASKED_SA_DUMP,
+    PLANE_ASKED_POLICY_DUMP,
+    PLANE_ASKED_OTHER, /* a reply is only looked at for its error */
+};
+
+/* The SAs of one INSTALL: answered when the last of them is. */
+struct install {
+    uint64_t serial;
+    size_t left;
+    bool ok;
+};
+
+struct pending {
+    struct map_node by_seq;
+    struct heap_node deadline;
+    uint32_t seq;
+    enum plane_request request;
+    uint64_t serial; /* of ike's question */
+    uint64_t ticket;
+    struct ip_pair flow;
+    struct install *install;
+};
+
+/* An inbound SA that the plane held before this keyd started, until its policy is seen. */
+struct found_sa {
+    struct map_node by_ticket;
+    uint64_t ticket;
+    spi_t spi_in;
+    struct esp_suite suite;
+};
+
+struct control {
+    struct rng rng;
+    struct event_sink trace;
+    struct discover *discover;
+    struct oe *oe;
+    struct ike *ike;
+
+    struct fifo effects;    /* struct control_effect, owning their bytes */
+    struct view handed_out; /* bytes of the effect last handed out, still ours */
+
+    bool plane_present, plane_ready;
+    uint32_t plane_reply_ms;
+    uint32_t instance; /* the `pid` of our PF_KEY messages: tells replies to a former keyd apart */
+    uint32_t last_seq;
+    struct map pending;
+    struct heap deadlines;
+    struct map found;
+
+    uint64_t counters[CONTROL_COUNTERS];
+};
+
+/* Copies `effect` and the octets it points to into the queue. */
+void control_push(struct control *c, const struct control_effect *effect);
+
+void plane_link_init(struct control *c);
+void plane_link_fini(struct control *c);
+void plane_link_ready(struct control *c, mono_t now);
+void plane_link_gone(struct control *c, mono_t now);
+enum err plane_link_input(struct control *c, mono_t now, struct view bytes);
+void plane_link_timer(struct control *c, mono_t now);
+void plane_link_ask_spi(struct control *c, mono_t now, const struct ike_effect *fx);
+void plane_link_install(struct control *c, mono_t now, const struct ike_effect *fx);
+void plane_link_remove_sa(struct control *c, mono_t now, spi_t spi, bool inbound,
+                          const struct ip_addr *src, const struct ip_addr *dst);
+void plane_link_policy(struct control *c, mono_t now, const struct oe_effect *fx);
+void plane_link_policy_remove(struct control *c, mono_t now, const struct oe_effect *fx);
+void plane_link_last_use(struct control *c, mono_t now, const struct oe_effect *fx);
+
+/* Emits the steps of Figure 6 that only the plane sees. */
+void story_tell(struct control *c, mono_t now, const struct pfkey_message *message);
+
+#endif

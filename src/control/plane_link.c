@@ -1,0 +1,432 @@
+/*
+ * The PF_KEY conversation with the plane. Every request gets a sequence number and a deadline; a
+ * reply is matched by sequence number and by our instance number in `pid`, so that what was meant
+ * for a keyd that died is ignored.
+ */
+#include "control/internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { SPI_MIN = 256, FOUND_SA_MAX = LIMIT_SAD };
+
+void plane_link_init(struct control *c)
+{
+    c->instance = rng_u32(&c->rng) | 1;
+    map_init(&c->pending, MAP_KEY_OFFSET(struct pending, by_seq, seq), sizeof(uint32_t), &c->rng);
+    map_init(&c->found, MAP_KEY_OFFSET(struct found_sa, by_ticket, ticket), sizeof(uint64_t),
+             &c->rng);
+}
+
+static void forget_found(struct control *c)
+{
+    struct map_node *node;
+    while ((node = map_first(&c->found)) != NULL) {
+        map_remove(&c->found, node);
+        free(MAP_OWNER(node, struct found_sa, by_ticket));
+    }
+}
+
+static void pending_free(struct control *c, struct pending *p)
+{
+    map_remove(&c->pending, &p->by_seq);
+    heap_remove(&c->deadlines, &p->deadline);
+    free(p);
+}
+
+void plane_link_fini(struct control *c)
+{
+    struct map_node *node;
+    while ((node = map_first(&c->pending)) != NULL) {
+        struct pending *p = MAP_OWNER(node, struct pending, by_seq);
+        if (p->install != NULL && --p->install->left == 0)
+            free(p->install);
+        pending_free(c, p);
+    }
+    forget_found(c);
+    map_fini(&c->pending);
+    map_fini(&c->found);
+    heap_fini(&c->deadlines);
+}
+
+static void send_message(struct control *c, struct pfkey_message *message)
+{
+    uint8_t room[LIMIT_PFKEY_MESSAGE];
+    struct control_effect out = {.kind = CONTROL_FX_PFKEY};
+    size_t len;
+
+    message->pid = c->instance;
+    if (pfkey_build(message, span_of(room, sizeof(room)), &len) != ERR_OK) {
+        c->counters[CONTROL_COUNT_pfkey_malformed]++;
+        return;
+    }
+    out.bytes = view_of(room, len);
+    control_push(c, &out);
+    secret_wipe(room, len);
+}
+
+/* The plane did not do it: whoever waits is told so. */
+static void pending_failed(struct control *c, mono_t now, const struct pending *p)
+{
+    struct ike_event ike = {.serial = p->serial, .ok = false};
+    struct oe_event oe = {
+        .kind = OE_EV_LAST_USE, .ticket = p->ticket, .flow = p->flow, .idle_ms = -1};
+
+    switch (p->request) {
+    case PLANE_ASKED_SPI:
+        ike.kind = IKE_EV_SPI;
+        ike_input(c->ike, now, &ike);
+        break;
+    case PLANE_ASKED_LAST_USE:
+        oe_input(c->oe, now, &oe);
+        break;
+    case PLANE_ASKED_INSTALL: /* see install_progress() */
+    case PLANE_ASKED_SA_DUMP:
+    case PLANE_ASKED_POLICY_DUMP:
+    case PLANE_ASKED_OTHER:
+        break;
+    }
+}
+
+static void install_progress(struct control *c, mono_t now, struct install *install, bool ok)
+{
+    install->ok = install->ok && ok;
+    if (--install->left != 0)
+        return;
+    struct ike_event done = {
+        .kind = IKE_EV_INSTALLED, .serial = install->serial, .ok = install->ok};
+    free(install);
+    ike_input(c->ike, now, &done);
+}
+
+static void pending_end(struct control *c, mono_t now, struct pending *p, bool ok)
+{
+    struct pending copy = *p;
+
+    pending_free(c, p);
+    if (copy.install != NULL)
+        install_progress(c, now, copy.install, ok);
+    else if (!ok)
+        pending_failed(c, now, &copy);
+}
+
+/* Sends a request and remembers what it was; on failure the asker is told at once. */
+static void ask(struct control *c, mono_t now, struct pfkey_message *message,
+                const struct pending *what)
+{
+    struct pending *p = malloc(sizeof(*p));
+
+    if (p == NULL || !c->plane_present)
+        goto fail;
+    *p = *what;
+    p->deadline = (struct heap_node){0};
+    do
+        message->seq = p->seq = ++c->last_seq;
+    while (p->seq == 0 || map_find(&c->pending, &p->seq) != NULL);
+    if (!heap_set(&c->deadlines, &p->deadline, mono_add(now, c->plane_reply_ms)))
+        goto fail;
+    if (!map_insert(&c->pending, &p->by_seq)) {
+        heap_remove(&c->deadlines, &p->deadline);
+        goto fail;
+    }
+    send_message(c, message);
+    return;
+fail:
+    free(p);
+    c->counters[CONTROL_COUNT_pfkey_unanswered]++;
+    if (what->install != NULL)
+        install_progress(c, now, what->install, false);
+    else
+        pending_failed(c, now, what);
+}
+
+void plane_link_ask_spi(struct control *c, mono_t now, const struct ike_effect *fx)
+{
+    struct pfkey_message message = {
+        .type = PFKEY_GETSPI,
+        .satype = PFKEY_SATYPE_ESP,
+        .has = PFKEY_HAS_SA | PFKEY_HAS_SPI_RANGE,
+        .sa = {.inbound = true, .outer_src = fx->peer, .outer_dst = fx->local.addr},
+        .spi_min = SPI_MIN,
+        .spi_max = UINT32_MAX,
+    };
+    struct pending what = {.request = PLANE_ASKED_SPI, .serial = fx->serial};
+    ask(c, now, &message, &what);
+}
+
+/* OE-185, OE-186: ike goes on only when the plane has confirmed every SA. */
+void plane_link_install(struct control *c, mono_t now, const struct ike_effect *fx)
+{
+    struct install *install = malloc(sizeof(*install));
+    struct ike_event failed = {.kind = IKE_EV_INSTALLED, .serial = fx->serial, .ok = false};
+
+    if (install == NULL || fx->sa_count == 0) {
+        free(install);
+        ike_input(c->ike, now, &failed);
+        return;
+    }
+    *install = (struct install){.serial = fx->serial, .left = fx->sa_count, .ok = true};
+    struct pending what = {.request = PLANE_ASKED_INSTALL, .install = install};
+    /* install may be gone when the last ask() fails at once */
+    for (size_t i = 0, count = fx->sa_count; i < count; i++) {
+        struct pfkey_message message = {
+            .type = fx->sas[i].inbound ? PFKEY_UPDATE : PFKEY_ADD,
+            .satype = PFKEY_SATYPE_ESP,
+            .has = PFKEY_HAS_SA | PFKEY_HAS_KEYS,
+            .sa = fx->sas[i],
+        };
+        ask(c, now, &message, &what);
+        sa_params_wipe(&message.sa);
+    }
+}
+
+void plane_link_remove_sa(struct control *c, mono_t now, spi_t spi, bool inbound,
+                          const struct ip_addr *src, const struct ip_addr *dst)
+{
+    struct pfkey_message message = {
+        .type = PFKEY_DELETE,
+        .satype = PFKEY_SATYPE_ESP,
+        .has = PFKEY_HAS_SA,
+        .sa = {.spi = spi, .inbound = inbound, .outer_src = *src, .outer_dst = *dst},
+    };
+    struct pending what = {.request = PLANE_ASKED_OTHER};
+    if (spi.value != 0)
+        ask(c, now, &message, &what);
+}
+
+void plane_link_policy(struct control *c, mono_t now, const struct oe_effect *fx)
+{
+    static const uint8_t verdicts[] = {
+        [OE_VERDICT_HOLD] = PFKEY_VERDICT_HOLD,
+        [OE_VERDICT_PASS] = PFKEY_VERDICT_PASS,
+        [OE_VERDICT_DENY] = PFKEY_VERDICT_DENY,
+        [OE_VERDICT_ENCRYPT] = PFKEY_VERDICT_ENCRYPT,
+    };
+    struct pfkey_message message = {
+        .type = PFKEY_X_POLICY_SET,
+        .has = PFKEY_HAS_FLOW | PFKEY_HAS_VERDICT | PFKEY_HAS_TICKET,
+        .flow = fx->flow,
+        .verdict = verdicts[fx->verdict],
+        .ticket = fx->ticket,
+    };
+    if (fx->verdict == OE_VERDICT_ENCRYPT) {
+        message.has |= PFKEY_HAS_SA | PFKEY_HAS_PEER;
+        message.sa.spi = fx->spi_out;
+        message.sa.outer_src = fx->local;
+        message.sa.outer_dst = fx->peer;
+        message.peer = fx->peer;
+    }
+    struct pending what = {.request = PLANE_ASKED_OTHER};
+    ask(c, now, &message, &what);
+}
+
+void plane_link_policy_remove(struct control *c, mono_t now, const struct oe_effect *fx)
+{
+    struct pfkey_message message = {
+        .type = PFKEY_X_POLICY_DELETE,
+        .has = PFKEY_HAS_FLOW,
+        .flow = fx->flow,
+    };
+    struct pending what = {.request = PLANE_ASKED_OTHER};
+    ask(c, now, &message, &what);
+}
+
+/* OE-079: the plane answers for the outgoing policy and the incoming SA together. */
+void plane_link_last_use(struct control *c, mono_t now, const struct oe_effect *fx)
+{
+    struct pfkey_message message = {
+        .type = PFKEY_X_POLICY_GET,
+        .has = PFKEY_HAS_FLOW | PFKEY_HAS_TICKET,
+        .flow = fx->flow,
+        .ticket = fx->ticket,
+    };
+    struct pending what = {
+        .request = PLANE_ASKED_LAST_USE, .ticket = fx->ticket, .flow = fx->flow};
+    ask(c, now, &message, &what);
+}
+
+/* SAs first: a policy found later names only its outgoing SPI. */
+void plane_link_ready(struct control *c, mono_t now)
+{
+    struct pfkey_message message = {.type = PFKEY_DUMP, .satype = PFKEY_SATYPE_ESP};
+    struct pending what = {.request = PLANE_ASKED_SA_DUMP};
+
+    c->plane_present = true;
+    c->plane_ready = false;
+    forget_found(c);
+    ask(c, now, &message, &what);
+}
+
+void plane_link_gone(struct control *c, mono_t now)
+{
+    struct heap_node *node;
+
+    c->plane_present = c->plane_ready = false;
+    while ((node = heap_first(&c->deadlines)) != NULL)
+        pending_end(c, now, HEAP_OWNER(node, struct pending, deadline), false);
+}
+
+static void found_sa(struct control *c, const struct pfkey_message *message)
+{
+    struct found_sa *found;
+
+    if (!message->sa.inbound || message->sa.ticket == 0 || c->found.count >= FOUND_SA_MAX)
+        return;
+    if (map_find(&c->found, &message->sa.ticket) != NULL)
+        return;
+    found = calloc(1, sizeof(*found));
+    if (found == NULL)
+        return;
+    found->ticket = message->sa.ticket;
+    found->spi_in = message->sa.spi;
+    found->suite = message->sa.suite;
+    if (!map_insert(&c->found, &found->by_ticket))
+        free(found);
+}
+
+static void found_policy(struct control *c, mono_t now, const struct pfkey_message *message)
+{
+    static const enum oe_verdict verdicts[] = {
+        [PFKEY_VERDICT_NONE] = OE_VERDICT_HOLD,    [PFKEY_VERDICT_HOLD] = OE_VERDICT_HOLD,
+        [PFKEY_VERDICT_PASS] = OE_VERDICT_PASS,    [PFKEY_VERDICT_DENY] = OE_VERDICT_DENY,
+        [PFKEY_VERDICT_ENCRYPT] = OE_VERDICT_ENCRYPT,
+    };
+    struct oe_event adopt = {
+        .kind = OE_EV_ADOPT,
+        .ticket = message->ticket,
+        .flow = message->flow,
+        .peer = message->peer,
+        .verdict = verdicts[message->verdict],
+        .spi_out = message->sa.spi,
+    };
+    struct map_node *node = map_find(&c->found, &message->ticket);
+    if (node != NULL) {
+        struct found_sa *sa = MAP_OWNER(node, struct found_sa, by_ticket);
+        adopt.spi_in = sa->spi_in;
+        adopt.suite = sa->suite;
+    }
+    oe_input(c->oe, now, &adopt);
+}
+
+/* The last message of a dump: SAs are followed by policies, policies by ordinary work. */
+static void dump_over(struct control *c, mono_t now, struct pending *p)
+{
+    bool policies_next = p->request == PLANE_ASKED_SA_DUMP;
+
+    pending_free(c, p);
+    if (policies_next) {
+        struct pfkey_message message = {.type = PFKEY_X_POLICY_DUMP};
+        struct pending what = {.request = PLANE_ASKED_POLICY_DUMP};
+        ask(c, now, &message, &what);
+        return;
+    }
+    forget_found(c);
+    c->plane_ready = true;
+}
+
+static void dump_reply(struct control *c, mono_t now, struct pending *p,
+                       const struct pfkey_message *message)
+{
+    if ((message->has & PFKEY_HAS_END) != 0) {
+        dump_over(c, now, p);
+        return;
+    }
+    if (p->request == PLANE_ASKED_SA_DUMP)
+        found_sa(c, message);
+    else
+        found_policy(c, now, message);
+    if (!heap_set(&c->deadlines, &p->deadline, mono_add(now, c->plane_reply_ms)))
+        c->counters[CONTROL_COUNT_effects_lost]++;
+}
+
+static enum err plane_reply(struct control *c, mono_t now, const struct pfkey_message *message)
+{
+    struct map_node *node = map_find(&c->pending, &message->seq);
+    if (node == NULL || message->pid != c->instance) {
+        c->counters[CONTROL_COUNT_pfkey_stale]++;
+        return ERR_UNKNOWN;
+    }
+    struct pending *p = MAP_OWNER(node, struct pending, by_seq);
+    if (p->request == PLANE_ASKED_SA_DUMP || p->request == PLANE_ASKED_POLICY_DUMP) {
+        dump_reply(c, now, p, message);
+        return ERR_OK;
+    }
+    bool ok = message->error == 0;
+    struct ike_event spi = {
+        .kind = IKE_EV_SPI, .serial = p->serial, .ok = true, .spi = message->sa.spi};
+    struct oe_event use = {.kind = OE_EV_LAST_USE,
+                           .ticket = p->ticket,
+                           .flow = p->flow,
+                           .idle_ms = message->idle_ms};
+    enum plane_request request = p->request;
+
+    if (!ok)
+        c->counters[CONTROL_COUNT_pfkey_refused]++;
+    pending_end(c, now, p, ok);
+    if (ok && request == PLANE_ASKED_SPI)
+        ike_input(c->ike, now, &spi);
+    else if (ok && request == PLANE_ASKED_LAST_USE)
+        oe_input(c->oe, now, &use);
+    return ERR_OK;
+}
+
+/* What the plane says unasked. */
+static enum err plane_report(struct control *c, mono_t now, const struct pfkey_message *message)
+{
+    struct oe_event event = {
+        .ticket = message->ticket, .flow = message->flow, .peer = message->peer};
+
+    switch (message->type) {
+    case PFKEY_ACQUIRE:
+        event.kind = OE_EV_ACQUIRE;
+        break;
+    case PFKEY_EXPIRE:
+        event.kind =
+            message->has & PFKEY_HAS_EXPIRE_HARD ? OE_EV_HARD_EXPIRE : OE_EV_SOFT_EXPIRE;
+        event.ticket = message->sa.ticket;
+        if (message->sa.inbound)
+            event.spi_in = message->sa.spi;
+        else
+            event.spi_out = message->sa.spi;
+        break;
+    case PFKEY_X_UNKNOWN_SPI:
+        event.kind = OE_EV_HINT;
+        break;
+    case PFKEY_X_TRACE:
+        story_tell(c, now, message);
+        return ERR_OK;
+    default:
+        c->counters[CONTROL_COUNT_pfkey_stale]++;
+        return ERR_UNEXPECTED;
+    }
+    return oe_input(c->oe, now, &event);
+}
+
+enum err plane_link_input(struct control *c, mono_t now, struct view bytes)
+{
+    struct pfkey_message message;
+    enum err err = pfkey_parse(bytes, &message);
+
+    if (err != ERR_OK) {
+        c->counters[CONTROL_COUNT_pfkey_malformed]++;
+        return err;
+    }
+    /* A report carries no pid; a reply carries the asker's. */
+    if (message.pid == 0)
+        return plane_report(c, now, &message);
+    return plane_reply(c, now, &message);
+}
+
+void plane_link_timer(struct control *c, mono_t now)
+{
+    struct heap_node *node;
+
+    while ((node = heap_first(&c->deadlines)) != NULL && mono_reached(now, node->at)) {
+        struct pending *p = HEAP_OWNER(node, struct pending, deadline);
+        bool dump = p->request == PLANE_ASKED_SA_DUMP || p->request == PLANE_ASKED_POLICY_DUMP;
+        c->counters[CONTROL_COUNT_pfkey_unanswered]++;
+        pending_end(c, now, p, false);
+        if (dump)
+            plane_link_ready(c, now); /* without its answer we would not know our tunnels */
+    }
+}

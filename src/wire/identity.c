@@ -1,0 +1,84 @@
+#include "wire/identity.h"
+
+#include <stdio.h>
+
+enum { LABEL_MAX = 63, NAME_MAX_OCTETS = 253 };
+
+struct identity identity_of_addr(const struct ip_addr *addr)
+{
+    struct identity id = {.kind = IDENTITY_ADDR, .addr = *addr};
+    return id;
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_letter_digit(char c)
+{
+    return is_digit(c) || (c >= 'a' && c <= 'z');
+}
+
+/* Letters, digits and inner hyphens (RFC 1123 section 2.1). */
+static bool label_valid(const char *label, size_t len)
+{
+    if (len == 0 || len > LABEL_MAX || label[0] == '-' || label[len - 1] == '-')
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if (!is_letter_digit(label[i]) && label[i] != '-')
+            return false;
+    return true;
+}
+
+static bool all_digits(const char *text)
+{
+    while (is_digit(*text))
+        text++;
+    return *text == '\0';
+}
+
+/* Lower case, so that equal names have equal bytes (RFC 1464 and DNS compare without case). */
+static void copy_lower(const uint8_t *from, size_t len, char *ret)
+{
+    for (size_t i = 0; i < len; i++)
+        ret[i] = (char)(from[i] >= 'A' && from[i] <= 'Z' ? from[i] + ('a' - 'A') : from[i]);
+}
+
+bool identity_of_fqdn(struct view name, struct identity *ret)
+{
+    struct identity id = {.kind = IDENTITY_FQDN};
+    size_t len = name.len;
+
+    if (len > 1 && name.ptr[len - 1] == '.')
+        len--;
+    if (len == 0 || len > NAME_MAX_OCTETS)
+        return false;
+    copy_lower(name.ptr, len, id.fqdn);
+
+    const char *label = id.fqdn;
+    for (const char *dot; (dot = strchr(label, '.')) != NULL; label = dot + 1)
+        if (!label_valid(label, (size_t)(dot - label)))
+            return false;
+    /* A last label of digits alone would make it look like an address. */
+    if (!label_valid(label, (size_t)(id.fqdn + len - label)) || all_digits(label))
+        return false;
+    *ret = id;
+    return true;
+}
+
+bool identity_equal(const struct identity *a, const struct identity *b)
+{
+    return a->kind == b->kind && ip_addr_equal(&a->addr, &b->addr) && strcmp(a->fqdn, b->fqdn) == 0;
+}
+
+char *identity_format(const struct identity *id, char *ret)
+{
+    if (id->kind == IDENTITY_ADDR)
+        return ip_addr_format(&id->addr, ret);
+    if (id->kind == IDENTITY_FQDN)
+        snprintf(ret, IDENTITY_TEXT_MAX, "@%s", id->fqdn);
+    else
+        strcpy(ret, "none");
+    return ret;
+}
