@@ -41,11 +41,18 @@ bool fifo_push(struct fifo *fifo, const void *element)
     return true;
 }
 
-bool fifo_pop(struct fifo *fifo, void *ret_element)
+bool fifo_peek(const struct fifo *fifo, void *ret_element)
 {
     if (fifo->count == 0)
         return false;
     memcpy(ret_element, slot(fifo, 0), fifo->slot_len);
+    return true;
+}
+
+bool fifo_pop(struct fifo *fifo, void *ret_element)
+{
+    if (!fifo_peek(fifo, ret_element))
+        return false;
     fifo->first = (fifo->first + 1) % fifo->room;
     fifo->count--;
     return true;

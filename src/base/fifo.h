@@ -20,6 +20,7 @@ void fifo_fini(struct fifo *fifo);
 /* False: out of memory. */
 MUST_USE bool fifo_push(struct fifo *fifo, const void *element);
 /* False: empty. */
+bool fifo_peek(const struct fifo *fifo, void *ret_element);
 bool fifo_pop(struct fifo *fifo, void *ret_element);
 
 #endif

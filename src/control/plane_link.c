@@ -327,7 +327,7 @@ static void dump_over(struct control *c, mono_t now, struct pending *p)
 static void dump_reply(struct control *c, mono_t now, struct pending *p,
                        const struct pfkey_message *message)
 {
-    if (pfkey_dump_is_last(message)) {
+    if ((message->has & PFKEY_HAS_END) != 0) {
         dump_over(c, now, p);
         return;
     }

@@ -84,8 +84,7 @@ enum err public_key_from_rfc3110(struct view octets, struct public_key *ret)
 
 bool public_key_equal(const struct public_key *a, const struct public_key *b)
 {
-    return a->alg == b->alg &&
-           view_equal(view_of(a->octets, a->len), view_of(b->octets, b->len));
+    return a->alg == b->alg && view_equal(view_of(a->octets, a->len), view_of(b->octets, b->len));
 }
 
 static enum err public_key_parts(const struct public_key *key, struct rsa_parts *ret)

@@ -25,7 +25,8 @@ struct private_key; /* free with private_key_free(), which wipes it */
 char *public_key_format(const struct public_key *key, char *ret);
 bool public_key_equal(const struct public_key *a, const struct public_key *b);
 unsigned public_key_bits(const struct public_key *key);
-/* ERR_VALUE unless it is RFC 3110 form, an RSA modulus of 1024 to 8192 bits, an odd exponent > 1. */
+/* ERR_VALUE unless it is RFC 3110 form, an RSA modulus of 1024 to 8192 bits, an odd exponent > 1.
+ */
 MUST_USE enum err public_key_from_rfc3110(struct view octets, struct public_key *ret);
 /* ERR_AUTH: the signature is not by this key over `hash`. */
 MUST_USE enum err public_key_verify_ike1(const struct public_key *key, struct view hash,

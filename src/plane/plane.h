@@ -3,6 +3,8 @@
  * It owns policy and SAs and speaks PF_KEY with keyd; packets belong to the caller, who reads and
  * writes them. No IO, no clock, one thread. Packets handed in may be changed in place and handed
  * out through `out`, which must be done with them (or queue them) before the caller reuses them.
+ * Packets of the plane's own (held ones released, fragments, ICMP errors) stay valid until the next
+ * call into the plane.
  */
 #ifndef CYGNET_PLANE_PLANE_H
 #define CYGNET_PLANE_PLANE_H
@@ -28,6 +30,9 @@ struct plane_env {
     void (*control)(void *ctx, struct view message); /* a PF_KEY message for keyd */
     /* The SPD's answer for a pair changed: the classifier's map is a cache of it. NONE: forget it. */
     void (*verdict)(void *ctx, const struct ip_pair *flow, enum pfkey_verdict verdict);
+    /* Milliseconds since the classifier last saw a datagram of the pair, which the plane doesn't see
+     * when it passes; -1: never. NULL: the plane sees every datagram. (OE-075) */
+    int64_t (*idle_ms)(void *ctx, const struct ip_pair *flow);
 };
 
 struct plane_config {

@@ -30,19 +30,25 @@ enum ip_proto {
 };
 
 /* The low two bits of the TOS or traffic class octet (RFC 3168). */
-enum ip_ecn { IP_ECN_NOT_ECT = 0, IP_ECN_ECT1 = 1, IP_ECN_ECT0 = 2, IP_ECN_CE = 3, IP_ECN_MASK = 3 };
+enum ip_ecn {
+    IP_ECN_NOT_ECT = 0,
+    IP_ECN_ECT1 = 1,
+    IP_ECN_ECT0 = 2,
+    IP_ECN_CE = 3,
+    IP_ECN_MASK = 3
+};
 
 struct ip_header {
     struct ip_addr src, dst;
-    uint32_t total_len;       /* of the datagram, headers included */
-    uint16_t header_len;      /* up to the upper layer: with options and extension headers */
+    uint32_t total_len;          /* of the datagram, headers included */
+    uint16_t header_len;         /* up to the upper layer: with options and extension headers */
     uint16_t src_port, dst_port; /* TCP and UDP, where the datagram holds them; 0 otherwise */
-    uint32_t fragment_at;     /* octets of the original payload in front of this one */
-    uint32_t id;              /* IPv4 identification, or that of the IPv6 fragment header */
-    uint8_t proto;            /* upper layer, behind the IPv6 extension headers */
-    uint8_t tos;              /* IPv4 TOS or IPv6 traffic class: DSCP and ECN */
+    uint32_t fragment_at;        /* octets of the original payload in front of this one */
+    uint32_t id;                 /* IPv4 identification, or that of the IPv6 fragment header */
+    uint8_t proto;               /* upper layer, behind the IPv6 extension headers */
+    uint8_t tos;                 /* IPv4 TOS or IPv6 traffic class: DSCP and ECN */
     uint8_t ttl;
-    bool dont_fragment;       /* always true for IPv6 without a fragment header */
+    bool dont_fragment; /* always true for IPv6 without a fragment header */
     bool more_fragments;
 };
 
@@ -86,8 +92,8 @@ uint16_t ip_sum_fold(uint32_t sum); /* complemented, ready to be stored in netwo
 struct ip_fragmenter {
     struct view datagram;
     struct ip_header header;
-    uint32_t mtu;
-    uint32_t at; /* payload octets already handed out */
+    uint32_t mtu; /* 0: all is handed out */
+    uint32_t at;  /* payload octets already handed out */
 };
 
 /* ERR_POLICY: IPv6, or don't-fragment is set; ERR_VALUE: mtu below IP_V4_MTU_MIN. */

@@ -1,7 +1,13 @@
 /*
  * PF_KEYv2 (RFC 2367) with named extensions of ours: the channel between keyd and plane, and a
  * kernel's PF_KEY. One message is one flat struct; fields are meaningful where `has` says so.
- * Views point into the parsed bytes. 64-bit alignment and host byte order as in the RFC.
+ * 64-bit alignment and host byte order as in the RFC. A message may hold keys: wipe it with
+ * pfkey_message_wipe() when done.
+ *
+ * A request is answered by one message of its type with its seq and pid; `error` is an errno, and
+ * then nothing else is carried. What the plane says unasked has pid 0. DUMP, X_POLICY_DUMP and
+ * X_COUNTERS are answered by a message for each entry and a last one that has only PFKEY_HAS_END;
+ * all carry the request's seq (RFC 2367 leaves open how a dump ends, and systems differ).
  */
 #ifndef CYGNET_WIRE_PFKEY_H
 #define CYGNET_WIRE_PFKEY_H
@@ -66,6 +72,7 @@ enum pfkey_has {
     PFKEY_HAS_COUNTER = 1 << 9,
     PFKEY_HAS_PEER = 1 << 10,
     PFKEY_HAS_TICKET = 1 << 11,
+    PFKEY_HAS_END = 1 << 12,      /* the last message of a dump */
 };
 
 struct pfkey_message {
@@ -88,12 +95,28 @@ struct pfkey_message {
     uint64_t ticket;
 };
 
-/* ERR_SYNTAX, ERR_SHORT, ERR_REPEATED (an extension twice), ERR_MISSING (what this type must carry),
- * ERR_UNSUPPORTED (an unknown type); unknown extensions are skipped. */
+/*
+ * ERR_SHORT, ERR_SYNTAX (lengths), ERR_VERSION, ERR_UNSUPPORTED (an unknown type or algorithm),
+ * ERR_REPEATED (an extension twice), ERR_MISSING (what this type must carry), ERR_UNEXPECTED (what
+ * it must not), ERR_VALUE (a field out of its range); unknown extensions are skipped.
+ */
 MUST_USE enum err pfkey_parse(struct view bytes, struct pfkey_message *ret);
-/* At most LIMIT_PFKEY_MESSAGE octets. */
+/* At most LIMIT_PFKEY_MESSAGE octets. ERR_ROOM; ERR_UNSUPPORTED, ERR_MISSING, ERR_UNEXPECTED and
+ * ERR_VALUE for a message that pfkey_parse() would refuse. */
 MUST_USE enum err pfkey_build(const struct pfkey_message *message, struct span room,
                               size_t *ret_len);
-const char *pfkey_type_name(uint8_t type);
+const char *pfkey_type_name(uint8_t type); /* "POLICY_SET"; "?" if unknown */
+const char *pfkey_verdict_name(uint8_t verdict); /* "encrypt"; "?" if unknown */
+
+/* The answer to a dump is over: with PFKEY_HAS_END, or with an error. */
+static inline bool pfkey_dump_is_last(const struct pfkey_message *message)
+{
+    return message->error != 0 || (message->has & PFKEY_HAS_END) != 0;
+}
+
+static inline void pfkey_message_wipe(struct pfkey_message *message)
+{
+    secret_wipe(message, sizeof(*message));
+}
 
 #endif

@@ -1,0 +1,251 @@
+#include "daemon/config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "daemon/config_policy.h"
+#include "daemon/yaml_reader.h"
+
+#define MEMBER_ROOM(type, member) sizeof(((type *)0)->member)
+
+enum { DNS_PORT = 53, SECONDS_MAX = 7 * 24 * 3600 };
+
+/* An interface's name as the kernel takes it. */
+static bool read_interface(struct yaml_reader *r, const yaml_node_t *node,
+                           const struct yaml_field *field, void *base)
+{
+    const char *text = yaml_reader_scalar(node);
+
+    if (text != NULL && (strpbrk(text, "/ \t\r\n:") != NULL || strcmp(text, ".") == 0 ||
+                         strcmp(text, "..") == 0))
+        return yaml_reader_fail(r, node, "'%.40s' can't be an interface; see 'ip link' for names",
+                                text);
+    return yaml_read_text(r, node, field, base);
+}
+
+static bool parse_port(const char *text, uint16_t *ret)
+{
+    char *end = NULL;
+    unsigned long value = text[0] >= '0' && text[0] <= '9' ? strtoul(text, &end, 10) : 0;
+    if (end == NULL || *end != '\0' || value == 0 || value > UINT16_MAX)
+        return false;
+    *ret = (uint16_t)value;
+    return true;
+}
+
+/* "192.0.2.53", "192.0.2.53:5353", "2001:db8::53", "[2001:db8::53]:5353" */
+static bool parse_endpoint(const char *text, struct ip_endpoint *ret)
+{
+    char host[IP_ENDPOINT_TEXT_MAX];
+    struct ip_endpoint ep = {.port = DNS_PORT};
+    size_t len = strlen(text);
+
+    if (len >= sizeof(host))
+        return false;
+    memcpy(host, text, len + 1);
+    if (ip_addr_parse(host, &ep.addr)) {
+        *ret = ep;
+        return true;
+    }
+    char *start = host, *colon = strrchr(host, ':');
+    if (colon == NULL || !parse_port(colon + 1, &ep.port))
+        return false;
+    *colon = '\0';
+    bool bracketed = host[0] == '[';
+    if (bracketed) {
+        if (colon[-1] != ']')
+            return false;
+        colon[-1] = '\0';
+        start = host + 1;
+    }
+    if (!ip_addr_parse(start, &ep.addr) || bracketed != (ep.addr.family == IP_V6))
+        return false;
+    *ret = ep;
+    return true;
+}
+
+static bool read_forwarder(struct yaml_reader *r, const yaml_node_t *node, struct config_dns *dns)
+{
+    const char *text = yaml_reader_scalar(node);
+
+    if (text == NULL || !parse_endpoint(text, &dns->forwarders[dns->forwarder_count]))
+        return yaml_reader_fail(r, node,
+                                "'%.60s' is not a DNS server's address; write 192.0.2.53, "
+                                "192.0.2.53:5353 or [2001:db8::53]:5353",
+                                text != NULL ? text : "a list");
+    dns->forwarder_count++;
+    return true;
+}
+
+static bool read_forwarders(struct yaml_reader *r, const yaml_node_t *node,
+                            const struct yaml_field *field, void *base)
+{
+    struct config_dns *dns = (struct config_dns *)base;
+
+    if (node->type != YAML_SEQUENCE_NODE)
+        return read_forwarder(r, node, dns);
+    for (const yaml_node_item_t *item = node->data.sequence.items.start;
+         item < node->data.sequence.items.top; item++) {
+        const yaml_node_t *entry = yaml_document_get_node(r->document, *item);
+        if (dns->forwarder_count == CONFIG_FORWARDERS)
+            return yaml_reader_fail(r, entry, "'%s' has more than %d servers; keep the nearest",
+                                    field->name, CONFIG_FORWARDERS);
+        if (!read_forwarder(r, entry, dns))
+            return false;
+    }
+    return true;
+}
+
+static bool read_trust_anchor(struct yaml_reader *r, const yaml_node_t *node,
+                              const struct yaml_field *field, void *base)
+{
+    ((struct config_dns *)base)->trust_anchor_given = true;
+    return yaml_read_path(r, node, field, base);
+}
+
+/* `address`, an address, or `@` and a name (OE-124). */
+static bool read_identity(struct yaml_reader *r, const yaml_node_t *node,
+                          const struct yaml_field *field, void *base)
+{
+    struct identity *ret = (struct identity *)(void *)((char *)base + field->offset);
+    const char *text = yaml_reader_scalar(node);
+    struct ip_addr addr;
+
+    if (text != NULL && strcmp(text, "address") == 0) {
+        *ret = (struct identity){.kind = IDENTITY_NONE};
+        return true;
+    }
+    if (text != NULL && ip_addr_parse(text, &addr)) {
+        *ret = identity_of_addr(&addr);
+        return true;
+    }
+    if (text != NULL && text[0] == '@' && identity_of_fqdn(view_of_text(text + 1), ret))
+        return true;
+    return yaml_reader_fail(r, node,
+                            "'%.60s' is not an identity; write address, an IP address, or "
+                            "\"@gw.example.net\" in quotes",
+                            text != NULL ? text : "a list");
+}
+
+static const struct yaml_choice classifiers[] = {
+    {"auto", CONFIG_CLASSIFIER_AUTO},
+    {"ebpf", CONFIG_CLASSIFIER_EBPF},
+    {"routing", CONFIG_CLASSIFIER_ROUTING},
+    {NULL, 0},
+};
+
+#define DNS_FIELD(member) offsetof(struct config_dns, member)
+static const struct yaml_field dns_fields[] = {
+    {"forwarders", read_forwarders},
+    {"trust-anchor", read_trust_anchor, DNS_FIELD(trust_anchor), .room = CONFIG_PATH_MAX},
+    {"require-dnssec", yaml_read_bool, DNS_FIELD(require_dnssec)},
+    {"unsigned-only-to-self", yaml_read_bool, DNS_FIELD(unsigned_only_to_self)},
+    {"ask-ipseckey", yaml_read_bool, DNS_FIELD(ask_ipseckey)},
+    {NULL, NULL},
+};
+
+#define USER_FIELD(role)                                                                           \
+    {#role, yaml_read_text, offsetof(struct config_users, role), .room = CONFIG_USER_MAX}
+static const struct yaml_field user_fields[] = {
+    USER_FIELD(keyd),
+    USER_FIELD(plane),
+    USER_FIELD(resolver),
+    USER_FIELD(keeper),
+    {NULL, NULL},
+};
+
+#define LIFESPAN_FIELD(key)                                                                        \
+    {#key, yaml_read_number, offsetof(struct config_lifespans, key##_s), .least = 1,               \
+     .most = SECONDS_MAX}
+static const struct yaml_field lifespan_fields[] = {
+    LIFESPAN_FIELD(first),
+    LIFESPAN_FIELD(normal),
+    LIFESPAN_FIELD(low),
+    {NULL, NULL},
+};
+
+#define LIMIT_FIELD(key, member, top)                                                              \
+    {key, yaml_read_number, offsetof(struct config_limits, member), .least = 1, .most = top}
+static const struct yaml_field limit_fields[] = {
+    LIMIT_FIELD("half-open", half_open, 10 * LIMIT_HALF_OPEN),
+    LIMIT_FIELD("ike-sas", ike_sas, 10 * LIMIT_IKE_SAS),
+    LIMIT_FIELD("instances", instances, 10 * LIMIT_INSTANCES),
+    LIMIT_FIELD("lookups", lookups, 10 * LIMIT_LOOKUPS),
+    {NULL, NULL},
+};
+
+#define FIELD(member) offsetof(struct cygnet_config, member)
+static const struct yaml_field fields[] = {
+    {"outside", read_interface, FIELD(outside), .room = CONFIG_INTERFACE_MAX,
+     .remedy = "name the interface that faces the network, as in 'outside: eth0'"},
+    {"key", yaml_read_path, FIELD(key), .room = CONFIG_PATH_MAX},
+    {"control", yaml_read_path, FIELD(control), .room = CONFIG_CONTROL_MAX},
+    {"state", yaml_read_path, FIELD(state), .room = CONFIG_PATH_MAX},
+    {"identity", read_identity, FIELD(identity)},
+    {"dns", yaml_read_map, FIELD(dns), .fields = dns_fields},
+    {"users", yaml_read_map, FIELD(users), .fields = user_fields},
+    {"policy", config_read_policy, 0},
+    {"fallback", yaml_read_choice, FIELD(fallback), .choices = config_class_kinds},
+    {"wait", yaml_read_number, FIELD(wait_s), .least = 1, .most = 3600}, /* OE-061 */
+    {"lifespans", yaml_read_map, FIELD(lifespans), .fields = lifespan_fields},
+    {"limits", yaml_read_map, FIELD(limits), .fields = limit_fields},
+    {"legacy-algorithms", yaml_read_bool, FIELD(legacy_algorithms)},
+    {"classifier", yaml_read_choice, FIELD(classifier), .choices = classifiers},
+    {"icmp-on-deny", yaml_read_bool, FIELD(icmp_on_deny)},
+    {NULL, NULL},
+};
+
+static void fill_defaults(struct cygnet_config *config)
+{
+    *config = (struct cygnet_config){
+        .key = "/etc/cygnet/private.pem",
+        .control = "/run/cygnet/control.sock",
+        .state = "/var/lib/cygnet",
+        .dns = {.trust_anchor = "/usr/share/dns/root.key", .unsigned_only_to_self = true},
+        .users = {.keyd = "_cygnet", .resolver = "_cygnet-dns", .keeper = "_cygnet-key"},
+        .lifespans = {.first_s = 60, .normal_s = 1200, .low_s = 60},
+        .limits = {.half_open = LIMIT_HALF_OPEN,
+                   .ike_sas = LIMIT_IKE_SAS,
+                   .instances = LIMIT_INSTANCES,
+                   .lookups = LIMIT_LOOKUPS},
+        .wait_s = 20,
+        .fallback = OE_PERMISSIVE,
+        /* OE-039 */
+        .class_count = 1,
+        .classes = {{.kind = OE_PERMISSIVE, .name = "OE-permissive"}},
+    };
+}
+
+static bool parse_document(struct yaml_reader *r, struct view text, struct cygnet_config *config)
+{
+    yaml_document_t document;
+
+    if (!yaml_reader_load(r, text, &document))
+        return false;
+    r->document = &document;
+    bool ok = yaml_reader_fields(r, yaml_document_get_root_node(&document), fields, config);
+    yaml_document_delete(&document);
+    return ok;
+}
+
+bool config_parse(struct view text, const char *name, struct cygnet_config *ret, char *ret_error)
+{
+    struct yaml_reader r = {.name = name, .error = ret_error, .error_room = CONFIG_ERROR_MAX};
+
+    if (text.len > CONFIG_TEXT_MAX) {
+        snprintf(ret_error, CONFIG_ERROR_MAX, "%s:1:1: longer than %d octets; is it the right file?",
+                 name, CONFIG_TEXT_MAX);
+        return false;
+    }
+    struct cygnet_config *config = malloc(sizeof(*config));
+    if (config == NULL) {
+        snprintf(ret_error, CONFIG_ERROR_MAX, "%s:1:1: out of memory", name);
+        return false;
+    }
+    fill_defaults(config);
+    bool ok = parse_document(&r, text, config);
+    if (ok)
+        *ret = *config;
+    free(config);
+    return ok;
+}

@@ -1,0 +1,77 @@
+/*
+ * The configuration: a plain struct with every default filled in, parsed from YAML text. The parser
+ * does no IO (the caller reads the file) and gives the same result for the same text. It stops at
+ * the first mistake and says where it is, what is wrong and what to do, as
+ * `FILE:LINE:COLUMN: what is wrong; remedy`. Needed is one line: `outside: eth0`.
+ */
+#ifndef CYGNET_DAEMON_CONFIG_H
+#define CYGNET_DAEMON_CONFIG_H
+
+#include "oe/oe.h"
+
+enum {
+    CONFIG_FORWARDERS = 8,
+    CONFIG_PATH_MAX = 256,
+    CONFIG_CONTROL_MAX = 108, /* what a socket address holds */
+    CONFIG_INTERFACE_MAX = 16,
+    CONFIG_USER_MAX = 32,
+    CONFIG_ERROR_MAX = 512,
+    CONFIG_TEXT_MAX = 1024 * 1024, /* a longer file is refused */
+};
+
+enum config_classifier { CONFIG_CLASSIFIER_AUTO, CONFIG_CLASSIFIER_EBPF, CONFIG_CLASSIFIER_ROUTING };
+
+struct config_dns {
+    struct ip_endpoint forwarders[CONFIG_FORWARDERS];
+    size_t forwarder_count;              /* 0: ask the root servers */
+    char trust_anchor[CONFIG_PATH_MAX];  /* DS or DNSKEY records */
+    bool trust_anchor_given;             /* false: the default file, which need not exist */
+    bool require_dnssec;                 /* an unsigned delegation counts as absent (OE-007) */
+    bool unsigned_only_to_self;          /* OE-055, OE-056 */
+    bool ask_ipseckey;                   /* OE-138 */
+};
+
+/* Whom the children run as: names or numbers. */
+struct config_users {
+    char keyd[CONFIG_USER_MAX];
+    char plane[CONFIG_USER_MAX]; /* empty: keyd's */
+    char resolver[CONFIG_USER_MAX];
+    char keeper[CONFIG_USER_MAX];
+};
+
+struct config_lifespans {
+    uint32_t first_s, normal_s, low_s; /* OE-097, OE-098, OE-062 */
+};
+
+/* How much strangers may make us hold at once (OE-194). */
+struct config_limits {
+    uint32_t half_open, ike_sas, instances, lookups;
+};
+
+struct cygnet_config {
+    char outside[CONFIG_INTERFACE_MAX];
+    char key[CONFIG_PATH_MAX];
+    char control[CONFIG_CONTROL_MAX];
+    char state[CONFIG_PATH_MAX];
+    struct identity identity; /* IDENTITY_NONE: the address of the outside interface */
+    struct config_dns dns;
+    struct config_users users;
+    struct config_lifespans lifespans;
+    struct config_limits limits;
+    uint32_t wait_s;          /* for a silent gateway (OE-061) */
+    bool legacy_algorithms;   /* 3DES, MD5, SHA-1, groups 2 and 5 */
+    bool icmp_on_deny;        /* OE-028 */
+    enum config_classifier classifier;
+    enum oe_class_kind fallback; /* where no policy line matches (OE-042) */
+    /* Sources x destinations of every policy line. Without a policy: one OE-permissive class for
+     * everything (OE-039). */
+    size_t class_count;
+    struct oe_class classes[LIMIT_CLASSES];
+};
+
+/* False: ret_error holds one line for people, CONFIG_ERROR_MAX octets; ret is untouched.
+ * `name` stands for FILE in it. */
+MUST_USE bool config_parse(struct view text, const char *name, struct cygnet_config *ret,
+                           char *ret_error);
+
+#endif

@@ -1,0 +1,47 @@
+/*
+ * The messages between keyd and its two helpers, the resolver and the keeper: one message is one
+ * SOCK_SEQPACKET datagram. Codecs only, no IO. What is parsed points into the message. A reply
+ * carries the serial of its request; a reply with an unknown serial is to be ignored.
+ *
+ *   keyd -> resolver  QUERY serial type name       keyd -> keeper  SIGN serial key octets
+ *                     CANCEL serial                keeper -> keyd  HELLO keys  (first, once)
+ *   resolver -> keyd  ANSWER serial answer                         SIGNED serial ok signature
+ */
+#ifndef CYGNET_DAEMON_IPC_H
+#define CYGNET_DAEMON_IPC_H
+
+#include "discover/discover.h"
+
+enum {
+    IPC_MESSAGE_MAX = 66000, /* any DNS answer fits */
+    IPC_KEYS = 4,            /* private keys one keeper holds */
+};
+
+enum ipc_kind {
+    IPC_QUERY = 1,
+    IPC_CANCEL = 2,
+    IPC_ANSWER = 3,
+    IPC_HELLO = 4,
+    IPC_SIGN = 5,
+    IPC_SIGNED = 6,
+};
+
+struct ipc_message {
+    enum ipc_kind kind;
+    uint64_t serial;           /* all but HELLO */
+    uint16_t type;             /* QUERY: DNS_TYPE_... */
+    char name[LIMIT_DNS_NAME]; /* QUERY: with the final dot */
+    struct dns_answer answer;  /* ANSWER */
+    uint8_t key;               /* SIGN: index into HELLO's keys */
+    bool ok;                   /* SIGNED */
+    struct view octets;        /* SIGN: the hash to sign; SIGNED: the signature */
+    uint8_t key_count;         /* HELLO */
+    struct public_key keys[IPC_KEYS];
+};
+
+/* Returns the length written to room, or 0 if it doesn't fit (never in IPC_MESSAGE_MAX octets) or the
+ * message breaks a limit. */
+size_t ipc_build(const struct ipc_message *message, struct span room);
+MUST_USE enum err ipc_parse(struct view bytes, struct ipc_message *ret);
+
+#endif

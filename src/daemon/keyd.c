@@ -1,0 +1,495 @@
+/*
+ * keyd's process: one event loop around src/control. Sockets, channels and timers become events;
+ * effects become datagrams and messages. No decision is taken here.
+ */
+#include "daemon/keyd.h"
+
+#include <event2/event.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/control_socket.h"
+#include "daemon/event_json.h"
+#include "daemon/ipc.h"
+#include "daemon/keyd_channel.h"
+#include "daemon/keyd_status.h"
+#include "daemon/keyd_udp.h"
+#include "daemon/log.h"
+#include "plane/io/ike_relay.h"
+
+enum { OWN_ADDRESSES = 16, SHUTDOWN_GRACE_MS = 1000, DATAGRAMS_PER_TURN = 64 };
+
+struct keyd {
+    const struct cygnet_config *config;
+    const struct child *child;
+    struct event_base *base;
+    struct event *timer, *parent, *udp[2], *terminate;
+    int udp_fd[2]; /* IPv4, IPv6 */
+    struct channel plane, relay, keeper, resolver;
+    struct control *control;
+    struct control_socket *socket;
+    struct history history;
+    struct keyd_status status;
+    struct ip_addr own[OWN_ADDRESSES];
+    size_t own_count;
+    bool stopping;
+};
+
+static mono_t now_mono(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (mono_t){(int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000};
+}
+
+static void fill_random(void *ctx, uint8_t *ret, size_t len)
+{
+    (void)ctx;
+    while (len > 0) {
+        ssize_t got = getrandom(ret, len, 0);
+        if (got < 0)
+            abort(); /* without entropy nothing here is safe */
+        ret += got;
+        len -= (size_t)got;
+    }
+}
+
+/* --- effects out ----------------------------------------------------------------------------- */
+
+static void send_datagram(struct keyd *k, const struct control_effect *fx)
+{
+    if (!fx->natt) {
+        int fd = k->udp_fd[fx->remote.addr.family == IP_V6];
+        if (fd >= 0)
+            (void)keyd_udp_send(fd, &fx->local, &fx->remote, fx->bytes);
+        return; /* what could not be sent is retransmitted like what was lost */
+    }
+    uint8_t room[CHANNEL_MESSAGE_MAX];
+    struct ike_relay_message relay = {
+        .local = fx->local, .remote = fx->remote, .datagram = fx->bytes};
+    size_t len;
+    if (ike_relay_build(&relay, span_of(room, sizeof(room)), &len) == ERR_OK)
+        channel_send(&k->relay, view_of(room, len));
+}
+
+static void send_ipc(struct channel *to, const struct ipc_message *message)
+{
+    static uint8_t room[IPC_MESSAGE_MAX];
+    size_t len = ipc_build(message, span_of(room, sizeof(room)));
+    if (len != 0)
+        channel_send(to, view_of(room, len));
+}
+
+static void perform(struct keyd *k, const struct control_effect *fx)
+{
+    static struct ipc_message ipc;
+
+    memset(&ipc, 0, sizeof(ipc));
+    ipc.serial = fx->serial;
+    switch (fx->kind) {
+    case CONTROL_FX_SEND:
+        send_datagram(k, fx);
+        break;
+    case CONTROL_FX_QUERY:
+        ipc.kind = IPC_QUERY;
+        ipc.type = fx->type;
+        memcpy(ipc.name, fx->name, sizeof(ipc.name));
+        send_ipc(&k->resolver, &ipc);
+        break;
+    case CONTROL_FX_SIGN:
+        ipc.kind = IPC_SIGN;
+        ipc.octets = fx->bytes;
+        send_ipc(&k->keeper, &ipc);
+        break;
+    case CONTROL_FX_PFKEY:
+        channel_send(&k->plane, fx->bytes);
+        break;
+    }
+}
+
+static void drain(struct keyd *k)
+{
+    struct control_effect fx;
+
+    while (control_next_effect(k->control, &fx))
+        perform(k, &fx);
+    mono_t next = control_next_deadline(k->control), now = now_mono();
+    if (mono_is_never(next)) {
+        event_del(k->timer);
+        return;
+    }
+    int64_t wait = mono_since(next, now);
+    if (wait < 1)
+        wait = 1;
+    struct timeval tv = {.tv_sec = wait / 1000, .tv_usec = wait % 1000 * 1000};
+    event_add(k->timer, &tv);
+}
+
+static void tell(struct keyd *k, const struct control_event *event)
+{
+    (void)control_input(k->control, now_mono(), event); /* counted and traced inside */
+    drain(k);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    struct keyd *k = arg;
+
+    (void)fd;
+    (void)what;
+    control_timer(k->control, now_mono());
+    drain(k);
+}
+
+/* --- events in ------------------------------------------------------------------------------- */
+
+static void on_udp(evutil_socket_t fd, short what, void *arg)
+{
+    static uint8_t room[LIMIT_PACKET];
+    struct keyd *k = arg;
+    struct control_event event = {.kind = CONTROL_EV_DATAGRAM};
+
+    (void)what;
+    for (int i = 0; i < DATAGRAMS_PER_TURN; i++) {
+        if (!keyd_udp_receive(fd, &event.local, &event.remote, span_of(room, sizeof(room)),
+                              &event.bytes))
+            return;
+        tell(k, &event);
+    }
+}
+
+static void from_plane(void *ctx, struct view message)
+{
+    struct control_event event = {.kind = CONTROL_EV_PFKEY, .bytes = message};
+    tell(ctx, &event);
+}
+
+static void from_relay(void *ctx, struct view message)
+{
+    struct control_event event = {.kind = CONTROL_EV_DATAGRAM, .natt = true};
+    struct ike_relay_message relay;
+
+    if (ike_relay_parse(message, &relay) != ERR_OK)
+        return;
+    event.local = relay.local;
+    event.remote = relay.remote;
+    event.bytes = relay.datagram;
+    tell(ctx, &event);
+}
+
+static void from_keeper(void *ctx, struct view message)
+{
+    static struct ipc_message ipc;
+    struct control_event event = {.kind = CONTROL_EV_SIGNED};
+
+    if (ipc_parse(message, &ipc) != ERR_OK || ipc.kind != IPC_SIGNED)
+        return;
+    event.serial = ipc.serial;
+    event.ok = ipc.ok;
+    event.bytes = ipc.octets;
+    tell(ctx, &event);
+}
+
+static void from_resolver(void *ctx, struct view message)
+{
+    static struct ipc_message ipc;
+    struct control_event event = {.kind = CONTROL_EV_ANSWER};
+
+    if (ipc_parse(message, &ipc) != ERR_OK || ipc.kind != IPC_ANSWER)
+        return;
+    event.serial = ipc.serial;
+    event.answer = &ipc.answer;
+    tell(ctx, &event);
+}
+
+static void plane_closed(void *ctx)
+{
+    struct keyd *k = ctx;
+    struct control_event event = {.kind = CONTROL_EV_PLANE_GONE};
+
+    log_line(EVENT_WARNING, "the plane has gone; waiting for it to come back");
+    k->status.partners[CHILD_PLANE] = false;
+    tell(k, &event);
+}
+
+static void relay_closed(void *ctx)
+{
+    (void)ctx; /* the plane's other channel says so */
+}
+
+static void keeper_closed(void *ctx)
+{
+    struct keyd *k = ctx;
+    k->status.partners[CHILD_KEEPER] = false;
+}
+
+static void resolver_closed(void *ctx)
+{
+    struct keyd *k = ctx;
+    k->status.partners[CHILD_RESOLVER] = false;
+}
+
+/* --- the parent ------------------------------------------------------------------------------ */
+
+static void take_channel(struct keyd *k, const struct child_message *message)
+{
+    struct control_event ready = {.kind = CONTROL_EV_PLANE_READY};
+    struct control_event gone = {.kind = CONTROL_EV_PLANE_GONE};
+    bool ok = false;
+
+    switch (message->channel) {
+    case CHILD_CHANNEL_PFKEY:
+        if (k->status.partners[CHILD_PLANE])
+            tell(k, &gone);
+        k->status.partners[CHILD_PLANE] = ok = channel_open(&k->plane, message->fd);
+        if (ok)
+            tell(k, &ready);
+        break;
+    case CHILD_CHANNEL_IKE:
+        ok = channel_open(&k->relay, message->fd);
+        break;
+    case CHILD_CHANNEL_SIGN:
+        k->status.partners[CHILD_KEEPER] = ok = channel_open(&k->keeper, message->fd);
+        break;
+    case CHILD_CHANNEL_DNS:
+        k->status.partners[CHILD_RESOLVER] = ok = channel_open(&k->resolver, message->fd);
+        break;
+    }
+    if (!ok)
+        log_line(EVENT_ERROR, "can't use the channel '%c'", message->channel);
+}
+
+static void on_parent(evutil_socket_t fd, short what, void *arg)
+{
+    struct keyd *k = arg;
+    struct child_message message;
+
+    (void)fd;
+    (void)what;
+    for (;;) {
+        switch (child_receive(k->child, &message)) {
+        case CHILD_AGAIN:
+            return;
+        case CHILD_CHANNEL:
+            take_channel(k, &message);
+            break;
+        case CHILD_PROCESS:
+            k->status.pids[message.role] = message.pid;
+            k->status.restarts[message.role] = message.restarts;
+            break;
+        case CHILD_GONE:
+            event_base_loopbreak(k->base);
+            return;
+        }
+    }
+}
+
+/* OE-173: Deletes go out at once; a moment later the process ends, answered or not. */
+static void on_terminate(evutil_socket_t fd, short what, void *arg)
+{
+    struct keyd *k = arg;
+    struct control_event event = {.kind = CONTROL_EV_SHUTDOWN};
+    struct timeval grace = {.tv_sec = SHUTDOWN_GRACE_MS / 1000,
+                            .tv_usec = SHUTDOWN_GRACE_MS % 1000 * 1000};
+
+    (void)fd;
+    (void)what;
+    if (k->stopping)
+        return;
+    k->stopping = true;
+    tell(k, &event);
+    event_base_loopexit(k->base, &grace);
+}
+
+/* --- people ------------------------------------------------------------------------------------ */
+
+static void emit(void *ctx, const struct event_record *record)
+{
+    struct keyd *k = ctx;
+    const struct event_record *kept = history_add(&k->history, record);
+
+    if (kept->level >= EVENT_WARNING)
+        log_line(kept->level, "%s%s%s", kept->title, kept->detail[0] ? ": " : "", kept->detail);
+    if (k->socket != NULL && control_socket_has_subscribers(k->socket)) {
+        json_t *line = event_json_build(kept);
+        control_socket_broadcast(k->socket, line);
+        json_decref(line);
+    }
+}
+
+static bool addr_argument(const json_t *request, const char *name, struct ip_addr *ret)
+{
+    const char *text = json_string_value(json_object_get(request, name));
+    return text != NULL && ip_addr_parse(text, ret);
+}
+
+static json_t *answer_why(struct keyd *k, const json_t *request)
+{
+    struct ip_pair flow = {0};
+
+    if (!addr_argument(request, "destination", &flow.dst) ||
+        (json_object_get(request, "source") != NULL &&
+         !addr_argument(request, "source", &flow.src)))
+        return json_pack("{s:s}", "error", "why needs an IP address as destination (and source)");
+    return keyd_why_json(&k->status, now_mono(), &flow);
+}
+
+static json_t *answer_trace(struct keyd *k, const json_t *request)
+{
+    uint64_t after = (uint64_t)json_integer_value(json_object_get(request, "after"));
+    json_t *list = json_array();
+    const struct event_record *record;
+
+    while ((record = history_next(&k->history, after)) != NULL) {
+        json_array_append_new(list, event_json_build(record));
+        after = record->serial;
+    }
+    return json_pack("{s:o}", "records", list);
+}
+
+static json_t *answer(void *ctx, const char *cmd, const json_t *request)
+{
+    struct keyd *k = ctx;
+
+    if (strcmp(cmd, "status") == 0)
+        return keyd_status_json(&k->status, now_mono());
+    if (strcmp(cmd, "why") == 0)
+        return answer_why(k, request);
+    if (strcmp(cmd, "trace") == 0)
+        return answer_trace(k, request);
+    return json_pack("{s:s}", "error", "unknown command");
+}
+
+/* --- start ------------------------------------------------------------------------------------- */
+
+/* Addresses of the outside interface: the near ends of our tunnels. */
+static void find_own_addresses(struct keyd *k)
+{
+    struct ifaddrs *all, *ifa;
+
+    if (getifaddrs(&all) != 0)
+        return;
+    for (ifa = all; ifa != NULL && k->own_count < OWN_ADDRESSES; ifa = ifa->ifa_next) {
+        struct ip_addr addr = {0};
+        if (ifa->ifa_addr == NULL || strcmp(ifa->ifa_name, k->config->outside) != 0)
+            continue;
+        if (ifa->ifa_addr->sa_family == AF_INET)
+            addr = ip_addr_from(view_of(&((struct sockaddr_in *)(void *)ifa->ifa_addr)->sin_addr, 4));
+        else if (ifa->ifa_addr->sa_family == AF_INET6)
+            addr =
+                ip_addr_from(view_of(&((struct sockaddr_in6 *)(void *)ifa->ifa_addr)->sin6_addr, 16));
+        if (addr.family != IP_NONE && !ip_addr_is_special(&addr))
+            k->own[k->own_count++] = addr;
+    }
+    freeifaddrs(all);
+}
+
+static enum err make_control(struct keyd *k)
+{
+    const struct cygnet_config *c = k->config;
+    struct control_config config = {
+        .discover = {.ask_ipseckey = c->dns.ask_ipseckey,
+                     .insecure_only_to_self = c->dns.unsigned_only_to_self},
+        .ike = {.id = c->identity,
+                .legacy = c->legacy_algorithms,
+                .give_up_ms = c->wait_s * 1000},
+        .oe = {.classes = c->classes,
+               .class_count = c->class_count,
+               .fallback = c->fallback,
+               .own = k->own,
+               .own_count = k->own_count,
+               .require_dnssec = c->dns.require_dnssec,
+               .low_lifespan_s = c->lifespans.low_s,
+               .normal_lifespan_s = c->lifespans.normal_s,
+               .first_lifespan_s = c->lifespans.first_s},
+    };
+    struct control_env env = {.rng = {.fill = fill_random},
+                              .trace = {.emit = emit, .ctx = k}};
+    return control_new(&config, &env, &k->control);
+}
+
+static bool open_udp(struct keyd *k, int i, int fd)
+{
+    k->udp_fd[i] = -1;
+    if (evutil_make_socket_nonblocking(fd) != 0)
+        return true; /* no such family on this machine: the descriptor is closed */
+    k->udp[i] = event_new(k->base, fd, EV_READ | EV_PERSIST, on_udp, k);
+    if (k->udp[i] == NULL || event_add(k->udp[i], NULL) != 0)
+        return false;
+    k->udp_fd[i] = fd;
+    return true;
+}
+
+static bool start(struct keyd *k)
+{
+    k->base = event_base_new();
+    if (k->base == NULL || !history_init(&k->history))
+        return false;
+    find_own_addresses(k);
+    if (k->own_count == 0)
+        log_line(EVENT_WARNING, "%s has no address yet: nobody can be reached through it",
+                 k->config->outside);
+    channel_init(&k->plane, k->base, k, from_plane, plane_closed);
+    channel_init(&k->relay, k->base, k, from_relay, relay_closed);
+    channel_init(&k->keeper, k->base, k, from_keeper, keeper_closed);
+    channel_init(&k->resolver, k->base, k, from_resolver, resolver_closed);
+    k->timer = event_new(k->base, -1, 0, on_timer, k);
+    k->parent = event_new(k->base, k->child->parent_fd, EV_READ | EV_PERSIST, on_parent, k);
+    k->terminate = event_new(k->base, SIGTERM, EV_SIGNAL | EV_PERSIST, on_terminate, k);
+    if (k->timer == NULL || k->parent == NULL || k->terminate == NULL ||
+        event_add(k->parent, NULL) != 0 || event_add(k->terminate, NULL) != 0)
+        return false;
+    if (!open_udp(k, 0, CHILD_FD_IKE_V4) || !open_udp(k, 1, CHILD_FD_IKE_V6))
+        return false;
+    if (make_control(k) != ERR_OK)
+        return false;
+    k->status.control = k->control;
+    k->status.history = &k->history;
+    k->status.config = k->config;
+    k->status.started = now_mono();
+    k->socket = control_socket_new(k->base, CHILD_FD_CONTROL, answer, k);
+    return k->socket != NULL;
+}
+
+static void stop(struct keyd *k)
+{
+    struct event *events[] = {k->timer, k->parent, k->terminate, k->udp[0], k->udp[1]};
+
+    control_socket_free(k->socket);
+    k->socket = NULL;
+    channel_close(&k->plane);
+    channel_close(&k->relay);
+    channel_close(&k->keeper);
+    channel_close(&k->resolver);
+    for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+        if (events[i] != NULL)
+            event_free(events[i]);
+    control_free(k->control);
+    history_fini(&k->history);
+    if (k->base != NULL)
+        event_base_free(k->base);
+}
+
+int keyd_process_main(const struct cygnet_config *config, const struct child *child)
+{
+    struct keyd k = {.config = config, .child = child, .udp_fd = {-1, -1}};
+    int status = EXIT_FAILURE;
+
+    log_open("keyd");
+    if (!child_drop_privileges(config->users.keyd, CHILD_EMPTY_DIR))
+        return status;
+    if (start(&k)) {
+        event_base_dispatch(k.base);
+        status = EXIT_SUCCESS;
+    } else {
+        log_line(EVENT_ERROR, "can't start: out of memory or descriptors");
+    }
+    stop(&k);
+    return status;
+}

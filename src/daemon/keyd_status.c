@@ -1,0 +1,213 @@
+#include "daemon/keyd_status.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "daemon/event_json.h"
+
+enum { WHY_HISTORY_MAX = 400 };
+
+static json_t *addr_json(const struct ip_addr *addr)
+{
+    char text[IP_ADDR_TEXT_MAX];
+    return addr->family == IP_NONE ? json_null() : json_string(ip_addr_format(addr, text));
+}
+
+static const char *dns_word(const struct oe_instance_info *info)
+{
+    if (!info->dns_asked)
+        return "none";
+    switch (info->dns) {
+    case DISCOVERED_FOUND:
+        return info->secure ? "secure" : "insecure";
+    case DISCOVERED_ABSENT:
+        return "absent";
+    case DISCOVERED_MALFORMED:
+        return "malformed";
+    case DISCOVERED_BOGUS:
+        return "bogus";
+    case DISCOVERED_TIMEOUT:
+        return "timeout";
+    }
+    return "none";
+}
+
+/* OE-006: encryption on unsigned records resists listeners, not an active attacker. */
+static const char *grade_word(const struct oe_instance_info *info)
+{
+    if (info->verdict != OE_VERDICT_ENCRYPT)
+        return "none";
+    return info->secure ? "authenticated" : "anonymous";
+}
+
+static json_t *instance_json(const struct oe_instance_info *info, mono_t now)
+{
+    char suite[ESP_SUITE_TEXT_MAX], spi_in[12], spi_out[12];
+    json_t *o = json_object();
+
+    json_object_set_new(o, "source", addr_json(&info->flow.src));
+    json_object_set_new(o, "destination", addr_json(&info->flow.dst));
+    json_object_set_new(o, "verdict", json_string(oe_verdict_name(info->verdict)));
+    json_object_set_new(o, "grade", json_string(grade_word(info)));
+    json_object_set_new(o, "state", json_string(oe_state_name(info->state)));
+    json_object_set_new(o, "class", json_string(info->class_name));
+    json_object_set_new(o, "role", json_string(info->responder ? "responder" : "initiator"));
+    json_object_set_new(o, "reason", json_string(info->reason));
+    json_object_set_new(o, "dnssec", json_string(dns_word(info)));
+    json_object_set_new(o, "gateway", addr_json(&info->gateway));
+    if (info->verdict == OE_VERDICT_ENCRYPT) {
+        snprintf(spi_in, sizeof(spi_in), "%08x", info->spi_in.value);
+        snprintf(spi_out, sizeof(spi_out), "%08x", info->spi_out.value);
+        json_object_set_new(o, "suite", json_string(esp_suite_format(&info->suite, suite)));
+        json_object_set_new(o, "spi_in", json_string(spi_in));
+        json_object_set_new(o, "spi_out", json_string(spi_out));
+    }
+    json_object_set_new(o, "since_ms", json_integer(mono_since(now, info->since)));
+    return o;
+}
+
+static json_t *gateways_json(const struct control *control, mono_t now)
+{
+    json_t *list = json_array();
+    struct ike_sa_info info;
+
+    for (size_t i = 0; ike_sa_info(control_ike(control), i, &info); i++) {
+        char id[IDENTITY_TEXT_MAX];
+        json_t *o = json_object();
+        json_object_set_new(o, "peer", addr_json(&info.remote.addr));
+        json_object_set_new(o, "identity", json_string(identity_format(&info.peer_id, id)));
+        json_object_set_new(o, "role", json_string(info.initiator ? "initiator" : "responder"));
+        json_object_set_new(o, "state", json_string(info.state));
+        json_object_set_new(o, "suite", json_string(info.suite));
+        json_object_set_new(o, "established", json_boolean(info.established));
+        json_object_set_new(o, "since_ms", json_integer(mono_since(now, info.since)));
+        json_object_set_new(o, "children", json_integer((json_int_t)info.children));
+        json_array_append_new(list, o);
+    }
+    return list;
+}
+
+static void add_counters(json_t *to, const struct control *control)
+{
+    const char *name;
+    uint64_t value;
+
+    for (size_t i = 0; control_counter(control, i, &name, &value); i++)
+        json_object_set_new(to, name, json_integer((json_int_t)value));
+    for (size_t i = 0; ike_counter(control_ike(control), i, &name, &value); i++)
+        if (value != 0)
+            json_object_set_new(to, name, json_integer((json_int_t)value));
+}
+
+static json_t *processes_json(const struct keyd_status *status)
+{
+    json_t *o = json_object();
+
+    for (int role = 0; role < CHILD_ROLE_COUNT; role++) {
+        json_t *p = json_object();
+        pid_t pid = role == CHILD_KEYD ? getpid() : status->pids[role];
+        json_object_set_new(p, "pid", json_integer(pid));
+        json_object_set_new(p, "restarts", json_integer(status->restarts[role]));
+        json_object_set_new(p, "connected",
+                            json_boolean(role == CHILD_KEYD || status->partners[role]));
+        json_object_set_new(o, child_role_name((enum child_role)role), p);
+    }
+    return o;
+}
+
+json_t *keyd_status_json(const struct keyd_status *status, mono_t now)
+{
+    static const char *const words[] = {"hold", "pass", "deny", "encrypt"};
+    json_int_t counts[4] = {0};
+    json_t *o = json_object(), *tunnels = json_array(), *flows = json_object(),
+           *counters = json_object();
+    struct oe_instance_info info;
+
+    for (size_t i = 0; oe_instance_info(control_oe(status->control), i, &info); i++) {
+        if (info.flow.src.family == IP_NONE)
+            continue; /* a peer that has not proposed anything yet */
+        counts[info.verdict]++;
+        json_array_append_new(tunnels, instance_json(&info, now));
+    }
+    for (int i = 0; i < 4; i++)
+        json_object_set_new(flows, words[i], json_integer(counts[i]));
+    add_counters(counters, status->control);
+    json_object_set_new(o, "version", json_string(CYGNET_VERSION));
+    json_object_set_new(o, "pid", json_integer(getpid()));
+    json_object_set_new(o, "uptime_ms", json_integer(mono_since(now, status->started)));
+    json_object_set_new(o, "outside", json_string(status->config->outside));
+    json_object_set_new(o, "ready", json_boolean(control_plane_ready(status->control)));
+    json_object_set_new(o, "processes", processes_json(status));
+    json_object_set_new(o, "gateways", gateways_json(status->control, now));
+    json_object_set_new(o, "flows", flows);
+    json_object_set_new(o, "tunnels", tunnels);
+    json_object_set_new(o, "counters", counters);
+    return o;
+}
+
+/* The flow itself, or its reverse; without a source, the newest that touches the destination. */
+static bool find_flow(const struct oe *oe, const struct ip_pair *wanted,
+                      struct oe_instance_info *ret)
+{
+    struct oe_instance_info info;
+    struct ip_pair reverse = ip_pair_reverse(wanted);
+    bool found = false;
+
+    if (wanted->src.family != IP_NONE)
+        return oe_instance_find(oe, wanted, ret) || oe_instance_find(oe, &reverse, ret);
+    for (size_t i = 0; oe_instance_info(oe, i, &info); i++) {
+        if (!ip_addr_equal(&info.flow.dst, &wanted->dst) &&
+            !ip_addr_equal(&info.flow.src, &wanted->dst))
+            continue;
+        if (!found || info.since.ms >= ret->since.ms)
+            *ret = info;
+        found = true;
+    }
+    return found;
+}
+
+static json_t *history_json(const struct keyd_status *status, const struct ip_pair *flow,
+                            const struct ip_addr *peer)
+{
+    json_t *list = json_array();
+    const struct event_record *record = NULL;
+
+    while ((record = history_next(status->history, record ? record->serial : 0)) != NULL) {
+        if (!history_concerns(record, flow, peer))
+            continue;
+        json_array_append_new(list, event_json_build(record));
+        if (json_array_size(list) > WHY_HISTORY_MAX)
+            json_array_remove(list, 0);
+    }
+    return list;
+}
+
+json_t *keyd_why_json(const struct keyd_status *status, mono_t now, const struct ip_pair *flow)
+{
+    const struct oe *oe = control_oe(status->control);
+    struct oe_instance_info info;
+    json_t *o;
+
+    if (find_flow(oe, flow, &info)) {
+        o = instance_json(&info, now);
+        json_object_set_new(o, "history", history_json(status, &info.flow, &info.gateway));
+        return o;
+    }
+    const struct oe_class *class = oe_classify(oe, flow);
+    o = json_object();
+    json_object_set_new(o, "source", addr_json(&flow->src));
+    json_object_set_new(o, "destination", addr_json(&flow->dst));
+    json_object_set_new(o, "verdict", json_string("none"));
+    json_object_set_new(o, "grade", json_string("none"));
+    json_object_set_new(o, "state", json_string(oe_state_name(OE_ST_NONEXISTENT)));
+    json_object_set_new(o, "class",
+                        json_string(class == NULL ? "fallback"
+                                    : class->name[0] ? class->name
+                                                     : oe_class_kind_name(class->kind)));
+    json_object_set_new(o, "reason", json_string("no datagram of this flow has been seen"));
+    json_object_set_new(o, "dnssec", json_string("none"));
+    json_object_set_new(o, "gateway", json_null());
+    struct ip_addr nobody = {0};
+    json_object_set_new(o, "history", history_json(status, flow, &nobody));
+    return o;
+}

@@ -1,0 +1,29 @@
+/*
+ * What keyd tells people: the JSON replies behind `cygnet status` and `cygnet why`. Reads the
+ * engines, changes nothing.
+ */
+#ifndef CYGNET_DAEMON_KEYD_STATUS_H
+#define CYGNET_DAEMON_KEYD_STATUS_H
+
+#include <jansson.h>
+#include <sys/types.h>
+
+#include "control/control.h"
+#include "daemon/child.h"
+#include "daemon/keyd_history.h"
+
+struct keyd_status {
+    const struct control *control;
+    const struct history *history;
+    const struct cygnet_config *config;
+    mono_t started;
+    pid_t pids[CHILD_ROLE_COUNT]; /* 0: not running */
+    uint32_t restarts[CHILD_ROLE_COUNT];
+    bool partners[CHILD_ROLE_COUNT]; /* whose channel is there */
+};
+
+json_t *keyd_status_json(const struct keyd_status *status, mono_t now);
+/* src of family 0: the newest flow to or from dst. */
+json_t *keyd_why_json(const struct keyd_status *status, mono_t now, const struct ip_pair *flow);
+
+#endif

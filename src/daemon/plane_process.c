@@ -1,0 +1,508 @@
+#include "daemon/plane_process.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/log.h"
+#include "plane/io/channel.h"
+#include "plane/io/classifier.h"
+#include "plane/io/ike_relay.h"
+#include "plane/io/io.h"
+#include "wire/pfkey.h"
+
+enum {
+    /* What an epoll event is about: an enum plane_fd, or one of these. */
+    SOURCE_PARENT = PLANE_FD_COUNT,
+    SOURCE_SIGNAL,
+    SOURCE_PFKEY,
+    SOURCE_IKE,
+
+    EVENTS_MAX = 16,
+    MESSAGES_AT_ONCE = 64, /* from a channel, before packets get their turn */
+    BURSTS_AT_ONCE = 4,
+    WAIT_MAX_MS = 60000,
+};
+
+struct plane_process {
+    const struct plane_process_config *config;
+    struct plane *plane;
+    struct io *io;
+    struct channel pfkey, ike;
+    int epoll, signals;
+    bool stop;
+    uint64_t verdicts_refused;
+    uint8_t relay[IKE_RELAY_MAX];
+};
+
+static mono_t mono_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (mono_t){(int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000};
+}
+
+static void fill_random(void *ctx, uint8_t *ret, size_t len)
+{
+    (void)ctx;
+    while (len > 0) {
+        ssize_t got = getrandom(ret, len, 0);
+        if (got < 0 && errno != EINTR)
+            abort();
+        if (got > 0) {
+            ret += got;
+            len -= (size_t)got;
+        }
+    }
+}
+
+static bool watch(const struct plane_process *process, int fd, unsigned source, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.u32 = source};
+
+    if (epoll_ctl(process->epoll, EPOLL_CTL_ADD, fd, &event) == 0)
+        return true;
+    log_line(EVENT_ERROR, "epoll: %s", strerror(errno));
+    return false;
+}
+
+/* Asks to be woken when a channel with a backlog becomes writable. */
+static void watch_channel(const struct plane_process *process, const struct channel *channel,
+                          unsigned source)
+{
+    uint32_t events = EPOLLIN | (channel_is_waiting(channel) ? (uint32_t)EPOLLOUT : 0);
+    struct epoll_event event = {.events = events, .data.u32 = source};
+
+    if (channel->fd >= 0)
+        epoll_ctl(process->epoll, EPOLL_CTL_MOD, channel->fd, &event);
+}
+
+/* What the plane core asks for. */
+
+static void plane_out(void *ctx, enum plane_out kind, struct packet *packet)
+{
+    struct plane_process *process = ctx;
+
+    io_write(process->io, kind, packet);
+}
+
+static void plane_says(void *ctx, struct view message)
+{
+    struct plane_process *process = ctx;
+    bool waiting = channel_is_waiting(&process->pfkey);
+
+    channel_send(&process->pfkey, message);
+    if (!waiting && channel_is_waiting(&process->pfkey))
+        watch_channel(process, &process->pfkey, SOURCE_PFKEY);
+}
+
+static void plane_verdict(void *ctx, const struct ip_pair *flow, enum pfkey_verdict verdict)
+{
+    struct plane_process *process = ctx;
+    int verdicts = process->config->fds.fd[PLANE_FD_VERDICTS];
+    enum classifier_verdict cached = CLASSIFIER_NONE;
+
+    if (verdicts < 0)
+        return;
+    if (verdict == PFKEY_VERDICT_PASS)
+        cached = CLASSIFIER_PASS;
+    else if (verdict == PFKEY_VERDICT_DENY && !process->config->plane.icmp_on_deny)
+        cached = CLASSIFIER_DENY; /* otherwise the plane must see it, to answer it (OE-028) */
+    /* Without a place in the map the datagrams come here, and are treated the same, more slowly. */
+    if (io_verdict_set(verdicts, flow, cached) != ERR_OK && process->verdicts_refused++ == 0)
+        log_line(EVENT_WARNING, "the classifier's map refused a verdict");
+}
+
+static int64_t plane_idle_ms(void *ctx, const struct ip_pair *flow)
+{
+    const struct plane_process *process = ctx;
+
+    return io_verdict_idle_ms(process->config->fds.fd[PLANE_FD_VERDICTS], flow, mono_now().ms);
+}
+
+static void ike_in(void *ctx, const struct ip_endpoint *local, const struct ip_endpoint *remote,
+                   struct view datagram)
+{
+    struct plane_process *process = ctx;
+    size_t len;
+
+    /* keyd retransmits: IKE never waits. */
+    if (process->ike.fd < 0 || channel_is_waiting(&process->ike))
+        return;
+    if (ike_relay_build(local, remote, datagram, span_of(process->relay, sizeof(process->relay)),
+                        &len) == ERR_OK)
+        channel_send(&process->ike, view_of(process->relay, len));
+}
+
+/* After every call into the plane: its packets are only valid until the next one. */
+static void settle(struct plane_process *process)
+{
+    struct ip_addr dst;
+    uint32_t mtu;
+
+    io_flush(process->io);
+    while (io_path_mtu(process->io, &dst, &mtu))
+        plane_path_mtu(process->plane, &dst, mtu);
+}
+
+static void on_tun(struct plane_process *process, enum plane_fd which)
+{
+    struct packet **packets;
+
+    for (unsigned burst = 0; burst < BURSTS_AT_ONCE; burst++) {
+        size_t count = io_read_tun(process->io, which, &packets);
+        if (count == 0)
+            return;
+        plane_outbound(process->plane, mono_now(), packets, count);
+        settle(process);
+    }
+}
+
+/* Nothing belongs on the put-back device from this side; the system may still say something. */
+static void on_put_back(struct plane_process *process)
+{
+    struct packet **packets;
+
+    while (io_read_tun(process->io, PLANE_FD_PUT_BACK, &packets) > 0)
+        continue;
+}
+
+static void on_socket(struct plane_process *process, enum plane_fd which, uint32_t events)
+{
+    struct packet **packets;
+    bool more = true;
+
+    if ((events & EPOLLERR) != 0) {
+        io_read_errors(process->io, which);
+        settle(process);
+    }
+    for (unsigned burst = 0; more && burst < BURSTS_AT_ONCE; burst++) {
+        size_t count = io_read_esp(process->io, which, &packets, &more);
+        if (count == 0)
+            continue;
+        plane_inbound(process->plane, mono_now(), packets, count);
+        settle(process);
+    }
+}
+
+static void send_counter(struct plane_process *process, const struct pfkey_message *request,
+                         const char *name, uint64_t value)
+{
+    struct pfkey_message answer = {.type = PFKEY_X_COUNTERS,
+                                   .seq = request->seq,
+                                   .pid = request->pid,
+                                   .has = PFKEY_HAS_COUNTER,
+                                   .counter = value};
+    uint8_t octets[LIMIT_PFKEY_MESSAGE];
+    size_t len;
+
+    memcpy(answer.counter_name, name, strnlen(name, sizeof(answer.counter_name) - 1));
+    if (pfkey_build(&answer, span_of(octets, sizeof(octets)), &len) == ERR_OK)
+        plane_says(process, view_of(octets, len));
+}
+
+/* The IO's counters in front of the plane's, whose last message ends the dump. */
+static void add_counters(struct plane_process *process, struct view bytes)
+{
+    struct pfkey_message request;
+    const char *name;
+    uint64_t value;
+
+    if (pfkey_parse(bytes, &request) != ERR_OK)
+        return;
+    if (request.type == PFKEY_X_COUNTERS) {
+        for (size_t i = 0; io_counter(process->io, i, &name, &value); i++)
+            send_counter(process, &request, name, value);
+        send_counter(process, &request, "io_channel_lost", process->pfkey.lost);
+        send_counter(process, &request, "io_verdict_refused", process->verdicts_refused);
+    }
+    pfkey_message_wipe(&request);
+}
+
+static void keyd_left(struct plane_process *process)
+{
+    log_line(EVENT_WARNING, "keyd has gone; going on with what is there");
+    channel_close(&process->pfkey);
+    plane_keyd_changed(process->plane, mono_now(), false);
+    settle(process);
+}
+
+static void on_pfkey(struct plane_process *process, uint32_t events)
+{
+    uint8_t room[LIMIT_PFKEY_MESSAGE];
+    enum channel_result result = CHANNEL_EMPTY;
+    size_t len;
+
+    if ((events & EPOLLOUT) != 0) {
+        channel_flush(&process->pfkey);
+        watch_channel(process, &process->pfkey, SOURCE_PFKEY);
+    }
+    for (unsigned i = 0; i < MESSAGES_AT_ONCE; i++) {
+        result = channel_receive(&process->pfkey, span_of(room, sizeof(room)), &len);
+        if (result != CHANNEL_MESSAGE)
+            break;
+        add_counters(process, view_of(room, len));
+        plane_control(process->plane, mono_now(), view_of(room, len));
+        settle(process);
+    }
+    secret_wipe(room, sizeof(room));
+    if (result == CHANNEL_CLOSED)
+        keyd_left(process);
+}
+
+static void on_ike(struct plane_process *process, uint32_t events)
+{
+    enum channel_result result = CHANNEL_EMPTY;
+    struct ip_endpoint local, remote;
+    struct view datagram;
+    size_t len;
+
+    if ((events & EPOLLOUT) != 0) {
+        channel_flush(&process->ike);
+        watch_channel(process, &process->ike, SOURCE_IKE);
+    }
+    for (unsigned i = 0; i < MESSAGES_AT_ONCE; i++) {
+        result = channel_receive(&process->ike, span_of(process->relay, sizeof(process->relay)),
+                                 &len);
+        if (result != CHANNEL_MESSAGE)
+            break;
+        if (ike_relay_parse(view_of(process->relay, len), &local, &remote, &datagram) == ERR_OK)
+            io_send_ike(process->io, &local, &remote, datagram);
+    }
+    settle(process);
+    if (result == CHANNEL_CLOSED)
+        channel_close(&process->ike);
+}
+
+static void on_parent(struct plane_process *process)
+{
+    struct child_message message;
+
+    switch (child_receive(process->config->child, &message)) {
+    case CHILD_GONE:
+        process->stop = true;
+        return;
+    case CHILD_CHANNEL:
+        if (message.channel == CHILD_CHANNEL_PFKEY) {
+            channel_open(&process->pfkey, message.fd);
+            watch(process, message.fd, SOURCE_PFKEY, EPOLLIN);
+            plane_keyd_changed(process->plane, mono_now(), true);
+            settle(process);
+        } else if (message.channel == CHILD_CHANNEL_IKE) {
+            channel_open(&process->ike, message.fd);
+            watch(process, message.fd, SOURCE_IKE, EPOLLIN);
+        } else {
+            close(message.fd);
+        }
+        return;
+    case CHILD_AGAIN:
+    case CHILD_PROCESS:
+        return;
+    }
+}
+
+static void on_event(struct plane_process *process, unsigned source, uint32_t events)
+{
+    switch (source) {
+    case PLANE_FD_OE:
+    case PLANE_FD_VPN:
+        on_tun(process, (enum plane_fd)source);
+        break;
+    case PLANE_FD_PUT_BACK:
+        on_put_back(process);
+        break;
+    case PLANE_FD_ESP_V4:
+    case PLANE_FD_ESP_V6:
+    case PLANE_FD_UDP_V4:
+    case PLANE_FD_UDP_V6:
+        on_socket(process, (enum plane_fd)source, events);
+        break;
+    case PLANE_FD_CLEAR_V4:
+    case PLANE_FD_CLEAR_V6:
+        io_read_errors(process->io, (enum plane_fd)source);
+        settle(process);
+        break;
+    case SOURCE_PARENT:
+        on_parent(process);
+        break;
+    case SOURCE_SIGNAL:
+        process->stop = true;
+        break;
+    case SOURCE_PFKEY:
+        if (process->pfkey.fd >= 0)
+            on_pfkey(process, events);
+        break;
+    case SOURCE_IKE:
+        if (process->ike.fd >= 0)
+            on_ike(process, events);
+        break;
+    }
+}
+
+static int wait_ms(const struct plane_process *process)
+{
+    mono_t deadline = plane_next_deadline(process->plane);
+    int64_t left = mono_is_never(deadline) ? WAIT_MAX_MS : mono_since(deadline, mono_now());
+
+    if (left < 0)
+        return 0;
+    return left > WAIT_MAX_MS ? WAIT_MAX_MS : (int)left;
+}
+
+static int loop(struct plane_process *process)
+{
+    struct epoll_event events[EVENTS_MAX];
+
+    while (!process->stop) {
+        int count = epoll_wait(process->epoll, events, EVENTS_MAX, wait_ms(process));
+        if (count < 0 && errno != EINTR) {
+            log_line(EVENT_ERROR, "epoll: %s", strerror(errno));
+            return EXIT_FAILURE;
+        }
+        for (int i = 0; i < count; i++)
+            on_event(process, events[i].data.u32, events[i].events);
+        if (mono_reached(mono_now(), plane_next_deadline(process->plane))) {
+            plane_timer(process->plane, mono_now());
+            settle(process);
+        }
+    }
+    return EXIT_SUCCESS;
+}
+
+static bool watch_all(struct plane_process *process)
+{
+    sigset_t signals;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    process->signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    process->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (process->signals < 0 || process->epoll < 0) {
+        log_line(EVENT_ERROR, "the plane's loop: %s", strerror(errno));
+        return false;
+    }
+    for (unsigned i = 0; i <= PLANE_FD_CLEAR_V6; i++) {
+        if (process->config->fds.fd[i] >= 0 &&
+            !watch(process, process->config->fds.fd[i], i, EPOLLIN))
+            return false;
+    }
+    return watch(process, process->config->child->parent_fd, SOURCE_PARENT, EPOLLIN) &&
+           watch(process, process->signals, SOURCE_SIGNAL, EPOLLIN);
+}
+
+/*
+ * Older kernels let only a process with CAP_BPF change a map, whoever opened it. Tried as the other
+ * user, before the way back is closed; the trial also empties the map, whose SPD has gone.
+ */
+static bool clear_verdicts(const struct plane_process_config *config, uid_t uid, bool *ret_needs_bpf)
+{
+    int verdicts = config->fds.fd[PLANE_FD_VERDICTS];
+    bool ok;
+
+    *ret_needs_bpf = false;
+    if (verdicts < 0)
+        return true;
+    io_classifier_counter(config->fds.fd[PLANE_FD_COUNTERS], CLASSIFIER_COUNT_PASS);
+    if (uid == geteuid())
+        return io_verdicts_clear(verdicts);
+    if (seteuid(uid) != 0)
+        return false;
+    ok = io_verdicts_clear(verdicts);
+    if (seteuid(0) != 0)
+        return false;
+    *ret_needs_bpf = !ok;
+    return ok || io_verdicts_clear(verdicts);
+}
+
+static bool give_up_privileges(const struct plane_process_config *config)
+{
+    uid_t uid = geteuid();
+    gid_t gid = getegid();
+    bool needs_bpf;
+
+    if (config->user != NULL && uid == 0 && !child_user_lookup(config->user, &uid, &gid)) {
+        log_line(EVENT_ERROR, "there is no user %s", config->user);
+        return false;
+    }
+    if (!clear_verdicts(config, uid, &needs_bpf)) {
+        log_line(EVENT_ERROR, "can't change the classifier's map: %s", strerror(errno));
+        return false;
+    }
+    if (!needs_bpf && uid != geteuid())
+        return child_drop_privileges(config->user, NULL);
+    capng_clear(CAPNG_SELECT_BOTH);
+    if (needs_bpf)
+        capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_BPF);
+    int result = uid == geteuid() ? capng_apply(CAPNG_SELECT_CAPS)
+                                  : capng_change_id((int)uid, (int)gid, CAPNG_DROP_SUPP_GRP);
+    if (result != 0) {
+        log_line(EVENT_ERROR, "can't give up privileges (%d)", result);
+        return false;
+    }
+    return prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_DUMPABLE, 0) == 0;
+}
+
+static bool make(struct plane_process *process)
+{
+    const struct plane_process_config *config = process->config;
+    struct io_env io_env = {.ctx = process, .ike = ike_in};
+    struct plane_env plane_env = {
+        .rng = {.fill = fill_random},
+        .ctx = process,
+        .out = plane_out,
+        .control = plane_says,
+        .verdict = plane_verdict,
+        .idle_ms = config->fds.fd[PLANE_FD_VERDICTS] >= 0 ? plane_idle_ms : NULL,
+    };
+    enum err err = io_new(&config->fds, &io_env, &process->io);
+
+    if (err == ERR_OK)
+        err = plane_new(&config->plane, &plane_env, &process->plane);
+    if (err != ERR_OK)
+        log_line(EVENT_ERROR, "the plane can't start: %s", err_text(err));
+    return err == ERR_OK;
+}
+
+int plane_process_main(const struct plane_process_config *config)
+{
+    struct plane_process *process = calloc(1, sizeof(*process));
+    int status = EXIT_FAILURE;
+
+    if (process == NULL)
+        return status;
+    process->config = config;
+    process->epoll = process->signals = -1;
+    channel_init(&process->pfkey);
+    channel_init(&process->ike);
+    if (give_up_privileges(config) && make(process) && watch_all(process)) {
+        log_line(EVENT_INFO, "the plane runs, %s",
+                 config->fds.fd[PLANE_FD_VERDICTS] >= 0 ? "with the eBPF classifier"
+                                                        : "with policy routing");
+        status = loop(process);
+    }
+    channel_close(&process->pfkey);
+    channel_close(&process->ike);
+    plane_free(process->plane);
+    io_free(process->io);
+    for (int i = 0; i < PLANE_FD_COUNT; i++) {
+        if (config->fds.fd[i] >= 0)
+            close(config->fds.fd[i]);
+    }
+    if (process->epoll >= 0)
+        close(process->epoll);
+    if (process->signals >= 0)
+        close(process->signals);
+    free(process);
+    return status;
+}

@@ -1,0 +1,198 @@
+/*
+ * The classifier: which datagrams leave the outside interface as they are, and which go through the
+ * plane (design: a datagram's way). Two programs:
+ *
+ *   classify   egress of the outside interface. Known pairs pass or are dropped; every other pair
+ *              goes into oe0 or vpn0. What can't be looked at is dropped: it fails closed.
+ *   put_back   ingress of the put-back device. A datagram that the plane lets pass after holding it
+ *              goes out through the outside interface with a link header, past netfilter, which
+ *              has seen it already.
+ */
+#include <linux/bpf.h>
+#include <linux/icmpv6.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/pkt_cls.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "classifier_abi.h"
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, CLASSIFIER_ENTRIES);
+    __type(key, struct classifier_key);
+    __type(value, struct classifier_value);
+} verdicts SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct classifier_settings);
+} settings SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, CLASSIFIER_COUNTER_COUNT);
+    __type(key, __u32);
+    __type(value, __u64);
+} counters SEC(".maps");
+
+#define SECOND_NS 1000000000ull
+
+static __always_inline void count(__u32 which)
+{
+    __u64 *value = bpf_map_lookup_elem(&counters, &which);
+
+    if (value != NULL)
+        (*value)++;
+}
+
+static __always_inline int ends(int action, __u32 counter)
+{
+    count(counter);
+    return action;
+}
+
+/* The offset counts from the IP header, whatever the link header looks like. */
+static __always_inline bool load(struct __sk_buff *skb, __u32 offset, void *ret, __u32 len)
+{
+    return bpf_skb_load_bytes_relative(skb, offset, ret, len, BPF_HDR_START_NET) == 0;
+}
+
+/* The source of a forwarded datagram can't be had from its socket, so only local ones are asked. */
+static __always_inline bool is_own(struct __sk_buff *skb, const struct classifier_settings *set)
+{
+    if (skb->mark == set->mark)
+        return true;
+    return set->exempt_uid != CLASSIFIER_NO_UID && skb->sk != NULL &&
+           bpf_get_socket_uid(skb) == set->exempt_uid;
+}
+
+/* A directed broadcast looks like any address; its link header doesn't. */
+static __always_inline bool is_link_broadcast(struct __sk_buff *skb,
+                                              const struct classifier_settings *set)
+{
+    __u8 mac[ETH_ALEN];
+
+    if (!set->ethernet ||
+        bpf_skb_load_bytes_relative(skb, 0, mac, sizeof(mac), BPF_HDR_START_MAC) != 0)
+        return false;
+    return (mac[0] & mac[1] & mac[2] & mac[3] & mac[4] & mac[5]) == 0xff;
+}
+
+static __always_inline bool is_v4_link_scope(const struct iphdr *ip)
+{
+    __u32 src = bpf_ntohl(ip->saddr), dst = bpf_ntohl(ip->daddr);
+
+    return dst >= 0xe0000000                  /* multicast and above, limited broadcast too */
+           || (dst & 0xffff0000) == 0xa9fe0000 /* 169.254/16 */
+           || (src & 0xffff0000) == 0xa9fe0000;
+}
+
+static __always_inline bool is_v6_link_local(const struct in6_addr *addr)
+{
+    return addr->s6_addr[0] == 0xfe && (addr->s6_addr[1] & 0xc0) == 0x80;
+}
+
+/* Neighbour discovery between global addresses: a hop limit of 255 was never forwarded. */
+static __always_inline bool is_neighbour_discovery(struct __sk_buff *skb, const struct ipv6hdr *ip)
+{
+    __u8 type;
+
+    return ip->nexthdr == IPPROTO_ICMPV6 && ip->hop_limit == 255 &&
+           load(skb, sizeof(*ip), &type, sizeof(type)) && type >= 133 && type <= 137;
+}
+
+static __always_inline int obey(const struct classifier_settings *set,
+                                const struct classifier_key *key)
+{
+    struct classifier_value *value = bpf_map_lookup_elem(&verdicts, key);
+    __u32 verdict = CLASSIFIER_NONE;
+    __u64 now;
+
+    if (value != NULL) {
+        now = bpf_ktime_get_ns();
+        if (now - value->used_ns > SECOND_NS)
+            value->used_ns = now;
+        verdict = value->verdict;
+    }
+    if (verdict == CLASSIFIER_PASS)
+        return ends(TC_ACT_OK, CLASSIFIER_COUNT_PASS);
+    if (verdict == CLASSIFIER_DENY)
+        return ends(TC_ACT_SHOT, CLASSIFIER_COUNT_DENY);
+    if (verdict == CLASSIFIER_VPN)
+        return ends(bpf_redirect(set->vpn_ifindex, 0), CLASSIFIER_COUNT_VPN);
+    return ends(bpf_redirect(set->oe_ifindex, 0), CLASSIFIER_COUNT_OE);
+}
+
+static __always_inline int classify_v4(struct __sk_buff *skb, const struct classifier_settings *set)
+{
+    struct classifier_key key = {.family = 4};
+    struct iphdr ip;
+
+    if (!load(skb, 0, &ip, sizeof(ip)))
+        return ends(TC_ACT_SHOT, CLASSIFIER_COUNT_SHORT);
+    if (is_v4_link_scope(&ip) || is_link_broadcast(skb, set))
+        return ends(TC_ACT_OK, CLASSIFIER_COUNT_LINK_SCOPE);
+    __builtin_memcpy(key.src, &ip.saddr, sizeof(ip.saddr));
+    __builtin_memcpy(key.dst, &ip.daddr, sizeof(ip.daddr));
+    return obey(set, &key);
+}
+
+static __always_inline int classify_v6(struct __sk_buff *skb, const struct classifier_settings *set)
+{
+    struct classifier_key key = {.family = 6};
+    struct ipv6hdr ip;
+
+    if (!load(skb, 0, &ip, sizeof(ip)))
+        return ends(TC_ACT_SHOT, CLASSIFIER_COUNT_SHORT);
+    if (ip.daddr.s6_addr[0] == 0xff || is_v6_link_local(&ip.daddr) || is_v6_link_local(&ip.saddr) ||
+        is_neighbour_discovery(skb, &ip))
+        return ends(TC_ACT_OK, CLASSIFIER_COUNT_LINK_SCOPE);
+    __builtin_memcpy(key.src, &ip.saddr, sizeof(key.src));
+    __builtin_memcpy(key.dst, &ip.daddr, sizeof(key.dst));
+    return obey(set, &key);
+}
+
+SEC("tc")
+int classify(struct __sk_buff *skb)
+{
+    __u32 zero = 0;
+    const struct classifier_settings *set = bpf_map_lookup_elem(&settings, &zero);
+
+    if (set == NULL)
+        return TC_ACT_SHOT;
+    if (is_own(skb, set))
+        return ends(TC_ACT_OK, CLASSIFIER_COUNT_OWN);
+    if (skb->protocol == bpf_htons(ETH_P_IP))
+        return classify_v4(skb, set);
+    if (skb->protocol == bpf_htons(ETH_P_IPV6))
+        return classify_v6(skb, set);
+    return ends(TC_ACT_OK, CLASSIFIER_COUNT_NOT_IP);
+}
+
+/*
+ * The mark makes classify() let it pass. The helper that looks up the next hop wants a link header
+ * to replace, which a TUN device doesn't give.
+ */
+SEC("tc")
+int put_back(struct __sk_buff *skb)
+{
+    __u32 zero = 0;
+    const struct classifier_settings *set = bpf_map_lookup_elem(&settings, &zero);
+
+    if (set == NULL || bpf_skb_change_head(skb, ETH_HLEN, 0) != 0)
+        return TC_ACT_SHOT;
+    skb->mark = set->mark;
+    return ends(bpf_redirect_neigh(set->outside_ifindex, NULL, 0, 0), CLASSIFIER_COUNT_PUT_BACK);
+}
+
+char LICENSE[] SEC("license") = "BSD-2-Clause";

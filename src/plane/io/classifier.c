@@ -1,0 +1,181 @@
+#include "plane/io/classifier.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "plane/io/classifier.skel.h"
+
+/* Ours among the filters of an interface, so that a later run finds and replaces them. */
+enum { FILTER_HANDLE = 0xc19e, FILTER_PRIORITY = 0xc19e };
+
+static struct bpf_tc_hook hook_at(uint32_t ifindex, enum bpf_tc_attach_point point)
+{
+    struct bpf_tc_hook hook = {
+        .sz = sizeof(hook), .ifindex = (int)ifindex, .attach_point = point};
+
+    return hook;
+}
+
+/* Returns an errno value. The queueing discipline may be there already, ours or someone else's. */
+static int attach(const struct bpf_program *program, uint32_t ifindex,
+                  enum bpf_tc_attach_point point)
+{
+    struct bpf_tc_hook hook = hook_at(ifindex, point);
+    struct bpf_tc_opts opts = {.sz = sizeof(opts),
+                               .prog_fd = bpf_program__fd(program),
+                               .flags = BPF_TC_F_REPLACE,
+                               .handle = FILTER_HANDLE,
+                               .priority = FILTER_PRIORITY};
+    int error = -bpf_tc_hook_create(&hook);
+
+    if (error != 0 && error != EEXIST)
+        return error;
+    return -bpf_tc_attach(&hook, &opts);
+}
+
+static bool attach_both(const struct classifier_bpf *bpf, const struct classifier_settings *settings,
+                        uint32_t put_back, struct io_fault *fault)
+{
+    /* What is put back must find its way before anything is taken away. */
+    int error = attach(bpf->progs.put_back, put_back, BPF_TC_INGRESS);
+
+    if (error != 0)
+        return io_fault_set(fault, error, "attaching to the put-back device");
+    error = attach(bpf->progs.classify, settings->outside_ifindex, BPF_TC_EGRESS);
+    if (error != 0)
+        return io_fault_set(fault, error, "attaching to the outside interface");
+    return true;
+}
+
+static bool keep_descriptors(const struct classifier_bpf *bpf, struct io_classifier_fds *ret,
+                             struct io_fault *fault)
+{
+    int verdicts = fcntl(bpf_map__fd(bpf->maps.verdicts), F_DUPFD_CLOEXEC, 3);
+    int counters = fcntl(bpf_map__fd(bpf->maps.counters), F_DUPFD_CLOEXEC, 3);
+
+    if (verdicts < 0 || counters < 0) {
+        io_fault_set(fault, errno, "descriptors of the classifier");
+        if (verdicts >= 0)
+            close(verdicts);
+        return false;
+    }
+    *ret = (struct io_classifier_fds){.verdicts = verdicts, .counters = counters};
+    return true;
+}
+
+static int say_nothing(enum libbpf_print_level level, const char *format, va_list args)
+{
+    (void)level;
+    (void)format;
+    (void)args;
+    return 0;
+}
+
+bool io_classifier_attach(const struct classifier_settings *settings, uint32_t put_back,
+                          struct io_classifier_fds *ret, struct io_fault *fault)
+{
+    struct io_classifier_fds fds = {-1, -1};
+    uint32_t zero = 0;
+    bool ok = false;
+
+    libbpf_set_print(say_nothing);
+    struct classifier_bpf *bpf = classifier_bpf__open_and_load();
+    if (bpf == NULL)
+        return io_fault_set(fault, errno, "loading the classifier");
+    if (bpf_map_update_elem(bpf_map__fd(bpf->maps.settings), &zero, settings, BPF_ANY) != 0)
+        io_fault_set(fault, errno, "settings of the classifier");
+    else if (keep_descriptors(bpf, &fds, fault))
+        ok = attach_both(bpf, settings, put_back, fault);
+    classifier_bpf__destroy(bpf);
+    if (!ok) {
+        if (fds.verdicts >= 0) {
+            close(fds.verdicts);
+            close(fds.counters);
+        }
+        return false;
+    }
+    *ret = fds;
+    return true;
+}
+
+void io_classifier_detach(uint32_t outside_ifindex)
+{
+    struct bpf_tc_hook hook = hook_at(outside_ifindex, BPF_TC_EGRESS);
+    struct bpf_tc_opts opts = {
+        .sz = sizeof(opts), .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY};
+
+    libbpf_set_print(say_nothing);
+    bpf_tc_detach(&hook, &opts);
+}
+
+static struct classifier_key key_of(const struct ip_pair *flow)
+{
+    struct classifier_key key = {.family = flow->src.family};
+
+    memcpy(key.src, flow->src.octets, sizeof(key.src));
+    memcpy(key.dst, flow->dst.octets, sizeof(key.dst));
+    return key;
+}
+
+enum err io_verdict_set(int verdicts, const struct ip_pair *flow, enum classifier_verdict verdict)
+{
+    struct classifier_key key = key_of(flow);
+    struct classifier_value value = {.verdict = (uint32_t)verdict};
+
+    if (verdict != CLASSIFIER_NONE)
+        return bpf_map_update_elem(verdicts, &key, &value, BPF_ANY) == 0 ? ERR_OK : ERR_LIMIT;
+    return bpf_map_delete_elem(verdicts, &key) == 0 || errno == ENOENT ? ERR_OK : ERR_LIMIT;
+}
+
+int64_t io_verdict_idle_ms(int verdicts, const struct ip_pair *flow, int64_t now_ms)
+{
+    struct classifier_key key = key_of(flow);
+    struct classifier_value value;
+
+    if (bpf_map_lookup_elem(verdicts, &key, &value) != 0 || value.used_ns == 0)
+        return -1;
+    int64_t idle = now_ms - (int64_t)(value.used_ns / 1000000);
+    return idle > 0 ? idle : 0;
+}
+
+bool io_verdicts_clear(int verdicts)
+{
+    struct classifier_key key;
+
+    while (bpf_map_get_next_key(verdicts, NULL, &key) == 0) {
+        if (bpf_map_delete_elem(verdicts, &key) != 0 && errno != ENOENT)
+            return false;
+    }
+    return errno == ENOENT;
+}
+
+uint64_t io_classifier_counter(int counters, enum classifier_counter which)
+{
+    uint32_t key = which;
+    int processors = libbpf_num_possible_cpus();
+    uint64_t *values = processors > 0 ? calloc((size_t)processors, sizeof(*values)) : NULL;
+    uint64_t sum = 0;
+
+    if (values != NULL && bpf_map_lookup_elem(counters, &key, values) == 0) {
+        for (int i = 0; i < processors; i++)
+            sum += values[i];
+    }
+    free(values);
+    return sum;
+}
+
+const char *io_classifier_counter_name(enum classifier_counter which)
+{
+    static const char *const names[] = {
+#define CLASSIFIER_COUNTER_TEXT(name, text) [CLASSIFIER_COUNT_##name] = text,
+        CLASSIFIER_COUNTERS(CLASSIFIER_COUNTER_TEXT)
+#undef CLASSIFIER_COUNTER_TEXT
+    };
+
+    return which < CLASSIFIER_COUNTER_COUNT ? names[which] : NULL;
+}

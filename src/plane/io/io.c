@@ -1,0 +1,151 @@
+#include "plane/io/io_private.h"
+
+#include <stdlib.h>
+
+#include "plane/io/classifier.h"
+
+static uint16_t local_port(int fd)
+{
+    struct sockaddr_in6 name = {0};
+    socklen_t len = sizeof(name);
+    struct ip_addr addr;
+    uint16_t port;
+
+    if (getsockname(fd, (struct sockaddr *)&name, &len) != 0 ||
+        !io_sockaddr_read(&name, &addr, &port))
+        return 0;
+    return port;
+}
+
+static void init_lanes(struct io *io)
+{
+    for (size_t i = 0; i < IO_LANES; i++) {
+        enum plane_fd which = PLANE_FD_ESP_V4 + (enum plane_fd)i;
+        bool v4 = which == PLANE_FD_ESP_V4 || which == PLANE_FD_UDP_V4;
+        io->lanes[i].fd = io->fds.fd[which];
+        io->lanes[i].family = v4 ? IP_V4 : IP_V6;
+        io->lanes[i].udp = which == PLANE_FD_UDP_V4 || which == PLANE_FD_UDP_V6;
+        io->lanes[i].discover = -1;
+    }
+}
+
+enum err io_new(const struct plane_fds *fds, const struct io_env *env, struct io **ret)
+{
+    struct io *io = calloc(1, sizeof(*io));
+    uint8_t *arena = malloc((size_t)LIMIT_BURST * IO_PACKET_ROOM);
+
+    if (io == NULL || arena == NULL) {
+        free(io);
+        free(arena);
+        return ERR_MEMORY;
+    }
+    io->fds = *fds;
+    io->env = *env;
+    io->arena = arena;
+    for (size_t i = 0; i < LIMIT_BURST; i++) {
+        io->packets[i].base = arena + i * IO_PACKET_ROOM;
+        io->packets[i].room = IO_PACKET_ROOM;
+    }
+    io->udp_port = local_port(fds->fd[PLANE_FD_UDP_V4]);
+    init_lanes(io);
+    *ret = io;
+    return ERR_OK;
+}
+
+void io_free(struct io *io)
+{
+    if (io == NULL)
+        return;
+    /* Clear datagrams lie in it. */
+    explicit_bzero(io->arena, (size_t)LIMIT_BURST * IO_PACKET_ROOM);
+    free(io->arena);
+    free(io);
+}
+
+bool io_counter(const struct io *io, size_t i, const char **ret_name, uint64_t *ret_value)
+{
+    static const char *const names[] = {
+#define IO_COUNTER_TEXT(name, text) [IO_COUNT_##name] = text,
+        IO_COUNTERS(IO_COUNTER_TEXT)
+#undef IO_COUNTER_TEXT
+    };
+    int classifier = io->fds.fd[PLANE_FD_COUNTERS];
+
+    if (i < IO_COUNTER_COUNT) {
+        *ret_name = names[i];
+        *ret_value = io->counters[i];
+        return true;
+    }
+    i -= IO_COUNTER_COUNT;
+    if (classifier < 0 || i >= CLASSIFIER_COUNTER_COUNT)
+        return false;
+    *ret_name = io_classifier_counter_name((enum classifier_counter)i);
+    *ret_value = io_classifier_counter(classifier, (enum classifier_counter)i);
+    return true;
+}
+
+socklen_t io_sockaddr_write(const struct ip_addr *addr, uint16_t port, struct sockaddr_in6 *ret)
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+
+    memset(ret, 0, sizeof(*ret));
+    if (addr->family == IP_V4) {
+        memcpy(&v4.sin_addr, addr->octets, sizeof(v4.sin_addr));
+        memcpy(ret, &v4, sizeof(v4));
+        return sizeof(v4);
+    }
+    ret->sin6_family = AF_INET6;
+    ret->sin6_port = htons(port);
+    memcpy(&ret->sin6_addr, addr->octets, sizeof(ret->sin6_addr));
+    return sizeof(*ret);
+}
+
+bool io_sockaddr_read(const struct sockaddr_in6 *name, struct ip_addr *ret_addr, uint16_t *ret_port)
+{
+    struct sockaddr_in v4;
+
+    if (name->sin6_family == AF_INET6) {
+        *ret_addr = ip_addr_from(view_of(&name->sin6_addr, sizeof(name->sin6_addr)));
+        *ret_port = ntohs(name->sin6_port);
+        return true;
+    }
+    if (name->sin6_family != AF_INET)
+        return false;
+    memcpy(&v4, name, sizeof(v4));
+    *ret_addr = ip_addr_from(view_of(&v4.sin_addr, sizeof(v4.sin_addr)));
+    *ret_port = ntohs(v4.sin_port);
+    return true;
+}
+
+static struct cmsghdr *control_put(struct msghdr *header, struct cmsghdr *at, int level, int type,
+                                   const void *data, size_t len)
+{
+    at->cmsg_level = level;
+    at->cmsg_type = type;
+    at->cmsg_len = CMSG_LEN(len);
+    memcpy(CMSG_DATA(at), data, len);
+    return CMSG_NXTHDR(header, at);
+}
+
+size_t io_control_write(const struct ip_addr *src, uint8_t tos, union io_control *ret)
+{
+    struct msghdr header = {.msg_control = ret->room, .msg_controllen = sizeof(ret->room)};
+    struct in_pktinfo v4 = {0};
+    struct in6_pktinfo v6 = {0};
+    int tos_value = tos;
+
+    /* CMSG_NXTHDR looks at the header that it is about to return. */
+    memset(ret, 0, sizeof(*ret));
+    if (src->family == IP_V4) {
+        memcpy(&v4.ipi_spec_dst, src->octets, sizeof(v4.ipi_spec_dst));
+        struct cmsghdr *next = control_put(&header, CMSG_FIRSTHDR(&header), IPPROTO_IP, IP_PKTINFO,
+                                           &v4, sizeof(v4));
+        control_put(&header, next, IPPROTO_IP, IP_TOS, &tos_value, sizeof(tos_value));
+        return CMSG_SPACE(sizeof(v4)) + CMSG_SPACE(sizeof(tos_value));
+    }
+    memcpy(&v6.ipi6_addr, src->octets, sizeof(v6.ipi6_addr));
+    struct cmsghdr *next = control_put(&header, CMSG_FIRSTHDR(&header), IPPROTO_IPV6, IPV6_PKTINFO,
+                                       &v6, sizeof(v6));
+    control_put(&header, next, IPPROTO_IPV6, IPV6_TCLASS, &tos_value, sizeof(tos_value));
+    return CMSG_SPACE(sizeof(v6)) + CMSG_SPACE(sizeof(tos_value));
+}

@@ -1,0 +1,104 @@
+/*
+ * What the files behind io.h share.
+ */
+#ifndef CYGNET_PLANE_IO_IO_PRIVATE_H
+#define CYGNET_PLANE_IO_IO_PRIVATE_H
+
+#include <linux/virtio_net.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "plane/io/io.h"
+
+enum {
+    IO_PACKET_ROOM = LIMIT_HEADROOM + LIMIT_PACKET + LIMIT_TAILROOM,
+    IO_CONTROL_MAX = 128, /* packet information and type of service, of either family */
+    IO_LANE_ROOM = 64,    /* packets sent with one call */
+    IO_NEWS_MAX = 16,     /* path-MTU news not yet told */
+};
+
+#define IO_COUNTERS(X)                                                                             \
+    X(TUN_IN, "io_tun_in")                                                                         \
+    X(TUN_OUT, "io_tun_out")                                                                       \
+    X(ESP_IN, "io_esp_in")                                                                         \
+    X(ESP_OUT, "io_esp_out")                                                                       \
+    X(CLEAR_OUT, "io_clear_out")                                                                   \
+    X(IKE_IN, "io_ike_in")                                                                         \
+    X(IKE_OUT, "io_ike_out")                                                                       \
+    X(KEEPALIVE_IN, "io_keepalive_in")                                                             \
+    X(TUN_IN_MALFORMED, "io_tun_in_malformed")                                                     \
+    X(TUN_OUT_FAILED, "io_tun_out_failed")                                                         \
+    X(ESP_IN_MALFORMED, "io_esp_in_malformed")                                                     \
+    X(ESP_OUT_TOO_BIG, "io_esp_out_too_big")                                                       \
+    X(ESP_OUT_FULL, "io_esp_out_full")                                                             \
+    X(ESP_OUT_FAILED, "io_esp_out_failed")                                                         \
+    X(ESP_OUT_NO_SOCKET, "io_esp_out_no_socket")                                                   \
+    X(CLEAR_OUT_FAILED, "io_clear_out_failed")                                                     \
+    X(IKE_OUT_FAILED, "io_ike_out_failed")                                                         \
+    X(PATH_MTU_NEWS, "io_path_mtu_news")                                                           \
+    X(SOCKET_ERRORS, "io_socket_errors")
+
+enum io_counter {
+#define IO_COUNTER_ENUM(name, text) IO_COUNT_##name,
+    IO_COUNTERS(IO_COUNTER_ENUM)
+#undef IO_COUNTER_ENUM
+        IO_COUNTER_COUNT
+};
+
+/* A socket that sends ESP, and what waits for it. */
+struct io_lane {
+    int fd;
+    uint8_t family; /* enum ip_family */
+    bool udp;
+    int discover;   /* the socket's IP_MTU_DISCOVER; -1: not known */
+    size_t count;
+    struct packet *queue[IO_LANE_ROOM];
+};
+
+enum { IO_LANES = PLANE_FD_UDP_V6 - PLANE_FD_ESP_V4 + 1 };
+
+/* The arguments of recvmmsg() and sendmmsg(), kept so that nothing is built twice. */
+union io_control {
+    struct cmsghdr header; /* for its alignment */
+    uint8_t room[IO_CONTROL_MAX];
+};
+
+struct io_messages {
+    struct mmsghdr headers[IO_LANE_ROOM];
+    struct iovec parts[IO_LANE_ROOM];
+    struct sockaddr_in6 names[IO_LANE_ROOM]; /* large enough for either family */
+    union io_control controls[IO_LANE_ROOM];
+};
+
+struct io_news {
+    struct ip_addr dst;
+    uint32_t mtu;
+};
+
+struct io {
+    struct plane_fds fds;
+    struct io_env env;
+    uint16_t udp_port;                  /* ours */
+    uint8_t *arena;                     /* the buffers of one burst */
+    struct packet packets[LIMIT_BURST];
+    struct packet *burst[LIMIT_BURST];  /* what a read returns */
+    struct io_lane lanes[IO_LANES];     /* by plane_fd - PLANE_FD_ESP_V4 */
+    struct io_messages in, out;
+    struct io_news news[IO_NEWS_MAX];
+    size_t news_count;
+    uint64_t counters[IO_COUNTER_COUNT];
+};
+
+static inline void io_count(struct io *io, enum io_counter which)
+{
+    io->counters[which]++;
+}
+
+/* Socket addresses; the port is 0 for raw sockets. */
+socklen_t io_sockaddr_write(const struct ip_addr *addr, uint16_t port, struct sockaddr_in6 *ret);
+bool io_sockaddr_read(const struct sockaddr_in6 *name, struct ip_addr *ret_addr,
+                      uint16_t *ret_port);
+/* Control message with the source address and the TOS octet; returns its length. */
+size_t io_control_write(const struct ip_addr *src, uint8_t tos, union io_control *ret);
+
+#endif

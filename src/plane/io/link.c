@@ -1,0 +1,144 @@
+#include "plane/io/link.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <linux/virtio_net.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { TUN_MTU = 65535, TUN_QUEUE = 1000, SYSCTL_PATH_MAX = 128 };
+
+static struct ifreq request_for(const char *name)
+{
+    struct ifreq request = {0};
+
+    snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+    return request;
+}
+
+static int control_socket(void)
+{
+    return socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+}
+
+bool io_link_read(const char *name, struct io_link *ret, struct io_fault *fault)
+{
+    int fd = control_socket();
+    struct ifreq index = request_for(name), mtu = request_for(name), hw = request_for(name);
+    bool ok = fd >= 0 && ioctl(fd, SIOCGIFINDEX, &index) == 0 && ioctl(fd, SIOCGIFMTU, &mtu) == 0 &&
+              ioctl(fd, SIOCGIFHWADDR, &hw) == 0;
+    int error = errno;
+
+    if (fd >= 0)
+        close(fd);
+    if (!ok)
+        return io_fault_set(fault, error, "interface %s", name);
+    ret->ifindex = (uint32_t)index.ifr_ifindex;
+    ret->mtu = (uint32_t)mtu.ifr_mtu;
+    ret->ethernet = hw.ifr_hwaddr.sa_family == ARPHRD_ETHER;
+    return true;
+}
+
+static bool sysctl_open(const char *family, const char *link, const char *key, int flags, int *ret)
+{
+    char path[SYSCTL_PATH_MAX];
+
+    snprintf(path, sizeof(path), "/proc/sys/net/%s/conf/%s/%s", family, link, key);
+    *ret = open(path, flags | O_CLOEXEC);
+    return *ret >= 0;
+}
+
+/* IPv6 may be switched off, and older kernels lack some keys: then there is nothing to set. */
+static bool sysctl_set(const char *family, const char *link, const char *key, char value,
+                       struct io_fault *fault)
+{
+    int fd;
+
+    if (!sysctl_open(family, link, key, O_WRONLY, &fd))
+        return errno == ENOENT ||
+               io_fault_set(fault, errno, "sysctl net.%s.conf.%s.%s", family, link, key);
+    bool ok = write(fd, &value, 1) == 1;
+    int error = errno;
+    close(fd);
+    return ok || io_fault_set(fault, error, "sysctl net.%s.conf.%s.%s", family, link, key);
+}
+
+static char sysctl_get(const char *family, const char *link, const char *key)
+{
+    char value = '0';
+    int fd;
+
+    if (!sysctl_open(family, link, key, O_RDONLY, &fd))
+        return value;
+    if (read(fd, &value, 1) != 1)
+        value = '0';
+    close(fd);
+    return value;
+}
+
+/*
+ * rp_filter: decapsulated datagrams come from addresses whose route leads elsewhere; the SA's
+ * selectors have checked them (OE-190). It works as long as conf.all.rp_filter isn't 1 as well.
+ * accept_local: our own ICMP errors come in here.
+ */
+static bool configure_stack(const char *name, const char *outside, struct io_fault *fault)
+{
+    return sysctl_set("ipv6", name, "addr_gen_mode", '1', fault) &&
+           sysctl_set("ipv6", name, "accept_ra", '0', fault) &&
+           sysctl_set("ipv4", name, "rp_filter", '0', fault) &&
+           sysctl_set("ipv4", name, "accept_local", '1', fault) &&
+           sysctl_set("ipv4", name, "forwarding", sysctl_get("ipv4", outside, "forwarding"),
+                      fault) &&
+           sysctl_set("ipv6", name, "forwarding", sysctl_get("ipv6", outside, "forwarding"), fault);
+}
+
+static bool bring_up(const char *name, uint32_t *ret_ifindex, struct io_fault *fault)
+{
+    int fd = control_socket();
+    struct ifreq mtu = request_for(name), queue = request_for(name), flags = request_for(name),
+                 index = request_for(name);
+    mtu.ifr_mtu = TUN_MTU;
+    queue.ifr_qlen = TUN_QUEUE;
+    bool ok = fd >= 0 && ioctl(fd, SIOCSIFMTU, &mtu) == 0 &&
+              ioctl(fd, SIOCSIFTXQLEN, &queue) == 0 && ioctl(fd, SIOCGIFFLAGS, &flags) == 0;
+    if (ok) {
+        flags.ifr_flags |= IFF_UP;
+        ok = ioctl(fd, SIOCSIFFLAGS, &flags) == 0 && ioctl(fd, SIOCGIFINDEX, &index) == 0;
+    }
+    int error = errno;
+
+    if (fd >= 0)
+        close(fd);
+    if (!ok)
+        return io_fault_set(fault, error, "TUN device %s", name);
+    *ret_ifindex = (uint32_t)index.ifr_ifindex;
+    return true;
+}
+
+bool io_tun_open(const char *name, const char *outside, int *ret_fd, uint32_t *ret_ifindex,
+                 struct io_fault *fault)
+{
+    struct ifreq request = request_for(name);
+    int header_len = sizeof(struct virtio_net_hdr);
+    int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+
+    if (fd < 0)
+        return io_fault_set(fault, errno, "/dev/net/tun");
+    request.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR;
+    if (ioctl(fd, TUNSETIFF, &request) != 0 || ioctl(fd, TUNSETVNETHDRSZ, &header_len) != 0) {
+        io_fault_set(fault, errno, "TUN device %s", name);
+        close(fd);
+        return false;
+    }
+    if (!configure_stack(name, outside, fault) || !bring_up(name, ret_ifindex, fault)) {
+        close(fd);
+        return false;
+    }
+    *ret_fd = fd;
+    return true;
+}

@@ -1,0 +1,142 @@
+#include "plane/io/routing.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { RULES_MAX = 4096, ARGS_MAX = 16 };
+
+/* The daemon may run without /usr/sbin in its path. */
+static char *const program_environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+
+/*
+ * Marking at priority raw is before connection tracking: what goes into oe0 is not tracked then,
+ * but when it comes out again, in clear or as ESP, so that source NAT still works on clear traffic.
+ */
+static const char rules_format[] =
+    "table inet cygnet\n"
+    "delete table inet cygnet\n"
+    "table inet cygnet {\n"
+    "  chain classify {\n"
+    "    meta mark 0x%x return\n"
+    "    %s"
+    "    ip daddr { 224.0.0.0/3, 169.254.0.0/16 } return\n"
+    "    ip saddr 169.254.0.0/16 return\n"
+    "    ip6 daddr { ff00::/8, fe80::/10 } return\n"
+    "    ip6 saddr fe80::/10 return\n"
+    "    icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit,"
+    " nd-neighbor-advert, nd-redirect } ip6 hoplimit 255 return\n"
+    "    meta mark set 0x%x notrack\n"
+    "  }\n"
+    "  chain forwarded {\n"
+    "    type filter hook prerouting priority raw; policy accept;\n"
+    "    fib daddr type { local, broadcast, multicast } return\n"
+    "    fib daddr oifname \"%s\" jump classify\n"
+    "  }\n"
+    "  chain local {\n"
+    "    type route hook output priority raw; policy accept;\n"
+    "    oifname \"%s\" jump classify\n"
+    "  }\n"
+    "}\n";
+
+static int run(const char *const *argv, int input)
+{
+    posix_spawn_file_actions_t actions;
+    char *args[ARGS_MAX] = {0};
+    int status;
+    pid_t pid;
+
+    for (size_t i = 0; i < ARGS_MAX - 1 && argv[i] != NULL; i++)
+        args[i] = (char *)(uintptr_t)argv[i];
+    posix_spawn_file_actions_init(&actions);
+    if (input >= 0)
+        posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
+    else
+        posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    int error = posix_spawnp(&pid, args[0], &actions, NULL, args, program_environment);
+    posix_spawn_file_actions_destroy(&actions);
+    if (error != 0)
+        return -error;
+    while (waitpid(pid, &status, 0) < 0) {
+        if (errno != EINTR)
+            return -errno;
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -EINTR;
+}
+
+static bool load_rules(const char *text, size_t len, struct io_fault *fault)
+{
+    static const char *const nft[] = {"nft", "-f", "-", NULL};
+    int fd = memfd_create("rules", MFD_CLOEXEC);
+
+    if (fd < 0 || write(fd, text, len) != (ssize_t)len || lseek(fd, 0, SEEK_SET) != 0) {
+        io_fault_set(fault, errno, "rules for nft");
+        if (fd >= 0)
+            close(fd);
+        return false;
+    }
+    int result = run(nft, fd);
+    close(fd);
+    return result == 0 || io_fault_set(fault, result < 0 ? -result : 0, "nft refused the rules");
+}
+
+static void remove_route(const char *family)
+{
+    char mark[16], table[16], priority[16];
+    const char *const rule[] = {"ip",   family, "rule",     "del",    "fwmark",
+                                mark,   "lookup", table, "priority", priority, NULL};
+    const char *const flush[] = {"ip", family, "route", "flush", "table", table, NULL};
+
+    snprintf(mark, sizeof(mark), "0x%x", ROUTING_MARK);
+    snprintf(table, sizeof(table), "%d", ROUTING_TABLE);
+    snprintf(priority, sizeof(priority), "%d", ROUTING_PRIORITY);
+    while (run(rule, -1) == 0)
+        continue;
+    run(flush, -1);
+}
+
+static bool add_route(const char *family, const char *oe_name)
+{
+    char mark[16], table[16], priority[16];
+    const char *const rule[] = {"ip",   family, "rule",     "add",    "fwmark",
+                                mark,   "lookup", table, "priority", priority, NULL};
+    const char *const route[] = {"ip",  family,  "route", "replace", "default",
+                                 "dev", oe_name, "table", table,     NULL};
+
+    snprintf(mark, sizeof(mark), "0x%x", ROUTING_MARK);
+    snprintf(table, sizeof(table), "%d", ROUTING_TABLE);
+    snprintf(priority, sizeof(priority), "%d", ROUTING_PRIORITY);
+    return run(route, -1) == 0 && run(rule, -1) == 0;
+}
+
+bool io_routing_install(const struct plane_setup *setup, const char *oe_name,
+                        struct io_fault *fault)
+{
+    char rules[RULES_MAX], exempt[64] = "";
+
+    if (setup->exempt)
+        snprintf(exempt, sizeof(exempt), "meta skuid %u return\n", (unsigned)setup->exempt_uid);
+    int len = snprintf(rules, sizeof(rules), rules_format, PLANE_MARK, exempt, ROUTING_MARK,
+                       setup->outside, setup->outside);
+    remove_route("-4");
+    remove_route("-6");
+    if (!add_route("-4", oe_name))
+        return io_fault_set(fault, 0, "ip refused the rule that sends traffic into %s", oe_name);
+    if (access("/proc/sys/net/ipv6", F_OK) == 0 && !add_route("-6", oe_name))
+        return io_fault_set(fault, 0, "ip refused the IPv6 rule into %s", oe_name);
+    return load_rules(rules, (size_t)len, fault);
+}
+
+void io_routing_remove(void)
+{
+    static const char *const nft[] = {"nft", "delete", "table", "inet", "cygnet", NULL};
+
+    run(nft, -1);
+    remove_route("-4");
+    remove_route("-6");
+}

@@ -1,0 +1,113 @@
+#include "plane/io/setup.h"
+
+#include <unistd.h>
+
+#include "plane/io/classifier.h"
+#include "plane/io/routing.h"
+#include "plane/io/sockets.h"
+
+enum { UDP_PORT = 4500, OVERFLOW_UID = 65534 };
+
+static const char *or_default(const char *name, const char *fallback)
+{
+    return name != NULL ? name : fallback;
+}
+
+static void close_all(struct plane_fds *fds)
+{
+    for (int i = 0; i < PLANE_FD_COUNT; i++) {
+        if (fds->fd[i] >= 0)
+            close(fds->fd[i]);
+        fds->fd[i] = -1;
+    }
+}
+
+static bool open_tuns(const struct plane_setup *setup, struct plane_fds *fds,
+                      struct classifier_settings *ret, struct io_fault *fault)
+{
+    return io_tun_open(or_default(setup->oe_name, "oe0"), setup->outside, &fds->fd[PLANE_FD_OE],
+                       &ret->oe_ifindex, fault) &&
+           io_tun_open(or_default(setup->vpn_name, "vpn0"), setup->outside, &fds->fd[PLANE_FD_VPN],
+                       &ret->vpn_ifindex, fault);
+}
+
+static bool install_ebpf(const struct plane_setup *setup, const struct classifier_settings *settings,
+                         struct plane_fds *fds, struct io_fault *fault)
+{
+    struct io_classifier_fds maps;
+    uint32_t put_back;
+
+    if (!io_tun_open(or_default(setup->put_back_name, "clear0"), setup->outside,
+                     &fds->fd[PLANE_FD_PUT_BACK], &put_back, fault))
+        return false;
+    if (!io_classifier_attach(settings, put_back, &maps, fault)) {
+        close(fds->fd[PLANE_FD_PUT_BACK]);
+        fds->fd[PLANE_FD_PUT_BACK] = -1;
+        return false;
+    }
+    fds->fd[PLANE_FD_VERDICTS] = maps.verdicts;
+    fds->fd[PLANE_FD_COUNTERS] = maps.counters;
+    return true;
+}
+
+static bool install_routing(const struct plane_setup *setup, struct plane_fds *fds,
+                            struct io_fault *fault)
+{
+    return io_clear_sockets_open(fds, fault) &&
+           io_routing_install(setup, or_default(setup->oe_name, "oe0"), fault);
+}
+
+/* Interception is the last thing installed: from then on datagrams need the plane. */
+static bool intercept(const struct plane_setup *setup, const struct classifier_settings *settings,
+                      struct plane_setup_result *result, struct io_fault *fault)
+{
+    bool automatic = setup->classifier == PLANE_CLASSIFIER_AUTO;
+
+    if (setup->classifier != PLANE_CLASSIFIER_ROUTING) {
+        result->classifier = PLANE_CLASSIFIER_EBPF;
+        if (install_ebpf(setup, settings, &result->fds,
+                         automatic ? &result->why_routing : fault))
+            return true;
+        if (!automatic)
+            return false;
+    }
+    result->classifier = PLANE_CLASSIFIER_ROUTING;
+    return install_routing(setup, &result->fds, fault);
+}
+
+bool plane_setup(const struct plane_setup *setup, struct plane_setup_result *ret,
+                 struct io_fault *fault)
+{
+    struct plane_setup_result result = {0};
+    struct classifier_settings settings = {.mark = PLANE_MARK, .exempt_uid = CLASSIFIER_NO_UID};
+
+    for (int i = 0; i < PLANE_FD_COUNT; i++)
+        result.fds.fd[i] = -1;
+    /* Forwarded datagrams may seem to be this user's. */
+    if (setup->exempt && setup->exempt_uid == OVERFLOW_UID)
+        return io_fault_set(fault, 0, "the resolver can't run as user %d", OVERFLOW_UID);
+    if (setup->exempt)
+        settings.exempt_uid = setup->exempt_uid;
+    if (!io_link_read(setup->outside, &result.outside, fault))
+        return false;
+    settings.outside_ifindex = result.outside.ifindex;
+    settings.ethernet = result.outside.ethernet;
+
+    if (!open_tuns(setup, &result.fds, &settings, fault) ||
+        !io_sockets_open(setup->udp_port != 0 ? setup->udp_port : UDP_PORT, &result.fds, fault) ||
+        !intercept(setup, &settings, &result, fault)) {
+        close_all(&result.fds);
+        return false;
+    }
+    *ret = result;
+    return true;
+}
+
+void plane_setup_undo(struct plane_setup_result *result)
+{
+    if (result->classifier == PLANE_CLASSIFIER_EBPF)
+        io_classifier_detach(result->outside.ifindex);
+    else
+        io_routing_remove();
+    close_all(&result->fds);
+}

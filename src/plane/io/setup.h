@@ -1,0 +1,59 @@
+/*
+ * What takes privilege, done once by the parent: TUN devices, sockets, the classifier. The plane
+ * gets the descriptors and needs no capability. A parent that keeps them open can start a plane
+ * again and again: devices, addresses and the classifier stay, and what nobody reads is dropped.
+ */
+#ifndef CYGNET_PLANE_IO_SETUP_H
+#define CYGNET_PLANE_IO_SETUP_H
+
+#include <sys/types.h>
+
+#include "plane/io/link.h"
+
+/* SO_MARK of all our sockets, which the classifier lets pass: "CYG" and 1. */
+#define PLANE_MARK 0x43594701u
+
+enum plane_fd {
+    PLANE_FD_OE,       /* TUN: opportunistic traffic, both ways */
+    PLANE_FD_VPN,      /* TUN: configured tunnels */
+    PLANE_FD_PUT_BACK, /* TUN: clear datagrams to go on; -1 without eBPF */
+    PLANE_FD_ESP_V4,   /* raw, protocol 50 */
+    PLANE_FD_ESP_V6,
+    PLANE_FD_UDP_V4,   /* UDP encapsulation and IKE behind NAT */
+    PLANE_FD_UDP_V6,
+    PLANE_FD_CLEAR_V4, /* raw, header included: clear datagrams to go on without eBPF; else -1 */
+    PLANE_FD_CLEAR_V6,
+    PLANE_FD_VERDICTS, /* the classifier's map; -1 without eBPF */
+    PLANE_FD_COUNTERS,
+    PLANE_FD_COUNT
+};
+
+struct plane_fds {
+    int fd[PLANE_FD_COUNT]; /* -1: not there (IPv6 switched off, no eBPF) */
+};
+
+enum plane_classifier { PLANE_CLASSIFIER_AUTO, PLANE_CLASSIFIER_EBPF, PLANE_CLASSIFIER_ROUTING };
+
+struct plane_setup {
+    const char *outside;                    /* the interface */
+    const char *oe_name, *vpn_name, *put_back_name; /* NULL: "oe0", "vpn0", "clear0" */
+    uint16_t udp_port;                      /* 0: 4500 */
+    enum plane_classifier classifier;
+    bool exempt; /* packets of user exempt_uid (the resolver) pass; never of the overflow user */
+    uid_t exempt_uid;
+};
+
+/* What came out of it, for the configuration of the plane and the log. */
+struct plane_setup_result {
+    struct plane_fds fds;
+    struct io_link outside;
+    enum plane_classifier classifier; /* EBPF or ROUTING */
+    struct io_fault why_routing;      /* with AUTO: why eBPF was refused */
+};
+
+MUST_USE bool plane_setup(const struct plane_setup *setup, struct plane_setup_result *ret,
+                          struct io_fault *fault);
+/* An orderly stop: the classifier or the rules are taken away and the descriptors closed. */
+void plane_setup_undo(struct plane_setup_result *result);
+
+#endif

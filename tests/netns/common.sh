@@ -1,0 +1,133 @@
+# What the namespace tests share. Each test brings up a lab of its own and takes it down on every exit.
+# shellcheck shell=bash
+set -euo pipefail
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+export CYGNET_BUILD=${CYGNET_BUILD:-$ROOT/build}
+LAB_SUFFIX=$(basename "$0" | cut -d. -f1)-$$
+export LAB_SUFFIX
+SCRATCH=$(mktemp -d)
+BACKGROUND=()
+
+# Inner addresses: none of them may be seen between the gateways.
+INNER='net 192.1.0.0/24 or net 192.2.0.0/24 or net 2001:db8:1::/64 or net 2001:db8:2::/64'
+# What may pass between gateways: IKE, ESP (native or in UDP), DNS; and what finds link addresses.
+EXPECTED='udp port 500 or udp port 4500 or ip proto 50 or ip6 proto 50 or port 53'
+LINK='arp or icmp6 or (ip6 and ip6[6] == 0 and ip6[40] == 58)'
+
+lab() {
+    "$ROOT/lab/lab" "$@"
+}
+
+fail() {
+    echo "FAILED: $*" >&2
+    exit 1
+}
+
+finish() {
+    local code=$? pid name
+    trap - EXIT
+    trap '' INT TERM
+    if [ $code -ne 0 ] && [ $code -ne 77 ]; then
+        for name in sg-a sg-b dns; do
+            echo "--- last lines of $name's log" >&2
+            tail -n 15 "$(lab path $name)/log" >&2 || true
+        done
+    fi
+    for pid in "${BACKGROUND[@]}"; do
+        kill "$pid" 2>/dev/null || true
+    done
+    lab down >/dev/null 2>&1 || true
+    rm -rf "$SCRATCH"
+    exit $code
+}
+trap finish EXIT
+trap 'exit 1' INT TERM
+
+# wait_for SECONDS WHAT COMMAND...: poll until the command succeeds.
+wait_for() {
+    local deadline=$((SECONDS + $1)) what=$2
+    shift 2
+    until "$@" >/dev/null 2>&1; do
+        [ $SECONDS -lt "$deadline" ] || fail "$what: not within its deadline"
+        sleep 0.05
+    done
+}
+
+# capture PORT FILE: record what passes one port of the public net, headers only.
+capture() {
+    "$ROOT/lab/lab" exec wild tcpdump --immediate-mode -i "$1" -n -s 128 -B 65536 \
+        -U -Z root -w "$2" 2>"$2.log" &
+    CAPTURE=$!
+    BACKGROUND+=("$CAPTURE")
+    wait_for 5 "tcpdump on $1" grep -q 'listening on' "$2.log"
+}
+
+# all_written LOG: has tcpdump written every packet that its filter took? (SIGUSR1 makes it say.)
+all_written() {
+    local captured received
+    kill -USR1 "$CAPTURE"
+    sleep 0.05
+    read -r captured received < <(sed -nE \
+        's/^tcpdump: ([0-9]+) packets? captured, ([0-9]+) packets? received.*/\1 \2/p' "$1" | tail -n 1)
+    [ -n "$captured" ] && [ "$captured" = "$received" ]
+}
+
+# end_capture FILE: stop it once all is written, and check that nothing was missed.
+end_capture() {
+    wait_for 10 "the end of the capture" all_written "$1.log"
+    kill -INT "$CAPTURE"
+    wait "$CAPTURE" || true
+    grep -q '^0 packets dropped by kernel' "$1.log" ||
+        fail "the capture missed packets: $(grep dropped "$1.log")"
+}
+
+# packets FILE FILTER: how many packets of a capture match.
+packets() {
+    tcpdump -n -r "$1" "$2" 2>/dev/null | wc -l
+}
+
+# only_protected FILE: a capture that holds nothing but IKE, ESP and DNS, and no inner address.
+only_protected() {
+    local leaked other
+    leaked=$(packets "$1" "$INNER")
+    [ "$leaked" = 0 ] || {
+        tcpdump -n -r "$1" -c 5 "$INNER" >&2 2>/dev/null || true
+        fail "$leaked packets with an inner address between the gateways"
+    }
+    other=$(packets "$1" "not ($EXPECTED or $LINK)")
+    [ "$other" = 0 ] || {
+        tcpdump -n -r "$1" -c 5 "not ($EXPECTED or $LINK)" >&2 2>/dev/null || true
+        fail "$other packets between the gateways are neither IKE, ESP nor DNS"
+    }
+}
+
+# why_field GATEWAY DESTINATION FIELD: one field of what the gateway says about a flow.
+why_field() {
+    lab exec "$1" cygnet why --json "$2" |
+        python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$3"
+}
+
+expect_verdict() {
+    local verdict
+    verdict=$(why_field "$1" "$2" verdict) || fail "$1: cygnet why $2 gave no answer"
+    [ "$verdict" = "$3" ] || fail "$1 says '$verdict' of $2, not '$3'"
+}
+
+listens() {
+    lab exec "$1" ss -Hltn "sport = :$2" | grep -q .
+}
+
+# transfer OCTETS FROM TO ADDRESS: send over TCP port 5202 and check that every octet arrived.
+transfer() {
+    local program=$ROOT/tests/netns/transfer.py receiver
+    "$ROOT/lab/lab" exec "$3" python3 "$program" receive "$4" 5202 >"$SCRATCH/received" &
+    receiver=$!
+    BACKGROUND+=("$receiver")
+    wait_for 5 "the receiver on $3" listens "$3" 5202
+    lab exec "$2" timeout 90 python3 "$program" send "$4" 5202 "$1" >"$SCRATCH/sent" ||
+        fail "sending $1 octets from $2 to $3 did not end in 90 s"
+    wait_for 10 "the end of the transfer on $3" test -s "$SCRATCH/received"
+    [ "$(cut -d' ' -f1 "$SCRATCH/sent")" = "$1" ] || fail "sent less than $1 octets"
+    cmp "$SCRATCH/sent" "$SCRATCH/received" || fail "$3 received other octets than $2 sent"
+}

@@ -1,0 +1,396 @@
+/*
+ * One gateway of the simulation: keyd's control object and the plane object, joined by PF_KEY
+ * messages that take a moment, either of which may crash and come back with nothing but what the
+ * other one still holds.
+ */
+#include "world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { CHANNEL_US = 200, KEEPER_US = 700, DNS_US = 3000, RESTART_KEYD_US = 300000 };
+
+static void show(void *ctx, const struct event_record *record)
+{
+    struct sim_gateway *g = ctx;
+    char flow[IP_PAIR_TEXT_MAX];
+
+    if (!g->world->verbose)
+        return;
+    printf("%10.3f gw%d %-4s %-44s %s | %s\n", (double)g->world->now_us / 1e6, g->number,
+           record->label, record->title,
+           record->flow.src.family ? ip_pair_format(&record->flow, flow) : "", record->detail);
+}
+
+/* --- plane ------------------------------------------------------------------------------- */
+
+static void plane_sends(void *ctx, enum plane_out kind, struct packet *packet)
+{
+    struct sim_gateway *g = ctx;
+    struct view datagram = view_of(packet_data(packet), packet->len);
+    struct ip_pair flow;
+
+    switch (kind) {
+    case PLANE_OUT_ESP:
+        network_send_esp(g->world, packet);
+        break;
+    case PLANE_OUT_CLEAR:
+        if (network_flow(datagram, &flow))
+            check_clear(g, &flow);
+        network_clear(g, datagram);
+        break;
+    case PLANE_OUT_OE:
+    case PLANE_OUT_VPN:
+        network_delivered(g, datagram);
+        break;
+    }
+}
+
+static int64_t in_order(struct world *w, int64_t *last_us)
+{
+    int64_t at = w->now_us + CHANNEL_US;
+    if (at <= *last_us)
+        at = *last_us + 1;
+    *last_us = at;
+    return at - w->now_us;
+}
+
+static void plane_tells(void *ctx, struct view message)
+{
+    struct sim_gateway *g = ctx;
+    struct sim_event *event = world_event(g->world, SIM_EV_TO_KEYD, g,
+                                          in_order(g->world, &g->to_keyd_us), message);
+    event->life = g->keyd_life;
+}
+
+static struct sim_policy *cached(struct sim_gateway *g, const struct ip_pair *flow)
+{
+    for (size_t i = 0; i < g->cache_count; i++)
+        if (ip_pair_equal(&g->cache[i].flow, flow))
+            return &g->cache[i];
+    return NULL;
+}
+
+static void plane_decides(void *ctx, const struct ip_pair *flow, enum pfkey_verdict verdict)
+{
+    struct sim_gateway *g = ctx;
+    struct sim_policy *policy = cached(g, flow);
+
+    if (policy == NULL && verdict == PFKEY_VERDICT_NONE)
+        return;
+    if (policy == NULL) {
+        if (g->cache_count == g->cache_room) {
+            g->cache_room = g->cache_room ? 2 * g->cache_room : 16;
+            g->cache = realloc(g->cache, g->cache_room * sizeof(*g->cache));
+            if (g->cache == NULL)
+                abort();
+        }
+        policy = &g->cache[g->cache_count++];
+    }
+    if (verdict == PFKEY_VERDICT_NONE)
+        *policy = g->cache[--g->cache_count];
+    else
+        *policy = (struct sim_policy){.flow = *flow, .verdict = verdict};
+}
+
+static void start_plane(struct sim_gateway *g)
+{
+    struct plane_config config = {
+        .hold_failure = g->kind == OE_PERMISSIVE ? PFKEY_VERDICT_PASS : PFKEY_VERDICT_DENY,
+        .hold_ms = 120000,
+        .icmp_v4 = g->addr,
+    };
+    struct plane_env env = {.rng = world_rng(g->world),
+                            .ctx = g,
+                            .out = plane_sends,
+                            .control = plane_tells,
+                            .verdict = plane_decides};
+    if (plane_new(&config, &env, &g->plane) != ERR_OK)
+        abort();
+    g->plane_life++;
+    g->cache_count = 0;
+}
+
+/* --- keyd -------------------------------------------------------------------------------- */
+
+static void tell_control(struct sim_gateway *g, const struct control_event *event);
+
+static void start_control(struct sim_gateway *g)
+{
+    struct control_config config = {
+        .oe = {.classes = g->classes,
+               .class_count = g->class_count,
+               .fallback = g->kind,
+               .own = &g->addr,
+               .own_count = 1},
+    };
+    struct control_env env = {.rng = world_rng(g->world), .trace = {.emit = show, .ctx = g}};
+
+    if (control_new(&config, &env, &g->control) != ERR_OK)
+        abort();
+    g->keyd_life++;
+}
+
+static void join_planes(struct sim_gateway *g)
+{
+    struct control_event ready = {.kind = CONTROL_EV_PLANE_READY};
+
+    if (g->control == NULL || g->plane == NULL)
+        return;
+    plane_keyd_changed(g->plane, world_now(g->world), true);
+    tell_control(g, &ready);
+}
+
+static void note_keys(struct sim_gateway *g, struct view message)
+{
+    struct pfkey_message parsed;
+
+    if (pfkey_parse(message, &parsed) != ERR_OK)
+        world_fail(g->world, "gw%d: keyd built a PF_KEY message that does not parse", g->number);
+    else if (parsed.has & PFKEY_HAS_KEYS)
+        check_sa(g->world, &parsed.sa);
+}
+
+static void control_asks_dns(struct sim_gateway *g, const struct control_effect *fx)
+{
+    struct world *w = g->world;
+
+    w->stats.lookups++;
+    if (world_chance(w, w->faults.dns_silence))
+        return;
+    struct sim_event *event = world_event(w, SIM_EV_ANSWER, g,
+                                          DNS_US + world_random(w, 30000), view_of(NULL, 0));
+    event->life = g->keyd_life;
+    event->serial = fx->serial;
+    event->type = fx->type;
+    memcpy(event->name, fx->name, sizeof(event->name));
+}
+
+static void control_asks_keeper(struct sim_gateway *g, const struct control_effect *fx)
+{
+    uint8_t signature[LIMIT_KEY_OCTETS];
+
+    if (private_key_sign_ike1(g->key, fx->bytes, signature) != ERR_OK)
+        abort();
+    struct sim_event *event =
+        world_event(g->world, SIM_EV_SIGNED, g, KEEPER_US,
+                    view_of(signature, private_key_signature_len(g->key)));
+    event->life = g->keyd_life;
+    event->serial = fx->serial;
+}
+
+static void drain(struct sim_gateway *g)
+{
+    struct control_effect fx;
+
+    while (g->control != NULL && control_next_effect(g->control, &fx)) {
+        struct sim_event *event;
+        switch (fx.kind) {
+        case CONTROL_FX_SEND:
+            network_send_ike(g->world, &fx.local, &fx.remote, fx.bytes);
+            break;
+        case CONTROL_FX_QUERY:
+            control_asks_dns(g, &fx);
+            break;
+        case CONTROL_FX_SIGN:
+            control_asks_keeper(g, &fx);
+            break;
+        case CONTROL_FX_PFKEY:
+            note_keys(g, fx.bytes);
+            event = world_event(g->world, SIM_EV_TO_PLANE, g,
+                                in_order(g->world, &g->to_plane_us), fx.bytes);
+            event->life = g->plane_life;
+            break;
+        }
+    }
+}
+
+static void tell_control(struct sim_gateway *g, const struct control_event *event)
+{
+    if (g->control == NULL)
+        return;
+    control_input(g->control, world_now(g->world), event);
+    drain(g);
+}
+
+/* --- life ---------------------------------------------------------------------------------- */
+
+void gateway_start(struct sim_gateway *g)
+{
+    start_plane(g);
+    start_control(g);
+    join_planes(g);
+}
+
+void gateway_stop(struct sim_gateway *g)
+{
+    control_free(g->control);
+    plane_free(g->plane);
+    free(g->cache);
+    private_key_free(g->key);
+}
+
+static void crash_keyd(struct sim_gateway *g)
+{
+    if (g->control == NULL)
+        return;
+    control_free(g->control);
+    g->control = NULL;
+    g->keyd_life++;
+    g->world->stats.crashes++;
+    if (g->plane != NULL)
+        plane_keyd_changed(g->plane, world_now(g->world), false);
+    world_event(g->world, SIM_EV_START_KEYD, g, RESTART_KEYD_US, view_of(NULL, 0));
+}
+
+static void crash_plane(struct sim_gateway *g)
+{
+    struct control_event gone = {.kind = CONTROL_EV_PLANE_GONE};
+
+    if (g->plane == NULL)
+        return;
+    plane_free(g->plane);
+    g->plane = NULL;
+    g->plane_life++;
+    g->world->stats.crashes++;
+    tell_control(g, &gone);
+    world_event(g->world, SIM_EV_START_PLANE, g, RESTART_KEYD_US, view_of(NULL, 0));
+}
+
+/* A packet buffer as the daemon would hand one in. */
+static struct packet make_packet(uint8_t *room, size_t room_len, const struct sim_event *event)
+{
+    struct packet packet = {.base = room,
+                            .room = (uint32_t)room_len,
+                            .at = LIMIT_HEADROOM,
+                            .len = (uint32_t)event->len,
+                            .outer = event->outer};
+    memcpy(packet_data(&packet), event->octets, event->len);
+    return packet;
+}
+
+static void host_sends(struct sim_gateway *g, const struct sim_event *event)
+{
+    uint8_t room[LIMIT_HEADROOM + SIM_PACKET + LIMIT_TAILROOM];
+    struct packet packet = make_packet(room, sizeof(room), event), *burst = &packet;
+    struct sim_policy *policy = cached(g, &event->flow);
+
+    g->world->stats.sent++;
+    if (policy != NULL && policy->verdict == PFKEY_VERDICT_DENY) {
+        g->world->stats.denied++;
+    } else if (policy != NULL && policy->verdict == PFKEY_VERDICT_PASS) {
+        check_clear(g, &event->flow);
+        network_clear(g, view_of(event->octets, event->len));
+    } else if (g->plane != NULL) {
+        plane_outbound(g->plane, world_now(g->world), &burst, 1);
+    }
+}
+
+static void esp_arrives(struct sim_gateway *g, const struct sim_event *event)
+{
+    uint8_t room[LIMIT_HEADROOM + SIM_PACKET + LIMIT_TAILROOM];
+    struct packet packet = make_packet(room, sizeof(room), event), *burst = &packet;
+
+    if (g->plane != NULL)
+        plane_inbound(g->plane, world_now(g->world), &burst, 1);
+}
+
+static void answer_arrives(struct sim_gateway *g, const struct sim_event *event)
+{
+    struct sim_answer_storage storage;
+    struct dns_answer answer;
+    struct control_event control = {
+        .kind = CONTROL_EV_ANSWER, .serial = event->serial, .answer = &answer};
+
+    names_answer(g->world, event->name, event->type, &answer, &storage);
+    tell_control(g, &control);
+}
+
+static bool of_this_life(const struct sim_gateway *g, const struct sim_event *event)
+{
+    switch (event->kind) {
+    case SIM_EV_TO_PLANE:
+        return g->plane != NULL && event->life == g->plane_life;
+    case SIM_EV_TO_KEYD:
+    case SIM_EV_ANSWER:
+    case SIM_EV_SIGNED:
+        return g->control != NULL && event->life == g->keyd_life;
+    default:
+        return true;
+    }
+}
+
+void gateway_event(struct sim_gateway *g, struct sim_event *event)
+{
+    struct view octets = view_of(event->octets, event->len);
+    struct control_event control = {.local = event->to,
+                                    .remote = event->from,
+                                    .serial = event->serial,
+                                    .ok = true,
+                                    .bytes = octets};
+    if (!of_this_life(g, event))
+        return;
+    switch (event->kind) {
+    case SIM_EV_IKE:
+        control.kind = CONTROL_EV_DATAGRAM;
+        tell_control(g, &control);
+        break;
+    case SIM_EV_ESP:
+        esp_arrives(g, event);
+        break;
+    case SIM_EV_TO_PLANE:
+        plane_control(g->plane, world_now(g->world), octets);
+        break;
+    case SIM_EV_TO_KEYD:
+        control.kind = CONTROL_EV_PFKEY;
+        tell_control(g, &control);
+        break;
+    case SIM_EV_ANSWER:
+        answer_arrives(g, event);
+        break;
+    case SIM_EV_SIGNED:
+        control.kind = CONTROL_EV_SIGNED;
+        tell_control(g, &control);
+        break;
+    case SIM_EV_SEND:
+        host_sends(g, event);
+        break;
+    case SIM_EV_CRASH_KEYD:
+        crash_keyd(g);
+        break;
+    case SIM_EV_CRASH_PLANE:
+        crash_plane(g);
+        break;
+    case SIM_EV_START_KEYD:
+        start_control(g);
+        join_planes(g);
+        break;
+    case SIM_EV_START_PLANE:
+        start_plane(g);
+        join_planes(g);
+        break;
+    }
+}
+
+void gateway_timers(struct sim_gateway *g)
+{
+    mono_t now = world_now(g->world);
+
+    if (g->plane != NULL && mono_reached(now, plane_next_deadline(g->plane)))
+        plane_timer(g->plane, now);
+    if (g->control != NULL && mono_reached(now, control_next_deadline(g->control))) {
+        control_timer(g->control, now);
+        drain(g);
+    }
+}
+
+int64_t gateway_deadline_us(const struct sim_gateway *g)
+{
+    mono_t at = MONO_NEVER;
+
+    if (g->plane != NULL)
+        at = mono_min(at, plane_next_deadline(g->plane));
+    if (g->control != NULL)
+        at = mono_min(at, control_next_deadline(g->control));
+    return mono_is_never(at) ? INT64_MAX : at.ms * 1000;
+}

@@ -1,0 +1,134 @@
+/*
+ * The public network between the gateways, which loses, repeats and reorders, and the datagrams of
+ * the hosts: minimal IPv4 with a serial number inside.
+ */
+#include "world.h"
+
+#include "base/builder.h"
+#include "base/cursor.h"
+#include "wire/ip.h"
+
+enum { WIRE_US = 5000, JITTER_US = 2000, REORDER_US = 60000 };
+
+struct sim_gateway *network_gateway(struct world *w, const struct ip_addr *addr)
+{
+    for (size_t i = 0; i < w->gateway_count; i++)
+        if (ip_addr_equal(&w->gateways[i].addr, addr))
+            return &w->gateways[i];
+    return NULL;
+}
+
+struct sim_host *network_host(struct world *w, const struct ip_addr *addr)
+{
+    for (size_t i = 0; i < w->gateway_count; i++)
+        for (int j = 0; j < SIM_HOSTS; j++)
+            if (ip_addr_equal(&w->gateways[i].hosts[j].addr, addr))
+                return &w->gateways[i].hosts[j];
+    return NULL;
+}
+
+/* How often and when a packet arrives: zero, one or two copies. */
+static unsigned copies(struct world *w)
+{
+    if (world_chance(w, w->faults.loss))
+        return 0;
+    return world_chance(w, w->faults.repeat) ? 2 : 1;
+}
+
+static int64_t delay(struct world *w)
+{
+    int64_t us = WIRE_US + world_random(w, JITTER_US);
+    if (world_chance(w, w->faults.reorder))
+        us += world_random(w, REORDER_US);
+    return us;
+}
+
+void network_send_ike(struct world *w, const struct ip_endpoint *from,
+                      const struct ip_endpoint *to, struct view octets)
+{
+    struct sim_gateway *g = network_gateway(w, &to->addr);
+
+    w->stats.ike++;
+    if (g == NULL)
+        return;
+    for (unsigned i = copies(w); i > 0; i--) {
+        struct sim_event *event = world_event(w, SIM_EV_IKE, g, delay(w), octets);
+        event->from = *from;
+        event->to = *to;
+    }
+}
+
+void network_send_esp(struct world *w, const struct packet *packet)
+{
+    struct sim_gateway *g = network_gateway(w, &packet->outer.dst);
+
+    w->stats.esp++;
+    if (g == NULL)
+        return;
+    for (unsigned i = copies(w); i > 0; i--) {
+        struct sim_event *event = world_event(w, SIM_EV_ESP, g, delay(w),
+                                              view_of(packet_data(packet), packet->len));
+        event->outer = packet->outer;
+    }
+}
+
+void network_clear(struct sim_gateway *from, struct view datagram)
+{
+    struct ip_pair flow;
+
+    if (!network_flow(datagram, &flow))
+        world_fail(from->world, "gw%d: a damaged datagram left in clear", from->number);
+    from->world->stats.clear++;
+}
+
+void network_delivered(struct sim_gateway *g, struct view datagram)
+{
+    struct ip_pair flow;
+    struct world *w = g->world;
+
+    if (!network_flow(datagram, &flow)) {
+        world_fail(w, "gw%d: a damaged datagram came out of a tunnel", g->number);
+        return;
+    }
+    struct sim_host *src = network_host(w, &flow.src), *dst = network_host(w, &flow.dst);
+    if (dst == NULL || dst->gateway != g)
+        world_fail(w, "gw%d: a tunnel delivered a datagram for somebody else's host", g->number);
+    else if (src == NULL || src->gateway == g)
+        world_fail(w, "gw%d: a tunnel delivered a datagram from an impossible source", g->number);
+    w->stats.delivered++;
+    w->stats.encrypted++;
+}
+
+struct view network_datagram(uint8_t *room, const struct ip_pair *flow, uint32_t serial)
+{
+    struct builder b = builder_on(span_of(room, SIM_PACKET));
+
+    builder_u8(&b, 0x45);
+    builder_u8(&b, 0);
+    builder_u16(&b, 20 + 8 + 4);
+    builder_u32(&b, 0);
+    builder_u8(&b, 64);
+    builder_u8(&b, 17);
+    builder_u16(&b, 0); /* checksum, below */
+    builder_view(&b, ip_addr_view(&flow->src));
+    builder_view(&b, ip_addr_view(&flow->dst));
+    builder_u16(&b, 1000);
+    builder_u16(&b, 2000);
+    builder_u16(&b, 12);
+    builder_u16(&b, 0);
+    builder_u32(&b, serial);
+    builder_patch_u16(&b, 10, ip_checksum(view_of(room, 20)));
+    return builder_written(&b);
+}
+
+bool network_flow(struct view datagram, struct ip_pair *ret)
+{
+    struct cursor cur = cursor_of(datagram);
+
+    if (cursor_u8(&cur) != 0x45 || datagram.len != 32)
+        return false;
+    cursor_skip(&cur, 11);
+    ret->src = ip_addr_from(cursor_take(&cur, 4));
+    ret->dst = ip_addr_from(cursor_take(&cur, 4));
+    return true;
+}

@@ -1,0 +1,178 @@
+/*
+ * A world in one process for seeded simulation: gateways made of the real control and plane
+ * objects, hosts behind them, a network that loses, repeats and reorders, a DNS that may be silent
+ * or hostile, and daemons that crash. Time is virtual. Everything random comes from one seed, so a
+ * failing run replays exactly. A broken rule is reported through world_fail() and ends the run.
+ *
+ *   host --- gateway ===( network )=== gateway --- host
+ *              |  \__ keyd: struct control
+ *            plane: struct plane
+ */
+#ifndef CYGNET_TESTS_SIM_WORLD_H
+#define CYGNET_TESTS_SIM_WORLD_H
+
+#include "base/heap.h"
+#include "control/control.h"
+#include "plane/plane.h"
+
+enum {
+    SIM_GATEWAYS = 5,
+    SIM_HOSTS = 3, /* behind each gateway */
+    SIM_POLICIES = 8,
+    SIM_PACKET = 2048,
+};
+
+/* What the reverse zone says about a host. */
+enum sim_delegation {
+    SIM_GOOD,       /* the real gateway with its real key */
+    SIM_NO_KEY,     /* the real gateway, key to be looked up (OE-145) */
+    SIM_ABSENT,
+    SIM_MALFORMED,
+    SIM_BOGUS,
+    SIM_UNSIGNED,   /* right, but not vouched for */
+    SIM_WRONG_KEY,  /* the real gateway, somebody else's key */
+    SIM_SILENT,     /* a gateway where nobody answers */
+    SIM_TWO,        /* the silent one first, then the real one (OE-059) */
+    SIM_DELEGATIONS
+};
+
+struct sim_host {
+    struct ip_addr addr;
+    struct sim_gateway *gateway;
+    enum sim_delegation delegation;
+};
+
+struct sim_policy {
+    struct ip_pair flow;
+    enum pfkey_verdict verdict;
+};
+
+/* An SA as keyd handed it to the plane, to compare both ends. */
+struct sim_sa {
+    struct sa_params params;
+    struct sim_sa *next;
+};
+
+struct sim_gateway {
+    struct world *world;
+    int number;
+    struct ip_addr addr;
+    struct private_key *key;
+    struct public_key public_key;
+    struct control *control; /* NULL while keyd is down */
+    struct plane *plane;     /* NULL while the plane is down */
+    unsigned keyd_life, plane_life; /* messages meant for a former life are lost */
+    int64_t to_plane_us, to_keyd_us; /* last delivery: the channel keeps its order */
+    enum oe_class_kind kind;        /* towards the world */
+    struct oe_class classes[4];
+    size_t class_count;
+    struct ip_addr own;
+    struct sim_policy *cache; /* what the classifier would know */
+    size_t cache_count, cache_room;
+    struct sim_host hosts[SIM_HOSTS];
+};
+
+struct sim_faults {
+    unsigned loss, repeat, reorder; /* permille */
+    unsigned dns_silence, dns_servfail;
+    unsigned crashes;               /* how many */
+};
+
+struct sim_stats {
+    uint64_t sent, delivered, clear, encrypted, denied, crashes, ike, esp, lookups, tunnels;
+};
+
+struct world {
+    uint64_t seed;
+    uint64_t state[4]; /* of the generator */
+    int64_t now_us;
+    struct heap queue;
+    struct sim_gateway gateways[SIM_GATEWAYS];
+    size_t gateway_count;
+    struct ip_addr silent; /* a gateway address where nobody is */
+    struct sim_faults faults;
+    struct sim_stats stats;
+    struct sim_sa *sas;
+    bool calm;             /* no faults: stricter checks apply */
+    bool verbose;
+    bool failed;
+    char failure[400];
+};
+
+void world_init(struct world *w, uint64_t seed, bool verbose);
+void world_fini(struct world *w);
+/* Runs until virtual time `until_us` or a failure. */
+void world_run(struct world *w, int64_t until_us);
+void world_fail(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+mono_t world_now(const struct world *w);
+uint32_t world_random(struct world *w, uint32_t below);
+bool world_chance(struct world *w, unsigned permille);
+struct rng world_rng(struct world *w);
+
+/* Things that happen later. `life` must still be the gateway's, for those that name one. */
+enum sim_event_kind {
+    SIM_EV_IKE,      /* to gateway: from, to, octets */
+    SIM_EV_ESP,      /* to gateway: outer, octets */
+    SIM_EV_TO_PLANE, /* PF_KEY */
+    SIM_EV_TO_KEYD,
+    SIM_EV_ANSWER,
+    SIM_EV_SIGNED,
+    SIM_EV_SEND,     /* a host sends a datagram: flow */
+    SIM_EV_CRASH_KEYD,
+    SIM_EV_CRASH_PLANE,
+    SIM_EV_START_KEYD,
+    SIM_EV_START_PLANE,
+};
+
+struct sim_event {
+    struct heap_node node; /* `at` counts microseconds here */
+    enum sim_event_kind kind;
+    struct sim_gateway *gateway;
+    unsigned life;
+    struct ip_endpoint from, to;
+    struct packet_outer outer;
+    struct ip_pair flow;
+    uint64_t serial;
+    uint16_t type;
+    char name[LIMIT_DNS_NAME];
+    size_t len;
+    uint8_t octets[];
+};
+
+/* A copy of octets travels with it; the caller fills in the rest. */
+struct sim_event *world_event(struct world *w, enum sim_event_kind kind, struct sim_gateway *g,
+                              int64_t delay_us, struct view octets);
+
+/* gateway.c */
+void gateway_start(struct sim_gateway *g);
+void gateway_stop(struct sim_gateway *g);
+void gateway_event(struct sim_gateway *g, struct sim_event *event);
+void gateway_timers(struct sim_gateway *g);
+int64_t gateway_deadline_us(const struct sim_gateway *g);
+
+/* network.c */
+void network_send_ike(struct world *w, const struct ip_endpoint *from,
+                      const struct ip_endpoint *to, struct view octets);
+void network_send_esp(struct world *w, const struct packet *packet);
+/* A datagram in clear on the public network, or out of a tunnel towards the hosts. */
+void network_clear(struct sim_gateway *from, struct view datagram);
+void network_delivered(struct sim_gateway *g, struct view datagram);
+struct view network_datagram(uint8_t *room, const struct ip_pair *flow, uint32_t serial);
+bool network_flow(struct view datagram, struct ip_pair *ret);
+struct sim_host *network_host(struct world *w, const struct ip_addr *addr);
+struct sim_gateway *network_gateway(struct world *w, const struct ip_addr *addr);
+
+/* names.c: what DNS answers; `storage` keeps the records the answer points to. */
+struct sim_answer_storage {
+    uint8_t octets[2][2048];
+};
+void names_answer(struct world *w, const char *name, uint16_t type, struct dns_answer *ret,
+                  struct sim_answer_storage *storage);
+
+/* checks.c */
+void check_sa(struct world *w, const struct sa_params *params);
+void check_clear(struct sim_gateway *g, const struct ip_pair *flow);
+void check_deadlines(struct world *w);
+void check_quiet(struct world *w); /* after everything has had time to end: nothing is left */
+
+#endif
