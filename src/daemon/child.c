@@ -186,6 +186,16 @@ bool child_user_lookup(const char *user, uid_t *ret_uid, gid_t *ret_gid)
     return true;
 }
 
+const char *child_empty_root(void)
+{
+    struct stat st;
+    if (stat(CHILD_EMPTY_DIR, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == 0 &&
+        (st.st_mode & 0022) == 0)
+        return CHILD_EMPTY_DIR;
+    log_line(EVENT_WARNING, "%s isn't there; the root directory stays", CHILD_EMPTY_DIR);
+    return NULL;
+}
+
 static bool change_root(const char *root)
 {
     if (chroot(root) == 0 && chdir("/") == 0)

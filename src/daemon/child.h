@@ -31,6 +31,7 @@ enum child_fd {
     CHILD_FD_IKE_V4 = 6,  /* keyd: UDP port 500, marked, with packet information; may be closed */
     CHILD_FD_IKE_V6 = 7,
     CHILD_FD_KEY = 5,     /* keeper: the private key's PEM file */
+    CHILD_FD_PLANE = 5,   /* plane: the first of its own, in the order of enum plane_fd */
     CHILD_FD_ANCHOR = 5,  /* resolver: trust anchor file; may be closed */
 };
 
@@ -70,6 +71,8 @@ bool child_read_config(int fd, struct cygnet_config *ret);
 
 /* Root-owned, nobody may write to it; the parent makes it. */
 #define CHILD_EMPTY_DIR "/run/cygnet/empty"
+/* That directory, or NULL (and a warning) if it isn't there. */
+const char *child_empty_root(void);
 
 /*
  * Becomes `user` for good: changes the root directory (NULL: don't), drops groups, user and all

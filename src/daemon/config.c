@@ -148,6 +148,7 @@ static const struct yaml_field dns_fields[] = {
     {#role, yaml_read_text, offsetof(struct config_users, role), .room = CONFIG_USER_MAX}
 static const struct yaml_field user_fields[] = {
     USER_FIELD(keyd),
+    USER_FIELD(plane),
     USER_FIELD(resolver),
     USER_FIELD(keeper),
     {NULL, NULL},

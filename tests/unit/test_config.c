@@ -44,6 +44,7 @@ static void test_one_line(void **state)
     assert_true(config.dns.unsigned_only_to_self);
     assert_false(config.dns.ask_ipseckey);
     assert_string_equal(config.users.keyd, "_cygnet");
+    assert_string_equal(config.users.plane, "");
     assert_string_equal(config.users.resolver, "_cygnet-dns");
     assert_string_equal(config.users.keeper, "_cygnet-key");
     assert_int_equal(config.wait_s, 20);
@@ -75,7 +76,7 @@ static void test_every_key(void **state)
                 "  require-dnssec: yes\n"
                 "  unsigned-only-to-self: no\n"
                 "  ask-ipseckey: on\n"
-                "users: {keyd: 101, resolver: dns, keeper: keys}\n"
+                "users: {keyd: 101, plane: p, resolver: dns, keeper: keys}\n"
                 "fallback: oe-paranoid\n"
                 "wait: 30\n"
                 "lifespans: {first: 1, normal: 2, low: 3}\n"
@@ -103,6 +104,7 @@ static void test_every_key(void **state)
     assert_false(config.dns.unsigned_only_to_self);
     assert_true(config.dns.ask_ipseckey);
     assert_string_equal(config.users.keyd, "101");
+    assert_string_equal(config.users.plane, "p");
     assert_string_equal(config.users.resolver, "dns");
     assert_string_equal(config.users.keeper, "keys");
     assert_int_equal(config.fallback, OE_PARANOID);
@@ -170,7 +172,7 @@ static const struct {
     {"outside: eth0\ndns:\n  forwarder: 192.0.2.1\n",
      "c.yaml:3:3: unknown key 'forwarder'; did you mean 'forwarders'?"},
     {"outside: eth0\nusers: {zebra: 1}\n",
-     "c.yaml:2:9: unknown key 'zebra'; it may be one of: keyd, resolver, keeper"},
+     "c.yaml:2:9: unknown key 'zebra'; it may be one of: keyd, plane, resolver, keeper"},
     {"outside: eth0\noutside: eth1\n", "c.yaml:2:1: 'outside' is given twice; keep one of them"},
     {"outside: [eth0]\n", "c.yaml:1:10: 'outside' needs a text; write 'outside: VALUE'"},
     {"outside:\n", "c.yaml:1:9: 'outside' needs a text; write 'outside: VALUE'"},

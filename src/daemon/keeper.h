@@ -1,0 +1,30 @@
+/*
+ * The keeper: holds the gateway's private key and signs with it on request. keeper_answer() is what
+ * it does with one message, without IO; keeper_process_main() is the process around it, which has
+ * no network, no files and few system calls. A request that breaks a rule gets a SIGNED with ok
+ * false, so that keyd never waits for nothing; octets that are no request get no answer.
+ */
+#ifndef CYGNET_DAEMON_KEEPER_H
+#define CYGNET_DAEMON_KEEPER_H
+
+#include "daemon/child.h"
+#include "daemon/ipc.h"
+
+/* Hashes of RFC 2409: MD5 to SHA-512. Nothing else is signed. */
+enum { KEEPER_HASH_MIN = 16, KEEPER_HASH_MAX = 64, KEEPER_SIGNATURE_MAX = 1024 };
+
+struct keeper {
+    struct private_key *keys[IPC_KEYS];
+    uint8_t key_count;
+};
+
+/* The message that names the public keys. Returns its length. */
+size_t keeper_hello(const struct keeper *keeper, struct span room);
+/* Answers one message. Returns the answer's length, 0 for no answer. */
+size_t keeper_answer(const struct keeper *keeper, struct view request, struct span room);
+/* Wipes the keys. */
+void keeper_fini(struct keeper *keeper);
+
+int keeper_process_main(const struct cygnet_config *config, const struct child *child);
+
+#endif

@@ -1,0 +1,188 @@
+#include "daemon/open.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "daemon/log.h"
+
+enum { IKE_PORT = 500, IKE_SOCKET_OCTETS = 4 * 1024 * 1024, CONTROL_BACKLOG = 16 };
+
+static bool failed(const char *what, const char *path)
+{
+    log_line(EVENT_ERROR, "can't %s %s: %s", what, path, strerror(errno));
+    return false;
+}
+
+/* As much of the file as there is, at most one octet more than is allowed. */
+static bool read_whole(int fd, char *text, size_t *ret_len)
+{
+    size_t len = 0;
+    ssize_t got;
+    while (len <= CONFIG_TEXT_MAX &&
+           (got = read(fd, text + len, CONFIG_TEXT_MAX + 1 - len)) != 0) {
+        if (got < 0 && errno != EINTR)
+            return false;
+        len += got > 0 ? (size_t)got : 0;
+    }
+    *ret_len = len;
+    return true;
+}
+
+char *open_config_text(const char *path, size_t *ret_len)
+{
+    char *text = malloc(CONFIG_TEXT_MAX + 1);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (text == NULL || fd < 0 || !read_whole(fd, text, ret_len)) {
+        failed("read", path);
+        free(text);
+        text = NULL;
+    }
+    if (fd >= 0)
+        close(fd);
+    return text;
+}
+
+int open_sealed_copy(const char *text, size_t len)
+{
+    int fd = memfd_create("cygnet-config", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    if (fd >= 0 && (len == 0 || pwrite(fd, text, len, 0) == (ssize_t)len) &&
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0)
+        return fd;
+    failed("keep", "the configuration in memory");
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+static bool make_dir(const char *path, mode_t mode)
+{
+    return mkdir(path, mode) == 0 || errno == EEXIST || failed("make", path);
+}
+
+bool open_parents(const char *path)
+{
+    char part[CONFIG_PATH_MAX];
+
+    if (strlen(path) >= sizeof(part))
+        return false;
+    for (const char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        size_t len = (size_t)(slash - path);
+        memcpy(part, path, len);
+        part[len] = '\0';
+        if (!make_dir(part, 0755))
+            return false;
+    }
+    return true;
+}
+
+bool open_empty_dir(void)
+{
+    return open_parents(CHILD_EMPTY_DIR) && make_dir(CHILD_EMPTY_DIR, 0555);
+}
+
+bool open_state_dir(const char *path, uid_t uid, gid_t gid)
+{
+    if (!open_parents(path) || !make_dir(path, 0750))
+        return false;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    bool ok = fd >= 0 && fchown(fd, uid, gid) == 0;
+    if (!ok)
+        failed("give to keyd", path);
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+/* Somebody answers there: then it isn't ours to replace. */
+static bool is_served(const struct sockaddr_un *address)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool served = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0;
+    if (fd >= 0)
+        close(fd);
+    return served;
+}
+
+static bool listen_on(int fd, const struct sockaddr_un *address, gid_t gid)
+{
+    mode_t before = umask(0177);
+    bool ok = bind(fd, (const struct sockaddr *)address, sizeof(*address)) == 0;
+    umask(before);
+    return ok && chown(address->sun_path, 0, gid) == 0 && chmod(address->sun_path, 0660) == 0 &&
+           listen(fd, CONTROL_BACKLOG) == 0;
+}
+
+int open_control_socket(const char *path, gid_t gid)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    if (strlen(path) >= sizeof(address.sun_path) || !open_parents(path))
+        return -1;
+    strcpy(address.sun_path, path);
+    if (is_served(&address)) {
+        log_line(EVENT_ERROR, "another cygnetd answers at %s; stop it or set 'control'", path);
+        return -1;
+    }
+    unlink(path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd >= 0 && listen_on(fd, &address, gid))
+        return fd;
+    failed("listen at", path);
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+static bool set(int fd, int level, int option, int value)
+{
+    return setsockopt(fd, level, option, &value, sizeof(value)) == 0;
+}
+
+static bool prepare_v4(int fd)
+{
+    struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(IKE_PORT)};
+    return set(fd, IPPROTO_IP, IP_PKTINFO, 1) &&
+           set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT) &&
+           bind(fd, (const struct sockaddr *)&any, sizeof(any)) == 0;
+}
+
+static bool prepare_v6(int fd)
+{
+    struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons(IKE_PORT)};
+    return set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) && set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) &&
+           set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT) &&
+           bind(fd, (const struct sockaddr *)&any, sizeof(any)) == 0;
+}
+
+int open_ike_socket(enum ip_family family, uint32_t mark)
+{
+    int fd = socket(family == IP_V6 ? AF_INET6 : AF_INET,
+                    SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (fd < 0) {
+        if (errno != EAFNOSUPPORT)
+            failed("open", "a UDP socket");
+        return -1;
+    }
+    set(fd, SOL_SOCKET, SO_RCVBUFFORCE, IKE_SOCKET_OCTETS);
+    if (set(fd, SOL_SOCKET, SO_MARK, (int)mark) &&
+        (family == IP_V6 ? prepare_v6(fd) : prepare_v4(fd)))
+        return fd;
+    if (errno == EADDRINUSE)
+        log_line(EVENT_ERROR, "UDP port 500 is taken; stop the other IKE daemon ('ss -lunp' shows it)");
+    else
+        failed("prepare", "UDP port 500");
+    close(fd);
+    errno = EINVAL;
+    return -1;
+}

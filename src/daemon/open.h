@@ -1,0 +1,26 @@
+/*
+ * What the root parent opens before anything else runs: the configuration's text, the private key,
+ * the trust anchor, the control socket, the IKE sockets, directories. Every function says on the log
+ * what failed and what to do.
+ */
+#ifndef CYGNET_DAEMON_OPEN_H
+#define CYGNET_DAEMON_OPEN_H
+
+#include "daemon/child.h"
+
+/* The file's text; to be freed. NULL: can't be read. */
+char *open_config_text(const char *path, size_t *ret_len);
+/* A sealed copy in memory, for the children. -1: failed. */
+int open_sealed_copy(const char *text, size_t len);
+/* A path's missing directories, as root's own; `path` names a file in the last one. */
+MUST_USE bool open_parents(const char *path);
+MUST_USE bool open_empty_dir(void);
+/* The state directory belongs to keyd's user. */
+MUST_USE bool open_state_dir(const char *path, uid_t uid, gid_t gid);
+/* A listening control socket for root and group `gid`; a stale one is replaced. -1: failed. */
+int open_control_socket(const char *path, gid_t gid);
+/* A UDP socket for IKE on port 500 with our mark and packet information. -1: failed; with errno
+ * EAFNOSUPPORT nothing is said, for a system without IPv6. */
+int open_ike_socket(enum ip_family family, uint32_t mark);
+
+#endif

@@ -1,0 +1,399 @@
+#include "daemon/parent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/log.h"
+#include "daemon/open.h"
+#include "daemon/precheck.h"
+#include "daemon/spawn.h"
+#include "daemon/supervisor.h"
+#include "plane/io/setup.h"
+
+enum {
+    PARENT_LEAVE_MS = 3000, /* for keyd to take leave, then for the others */
+    CHANNEL_OCTETS = 4 * 1024 * 1024,
+};
+
+struct parent {
+    const struct cygnet_config *config;
+    struct supervisor supervisor;
+    int sockets[CHILD_ROLE_COUNT]; /* to each child; -1: it isn't running */
+    int config_fd, key_fd, anchor_fd, control_fd, ike_v4_fd, ike_v6_fd;
+    struct plane_setup plane;
+    struct plane_setup_result plane_result;
+    bool plane_is_set_up;
+    int signals;
+    bool stopping;
+};
+
+/* Who is joined with whom; keyd is always one of them. */
+static const struct {
+    enum child_channel channel;
+    enum child_role partner;
+} links[] = {
+    {CHILD_CHANNEL_PFKEY, CHILD_PLANE},
+    {CHILD_CHANNEL_IKE, CHILD_PLANE},
+    {CHILD_CHANNEL_SIGN, CHILD_KEEPER},
+    {CHILD_CHANNEL_DNS, CHILD_RESOLVER},
+};
+
+static mono_t now(void)
+{
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    return (mono_t){(int64_t)at.tv_sec * 1000 + at.tv_nsec / 1000000};
+}
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+/* What systemd's Type=notify waits for (sd_notify(3)); nothing without NOTIFY_SOCKET. */
+static void notify(const char *state)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const char *path = getenv("NOTIFY_SOCKET");
+    size_t len = path != NULL ? strlen(path) : 0;
+
+    if (len == 0 || len >= sizeof(address.sun_path))
+        return;
+    memcpy(address.sun_path, path, len);
+    if (path[0] == '@')
+        address.sun_path[0] = '\0';
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    socklen_t address_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
+    if (fd >= 0 && sendto(fd, state, strlen(state), MSG_NOSIGNAL,
+                          (const struct sockaddr *)&address, address_len) < 0)
+        log_line(EVENT_WARNING, "can't notify %s: %s", path, strerror(errno));
+    close_fd(&fd);
+}
+
+static size_t plane_fds(const struct parent *p, struct spawn_fd *ret)
+{
+    for (int i = 0; i < PLANE_FD_COUNT; i++)
+        ret[i] = (struct spawn_fd){p->plane_result.fds.fd[i], CHILD_FD_PLANE + i};
+    return PLANE_FD_COUNT;
+}
+
+/* The descriptors of a role, with the configuration first. */
+static size_t role_fds(const struct parent *p, enum child_role role, struct spawn_fd *ret)
+{
+    size_t count = 0;
+    ret[count++] = (struct spawn_fd){p->config_fd, CHILD_FD_CONFIG};
+    switch (role) {
+    case CHILD_KEYD:
+        ret[count++] = (struct spawn_fd){p->control_fd, CHILD_FD_CONTROL};
+        ret[count++] = (struct spawn_fd){p->ike_v4_fd, CHILD_FD_IKE_V4};
+        ret[count++] = (struct spawn_fd){p->ike_v6_fd, CHILD_FD_IKE_V6};
+        break;
+    case CHILD_PLANE:
+        count += plane_fds(p, ret + count);
+        break;
+    case CHILD_KEEPER:
+        ret[count++] = (struct spawn_fd){p->key_fd, CHILD_FD_KEY};
+        break;
+    case CHILD_RESOLVER:
+        ret[count++] = (struct spawn_fd){p->anchor_fd, CHILD_FD_ANCHOR};
+        break;
+    case CHILD_ROLE_COUNT:
+        break;
+    }
+    return count;
+}
+
+static void send_end(const struct parent *p, enum child_role role, enum child_channel channel,
+                     int fd)
+{
+    struct child_message message = {.channel = channel, .fd = fd};
+    if (!child_send(p->sockets[role], &message, CHILD_CHANNEL))
+        log_line(EVENT_WARNING, "can't hand %s a channel", child_role_name(role));
+}
+
+static void join(const struct parent *p, enum child_channel channel, enum child_role partner)
+{
+    int ends[2];
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
+        log_line(EVENT_ERROR, "can't make a channel: %s", strerror(errno));
+        return;
+    }
+    for (int i = 0; i < 2; i++) {
+        int octets = CHANNEL_OCTETS;
+        setsockopt(ends[i], SOL_SOCKET, SO_SNDBUFFORCE, &octets, sizeof(octets));
+    }
+    send_end(p, CHILD_KEYD, channel, ends[0]);
+    send_end(p, partner, channel, ends[1]);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+/* Fresh channels between a child that has just been started and its partners that run. */
+static void join_partners(const struct parent *p, enum child_role role)
+{
+    for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
+        if ((role == CHILD_KEYD || role == links[i].partner) && p->sockets[CHILD_KEYD] >= 0 &&
+            p->sockets[links[i].partner] >= 0)
+            join(p, links[i].channel, links[i].partner);
+}
+
+/* keyd shows the processes in its status. */
+static void tell_keyd(const struct parent *p, enum child_role started)
+{
+    if (p->sockets[CHILD_KEYD] < 0)
+        return;
+    for (unsigned i = 0; i < CHILD_ROLE_COUNT; i++) {
+        const struct supervised *role = &p->supervisor.roles[i];
+        struct child_message message = {.fd = -1,
+                                        .role = (enum child_role)i,
+                                        .pid = role->pid,
+                                        .restarts = role->restarts};
+        if ((started == CHILD_KEYD || started == i) && role->pid != 0)
+            child_send(p->sockets[CHILD_KEYD], &message, CHILD_PROCESS);
+    }
+}
+
+static void start(struct parent *p, enum child_role role)
+{
+    struct spawn_fd fds[SPAWN_FDS];
+    size_t count = role_fds(p, role, fds);
+    pid_t pid;
+
+    if (!spawn_child(role, fds, count, &pid, &p->sockets[role])) {
+        log_line(EVENT_ERROR, "can't start %s: %s", child_role_name(role), strerror(errno));
+        p->sockets[role] = -1;
+        supervisor_failed(&p->supervisor, role, now());
+        return;
+    }
+    supervisor_started(&p->supervisor, role, pid, now());
+    log_line(EVENT_INFO, "%s runs as process %d", child_role_name(role), (int)pid);
+    join_partners(p, role);
+    tell_keyd(p, role);
+}
+
+static void report_death(enum child_role role, pid_t pid, int status, enum event_level level)
+{
+    if (WIFSIGNALED(status))
+        log_line(level, "%s (process %d) was ended by signal %d", child_role_name(role), (int)pid,
+                 WTERMSIG(status));
+    else
+        log_line(level, "%s (process %d) ended with status %d", child_role_name(role), (int)pid,
+                 WEXITSTATUS(status));
+}
+
+static void reap(struct parent *p)
+{
+    enum child_role role;
+    int status;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (!supervisor_died(&p->supervisor, pid, now(), &role))
+            continue;
+        close_fd(&p->sockets[role]);
+        report_death(role, pid, status, p->stopping ? EVENT_INFO : EVENT_WARNING);
+    }
+}
+
+static void read_signals(struct parent *p)
+{
+    struct signalfd_siginfo info;
+    while (read(p->signals, &info, sizeof(info)) == sizeof(info))
+        if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
+            p->stopping = true;
+}
+
+static void wait_until(struct parent *p, mono_t deadline)
+{
+    struct pollfd ready = {.fd = p->signals, .events = POLLIN};
+    int64_t left = mono_is_never(deadline) ? -1 : mono_since(deadline, now());
+
+    if (!mono_is_never(deadline) && left < 0)
+        left = 0;
+    poll(&ready, 1, left > 60000 ? 60000 : (int)left);
+    read_signals(p);
+    reap(p);
+}
+
+static void supervise(struct parent *p)
+{
+    enum child_role role;
+
+    while (!p->stopping) {
+        while (supervisor_due(&p->supervisor, now(), &role))
+            start(p, role);
+        wait_until(p, supervisor_next_deadline(&p->supervisor));
+    }
+}
+
+static void signal_role(const struct parent *p, enum child_role role, int signal_number)
+{
+    if (p->supervisor.roles[role].pid != 0)
+        kill(p->supervisor.roles[role].pid, signal_number);
+}
+
+static void signal_all(const struct parent *p, int signal_number)
+{
+    for (unsigned i = 0; i < CHILD_ROLE_COUNT; i++)
+        signal_role(p, (enum child_role)i, signal_number);
+}
+
+static void stop(struct parent *p)
+{
+    notify("STOPPING=1");
+    mono_t deadline = mono_add(now(), PARENT_LEAVE_MS);
+    signal_role(p, CHILD_KEYD, SIGTERM);
+    while (p->supervisor.roles[CHILD_KEYD].pid != 0 && !mono_reached(now(), deadline))
+        wait_until(p, deadline);
+
+    deadline = mono_add(now(), PARENT_LEAVE_MS);
+    signal_all(p, SIGTERM);
+    while (supervisor_running(&p->supervisor) != 0 && !mono_reached(now(), deadline))
+        wait_until(p, deadline);
+
+    signal_all(p, SIGKILL);
+    while (supervisor_running(&p->supervisor) != 0)
+        wait_until(p, MONO_NEVER);
+}
+
+static bool watch_signals(struct parent *p)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    p->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return p->signals >= 0;
+}
+
+static bool set_up_plane(struct parent *p)
+{
+    static const enum plane_classifier classifiers[] = {
+        [CONFIG_CLASSIFIER_AUTO] = PLANE_CLASSIFIER_AUTO,
+        [CONFIG_CLASSIFIER_EBPF] = PLANE_CLASSIFIER_EBPF,
+        [CONFIG_CLASSIFIER_ROUTING] = PLANE_CLASSIFIER_ROUTING,
+    };
+    struct io_fault fault;
+    gid_t gid;
+
+    p->plane = (struct plane_setup){.outside = p->config->outside,
+                                    .classifier = classifiers[p->config->classifier],
+                                    .exempt = true};
+    if (!child_user_lookup(p->config->users.resolver, &p->plane.exempt_uid, &gid))
+        return false;
+    if (!plane_setup(&p->plane, &p->plane_result, &fault)) {
+        log_line(EVENT_ERROR, "%s", fault.text);
+        return false;
+    }
+    p->plane_is_set_up = true;
+    if (p->plane_result.classifier == PLANE_CLASSIFIER_ROUTING &&
+        p->config->classifier == CONFIG_CLASSIFIER_AUTO)
+        log_line(EVENT_WARNING, "no eBPF classifier (%s); routing rules do its work, more slowly",
+                 p->plane_result.why_routing.text);
+    return true;
+}
+
+static int open_file(const char *path, const char *what)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        log_line(EVENT_ERROR, "can't read the %s in %s: %s", what, path, strerror(errno));
+    return fd;
+}
+
+static bool open_sockets(struct parent *p, gid_t control_gid)
+{
+    p->ike_v4_fd = open_ike_socket(IP_V4, PLANE_MARK);
+    if (p->ike_v4_fd < 0)
+        return false;
+    p->ike_v6_fd = open_ike_socket(IP_V6, PLANE_MARK);
+    if (p->ike_v6_fd < 0 && errno != EAFNOSUPPORT)
+        return false;
+    p->control_fd = open_control_socket(p->config->control, control_gid);
+    return p->control_fd >= 0;
+}
+
+static bool open_all(struct parent *p, const char *text, size_t len)
+{
+    const struct cygnet_config *config = p->config;
+    uid_t uid;
+    gid_t gid;
+
+    if (!child_user_lookup(config->users.keyd, &uid, &gid) || !watch_signals(p))
+        return false;
+    p->config_fd = open_sealed_copy(text, len);
+    p->key_fd = open_file(config->key, "private key");
+    if (p->config_fd < 0 || p->key_fd < 0)
+        return false;
+    if (config->dns.trust_anchor_given || access(config->dns.trust_anchor, R_OK) == 0) {
+        p->anchor_fd = open_file(config->dns.trust_anchor, "trust anchor");
+        if (p->anchor_fd < 0)
+            return false;
+    }
+    return open_empty_dir() && open_state_dir(config->state, uid, gid) && open_sockets(p, gid) &&
+           set_up_plane(p);
+}
+
+static void close_all(struct parent *p)
+{
+    if (p->plane_is_set_up)
+        plane_setup_undo(&p->plane, &p->plane_result);
+    if (p->control_fd >= 0)
+        unlink(p->config->control);
+    int *const fds[] = {&p->config_fd, &p->key_fd,    &p->anchor_fd, &p->control_fd,
+                        &p->ike_v4_fd, &p->ike_v6_fd, &p->signals};
+    for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+        close_fd(fds[i]);
+}
+
+static void log_problem(void *ctx, enum precheck_result result, const char *text)
+{
+    (void)ctx;
+    log_line(result == PRECHECK_ERROR ? EVENT_ERROR : EVENT_WARNING, "%s", text);
+}
+
+int parent_main(const struct cygnet_config *config, const char *text, size_t len)
+{
+    struct parent p = {.config = config,
+                       .config_fd = -1,
+                       .key_fd = -1,
+                       .anchor_fd = -1,
+                       .control_fd = -1,
+                       .ike_v4_fd = -1,
+                       .ike_v6_fd = -1,
+                       .signals = -1};
+
+    for (size_t i = 0; i < CHILD_ROLE_COUNT; i++)
+        p.sockets[i] = -1;
+    if (geteuid() != 0) {
+        log_line(EVENT_ERROR, "must be started by root; it gives up what it doesn't need");
+        return 1;
+    }
+    if (precheck_run(config, log_problem, NULL) != 0)
+        return 1;
+    bool ok = open_all(&p, text, len);
+    if (ok) {
+        supervisor_init(&p.supervisor, now());
+        notify("READY=1");
+        supervise(&p);
+        stop(&p);
+    }
+    close_all(&p);
+    return ok ? 0 : 1;
+}
