@@ -104,7 +104,7 @@ class Lab:
         self.run = os.path.join(os.environ.get("LAB_RUNDIR", "/run/cygnet-lab"), suffix)
         self.build = os.path.realpath(os.environ.get("CYGNET_BUILD", os.path.join(HERE, "../build")))
         drawing = configparser.ConfigParser()
-        with open(os.path.join(HERE, "topology.ini")) as file:
+        with open(os.environ.get("LAB_TOPOLOGY", os.path.join(HERE, "topology.ini"))) as file:
             drawing.read_file(file)
         self.signed_zones = drawing["zones"]["signed"].split()
         self.unsigned_zones = drawing["zones"]["unsigned"].split()

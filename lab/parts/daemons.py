@@ -190,9 +190,9 @@ def make_key(lab, host):
     cygnet, key = program(lab, "cli", "cygnet"), lab.path(host.name, "private.pem")
     run(cygnet, "keys", "new", "--out", key)
     text = ""
-    for number, outside in enumerate(host.outside):
-        clients = [str(h.own_addresses()[number].ip) for h in lab.hosts.values()
-                   if h.delegate == host.name]
+    for outside in host.outside:
+        clients = [str(address.ip) for h in lab.hosts.values() if h.delegate == host.name
+                   for address in h.own_addresses() if address.version == outside.version]
         text += run(cygnet, "keys", "dns", "--key", key, "--address", str(outside.ip),
                     *[word for client in clients for word in ("--client", client)])
     return text

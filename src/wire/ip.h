@@ -92,8 +92,8 @@ uint16_t ip_sum_fold(uint32_t sum); /* complemented, ready to be stored in netwo
 struct ip_fragmenter {
     struct view datagram;
     struct ip_header header;
-    uint32_t mtu;
-    uint32_t at; /* payload octets already handed out */
+    uint32_t mtu; /* 0: all is handed out */
+    uint32_t at;  /* payload octets already handed out */
 };
 
 /* ERR_POLICY: IPv6, or don't-fragment is set; ERR_VALUE: mtu below IP_V4_MTU_MIN. */

@@ -4,10 +4,10 @@
  * 64-bit alignment and host byte order as in the RFC. A message may hold keys: wipe it with
  * pfkey_message_wipe() when done.
  *
- * A request is answered by one message of its type with its seq; `error` is an errno, and then
- * nothing else is carried. What the plane says unasked has pid 0. DUMP, X_POLICY_DUMP and X_COUNTERS are answered by a message for each
- * entry and a last one that has only PFKEY_HAS_END; all carry the request's seq (RFC 2367 leaves
- * open how a dump ends, and systems differ).
+ * A request is answered by one message of its type with its seq and pid; `error` is an errno, and
+ * then nothing else is carried. What the plane says unasked has pid 0. DUMP, X_POLICY_DUMP and
+ * X_COUNTERS are answered by a message for each entry and a last one that has only PFKEY_HAS_END;
+ * all carry the request's seq (RFC 2367 leaves open how a dump ends, and systems differ).
  */
 #ifndef CYGNET_WIRE_PFKEY_H
 #define CYGNET_WIRE_PFKEY_H

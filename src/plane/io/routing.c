@@ -1,6 +1,7 @@
 #include "plane/io/routing.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <spawn.h>
