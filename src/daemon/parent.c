@@ -203,7 +203,7 @@ static void reap(struct parent *p)
         if (!supervisor_died(&p->supervisor, pid, now(), &role))
             continue;
         close_fd(&p->sockets[role]);
-        report_death(role, pid, status, p->stopping ? EVENT_INFO : EVENT_WARNING);
+        report_death(role, pid, status, p->stopping ? EVENT_DEBUG : EVENT_WARNING);
     }
 }
 
