@@ -26,13 +26,13 @@ connections {{ lab {{
     version = 2
     local_addrs = {here}
     remote_addrs = {there}
-    proposals = aes128-sha256-ecp256
+    proposals = aes256-sha256-ecp256
     local {{ auth = psk }}
     remote {{ auth = psk }}
     children {{ lab {{
         local_ts = {near}
         remote_ts = {far}
-        esp_proposals = aes128gcm16
+        esp_proposals = aes256gcm16
     }} }}
 }} }}
 secrets {{ ike {{ secret = {secret} }} }}
