@@ -51,11 +51,17 @@ class Site:
         self.lab = None
 
     def control(self, verb, *arguments):
-        done = subprocess.run([os.path.join(ROOT, "lab", "lab"), verb, "--suffix", self.suffix,
-                               *arguments], capture_output=True, text=True)
-        if done.returncode != 0:
-            said = (done.stderr or done.stdout).strip().splitlines()
-            raise NotMeasured(f"lab {verb}: {said[0] if said else done.returncode}")
+        command = [os.path.join(ROOT, "lab", "lab"), verb, "--suffix", self.suffix, *arguments]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True) as process:
+            try:
+                said, _ = process.communicate()
+            except BaseException:
+                process.terminate()  # it cleans up, and leaving this block waits for it
+                raise
+        if process.returncode != 0:
+            first = said.strip().splitlines()[:1] or [f"exit {process.returncode}"]
+            raise NotMeasured(f"lab {verb}: {first[0]}")
 
     def with_policy(self):
         if self.policy is None:
