@@ -31,7 +31,7 @@ struct keyd {
     struct event_base *base;
     struct event *timer, *parent, *udp[2], *terminate;
     int udp_fd[2]; /* IPv4, IPv6 */
-    struct channel plane, relay, keeper, resolver;
+    struct keyd_channel plane, relay, keeper, resolver;
     struct control *control;
     struct control_socket *socket;
     struct history history;
@@ -70,20 +70,19 @@ static void send_datagram(struct keyd *k, const struct control_effect *fx)
             (void)keyd_udp_send(fd, &fx->local, &fx->remote, fx->bytes);
         return; /* what could not be sent is retransmitted like what was lost */
     }
-    uint8_t room[CHANNEL_MESSAGE_MAX];
-    struct ike_relay_message relay = {
-        .local = fx->local, .remote = fx->remote, .datagram = fx->bytes};
+    static uint8_t room[IKE_RELAY_MAX];
     size_t len;
-    if (ike_relay_build(&relay, span_of(room, sizeof(room)), &len) == ERR_OK)
-        channel_send(&k->relay, view_of(room, len));
+    if (ike_relay_build(&fx->local, &fx->remote, fx->bytes, span_of(room, sizeof(room)), &len) ==
+        ERR_OK)
+        keyd_channel_send(&k->relay, view_of(room, len));
 }
 
-static void send_ipc(struct channel *to, const struct ipc_message *message)
+static void send_ipc(struct keyd_channel *to, const struct ipc_message *message)
 {
     static uint8_t room[IPC_MESSAGE_MAX];
     size_t len = ipc_build(message, span_of(room, sizeof(room)));
     if (len != 0)
-        channel_send(to, view_of(room, len));
+        keyd_channel_send(to, view_of(room, len));
 }
 
 static void perform(struct keyd *k, const struct control_effect *fx)
@@ -108,7 +107,7 @@ static void perform(struct keyd *k, const struct control_effect *fx)
         send_ipc(&k->keeper, &ipc);
         break;
     case CONTROL_FX_PFKEY:
-        channel_send(&k->plane, fx->bytes);
+        keyd_channel_send(&k->plane, fx->bytes);
         break;
     }
 }
@@ -173,14 +172,9 @@ static void from_plane(void *ctx, struct view message)
 static void from_relay(void *ctx, struct view message)
 {
     struct control_event event = {.kind = CONTROL_EV_DATAGRAM, .natt = true};
-    struct ike_relay_message relay;
 
-    if (ike_relay_parse(message, &relay) != ERR_OK)
-        return;
-    event.local = relay.local;
-    event.remote = relay.remote;
-    event.bytes = relay.datagram;
-    tell(ctx, &event);
+    if (ike_relay_parse(message, &event.local, &event.remote, &event.bytes) == ERR_OK)
+        tell(ctx, &event);
 }
 
 static void from_keeper(void *ctx, struct view message)
@@ -247,18 +241,18 @@ static void take_channel(struct keyd *k, const struct child_message *message)
     case CHILD_CHANNEL_PFKEY:
         if (k->status.partners[CHILD_PLANE])
             tell(k, &gone);
-        k->status.partners[CHILD_PLANE] = ok = channel_open(&k->plane, message->fd);
+        k->status.partners[CHILD_PLANE] = ok = keyd_channel_open(&k->plane, message->fd);
         if (ok)
             tell(k, &ready);
         break;
     case CHILD_CHANNEL_IKE:
-        ok = channel_open(&k->relay, message->fd);
+        ok = keyd_channel_open(&k->relay, message->fd);
         break;
     case CHILD_CHANNEL_SIGN:
-        k->status.partners[CHILD_KEEPER] = ok = channel_open(&k->keeper, message->fd);
+        k->status.partners[CHILD_KEEPER] = ok = keyd_channel_open(&k->keeper, message->fd);
         break;
     case CHILD_CHANNEL_DNS:
-        k->status.partners[CHILD_RESOLVER] = ok = channel_open(&k->resolver, message->fd);
+        k->status.partners[CHILD_RESOLVER] = ok = keyd_channel_open(&k->resolver, message->fd);
         break;
     }
     if (!ok)
@@ -417,8 +411,10 @@ static enum err make_control(struct keyd *k)
 static bool open_udp(struct keyd *k, int i, int fd)
 {
     k->udp_fd[i] = -1;
+    if (child_fd(fd) < 0)
+        return true; /* no such family on this machine */
     if (evutil_make_socket_nonblocking(fd) != 0)
-        return true; /* no such family on this machine: the descriptor is closed */
+        return false;
     k->udp[i] = event_new(k->base, fd, EV_READ | EV_PERSIST, on_udp, k);
     if (k->udp[i] == NULL || event_add(k->udp[i], NULL) != 0)
         return false;
@@ -435,10 +431,10 @@ static bool start(struct keyd *k)
     if (k->own_count == 0)
         log_line(EVENT_WARNING, "%s has no address yet: nobody can be reached through it",
                  k->config->outside);
-    channel_init(&k->plane, k->base, k, from_plane, plane_closed);
-    channel_init(&k->relay, k->base, k, from_relay, relay_closed);
-    channel_init(&k->keeper, k->base, k, from_keeper, keeper_closed);
-    channel_init(&k->resolver, k->base, k, from_resolver, resolver_closed);
+    keyd_channel_init(&k->plane, k->base, k, from_plane, plane_closed);
+    keyd_channel_init(&k->relay, k->base, k, from_relay, relay_closed);
+    keyd_channel_init(&k->keeper, k->base, k, from_keeper, keeper_closed);
+    keyd_channel_init(&k->resolver, k->base, k, from_resolver, resolver_closed);
     k->timer = event_new(k->base, -1, 0, on_timer, k);
     k->parent = event_new(k->base, k->child->parent_fd, EV_READ | EV_PERSIST, on_parent, k);
     k->terminate = event_new(k->base, SIGTERM, EV_SIGNAL | EV_PERSIST, on_terminate, k);
@@ -463,10 +459,10 @@ static void stop(struct keyd *k)
 
     control_socket_free(k->socket);
     k->socket = NULL;
-    channel_close(&k->plane);
-    channel_close(&k->relay);
-    channel_close(&k->keeper);
-    channel_close(&k->resolver);
+    keyd_channel_close(&k->plane);
+    keyd_channel_close(&k->relay);
+    keyd_channel_close(&k->keeper);
+    keyd_channel_close(&k->resolver);
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
         if (events[i] != NULL)
             event_free(events[i]);

@@ -93,11 +93,19 @@ static void plane_decides(void *ctx, const struct ip_pair *flow, enum pfkey_verd
         *policy = (struct sim_policy){.flow = *flow, .verdict = verdict};
 }
 
+/* As cygnetd chooses it: clear only if no class forbids it. */
+static enum pfkey_verdict hold_failure(const struct sim_gateway *g)
+{
+    for (size_t i = 0; i < g->class_count; i++)
+        if (g->classes[i].kind == OE_DENY || g->classes[i].kind == OE_PARANOID)
+            return PFKEY_VERDICT_DENY;
+    return PFKEY_VERDICT_PASS;
+}
+
 static void start_plane(struct sim_gateway *g)
 {
     struct plane_config config = {
-        .hold_failure = g->kind == OE_PERMISSIVE ? PFKEY_VERDICT_PASS : PFKEY_VERDICT_DENY,
-        .hold_ms = 120000,
+        .hold_failure = hold_failure(g),
         .icmp_v4 = g->addr,
     };
     struct plane_env env = {.rng = world_rng(g->world),
