@@ -26,6 +26,7 @@
 
 enum {
     IKE_PORT = 500,
+    IKE_NATT_PORT = 4500,
     IKE_DELETE_TRIES = 3,          /* OE-106 */
     IKE_DELETE_SPACING_MS = 10000, /* OE-106 */
     IKE_DRAIN_MS = 2000,   /* a replaced child still takes what is on its way, then goes (OE-109) */
@@ -93,6 +94,7 @@ struct ike_ticket {
     struct map_node by_number;
     uint64_t number;
     struct ike_request *request; /* NULL: nothing under way */
+    LIST_HEAD(, v1_quick) quicks; /* as initiator and responder */
     LIST_HEAD(, ike_child) children;
 };
 
@@ -101,6 +103,7 @@ struct ike_request {
     struct ike_peer *peer;
     LIST_ENTRY(ike_request) of_peer;
     struct ip_endpoint local, remote;
+    bool natt;
     struct ip_pair flow; /* src is our side's client */
     struct identity peer_id;
     struct public_key *keys; /* those the peer may prove itself with */
@@ -154,7 +157,7 @@ struct ike {
     struct map children; /* by peer and outbound SPI */
     struct map questions; /* exchanges by the serial of what they wait for */
     struct ike_sa **all; /* for ike_sa_info() */
-    size_t all_count, all_room;
+    size_t all_count, all_room, sa_limit;
     TAILQ_HEAD(ike_unproven, ike_sa) unproven; /* responder SAs not yet authenticated, oldest first */
     size_t unproven_count;
     struct half_open_table half_open;
@@ -196,6 +199,10 @@ MUST_USE enum err ike_sa_new(struct ike *ike, const uint8_t *cookies, bool initi
                              const struct ip_endpoint *local, const struct ip_endpoint *remote,
                              bool natt, struct ike_sa **ret);
 MUST_USE enum err ike_sa_attach(struct ike *ike, struct ike_sa *sa); /* to its peer's list */
+/* A responder's, after message 3; the oldest goes if there are too many (OE-194). */
+void ike_sa_unproven_add(struct ike *ike, struct ike_sa *sa);
+/* Main Mode is done: the lifetime runs, and the SA can be found by its peer's addresses. */
+void ike_sa_established_now(struct ike *ike, struct ike_sa *sa);
 void ike_sa_set_responder_cookie(struct ike *ike, struct ike_sa *sa, const uint8_t *cookie);
 struct ike_sa *ike_sa_find(const struct ike *ike, const uint8_t *cookies);
 /* Its Quick Modes fail with `failure`, its waiting requests are detached. Says nothing to the peer. */
@@ -220,15 +227,19 @@ void ike_request_quick_failed(struct ike *ike, struct v1_quick *quick, enum ike_
                               const char *text);
 
 /* child.c */
-/* The Quick Mode's SAs are in place: keep them, report, retire what they replace. */
+/* The Quick Mode's SAs are in place: quick->child keeps them. */
+MUST_USE enum err ike_child_new(struct ike *ike, struct v1_quick *quick);
+/* Reports it and retires what it replaces. */
 void ike_child_up(struct ike *ike, struct v1_quick *quick);
 enum err ike_child_delete(struct ike *ike, uint64_t ticket);
 /* The peer deleted its inbound SA `spi`. True: it was one of ours; ret_answer is set to the SPI to
  * name in our answering Delete, or zero if the Delete was itself an answer (OE-103, OE-104). */
 bool ike_child_deleted_by_peer(struct ike *ike, struct ike_sa *sa, spi_t spi, spi_t *ret_answer);
+struct ike_child *ike_child_find(const struct ike *ike, const struct ip_addr *remote, spi_t spi_out);
 void ike_child_free(struct ike *ike, struct ike_child *child);
-void ike_child_remove_sas(struct ike *ike, struct ike_child *child);
-/* Is there a child of the ticket that came up after `since`? */
+/* Takes its SAs out of the SAD, reports that it is gone, frees it. */
+void ike_child_finish(struct ike *ike, struct ike_child *child);
+/* Is a child of the ticket up that came after `since`? */
 bool ike_ticket_up_since(const struct ike_ticket *ticket, uint64_t since);
 
 #endif

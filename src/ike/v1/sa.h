@@ -78,6 +78,7 @@ struct ike_sa {
     LIST_ENTRY(ike_sa) of_peer;
     TAILQ_ENTRY(ike_sa) of_unproven;
     bool unproven;
+    bool dying; /* ike_sa_free() is at work: serves nobody */
     struct ike_suite suite;
     struct sa_lifetime lifetime;
     struct v1_keys keys;
@@ -92,14 +93,17 @@ struct ike_sa {
     uint8_t peer_key_digest[IKE_DIGEST_LEN];
     struct ike_timer expiry;
     mono_t since, expires;
-    uint64_t trace_connection;
+    uint64_t trace_connection; /* the first request's ticket; zero: `number` stands for it */
+    struct ip_pair trace_flow;
 };
 
 struct v1_quick {
     struct v1_exchange x; /* first: an exchange with a message id is a v1_quick */
     LIST_ENTRY(v1_quick) of_sa;
     struct ike_request *request; /* initiator; NULL once it is reported */
-    uint64_t ticket;
+    struct ike_ticket *ticket;   /* NULL: a responder's, not yet authorized */
+    LIST_ENTRY(v1_quick) of_ticket;
+    struct ike_child *child;     /* made, not yet reported */
     uint64_t born;
     struct ip_pair flow; /* src is our side's client */
     struct dh *dh;
@@ -109,7 +113,7 @@ struct v1_quick {
     struct blob reply;      /* responder: the SA body of message 2, our SPI still zero */
     struct child_choice choice;
     spi_t spi_in, spi_out;
-    bool installed;          /* something of it was handed out for installation */
+    bool outbound_given;     /* the outbound SA was handed out for installation */
     struct sa_params sas[2]; /* inbound, outbound; wiped once installed */
 };
 
