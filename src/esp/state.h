@@ -1,0 +1,68 @@
+/*
+ * The run-time part of an SA. Private to this room: tests look in here to choose a backend, an IV
+ * or a sequence number.
+ */
+#ifndef CYGNET_ESP_STATE_H
+#define CYGNET_ESP_STATE_H
+
+#include "esp/backend.h"
+#include "esp/esp.h"
+#include "esp/replay.h"
+
+#include <arpa/inet.h>
+
+struct esp_ivs; /* makes unpredictable IVs */
+
+struct esp_sa {
+    const struct esp_backend *backend;
+    struct esp_key *key;
+    spi_t spi;
+    bool inbound;
+    bool gcm;
+    bool esn;
+    uint8_t iv_len;    /* in the packet */
+    uint8_t block_len; /* of the text, with its trailer */
+    uint8_t icv_len;
+    uint8_t salt[4];           /* GCM */
+    uint64_t sequence;         /* outbound: last one used */
+    struct packet_outer outer; /* what every packet's outer header has in common */
+    struct esp_counts counts;
+    struct esp_ivs *ivs;         /* outbound CBC */
+    struct replay_window replay; /* inbound */
+};
+
+MUST_USE enum err esp_sa_new_on(const struct esp_backend *backend, const struct sa_params *params,
+                                struct esp_sa **ret);
+
+/* The same as esp_encapsulate(), with given IVs of iv_len octets each; at most LIMIT_BURST packets.
+ */
+void esp_encapsulate_with(struct esp_sa *sa, struct packet **packets, size_t count,
+                          const uint8_t (*ivs)[ESP_IV_MAX], enum err *ret);
+
+/* Makes the IVs of `count` packets, the first of which has this sequence number. */
+MUST_USE enum err esp_ivs_new(const struct sa_params *params, struct esp_ivs **ret);
+void esp_ivs_free(struct esp_ivs *ivs);
+MUST_USE bool esp_ivs_fill(struct esp_ivs *ivs, uint64_t sequence, uint8_t (*ret)[ESP_IV_MAX],
+                           size_t count);
+
+/* The associated data of GCM: SPI and sequence number, 32 or 64 bits (RFC 4106 section 5). */
+void esp_op_aad(const struct esp_sa *sa, uint64_t sequence, struct esp_op *op);
+
+static inline void esp_store32(uint8_t *at, uint32_t value)
+{
+    value = htonl(value);
+    memcpy(at, &value, 4);
+}
+
+static inline void esp_store64(uint8_t *at, uint64_t value)
+{
+    esp_store32(at, (uint32_t)(value >> 32));
+    esp_store32(at + 4, (uint32_t)value);
+}
+
+static inline uint32_t esp_load32(const uint8_t *at)
+{
+    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+#endif
