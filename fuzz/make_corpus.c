@@ -31,6 +31,7 @@ int main(int argc, char **argv)
     } parsers[] = {
         {"dnsrec", seeds_dnsrec},
         {"isakmp", seeds_isakmp},
+        {"pfkey", seeds_pfkey},
     };
     if (argc != 2) {
         fprintf(stderr, "usage: %s DIRECTORY\n", argv[0]);

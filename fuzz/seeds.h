@@ -14,6 +14,7 @@ struct seed_sink {
 
 void seeds_dnsrec(const struct seed_sink *sink);
 void seeds_isakmp(const struct seed_sink *sink);
+void seeds_pfkey(const struct seed_sink *sink);
 
 static inline void seed_put(const struct seed_sink *sink, const char *name, struct view bytes)
 {

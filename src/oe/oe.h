@@ -169,6 +169,19 @@ struct oe_instance_info {
 /* Walks the instances; `i` from 0 up, in order of creation. False: no more. */
 bool oe_instance_info(const struct oe *oe, size_t i, struct oe_instance_info *ret);
 bool oe_instance_find(const struct oe *oe, const struct ip_pair *flow, struct oe_instance_info *ret);
+/* Named counters; `i` from 0 up. False: no more. */
+bool oe_counter(const struct oe *oe, size_t i, const char **ret_name, uint64_t *ret_value);
+/* OE-005: the index of a policy line whose prefixes an earlier one has too; count if there is none. */
+size_t oe_classes_duplicate(const struct oe_class *classes, size_t count);
+
+/* One row of the state x event table, for docs and tests; `i` from 0 up. False: no more. */
+struct oe_table_row {
+    const char *role, *from, *event, *guard, *action, *to, *story;
+};
+bool oe_table_row(size_t i, struct oe_table_row *ret);
+/* How often this engine has taken the row. */
+uint64_t oe_table_hits(const struct oe *oe, size_t i);
+
 /* The class that would apply, for `why` about a flow never seen. */
 const struct oe_class *oe_classify(const struct oe *oe, const struct ip_pair *flow);
 

@@ -90,6 +90,27 @@ static enum err check_flow(const struct pfkey_message *m)
     return m->flow.src.family == m->flow.dst.family ? ERR_OK : ERR_VALUE;
 }
 
+/* Values that no message may have, and that two extensions only show together: an authentication key
+ * comes beside a cipher key. */
+static enum err check_values(const struct pfkey_message *m)
+{
+    const struct sa_params *sa = &m->sa;
+    if (m->verdict > PFKEY_VERDICT_ENCRYPT || m->trace > PFKEY_TRACE_SECOND_OUT)
+        return ERR_VALUE;
+    if (m->spi_min > m->spi_max || m->idle_ms < -1)
+        return ERR_VALUE;
+    if ((m->has & PFKEY_HAS_PEER) && m->peer.family == IP_NONE)
+        return ERR_VALUE;
+    if ((m->has & PFKEY_HAS_SA) &&
+        (sa->interface > SA_CONFIGURED || sa->suite.cipher > ESP_CIPHER_3DES_CBC ||
+         sa->suite.auth > ESP_AUTH_HMAC_MD5_96))
+        return ERR_VALUE;
+    if ((m->has & PFKEY_HAS_KEYS) && (sa->cipher_key_len == 0 || sa->cipher_key_len > SA_KEY_MAX ||
+                                      sa->auth_key_len > SA_AUTH_KEY_MAX))
+        return ERR_VALUE;
+    return ERR_OK;
+}
+
 /* One extension: `cur` is at its length field. */
 static enum err read_ext(struct cursor *cur, struct pfkey_message *m, bool *seen)
 {
@@ -152,29 +173,11 @@ enum err pfkey_parse(struct view bytes, struct pfkey_message *ret)
     if (err == ERR_OK)
         err = check_flow(&m);
     if (err == ERR_OK)
+        err = check_values(&m);
+    if (err == ERR_OK)
         *ret = m;
     pfkey_message_wipe(&m);
     return err;
-}
-
-/* What the readers would refuse, for the fields whose type allows more than the wire does. */
-static enum err check_values(const struct pfkey_message *m)
-{
-    const struct sa_params *sa = &m->sa;
-    if (m->verdict > PFKEY_VERDICT_ENCRYPT || m->trace > PFKEY_TRACE_SECOND_OUT)
-        return ERR_VALUE;
-    if (m->spi_min > m->spi_max || m->idle_ms < -1)
-        return ERR_VALUE;
-    if ((m->has & PFKEY_HAS_PEER) && m->peer.family == IP_NONE)
-        return ERR_VALUE;
-    if ((m->has & PFKEY_HAS_SA) &&
-        (sa->interface > SA_CONFIGURED || sa->suite.cipher > ESP_CIPHER_3DES_CBC ||
-         sa->suite.auth > ESP_AUTH_HMAC_MD5_96))
-        return ERR_VALUE;
-    if ((m->has & PFKEY_HAS_KEYS) && (sa->cipher_key_len == 0 || sa->cipher_key_len > SA_KEY_MAX ||
-                                      sa->auth_key_len > SA_AUTH_KEY_MAX))
-        return ERR_VALUE;
-    return ERR_OK;
 }
 
 static void write_ext(struct builder *b, const struct pfkey_ext *ext, const struct pfkey_message *m)

@@ -27,13 +27,13 @@ static void round_trips(const struct esp_backend *backend, struct esp_suite suit
     uint32_t block = (uint32_t)esp_suite_block_len(&suite);
     for (size_t f = 0; f < COUNT(families); f++) {
         uint32_t header_len = (uint32_t)ip_header_len(families[f]);
-        for (uint32_t len = header_len; len <= header_len + 1500; len++) {
+        for (uint32_t len = header_len; len <= 1540; len += len < 200 || len >= 1480 ? 1 : 11) {
             fixture_inner(packet, families[f], len, 0);
             uint32_t sent = pass_one(&tunnel, packet, copy);
             assert_true(sent >= len + overhead_min && sent < len + overhead_min + block);
         }
         uint32_t most = ESP_PACKET_MAX - overhead_min - block;
-        for (uint32_t len = most - 40; len <= most; len++) {
+        for (uint32_t len = most - 4; len <= most; len++) {
             fixture_inner(packet, families[f], len, 0);
             pass_one(&tunnel, packet, copy);
         }

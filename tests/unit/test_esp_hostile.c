@@ -311,6 +311,7 @@ static void test_no_room(void **state)
         fixture_inner(packet, IP_V4, 60, 0);
         memcpy(inner, packet_data(packet), sizeof(inner));
         packet->at = front - 1;
+        memcpy(packet_data(packet), inner, sizeof(inner));
         assert_int_equal(fixture_encapsulate(sa, packet), ERR_ROOM);
         fixture_inner(packet, IP_V4, 60, 0);
         assert_int_equal(fixture_encapsulate(sa, packet), ERR_OK);

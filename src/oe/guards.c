@@ -1,0 +1,311 @@
+/* The conditions of the table's rows: what they read, never what they change. */
+#include "oe/table.h"
+
+bool delegation_trusted(const struct oe *oe, const struct delegation *d)
+{
+    return d->secure || !oe->config.require_dnssec;
+}
+
+size_t delegation_next_gateway(const struct oe *oe, const struct delegation *d, size_t from)
+{
+    size_t i = from;
+    for (; i < d->count; i++) {
+        const struct discovered_gateway *gw = &d->gateways[i];
+        /* OE-147: a name only authorizes whoever comes; nobody can be contacted by it. */
+        if (gw->id.kind == IDENTITY_ADDR && gw->key_count != 0 &&
+            !ip_addr_is_special(&gw->id.addr) && oe_own_address(oe, gw->id.addr.family) != NULL)
+            break;
+    }
+    return i;
+}
+
+static bool names_us(const struct oe *oe, const struct delegation *d)
+{
+    for (size_t i = 0; i < d->count; i++)
+        if (d->gateways[i].id.kind == IDENTITY_ADDR && oe_is_own(oe, &d->gateways[i].id.addr))
+            return true;
+    return false;
+}
+
+/* OE-048, OE-050, OE-051 */
+enum delegation_use delegation_use(const struct oe *oe, const struct delegation *d)
+{
+    if (d->status == DISCOVERED_MALFORMED || d->status == DISCOVERED_BOGUS)
+        return USE_WRONG;
+    if (d->status != DISCOVERED_FOUND || !delegation_trusted(oe, d))
+        return USE_NOBODY;
+    if (names_us(oe, d))
+        return USE_BEHIND_US;
+    return delegation_next_gateway(oe, d, 0) < d->count ? USE_CONTACT : USE_NOBODY;
+}
+
+static enum delegation_use event_use(const struct oe_step *step)
+{
+    return delegation_use(step->oe, step->event->delegation);
+}
+
+static bool class_is(const struct oe_step *step, enum oe_class_kind kind)
+{
+    return step->inst->class->kind == kind;
+}
+
+static bool class_tries_oe(const struct oe_step *step)
+{
+    return class_is(step, OE_PERMISSIVE) || class_is(step, OE_PARANOID);
+}
+
+bool guard_always(const struct oe_step *step)
+{
+    (void)step;
+    return true;
+}
+
+bool guard_class_clear(const struct oe_step *step)
+{
+    return class_is(step, OE_ALWAYS_CLEAR);
+}
+
+bool guard_class_deny(const struct oe_step *step)
+{
+    return class_is(step, OE_DENY);
+}
+
+bool guard_permissive(const struct oe_step *step)
+{
+    return class_is(step, OE_PERMISSIVE);
+}
+
+bool guard_paranoid(const struct oe_step *step)
+{
+    return class_is(step, OE_PARANOID);
+}
+
+bool guard_destination_own(const struct oe_step *step)
+{
+    return oe_is_own(step->oe, &step->inst->key.flow.dst);
+}
+
+bool guard_adopt_pass(const struct oe_step *step)
+{
+    return step->event->verdict == OE_VERDICT_PASS && !class_is(step, OE_DENY);
+}
+
+bool guard_adopt_deny(const struct oe_step *step)
+{
+    return step->event->verdict == OE_VERDICT_DENY && !class_is(step, OE_ALWAYS_CLEAR);
+}
+
+bool guard_adopt_encrypt(const struct oe_step *step)
+{
+    const struct oe_event *event = step->event;
+    return event->verdict == OE_VERDICT_ENCRYPT && class_tries_oe(step) &&
+           event->spi_out.value != 0 && event->peer.family != IP_NONE;
+}
+
+bool guard_keys_good(const struct oe_step *step)
+{
+    const struct identity_keys *keys = step->event->keys;
+    return keys->status == DISCOVERED_FOUND && (keys->secure || !step->oe->config.require_dnssec);
+}
+
+bool guard_class_refuses(const struct oe_step *step)
+{
+    return !class_tries_oe(step);
+}
+
+bool guard_source_unusable(const struct oe_step *step)
+{
+    const struct ip_pair *flow = &step->inst->key.flow;
+    return ip_addr_is_special(&flow->dst) || ip_addr_is_special(&flow->src) ||
+           flow->src.family != flow->dst.family || oe_is_own(step->oe, &flow->dst);
+}
+
+/* OE-092: whoever proved an address needs no delegation to speak for that same address. */
+bool guard_source_is_peer(const struct oe_step *step)
+{
+    const struct identity *id = &step->inst->peer_id;
+    return id->kind == IDENTITY_ADDR && ip_addr_equal(&id->addr, &step->inst->key.flow.dst);
+}
+
+static bool gateway_has_key(const struct discovered_gateway *gw, const struct public_key *key)
+{
+    for (size_t i = 0; i < gw->key_count; i++)
+        if (public_key_equal(&gw->keys[i], key))
+            return true;
+    return false;
+}
+
+/* OE-183; any gateway listed will do, whatever its precedence (OE-166, OE-167). */
+bool guard_authorized(const struct oe_step *step)
+{
+    const struct delegation *d = step->event->delegation;
+    const struct oe_instance *inst = step->inst;
+
+    if (d->status != DISCOVERED_FOUND || !delegation_trusted(step->oe, d) ||
+        inst->peer_key == NULL)
+        return false;
+    for (size_t i = 0; i < d->count; i++)
+        if (identity_equal(&d->gateways[i].id, &inst->peer_id) &&
+            gateway_has_key(&d->gateways[i], inst->peer_key))
+            return true;
+    return false;
+}
+
+/*
+ * OE-159: a host known by a name, speaking for the very address it keys from, needs no delegation to
+ * initiate. If its reverse map does hold one, that counts instead.
+ */
+bool guard_self_by_name(const struct oe_step *step)
+{
+    const struct delegation *d = step->event->delegation;
+    const struct oe_instance *inst = step->inst;
+    return d->status == DISCOVERED_ABSENT && delegation_trusted(step->oe, d) &&
+           inst->peer_id.kind == IDENTITY_FQDN &&
+           ip_addr_equal(&inst->gateway, &inst->key.flow.dst);
+}
+
+bool guard_behind_us_permissive(const struct oe_step *step)
+{
+    return event_use(step) == USE_BEHIND_US && class_is(step, OE_PERMISSIVE);
+}
+
+bool guard_behind_us_paranoid(const struct oe_step *step)
+{
+    return event_use(step) == USE_BEHIND_US && class_is(step, OE_PARANOID);
+}
+
+bool guard_contactable(const struct oe_step *step)
+{
+    return event_use(step) == USE_CONTACT;
+}
+
+bool guard_dns_wrong(const struct oe_step *step)
+{
+    return event_use(step) == USE_WRONG;
+}
+
+/* OE-059 */
+bool guard_more_gateways(const struct oe_step *step)
+{
+    const struct oe_instance *inst = step->inst;
+    const struct delegation *d = inst->delegation;
+    return d != NULL &&
+           delegation_next_gateway(step->oe, d, inst->gateway_index + 1) < d->count;
+}
+
+bool guard_old_tunnel(const struct oe_step *step)
+{
+    return step->inst->has_child;
+}
+
+/* If gateways failed in several ways, the way that is tried again soonest counts. */
+static enum ike_failure overall_failure(const struct oe_step *step)
+{
+    const struct oe_instance *inst = step->inst;
+    enum ike_failure failure = step->event->failure;
+    return inst->failed_before && inst->failure < failure ? inst->failure : failure;
+}
+
+bool guard_silent_permissive(const struct oe_step *step)
+{
+    return overall_failure(step) == IKE_FAILURE_SILENT && class_is(step, OE_PERMISSIVE);
+}
+
+bool guard_silent_paranoid(const struct oe_step *step)
+{
+    return overall_failure(step) == IKE_FAILURE_SILENT && class_is(step, OE_PARANOID);
+}
+
+bool guard_signature_permissive(const struct oe_step *step)
+{
+    return overall_failure(step) == IKE_FAILURE_SIGNATURE && class_is(step, OE_PERMISSIVE);
+}
+
+bool guard_signature_paranoid(const struct oe_step *step)
+{
+    return overall_failure(step) == IKE_FAILURE_SIGNATURE && class_is(step, OE_PARANOID);
+}
+
+/* Reports about leftovers of a re-key concern nobody. */
+bool guard_current(const struct oe_step *step)
+{
+    const struct oe_instance *inst = step->inst;
+    const struct oe_event *event = step->event;
+    if (!inst->has_child)
+        return false;
+    return (event->spi_in.value != 0 && event->spi_in.value == inst->spi_in.value) ||
+           (event->spi_out.value != 0 && event->spi_out.value == inst->spi_out.value);
+}
+
+bool guard_current_looking_up(const struct oe_step *step)
+{
+    return guard_current(step) && !step->inst->keying;
+}
+
+/*
+ * Both ends initiated at once, and both tunnels stand. Each end would find the other's the newest;
+ * so that both send on the same one, the tunnel begun by the higher address wins.
+ */
+bool guard_crossed(const struct oe_step *step)
+{
+    const struct oe_instance *own = instance_by_flow(step->oe, &step->inst->key.flow);
+    const struct ip_addr *peer = &step->event->peer;
+    return own != NULL && own->has_child && !own->responder && !own->adopted &&
+           ip_addr_equal(&own->gateway, peer) &&
+           mono_since(step->now, own->keyed_at) < OE_CROSSING_MS &&
+           memcmp(&own->local, peer, sizeof(*peer)) > 0;
+}
+
+/* OE-098: used in the last half of the lifespan. */
+bool guard_idle(const struct oe_step *step)
+{
+    int64_t idle_ms = step->event->idle_ms;
+    return idle_ms < 0 || idle_ms > step->inst->lifespan_ms / 2;
+}
+
+/* OE-077 */
+bool guard_stale(const struct oe_step *step)
+{
+    return mono_reached(step->now, step->inst->fresh_until);
+}
+
+bool guard_was_clear(const struct oe_step *step)
+{
+    return step->inst->former == OE_ST_CLEAR;
+}
+
+bool guard_was_deny(const struct oe_step *step)
+{
+    return step->inst->former == OE_ST_DENY;
+}
+
+bool guard_was_keyed(const struct oe_step *step)
+{
+    return step->inst->former == OE_ST_KEYED;
+}
+
+/* DNS that falls silent breaks no tunnel; only an answer that says otherwise does. */
+bool guard_still_delegated(const struct oe_step *step)
+{
+    const struct oe_instance *inst = step->inst;
+    const struct delegation *d = step->event->delegation;
+
+    if (inst->former != OE_ST_KEYED)
+        return false;
+    if (d->status == DISCOVERED_TIMEOUT)
+        return true;
+    if (d->status != DISCOVERED_FOUND || !delegation_trusted(step->oe, d))
+        return false;
+    for (size_t i = 0; i < d->count; i++) {
+        const struct identity *id = &d->gateways[i].id;
+        bool same_addr = id->kind == IDENTITY_ADDR && ip_addr_equal(&id->addr, &inst->gateway);
+        if (same_addr || (inst->peer_id.kind != IDENTITY_NONE && identity_equal(id, &inst->peer_id)))
+            return true;
+    }
+    return false;
+}
+
+bool guard_lingering(const struct oe_step *step)
+{
+    return step->inst->lingering;
+}

@@ -1,0 +1,167 @@
+/* Actions of the OE draft's section 3.3: the responder, up to Keyed. */
+#include "oe/actions.h"
+
+#include <stdlib.h>
+
+static const char *peer_text(const struct oe_instance *inst, char *text)
+{
+    return inst->peer_id.kind != IDENTITY_NONE ? identity_format(&inst->peer_id, text)
+                                               : ip_addr_format(&inst->gateway, text);
+}
+
+/* OE-085, OE-180 */
+void act_look_up_keys(struct oe_step *step)
+{
+    char peer[IDENTITY_TEXT_MAX];
+    OE_REASON(step, "asking DNS for the KEY of %s", peer_text(step->inst, peer));
+    effect_lookup_keys(step);
+}
+
+void act_give_keys(struct oe_step *step)
+{
+    const struct identity_keys *keys = step->event->keys;
+    step->inst->phase1_secure = keys->secure;
+    OE_REASON(step, "%s", keys->why);
+    effect_peer_keys(step, keys);
+}
+
+/* OE-087 */
+void act_refuse_keys(struct oe_step *step)
+{
+    const struct identity_keys *keys = step->event->keys;
+    char peer[IDENTITY_TEXT_MAX];
+    if (keys->status == DISCOVERED_FOUND)
+        OE_REASON(step, "the KEY of %s is not signed, and policy requires DNSSEC",
+                  peer_text(step->inst, peer));
+    else
+        OE_REASON(step, "%s", keys->why);
+    effect_peer_keys(step, NULL);
+}
+
+/* OE-086 */
+void act_note_peer(struct oe_step *step)
+{
+    char peer[IDENTITY_TEXT_MAX];
+    OE_REASON(step, "%s has proved its key", peer_text(step->inst, peer));
+}
+
+static void refuse(struct oe_step *step)
+{
+    effect_answer_proposal(step, false);
+    free(step->inst->peer_key);
+    step->inst->peer_key = NULL;
+}
+
+/* OE-093 */
+void act_refuse_class(struct oe_step *step)
+{
+    OE_REASON(step, "policy %s wants no tunnel for this flow", instance_class_name(step->inst));
+    refuse(step);
+}
+
+void act_refuse_source(struct oe_step *step)
+{
+    char flow[IP_PAIR_TEXT_MAX];
+    struct ip_pair proposed = ip_pair_reverse(&step->inst->key.flow);
+    OE_REASON(step, "no tunnel can be for %s", ip_pair_format(&proposed, flow));
+    refuse(step);
+}
+
+/*
+ * OE-092. The flow's own policy stays as it is: a stranger who fails here must not be able to turn a
+ * flow of ours to clear or deny. Our own next datagram asks for itself.
+ */
+void act_refuse_authority(struct oe_step *step)
+{
+    const struct delegation *d = step->event->delegation;
+    char client[IP_ADDR_TEXT_MAX], peer[IDENTITY_TEXT_MAX];
+
+    ip_addr_format(&step->inst->key.flow.dst, client);
+    if (step->event->kind != OE_EV_DELEGATION)
+        OE_REASON(step, "the lookup for %s was lost", client);
+    else if (d->status != DISCOVERED_FOUND)
+        OE_REASON(step, "%s", d->why);
+    else if (!delegation_trusted(step->oe, d))
+        OE_REASON(step, "the delegation of %s is not signed, and policy requires DNSSEC", client);
+    else
+        OE_REASON(step, "%s is not delegated to %s with the key it used", client,
+                  peer_text(step->inst, peer));
+    refuse(step);
+}
+
+/* OE-092, OE-181; OE-091: also when the flow has a connection already. */
+void act_check_authority(struct oe_step *step)
+{
+    char client[IP_ADDR_TEXT_MAX], peer[IDENTITY_TEXT_MAX];
+    OE_REASON(step, "asking DNS whether %s acts for %s", peer_text(step->inst, peer),
+              ip_addr_format(&step->inst->key.flow.dst, client));
+    effect_lookup_delegation(step, PURPOSE_AUTHORIZE);
+}
+
+static void accept_peer(struct oe_step *step)
+{
+    char client[IP_ADDR_TEXT_MAX], peer[IDENTITY_TEXT_MAX];
+    OE_REASON(step, "%s may act for %s", peer_text(step->inst, peer),
+              ip_addr_format(&step->inst->key.flow.dst, client));
+    effect_answer_proposal(step, true);
+    free(step->inst->peer_key);
+    step->inst->peer_key = NULL;
+}
+
+/* Nothing in DNS beyond its phase 1 key stands behind it, so nothing goes stale. */
+void act_authorize_self(struct oe_step *step)
+{
+    step->inst->dns_secure = step->inst->phase1_secure;
+    step->inst->fresh_until = MONO_NEVER;
+    accept_peer(step);
+}
+
+/* OE-183. The delegation names the peer's key itself, so its own status is what counts. */
+void act_authorize(struct oe_step *step)
+{
+    note_dns(step, step->event->delegation);
+    accept_peer(step);
+}
+
+/*
+ * OE-088, OE-089: an identical connection gives way to the newest, now that the newest is verified
+ * (OE-091) and complete. OE-187: replies find the policy already there. OE-032
+ */
+void act_take_over(struct oe_step *step)
+{
+    struct oe_instance *inst = step->inst;
+    struct oe_instance *old = instance_by_flow(step->oe, &inst->key.flow);
+    struct oe_event superseded = {.kind = (enum oe_event_kind)OE_EV_SUPERSEDED};
+
+    if (old != NULL && old != inst)
+        oe_dispatch(step->oe, step->now, old, &superseded);
+    if (!instance_own_flow(step->oe, inst))
+        step->oe->out_of_memory = true;
+    tunnel_up(step);
+}
+
+/* OE-168: it is not sent on, but what comes in on it is taken. */
+void act_yield(struct oe_step *step)
+{
+    struct oe_instance *inst = step->inst;
+    inst->has_child = inst->lingering = true;
+    inst->spi_in = step->event->spi_in;
+    inst->spi_out = step->event->spi_out;
+    inst->suite = step->event->suite;
+    OE_REASON(step, "both gateways began at once; the tunnel begun here carries the flow");
+}
+
+void act_drop_peer(struct oe_step *step)
+{
+    char peer[IDENTITY_TEXT_MAX];
+    const char *text = step->event->text;
+
+    peer_text(step->inst, peer);
+    if (step->event->kind == OE_EV_CHILD_FAILED && text != NULL && text[0] != '\0')
+        OE_REASON(step, "%s did not finish: %s", peer, text);
+    else if ((int)step->event->kind == OE_EV_LIFESPAN)
+        OE_REASON(step, "%s did not go on", peer);
+    if (step->inst->state == OE_ST_UNAUTHENTICATED_PEER && step->inst->serial != 0)
+        effect_peer_keys(step, NULL);
+    refuse(step);
+}

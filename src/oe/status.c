@@ -1,0 +1,85 @@
+/* What a person may see of the engine: its instances and its counters. */
+#include "oe/internal.h"
+
+static void fill_info(const struct oe_instance *inst, struct oe_instance_info *ret)
+{
+    *ret = (struct oe_instance_info){
+        .ticket = inst->ticket,
+        .flow = inst->key.flow,
+        .state = inst->state,
+        .verdict = inst->verdict,
+        .class_name = instance_class_name(inst),
+        .class_kind = inst->class->kind,
+        .responder = inst->responder,
+        .secure = inst->dns_secure,
+        .dns = inst->dns,
+        .dns_asked = inst->dns_asked,
+        .gateway = inst->gateway,
+        .peer_id = inst->peer_id,
+        .suite = inst->suite,
+        .spi_in = inst->spi_in,
+        .spi_out = inst->spi_out,
+        .since = inst->since,
+        .next_check = inst->deadline.at,
+    };
+    if (inst->gateway_entry == NULL && !inst->has_child)
+        ret->gateway = (struct ip_addr){0};
+    memcpy(ret->reason, inst->reason, sizeof(ret->reason));
+}
+
+bool oe_instance_info(const struct oe *oe, size_t i, struct oe_instance_info *ret)
+{
+    struct oe_walk *walk = oe->walk;
+    if (walk->at == NULL || walk->i > i)
+        *walk = (struct oe_walk){.i = 0, .at = oe->first};
+    while (walk->at != NULL && walk->i < i) {
+        walk->at = walk->at->created_after;
+        walk->i++;
+    }
+    if (walk->at == NULL)
+        return false;
+    fill_info(walk->at, ret);
+    return true;
+}
+
+bool oe_instance_find(const struct oe *oe, const struct ip_pair *flow,
+                      struct oe_instance_info *ret)
+{
+    const struct oe_instance *inst = instance_by_flow(oe, flow);
+    if (inst == NULL)
+        return false;
+    fill_info(inst, ret);
+    return true;
+}
+
+bool oe_counter(const struct oe *oe, size_t i, const char **ret_name, uint64_t *ret_value)
+{
+    static const char *const dropped[OE_EVENT_COUNT] = {
+        [OE_EV_ACQUIRE] = "dropped_acquire",
+        [OE_EV_DELEGATION] = "dropped_delegation",
+        [OE_EV_KEYS] = "dropped_keys",
+        [OE_EV_CHILD_UP] = "dropped_child_up",
+        [OE_EV_CHILD_FAILED] = "dropped_child_failed",
+        [OE_EV_CHILD_DELETED] = "dropped_child_deleted",
+        [OE_EV_PEER_UNKNOWN] = "dropped_peer_unknown",
+        [OE_EV_PEER_AUTHENTICATED] = "dropped_peer_authenticated",
+        [OE_EV_PROPOSAL] = "dropped_proposal",
+        [OE_EV_SOFT_EXPIRE] = "dropped_soft_expire",
+        [OE_EV_HARD_EXPIRE] = "dropped_hard_expire",
+        [OE_EV_LAST_USE] = "dropped_last_use",
+        [OE_EV_ADOPT] = "dropped_adopt",
+        [OE_EV_HINT] = "dropped_hint",
+        [OE_EV_SHUTDOWN] = "dropped_shutdown",
+        [OE_EV_LIFESPAN] = "dropped_lifespan",
+        [OE_EV_SUPERSEDED] = "dropped_superseded",
+        [OE_EV_STOP] = "dropped_stop",
+    };
+    if (i < OE_EVENT_COUNT) {
+        *ret_name = dropped[i];
+        *ret_value = oe->dropped[i];
+        return true;
+    }
+    *ret_name = i == OE_EVENT_COUNT ? "evicted" : "effects_lost";
+    *ret_value = i == OE_EVENT_COUNT ? oe->evicted : oe->effects_lost;
+    return i < OE_EVENT_COUNT + 2;
+}
