@@ -102,6 +102,8 @@ void check_deadlines(struct world *w)
         for (size_t i = 0; oe_instance_info(oe, i, &info); i++) {
             bool lasting = info.state == OE_ST_CLEAR || info.state == OE_ST_DENY ||
                            info.state == OE_ST_KEYED;
+            if (info.flow.src.family == IP_NONE)
+                continue; /* a peer, which may stay authenticated without asking for a tunnel */
             if (!lasting && mono_since(now, info.since) > UNDECIDED_MS)
                 world_fail(w, "gw%zu: %s is in %s for %lld ms", g,
                            ip_pair_format(&info.flow, text), oe_state_name(info.state),
