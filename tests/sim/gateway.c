@@ -20,9 +20,10 @@ static void show(void *ctx, const struct event_record *record)
         hooks->record(hooks->ctx, g, record);
     if (!g->world->verbose)
         return;
-    printf("%10.3f gw%d %-4s %-44s %s | %s\n", (double)g->world->now_us / 1e6, g->number,
-           record->label, record->title,
-           record->flow.src.family ? ip_pair_format(&record->flow, flow) : "", record->detail);
+    printf("%10.3f gw%d %-4s %-44s %s | %s\n",
+           (double)(g->world->now_us - g->world->epoch_us) / 1e6, g->number, record->label,
+           record->title, record->flow.src.family ? ip_pair_format(&record->flow, flow) : "",
+           record->detail);
 }
 
 static void leaves_in_clear(struct sim_gateway *g, struct view datagram)
@@ -79,8 +80,8 @@ static int64_t in_order(struct world *w, int64_t *last_us)
 static void plane_tells(void *ctx, struct view message)
 {
     struct sim_gateway *g = ctx;
-    struct sim_event *event = world_event(g->world, SIM_EV_TO_KEYD, g,
-                                          in_order(g->world, &g->to_keyd_us), message);
+    struct sim_event *event =
+        world_event(g->world, SIM_EV_TO_KEYD, g, in_order(g->world, &g->to_keyd_us), message);
     event->life = g->keyd_life;
 }
 
@@ -208,9 +209,8 @@ static void control_asks_keeper(struct sim_gateway *g, const struct control_effe
 
     if (private_key_sign_ike1(g->key, fx->bytes, signature) != ERR_OK)
         abort();
-    struct sim_event *event =
-        world_event(g->world, SIM_EV_SIGNED, g, KEEPER_US,
-                    view_of(signature, private_key_signature_len(g->key)));
+    struct sim_event *event = world_event(g->world, SIM_EV_SIGNED, g, KEEPER_US,
+                                          view_of(signature, private_key_signature_len(g->key)));
     event->life = g->keyd_life;
     event->serial = fx->serial;
 }
@@ -233,8 +233,8 @@ static void drain(struct sim_gateway *g)
             break;
         case CONTROL_FX_PFKEY:
             note_keys(g, fx.bytes);
-            event = world_event(g->world, SIM_EV_TO_PLANE, g,
-                                in_order(g->world, &g->to_plane_us), fx.bytes);
+            event = world_event(g->world, SIM_EV_TO_PLANE, g, in_order(g->world, &g->to_plane_us),
+                                fx.bytes);
             event->life = g->plane_life;
             break;
         }
@@ -407,6 +407,10 @@ void gateway_event(struct sim_gateway *g, struct sim_event *event)
     case SIM_EV_START_PLANE:
         start_plane(g);
         join_planes(g);
+        break;
+    case SIM_EV_SHUTDOWN:
+        control.kind = CONTROL_EV_SHUTDOWN;
+        tell_control(g, &control);
         break;
     }
 }

@@ -108,6 +108,7 @@ struct world {
     uint64_t seed;
     uint64_t state[4]; /* of the generator */
     int64_t now_us;
+    int64_t epoch_us;  /* what is printed counts from here */
     struct heap queue;
     struct sim_gateway gateways[SIM_GATEWAYS];
     size_t gateway_count;
@@ -153,6 +154,7 @@ enum sim_event_kind {
     SIM_EV_CRASH_PLANE,
     SIM_EV_START_KEYD,
     SIM_EV_START_PLANE,
+    SIM_EV_SHUTDOWN, /* keyd is asked to end politely */
 };
 
 struct sim_event {
