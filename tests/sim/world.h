@@ -45,6 +45,7 @@ struct sim_host {
 struct sim_policy {
     struct ip_pair flow;
     enum pfkey_verdict verdict;
+    int64_t used_us; /* when it last let one pass or dropped one; below 0: never */
 };
 
 /* An SA as keyd handed it to the plane, to compare both ends. */
