@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/builder.h"
@@ -50,6 +51,14 @@ void child_init(enum child_role role, struct child *ret)
     signal(SIGHUP, SIG_IGN);
     fcntl(CHILD_FD_PARENT, F_SETFL, O_NONBLOCK);
     *ret = (struct child){.role = role, .parent_fd = CHILD_FD_PARENT};
+}
+
+int child_fd(int number)
+{
+    struct stat st;
+    if (fstat(number, &st) != 0)
+        return -1;
+    return S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3) ? -1 : number;
 }
 
 bool child_send(int socket, const struct child_message *message, enum child_result kind)

@@ -21,18 +21,19 @@ enum child_role { CHILD_KEYD, CHILD_PLANE, CHILD_KEEPER, CHILD_RESOLVER, CHILD_R
 const char *child_role_name(enum child_role role); /* "keyd" */
 bool child_role_parse(const char *name, enum child_role *ret);
 
-/* Numbers of the descriptors a child starts with; those not named for a role are closed. */
+/* Numbers of the descriptors a child starts with; others are closed. One that may be missing is
+ * asked for with child_fd(): /dev/null holds its number, so that nothing else gets it. */
 enum child_fd {
     CHILD_FD_PARENT = 3,
     CHILD_FD_CONFIG = 4, /* the configuration's text, sealed, in memory */
     CHILD_FD_FIRST = 5,  /* first of the role's own */
 
     CHILD_FD_CONTROL = 5, /* keyd: listening control socket */
-    CHILD_FD_IKE_V4 = 6,  /* keyd: UDP port 500, marked, with packet information; may be closed */
-    CHILD_FD_IKE_V6 = 7,
+    CHILD_FD_IKE_V4 = 6,  /* keyd: UDP port 500, marked, with packet information */
+    CHILD_FD_IKE_V6 = 7,  /* may be missing */
     CHILD_FD_KEY = 5,     /* keeper: the private key's PEM file */
     CHILD_FD_PLANE = 5,   /* plane: the first of its own, in the order of enum plane_fd */
-    CHILD_FD_ANCHOR = 5,  /* resolver: trust anchor file; may be closed */
+    CHILD_FD_ANCHOR = 5,  /* resolver: trust anchor file; may be missing */
 };
 
 /* The letter that says what a descriptor from the parent is for. */
@@ -65,6 +66,8 @@ struct child_message {
 
 /* Takes over the parent's socket; dies with the parent. Call first. */
 void child_init(enum child_role role, struct child *ret);
+/* The number itself, or -1: missing. */
+int child_fd(int number);
 enum child_result child_receive(const struct child *child, struct child_message *ret);
 /* Reads and parses the configuration behind `fd`. False: said why on standard error. */
 bool child_read_config(int fd, struct cygnet_config *ret);

@@ -411,8 +411,10 @@ static enum err make_control(struct keyd *k)
 static bool open_udp(struct keyd *k, int i, int fd)
 {
     k->udp_fd[i] = -1;
+    if (child_fd(fd) < 0)
+        return true; /* no such family on this machine */
     if (evutil_make_socket_nonblocking(fd) != 0)
-        return true; /* no such family on this machine: the descriptor is closed */
+        return false;
     k->udp[i] = event_new(k->base, fd, EV_READ | EV_PERSIST, on_udp, k);
     if (k->udp[i] == NULL || event_add(k->udp[i], NULL) != 0)
         return false;

@@ -17,7 +17,6 @@
 #include "daemon/plane_role.h"
 #include "daemon/precheck.h"
 #include "daemon/resolver.h"
-#include "version.h"
 
 #define DEFAULT_CONFIG "/etc/cygnet/cygnet.yaml"
 

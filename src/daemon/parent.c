@@ -30,7 +30,6 @@ struct parent {
     struct supervisor supervisor;
     int sockets[CHILD_ROLE_COUNT]; /* to each child; -1: it isn't running */
     int config_fd, key_fd, anchor_fd, control_fd, ike_v4_fd, ike_v6_fd;
-    struct plane_setup plane;
     struct plane_setup_result plane_result;
     bool plane_is_set_up;
     int signals;
@@ -204,7 +203,7 @@ static void reap(struct parent *p)
         if (!supervisor_died(&p->supervisor, pid, now(), &role))
             continue;
         close_fd(&p->sockets[role]);
-        report_death(role, pid, status, p->stopping ? EVENT_INFO : EVENT_WARNING);
+        report_death(role, pid, status, p->stopping ? EVENT_DEBUG : EVENT_WARNING);
     }
 }
 
@@ -292,12 +291,12 @@ static bool set_up_plane(struct parent *p)
     struct io_fault fault;
     gid_t gid;
 
-    p->plane = (struct plane_setup){.outside = p->config->outside,
-                                    .classifier = classifiers[p->config->classifier],
-                                    .exempt = true};
-    if (!child_user_lookup(p->config->users.resolver, &p->plane.exempt_uid, &gid))
+    struct plane_setup setup = {.outside = p->config->outside,
+                                .classifier = classifiers[p->config->classifier],
+                                .exempt = true};
+    if (!child_user_lookup(p->config->users.resolver, &setup.exempt_uid, &gid))
         return false;
-    if (!plane_setup(&p->plane, &p->plane_result, &fault)) {
+    if (!plane_setup(&setup, &p->plane_result, &fault)) {
         log_line(EVENT_ERROR, "%s", fault.text);
         return false;
     }
@@ -353,7 +352,7 @@ static bool open_all(struct parent *p, const char *text, size_t len)
 static void close_all(struct parent *p)
 {
     if (p->plane_is_set_up)
-        plane_setup_undo(&p->plane, &p->plane_result);
+        plane_setup_undo(&p->plane_result);
     if (p->control_fd >= 0)
         unlink(p->config->control);
     int *const fds[] = {&p->config_fd, &p->key_fd,    &p->anchor_fd, &p->control_fd,

@@ -1,6 +1,5 @@
 #include "daemon/plane_role.h"
 
-#include <fcntl.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
 
@@ -70,6 +69,6 @@ int plane_role_main(const struct cygnet_config *config, const struct child *chil
     process.plane.mtu = link.mtu;
     take_addresses(config->outside, &process.plane);
     for (int i = 0; i < PLANE_FD_COUNT; i++)
-        process.fds.fd[i] = fcntl(CHILD_FD_PLANE + i, F_GETFD) < 0 ? -1 : CHILD_FD_PLANE + i;
+        process.fds.fd[i] = child_fd(CHILD_FD_PLANE + i);
     return plane_process_main(&process);
 }

@@ -1,7 +1,6 @@
 #include "daemon/resolver.h"
 
 #include <event2/event.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -235,7 +234,7 @@ static bool finish_settings(struct ub_ctx *ub)
     char anchor[32];
     int error = 0;
 
-    if (fcntl(CHILD_FD_ANCHOR, F_GETFD) >= 0) {
+    if (child_fd(CHILD_FD_ANCHOR) >= 0) {
         snprintf(anchor, sizeof(anchor), "/proc/self/fd/%d", CHILD_FD_ANCHOR);
         error = ub_ctx_add_ta_file(ub, anchor);
     }

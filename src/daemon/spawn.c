@@ -16,14 +16,15 @@ static void become_child(enum child_role role, const struct spawn_fd *fds, size_
     sigset_t none;
 
     for (size_t i = 0; i < count; i++) {
-        aside[i] = fds[i].fd < 0 ? -1 : fcntl(fds[i].fd, F_DUPFD_CLOEXEC, SPAWN_ASIDE);
+        int source = fds[i].fd >= 0 ? fds[i].fd : open("/dev/null", O_RDWR | O_CLOEXEC);
+        aside[i] = fcntl(source, F_DUPFD_CLOEXEC, SPAWN_ASIDE);
         if (fds[i].number > last)
             last = fds[i].number;
     }
     for (int number = CHILD_FD_PARENT; number <= last; number++)
         close(number);
     for (size_t i = 0; i < count; i++)
-        if (aside[i] >= 0 && dup2(aside[i], fds[i].number) < 0)
+        if (dup2(aside[i], fds[i].number) < 0)
             _exit(126);
     close_range((unsigned)last + 1, ~0u, 0);
 

@@ -10,7 +10,7 @@
 enum { SPAWN_FDS = 24 };
 
 struct spawn_fd {
-    int fd;     /* ours; below 0: the child gets none at this number */
+    int fd;     /* ours; below 0: the child gets /dev/null, see child_fd() */
     int number; /* the child's */
 };
 

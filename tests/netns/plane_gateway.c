@@ -347,8 +347,6 @@ static void read_ike(struct gateway *gw)
 
 static void loop(struct gateway *gw)
 {
-    setvbuf(stdin, NULL, _IONBF, 0);
-    setvbuf(stdout, NULL, _IOLBF, 0);
     while (!gw->stop) {
         struct pollfd fds[] = {{.fd = STDIN_FILENO, .events = POLLIN},
                                {.fd = gw->pfkey, .events = POLLIN},
@@ -369,6 +367,8 @@ int main(int argc, char **argv)
     struct io_fault fault = {""};
     struct gateway gw = {.parent = -1, .pfkey = -1, .ike = -1};
 
+    setvbuf(stdin, NULL, _IONBF, 0);
+    setvbuf(stdout, NULL, _IOLBF, 0);
     if (argc < 6)
         usage();
     struct plane_setup setup = {.outside = argv[1],
@@ -386,7 +386,6 @@ int main(int argc, char **argv)
     }
     start_plane(&gw);
     printf("ready\n");
-    fflush(stdout);
     loop(&gw);
     int status = gw.parent >= 0 ? stop_plane(&gw, false) : 0;
     plane_setup_undo(&gw.setup);

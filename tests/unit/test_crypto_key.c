@@ -145,7 +145,8 @@ static void test_pem_damaged(void **state)
     struct public_key original = shared_public();
     struct view hash_view = view_of(hash, sizeof(hash));
     assert_int_equal(private_key_to_pem(shared_key, &pem), ERR_OK);
-    for (size_t at = 40; pem[at + 40] != '\0'; at += 23) {
+    size_t len = strlen(pem);
+    for (size_t at = 40; at + 40 < len; at += 23) {
         struct private_key *loaded = NULL;
         char before = pem[at];
         pem[at] = before == 'A' ? 'B' : 'A';

@@ -13,24 +13,13 @@
 /* Ours among the filters of an interface, so that a later run finds and replaces them. */
 enum { FILTER_HANDLE = 0xc19e, FILTER_PRIORITY = 0xc19e };
 
-static struct bpf_tc_hook hook_at(uint32_t ifindex, enum bpf_tc_attach_point point)
-{
-    struct bpf_tc_hook hook = {
-        .sz = sizeof(hook), .ifindex = (int)ifindex, .attach_point = point};
-
-    return hook;
-}
-
 /* Returns an errno value. The queueing discipline may be there already, ours or someone else's. */
 static int attach(const struct bpf_program *program, uint32_t ifindex,
                   enum bpf_tc_attach_point point)
 {
-    struct bpf_tc_hook hook = hook_at(ifindex, point);
-    struct bpf_tc_opts opts = {.sz = sizeof(opts),
-                               .prog_fd = bpf_program__fd(program),
-                               .flags = BPF_TC_F_REPLACE,
-                               .handle = FILTER_HANDLE,
-                               .priority = FILTER_PRIORITY};
+    LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = point);
+    LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = bpf_program__fd(program), .flags = BPF_TC_F_REPLACE,
+                .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
     int error = -bpf_tc_hook_create(&hook);
 
     if (error != 0 && error != EEXIST)
@@ -105,9 +94,9 @@ bool io_classifier_attach(const struct classifier_settings *settings, uint32_t p
 
 void io_classifier_detach(uint32_t outside_ifindex)
 {
-    struct bpf_tc_hook hook = hook_at(outside_ifindex, BPF_TC_EGRESS);
-    struct bpf_tc_opts opts = {
-        .sz = sizeof(opts), .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY};
+    LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)outside_ifindex,
+                .attach_point = BPF_TC_EGRESS);
+    LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
 
     libbpf_set_print(say_nothing);
     bpf_tc_detach(&hook, &opts);

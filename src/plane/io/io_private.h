@@ -27,6 +27,7 @@ enum {
     X(IKE_OUT, "io_ike_out")                                                                       \
     X(KEEPALIVE_IN, "io_keepalive_in")                                                             \
     X(TUN_IN_MALFORMED, "io_tun_in_malformed")                                                     \
+    X(TUN_IN_LINK, "io_tun_in_link")     /* the system's own multicast */                          \
     X(TUN_OUT_FAILED, "io_tun_out_failed")                                                         \
     X(ESP_IN_MALFORMED, "io_esp_in_malformed")                                                     \
     X(ESP_OUT_TOO_BIG, "io_esp_out_too_big")                                                       \

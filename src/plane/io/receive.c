@@ -30,6 +30,15 @@ static bool read_one(int fd, struct packet *packet, struct virtio_net_hdr *ret)
     return true;
 }
 
+/* The classifier lets link scope pass, so these are the system's own words on the device (MLD). */
+static bool is_link_talk(const struct packet *packet)
+{
+    struct ip_pair pair;
+
+    return ip_pair_of(view_of(packet_data(packet), packet->len), &pair) == ERR_OK &&
+           (ip_addr_is_special(&pair.src) || ip_addr_is_special(&pair.dst));
+}
+
 size_t io_read_tun(struct io *io, enum plane_fd which, struct packet ***ret)
 {
     struct virtio_net_hdr header;
@@ -40,12 +49,14 @@ size_t io_read_tun(struct io *io, enum plane_fd which, struct packet ***ret)
         struct packet *packet = &io->packets[count];
         if (!read_one(io->fds.fd[which], packet, &header))
             break;
-        io_count(io, IO_COUNT_TUN_IN);
-        if (offload_complete(&header, span_of(packet_data(packet), packet->len)))
+        if (is_link_talk(packet))
+            io_count(io, IO_COUNT_TUN_IN_LINK);
+        else if (offload_complete(&header, span_of(packet_data(packet), packet->len)))
             io->burst[count++] = packet;
         else
             io_count(io, IO_COUNT_TUN_IN_MALFORMED);
     }
+    io->counters[IO_COUNT_TUN_IN] += count;
     return count;
 }
 

@@ -21,7 +21,6 @@ static const struct option options_v4[] = {
 };
 
 static const struct option options_v6[] = {
-    {IPPROTO_IPV6, IPV6_V6ONLY, 1},
     {IPPROTO_IPV6, IPV6_RECVERR, 1},
     {IPPROTO_IPV6, IPV6_RECVPKTINFO, 1},
     {IPPROTO_IPV6, IPV6_RECVTCLASS, 1},
@@ -81,11 +80,12 @@ static bool bind_port(int fd, int family, uint16_t port)
 /* UDP checksums of ESP are zero over IPv4 (RFC 3948 section 2.1), never over IPv6 (RFC 8200). */
 static int open_udp(int family, uint16_t port)
 {
-    static const struct option no_checksum = {SOL_SOCKET, SO_NO_CHECK, 1};
+    static const struct option v4 = {SOL_SOCKET, SO_NO_CHECK, 1};
+    static const struct option v6 = {IPPROTO_IPV6, IPV6_V6ONLY, 1};
     int fd = open_one(family, SOCK_DGRAM, IPPROTO_UDP);
 
-    if (fd >= 0 && (!bind_port(fd, family, port) ||
-                    (family == AF_INET && !set_options(fd, &no_checksum, 1)))) {
+    if (fd >= 0 && (!set_options(fd, family == AF_INET ? &v4 : &v6, 1) ||
+                    !bind_port(fd, family, port))) {
         int error = errno;
         close(fd);
         errno = error;

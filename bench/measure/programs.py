@@ -1,0 +1,36 @@
+"""bench/memory and bench/handshake: the real control and plane objects in one process."""
+
+import os
+import statistics
+import subprocess
+
+from .sites import NotMeasured
+
+MEMORY_COLUMNS = ("initiator_keyd", "initiator_plane", "responder_keyd", "responder_plane")
+
+
+def run(build, name, *arguments):
+    path = os.path.join(build, "bench", name)
+    if not os.access(path, os.X_OK):
+        raise NotMeasured(f"{path} is not built: make build")
+    done = subprocess.run([path, *map(str, arguments)], capture_output=True, text=True)
+    if done.returncode != 0:
+        said = done.stderr.strip().splitlines()
+        raise NotMeasured(f"{name}: {said[-1] if said else f'exit {done.returncode}'}")
+    return [line.split("\t") for line in done.stdout.splitlines() if not line.startswith("#")]
+
+
+def memory(build, counts):
+    """Octets of heap for each tunnel and clear flow."""
+    return [{"kind": kind, "count": int(count), **dict(zip(MEMORY_COLUMNS, map(int, octets)))}
+            for kind, count, *octets in run(build, "memory", *counts)]
+
+
+def handshakes(build, repeats, count):
+    """Medians over the repeats; each repeat measures tunnels and bare operations in turns."""
+    runs = [dict(run(build, "handshake", count)) for _ in range(repeats)]
+    words = {name: runs[0][name] for name in ("suite", "key")}
+    return {**words, **{name: statistics.median(float(each[name]) for each in runs)
+                        for name in runs[0] if name not in words},
+            "samples": [{name: float(each[name]) for name in each if name not in words}
+                        for each in runs]}

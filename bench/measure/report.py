@@ -1,0 +1,136 @@
+"""The results as tables for people. Ratios are of medians; the range of the samples stands behind."""
+
+import statistics
+
+KINDS = {
+    "stranger": "tunnel to a gateway of its own",
+    "known": "further tunnel, known gateway",
+    "clear": "clear flow (no delegation)",
+}
+
+
+def median(case, key):
+    samples = case["samples"].get(key)
+    return statistics.median(samples) if samples else None
+
+
+def spread(samples, form):
+    return f"({format(min(samples), form)} to {format(max(samples), form)})" if samples else ""
+
+
+def number(value, form):
+    return "-" if value is None else format(value, form)
+
+
+def ratio(value, base):
+    return "-" if value is None or not base else f"{value / base:.3g}"
+
+
+def by_name(cases):
+    return {case["case"]: case for case in cases}
+
+
+def why_not(cases):
+    for case in cases:
+        if case["not_measured"]:
+            yield f"  {case['case']}: not measured: {case['not_measured']}"
+        if case["lost"]:
+            yield f"  {case['case']}: {case['lost']} first pings without a reply, not in the median"
+
+
+def heading(result):
+    machine = result["machine"]
+    return (f"Cygnet benchmark: {machine['processor']}, {machine['cores']} cores, "
+            f"Linux {machine['kernel']}, load {machine['load']:.1f} at the start")
+
+
+def throughput(section, size):
+    cases = section["cases"]
+    base = by_name(cases)["absent"]
+    clear = by_name(cases)["clear through Cygnet"]
+    yield (f"TCP alice to bob, Gbit/s received: medians of {size['repeats']} transfers of "
+           f"{size['seconds']} s, the cases in turns")
+    for streams in ("1", "4"):
+        yield f"  {streams + ' stream' + 's' * (streams != '1'):25}{'median':>9}  {'/ absent':>9}" \
+              f"{'/ clear':>9}   range"
+        for case in cases:
+            value = median(case, streams)
+            yield (f"    {case['case']:23}{number(value, '.2f'):>9}  "
+                   f"{ratio(value, median(base, streams)):>9}{ratio(value, median(clear, streams)):>9}"
+                   f"   {spread(case['samples'].get(streams), '.2f')}")
+    yield from why_not(cases)
+
+
+def in_round_trips(cases, plain):
+    clear = median(by_name(cases)["absent"], "ms")
+    for case in cases:
+        value = median(case, "ms")
+        yield (f"    {case['case']:41}{number(value, '.3f'):>9}  {ratio(value, clear):>9}"
+               f"{ratio(value, plain):>13}   {spread(case['samples'].get('ms'), '.3f')}")
+
+
+def round_trips(section, size):
+    yield (f"Round trip of a flow that is there, ms: medians of {size['repeats']} times "
+           f"{size['pings']} pings")
+    yield f"  {'':43}{'median':>9}  {'/ absent':>9}   range"
+    base = median(by_name(section["cases"])["absent"], "ms")
+    for case in section["cases"]:
+        value = median(case, "ms")
+        yield (f"    {case['case']:41}{number(value, '.3f'):>9}  {ratio(value, base):>9}"
+               f"   {spread(case['samples'].get('ms'), '.3f')}")
+    yield from why_not(section["cases"])
+
+
+def first_reply(section, size, plain):
+    yield (f"First ping of two addresses that never met, ms until its reply: medians of "
+           f"{size['pairs']} pairs ({size['contacts']} first contacts)")
+    yield f"  {'':43}{'median':>9}  {'/ absent':>9}{'round trips':>13}   range"
+    yield from in_round_trips(section["cases"], plain)
+    yield from why_not(section["cases"])
+
+
+def memory(section):
+    yield "Heap, octets each (DNS answers cached for it included; the kernel's verdict map is not)"
+    if section.get("not_measured"):
+        yield f"  not measured: {section['not_measured']}"
+        return
+    yield f"  {'':41}{'initiator':>16}{'responder':>18}"
+    yield f"  {'':32}{'count':>8}{'keyd':>9}{'plane':>8}{'keyd':>10}{'plane':>8}"
+    for row in section["rows"]:
+        yield (f"    {KINDS[row['kind']]:30}{row['count']:>8}{row['initiator_keyd']:>9}"
+               f"{row['initiator_plane']:>8}{row['responder_keyd']:>10}{row['responder_plane']:>8}")
+
+
+def processes(section):
+    yield "Whole processes of sg-a after these runs, MiB (shared pages counted by share)"
+    if section.get("not_measured"):
+        yield f"  not measured: {section['not_measured']}"
+        return
+    for name, octets in section["rows"]:
+        yield f"    {name:30}{octets / 2 ** 20:8.1f}"
+
+
+def handshakes(section):
+    yield "Tunnels a second, both gateways in one process on one core"
+    if section.get("not_measured"):
+        yield f"  not measured: {section['not_measured']}"
+        return
+    yield f"  {section['suite']}, {section['key']}: medians of {len(section['samples'])} runs"
+    yield f"  {'':32}{'a second':>10}{'keys alone':>12}{'share':>8}"
+    for name, words in (("full", "phase 1 and phase 2"), ("quick", "phase 2 alone")):
+        yield (f"    {words:30}{section[name]:>10.0f}{section[name + '_bare']:>12.0f}"
+               f"{section[name] / section[name + '_bare']:>8.2f}")
+    yield (f"    us each: sign {section['sign_us']:.0f}, verify {section['verify_us']:.0f}, "
+           f"DH value {section['dh_new_us']:.0f}, DH secret {section['dh_shared_us']:.0f}")
+
+
+def text(result):
+    yield heading(result)
+    plain = median(by_name(result["round_trips"]["cases"])["absent"], "ms")
+    size = result["size"]
+    for lines in (throughput(result["throughput"], size), round_trips(result["round_trips"], size),
+                  first_reply(result["first_reply"], size, plain),
+                  handshakes(result["handshakes"]), memory(result["memory"]),
+                  processes(result["processes"])):
+        yield ""
+        yield from lines

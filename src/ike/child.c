@@ -1,0 +1,227 @@
+/* Children: pairs of ESP SAs that are up, how newer ones replace them, how they are deleted. */
+#include <assert.h>
+#include <stdio.h>
+
+#include "ike/engine.h"
+#include "ike/v1/v1.h"
+
+static void child_timer(struct ike *ike, struct ike_timer *timer);
+
+static struct ike_child_key child_key(const struct ip_addr *remote, spi_t spi_out)
+{
+    return (struct ike_child_key){.remote = *remote, .spi_out = spi_out.value};
+}
+
+struct ike_child *ike_child_find(const struct ike *ike, const struct ip_addr *remote, spi_t spi_out)
+{
+    struct ike_child_key key = child_key(remote, spi_out);
+    struct map_node *node = map_find(&ike->children, &key);
+    return node ? MAP_OWNER(node, struct ike_child, by_spi) : NULL;
+}
+
+bool ike_ticket_up_since(const struct ike_ticket *ticket, uint64_t since)
+{
+    const struct ike_child *child;
+    LIST_FOREACH (child, &ticket->children, of_ticket)
+        if (child->born > since && child->state == IKE_CHILD_UP)
+            return true;
+    return false;
+}
+
+static void remove_sa(struct ike *ike, const struct ike_child *child, bool inbound)
+{
+    const struct ike_effect fx = {
+        .kind = IKE_FX_REMOVE_SA,
+        .spi = inbound ? child->spi_in : child->spi_out,
+        .inbound = inbound,
+        .ticket = child->ticket ? child->ticket->number : 0,
+        .peer = child->key.remote,
+        .local = {.addr = child->local},
+        .remote = {.addr = child->key.remote},
+    };
+    (void)ike_effect_push(ike, &fx);
+}
+
+static void remove_inbound(struct ike *ike, struct ike_child *child)
+{
+    if (!child->inbound_gone)
+        remove_sa(ike, child, true);
+    child->inbound_gone = true;
+}
+
+static void remove_sas(struct ike *ike, struct ike_child *child)
+{
+    remove_inbound(ike, child);
+    remove_sa(ike, child, false);
+}
+
+void ike_child_free(struct ike *ike, struct ike_child *child)
+{
+    map_remove(&ike->children, &child->by_spi);
+    if (child->ticket != NULL) {
+        LIST_REMOVE(child, of_ticket);
+        ike_ticket_put(ike, child->ticket);
+    }
+    LIST_REMOVE(child, of_peer);
+    ike_peer_put(ike, child->peer);
+    ike_timer_drop(ike, &child->timer);
+    free(child);
+}
+
+/* Gone on both sides, or as far as we can know. */
+void ike_child_finish(struct ike *ike, struct ike_child *child)
+{
+    remove_sas(ike, child);
+    if (!child->replaced) {
+        const struct ike_effect fx = {
+            .kind = IKE_FX_CHILD_DELETED,
+            .ticket = child->ticket ? child->ticket->number : 0,
+            .peer = child->key.remote,
+            .local = {.addr = child->local},
+            .flow = child->flow,
+            .spi_in = child->spi_in,
+            .spi_out = child->spi_out,
+        };
+        (void)ike_effect_push(ike, &fx);
+    }
+    ike_child_free(ike, child);
+}
+
+/* OE-105: our Delete, again until the peer's comes; OE-106: three tries, ten seconds apart. Without
+ * a phase 1 SA nobody can be told. */
+static void delete_try(struct ike *ike, struct ike_child *child)
+{
+    struct ike_sa *sa = ike_peer_sa(child->peer, child->peer_key);
+    if (sa == NULL || child->tries == IKE_DELETE_TRIES) {
+        ike_child_finish(ike, child); /* OE-107 */
+        return;
+    }
+    child->state = IKE_CHILD_DELETING;
+    child->tries++;
+    info_send_delete_children(ike, sa, &child->spi_in, 1);
+    remove_inbound(ike, child);
+    ike_timer_set(ike, &child->timer, mono_add(ike->now, IKE_DELETE_SPACING_MS));
+}
+
+static void child_timer(struct ike *ike, struct ike_timer *timer)
+{
+    struct ike_child *child =
+        (struct ike_child *)(void *)((char *)timer - offsetof(struct ike_child, timer));
+    assert(child->state != IKE_CHILD_UP);
+    delete_try(ike, child);
+}
+
+/* OE-108, OE-109: the new SA carries what is sent from now on. The old one still receives what is on
+ * its way, then it is deleted. Only those that were up before the new exchange began are replaced:
+ * of two that both ends began at once, both stay, or each end would delete the other's. */
+static void retire_older(struct ike *ike, const struct ike_child *newer, uint64_t begun)
+{
+    struct ike_child *child, *next;
+    for (child = LIST_FIRST(&newer->ticket->children); child != NULL; child = next) {
+        next = LIST_NEXT(child, of_ticket);
+        if (child == newer || child->born > begun || !ip_pair_equal(&child->flow, &newer->flow))
+            continue;
+        child->replaced = true;
+        if (child->state != IKE_CHILD_UP)
+            continue;
+        child->state = IKE_CHILD_DRAINING;
+        ike_timer_set(ike, &child->timer, mono_add(ike->now, IKE_DRAIN_MS));
+    }
+}
+
+enum err ike_child_new(struct ike *ike, struct v1_quick *quick)
+{
+    const struct ike_sa *sa = quick->x.sa;
+    struct ike_child *old = ike_child_find(ike, &sa->remote.addr, quick->spi_out);
+    struct ike_peer *peer = ike_peer_get(ike, &sa->local.addr, &sa->remote.addr, true);
+    struct ike_child *child = calloc(1, sizeof(*child));
+
+    if (child == NULL || peer == NULL || !ike_timer_add(ike, &child->timer, child_timer))
+        goto fail;
+    if (old != NULL)
+        ike_child_free(ike, old); /* its outbound SA was just overwritten */
+    child->key = child_key(&sa->remote.addr, quick->spi_out);
+    if (!map_insert(&ike->children, &child->by_spi)) {
+        ike_timer_drop(ike, &child->timer);
+        goto fail;
+    }
+    child->ticket = quick->ticket;
+    child->peer = peer;
+    child->local = sa->local.addr;
+    child->flow = quick->flow;
+    child->spi_in = quick->spi_in;
+    child->spi_out = quick->spi_out;
+    child->born = ike_serial(ike);
+    memcpy(child->peer_key, sa->peer_key_digest, sizeof(child->peer_key));
+    if (child->ticket != NULL)
+        LIST_INSERT_HEAD(&child->ticket->children, child, of_ticket);
+    LIST_INSERT_HEAD(&peer->children, child, of_peer);
+    quick->child = child;
+    return ERR_OK;
+
+fail:
+    if (peer != NULL)
+        ike_peer_put(ike, peer);
+    free(child);
+    return ERR_MEMORY;
+}
+
+static void report_up(struct ike *ike, const struct v1_quick *quick)
+{
+    const struct ike_sa *sa = quick->x.sa;
+    char text[ESP_SUITE_TEXT_MAX], detail[120];
+    const struct ike_effect fx = {
+        .kind = IKE_FX_CHILD_UP,
+        .ticket = quick->ticket ? quick->ticket->number : 0,
+        .initiator = quick->x.initiator,
+        .local = sa->local,
+        .remote = sa->remote,
+        .peer = sa->remote.addr,
+        .peer_id = sa->peer_id,
+        .flow = quick->flow,
+        .spi_in = quick->spi_in,
+        .spi_out = quick->spi_out,
+        .suite = quick->choice.suite,
+    };
+    snprintf(detail, sizeof(detail), "%s, in 0x%08x, out 0x%08x",
+             esp_suite_format(&quick->choice.suite, text), quick->spi_in.value,
+             quick->spi_out.value);
+    v1_trace(ike, sa, &quick->x, EVENT_INFO, "Tunnel up", detail);
+    (void)ike_effect_push(ike, &fx);
+}
+
+void ike_child_up(struct ike *ike, struct v1_quick *quick)
+{
+    report_up(ike, quick);
+    if (quick->ticket != NULL)
+        retire_older(ike, quick->child, quick->born);
+    quick->child = NULL;
+    if (quick->request != NULL)
+        ike_request_free(ike, quick->request);
+}
+
+enum err ike_child_delete(struct ike *ike, uint64_t number)
+{
+    struct ike_ticket *ticket = ike_ticket_get(ike, number, false);
+    struct ike_child *child, *next;
+    if (ticket == NULL)
+        return ERR_UNKNOWN;
+    /* With the last child the ticket may go, but then there is no next. */
+    for (child = LIST_FIRST(&ticket->children); child != NULL; child = next) {
+        next = LIST_NEXT(child, of_ticket);
+        if (child->state != IKE_CHILD_DELETING)
+            delete_try(ike, child);
+    }
+    return ERR_OK;
+}
+
+bool ike_child_deleted_by_peer(struct ike *ike, struct ike_sa *sa, spi_t spi, spi_t *ret_answer)
+{
+    struct ike_child *child = ike_child_find(ike, &sa->remote.addr, spi);
+    if (child == NULL || !ip_addr_equal(&child->local, &sa->local.addr) ||
+        memcmp(child->peer_key, sa->peer_key_digest, sizeof(child->peer_key)) != 0)
+        return false;
+    ret_answer->value = child->state == IKE_CHILD_DELETING ? 0 : child->spi_in.value;
+    ike_child_finish(ike, child); /* OE-069 */
+    return true;
+}

@@ -1,0 +1,245 @@
+/*
+ * The engine's inside: what ike.h keeps opaque. Four kinds of things, and who owns whom:
+ *
+ *   struct ike ---- struct ike_sa       a phase 1 SA, half open or established, and its Quick Modes
+ *              ---- struct ike_peer     one pair of gateway addresses: finds SAs, requests, children
+ *              ---- struct ike_ticket   what the caller knows by one number: a request, its children
+ *                     struct ike_request   a tunnel asked for, until it is up or has failed
+ *                     struct ike_child     a pair of ESP SAs that is up
+ *
+ * Peers and tickets exist as long as something hangs on them. Every timer is in the heap from its
+ * owner's birth to its death, so setting one can't fail.
+ */
+#ifndef CYGNET_IKE_ENGINE_H
+#define CYGNET_IKE_ENGINE_H
+
+#include <sys/queue.h>
+
+#include "base/fifo.h"
+#include "base/heap.h"
+#include "base/limits.h"
+#include "base/map.h"
+#include "ike/half_open.h"
+#include "ike/ike.h"
+#include "ike/proposal.h"
+#include "ike/v1/sa.h"
+
+enum {
+    IKE_PORT = 500,
+    IKE_NATT_PORT = 4500,
+    IKE_DELETE_TRIES = 3,          /* OE-106 */
+    IKE_DELETE_SPACING_MS = 10000, /* OE-106 */
+    IKE_DRAIN_MS = 2000,   /* a replaced child still takes what is on its way, then goes (OE-109) */
+    IKE_LINGER_MS = 30000, /* how long a finished exchange answers duplicates */
+};
+
+/* Why something was dropped or refused; the names are what ike_counter() shows. */
+#define IKE_COUNTERS(X)                                                                            \
+    X(MALFORMED, "malformed")                                                                      \
+    X(VERSION, "unsupported-version")                                                              \
+    X(EXCHANGE, "unsupported-exchange")                                                            \
+    X(UNKNOWN_SA, "unknown-cookies")                                                               \
+    X(BAD_COOKIE, "bad-responder-cookie")                                                          \
+    X(NO_HALF_OPEN, "half-open-gone")                                                              \
+    X(HALF_OPEN_EVICTED, "half-open-evicted")                                                      \
+    X(UNPROVEN_EVICTED, "unauthenticated-evicted")                                                 \
+    X(ADDRESS, "wrong-address")                                                                    \
+    X(NO_ROW, "unexpected-message")                                                                \
+    X(CLEAR, "not-encrypted")                                                                      \
+    X(ENCRYPTED, "encrypted-too-early")                                                            \
+    X(UNDECRYPTABLE, "undecryptable")                                                              \
+    X(BAD_HASH, "bad-hash")                                                                        \
+    X(MISSING, "payload-missing")                                                                  \
+    X(REPEATED, "payload-repeated")                                                                \
+    X(UNEXPECTED, "payload-unexpected")                                                            \
+    X(BAD_VALUE, "bad-value")                                                                      \
+    X(NO_PROPOSAL, "no-proposal-chosen")                                                           \
+    X(BAD_SIGNATURE, "bad-signature")                                                              \
+    X(NO_KEYS, "no-keys-for-peer")                                                                 \
+    X(REFUSED, "refused-by-policy")                                                                \
+    X(DUPLICATE, "duplicate")                                                                      \
+    X(REFLECTED, "reflected")                                                                      \
+    X(REPLAYED, "replayed")                                                                        \
+    X(HINT, "unprotected-notify")                                                                  \
+    X(UNKNOWN_DELETE, "delete-for-unknown-sa")                                                     \
+    X(STALE, "stale-answer")                                                                       \
+    X(BAD_REQUEST, "bad-request")                                                                  \
+    X(GAVE_UP, "gave-up")                                                                          \
+    X(LIMIT, "limit")                                                                              \
+    X(SHUTTING_DOWN, "shutting-down")                                                              \
+    X(MEMORY, "out-of-memory")                                                                     \
+    X(CRYPTO, "crypto-failure")
+
+enum ike_counter_id {
+#define IKE_COUNTER_ENUM(name, text) IKE_COUNT_##name,
+    IKE_COUNTERS(IKE_COUNTER_ENUM)
+#undef IKE_COUNTER_ENUM
+        IKE_COUNTER_COUNT
+};
+
+struct ike_peer_key {
+    struct ip_addr local, remote;
+    uint8_t zero[2]; /* map keys are whole words */
+};
+
+struct ike_peer {
+    struct map_node by_addresses;
+    struct ike_peer_key key;
+    LIST_HEAD(, ike_sa) sas; /* authenticated, or ours as initiator */
+    LIST_HEAD(, ike_request) requests;
+    LIST_HEAD(, ike_child) children;
+};
+
+struct ike_ticket {
+    struct map_node by_number;
+    uint64_t number;
+    struct ike_request *request; /* NULL: nothing under way */
+    LIST_HEAD(, v1_quick) quicks; /* as initiator and responder */
+    LIST_HEAD(, ike_child) children;
+};
+
+struct ike_request {
+    struct ike_ticket *ticket;
+    struct ike_peer *peer;
+    LIST_ENTRY(ike_request) of_peer;
+    struct ip_endpoint local, remote;
+    bool natt;
+    struct ip_pair flow; /* src is our side's client */
+    struct identity peer_id;
+    struct public_key *keys; /* those the peer may prove itself with */
+    size_t key_count;
+    struct ike_sa *sa;       /* the phase 1 SA it waits for or uses */
+    struct v1_quick *quick;  /* its Quick Mode, once begun */
+    uint64_t born;
+    bool reused; /* the SA was there before: silence may mean that the peer forgot it */
+};
+
+enum ike_child_state {
+    IKE_CHILD_UP,
+    IKE_CHILD_DRAINING, /* a newer one took over */
+    IKE_CHILD_DELETING, /* our Delete is out; waiting for the peer's */
+};
+
+struct ike_child_key {
+    struct ip_addr remote;
+    uint8_t zero[3];
+    uint32_t spi_out;
+};
+
+struct ike_child {
+    struct map_node by_spi;
+    struct ike_child_key key;
+    struct ike_ticket *ticket; /* NULL: of no ticket */
+    struct ike_peer *peer;
+    LIST_ENTRY(ike_child) of_ticket;
+    LIST_ENTRY(ike_child) of_peer;
+    enum ike_child_state state;
+    struct ip_addr local;
+    struct ip_pair flow;
+    spi_t spi_in, spi_out;
+    uint8_t peer_key[IKE_DIGEST_LEN]; /* whoever deletes it must have proven the same key */
+    uint64_t born;
+    bool replaced; /* its ticket lives on in a newer child: nothing to report */
+    bool inbound_gone;
+    unsigned tries;
+    struct ike_timer timer;
+};
+
+struct ike {
+    struct ike_config config;
+    struct ike_env env;
+    mono_t now;
+    bool shutting_down;
+
+    struct map sas;      /* by cookies */
+    struct map peers;    /* by addresses */
+    struct map tickets;  /* by number */
+    struct map children; /* by peer and outbound SPI */
+    struct map questions; /* exchanges by the serial of what they wait for */
+    struct ike_sa **all; /* for ike_sa_info() */
+    size_t all_count, all_room, sa_limit;
+    TAILQ_HEAD(ike_unproven, ike_sa) unproven; /* responder SAs not yet authenticated, oldest first */
+    size_t unproven_count;
+    struct half_open_table half_open;
+    struct ike_timer half_open_timer;
+
+    struct heap timers;
+    struct fifo effects;
+    void *lent; /* what the effect last taken points to */
+    size_t lent_len;
+    uint64_t last_serial; /* of questions, and the order in which things were born */
+    uint64_t counters[IKE_COUNTER_COUNT];
+
+    const struct ike_suite *offers; /* phase 1 and phase 2, best first */
+    size_t offer_count;
+    const struct esp_suite *child_offers;
+    size_t child_offer_count;
+    struct isakmp_sa sa_in, sa_out;  /* work space */
+    uint8_t text[LIMIT_IKE_DATAGRAM]; /* the message being read, decrypted */
+    uint8_t message[IKE_MESSAGE_MAX]; /* the message being built */
+};
+
+/* ike.c */
+void ike_count(struct ike *ike, enum ike_counter_id id);
+uint64_t ike_serial(struct ike *ike);
+/* Copies what the effect points to. False: out of memory, counted. */
+bool ike_effect_push(struct ike *ike, const struct ike_effect *effect);
+bool ike_timer_add(struct ike *ike, struct ike_timer *timer, ike_timer_fn *fire);
+void ike_timer_set(struct ike *ike, struct ike_timer *timer, mono_t at); /* MONO_NEVER: rest */
+void ike_timer_drop(struct ike *ike, struct ike_timer *timer);
+
+/* store.c */
+struct ike_peer *ike_peer_get(struct ike *ike, const struct ip_addr *local,
+                              const struct ip_addr *remote, bool create);
+void ike_peer_put(struct ike *ike, struct ike_peer *peer); /* frees it once nothing hangs on it */
+struct ike_ticket *ike_ticket_get(struct ike *ike, uint64_t number, bool create);
+void ike_ticket_put(struct ike *ike, struct ike_ticket *ticket);
+/* Not yet in a peer's list. */
+MUST_USE enum err ike_sa_new(struct ike *ike, const uint8_t *cookies, bool initiator,
+                             const struct ip_endpoint *local, const struct ip_endpoint *remote,
+                             bool natt, struct ike_sa **ret);
+MUST_USE enum err ike_sa_attach(struct ike *ike, struct ike_sa *sa); /* to its peer's list */
+/* A responder's, after message 3; the oldest goes if there are too many (OE-194). */
+void ike_sa_unproven_add(struct ike *ike, struct ike_sa *sa);
+/* Main Mode is done: the lifetime runs, and the SA can be found by its peer's addresses. */
+void ike_sa_established_now(struct ike *ike, struct ike_sa *sa);
+void ike_sa_set_responder_cookie(struct ike *ike, struct ike_sa *sa, const uint8_t *cookie);
+struct ike_sa *ike_sa_find(const struct ike *ike, const uint8_t *cookies);
+/* Its Quick Modes fail with `failure`, its waiting requests are detached. Says nothing to the peer. */
+void ike_sa_free(struct ike *ike, struct ike_sa *sa);
+/* An established SA with a peer that proved the key of that digest; NULL: none. */
+struct ike_sa *ike_peer_sa(const struct ike_peer *peer, const uint8_t *key_digest);
+
+/* request.c */
+enum err ike_initiate(struct ike *ike, const struct ike_event *event);
+enum err ike_cancel(struct ike *ike, uint64_t ticket);
+/* Reports the failure and frees the request. */
+void ike_request_fail(struct ike *ike, struct ike_request *request, enum ike_failure failure,
+                      const char *text);
+void ike_request_free(struct ike *ike, struct ike_request *request);
+/* Phase 1 with this peer is there: begin every Quick Mode that waited for it. */
+void ike_requests_proceed(struct ike *ike, struct ike_sa *sa);
+/* Phase 1 ended without success: so do the requests that waited for it. */
+void ike_requests_abandon(struct ike *ike, struct ike_sa *sa, enum ike_failure failure,
+                          const char *text);
+/* A Quick Mode of ours ended without success. */
+void ike_request_quick_failed(struct ike *ike, struct v1_quick *quick, enum ike_failure failure,
+                              const char *text);
+
+/* child.c */
+/* The Quick Mode's SAs are in place: quick->child keeps them. */
+MUST_USE enum err ike_child_new(struct ike *ike, struct v1_quick *quick);
+/* Reports it and retires what it replaces. */
+void ike_child_up(struct ike *ike, struct v1_quick *quick);
+enum err ike_child_delete(struct ike *ike, uint64_t ticket);
+/* The peer deleted its inbound SA `spi`. True: it was one of ours; ret_answer is set to the SPI to
+ * name in our answering Delete, or zero if the Delete was itself an answer (OE-103, OE-104). */
+bool ike_child_deleted_by_peer(struct ike *ike, struct ike_sa *sa, spi_t spi, spi_t *ret_answer);
+struct ike_child *ike_child_find(const struct ike *ike, const struct ip_addr *remote, spi_t spi_out);
+void ike_child_free(struct ike *ike, struct ike_child *child);
+/* Takes its SAs out of the SAD, reports that it is gone, frees it. */
+void ike_child_finish(struct ike *ike, struct ike_child *child);
+/* Is a child of the ticket up that came after `since`? */
+bool ike_ticket_up_since(const struct ike_ticket *ticket, uint64_t since);
+
+#endif

@@ -1,0 +1,341 @@
+#include "ike/ike.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "ike/engine.h"
+#include "ike/v1/v1.h"
+
+enum {
+    DEFAULT_RETRANSMIT_MS = 500,
+    DEFAULT_GIVE_UP_MS = 20000, /* OE-062 */
+    DEFAULT_IKE_LIFETIME_S = 3 * 3600,
+    DEFAULT_CHILD_LIFETIME_S = 3600,
+};
+
+/* Counters, serials, timers, effects */
+
+void ike_count(struct ike *ike, enum ike_counter_id id)
+{
+    ike->counters[id]++;
+}
+
+uint64_t ike_serial(struct ike *ike)
+{
+    return ++ike->last_serial;
+}
+
+/* A resting timer stays in the heap, so that setting it again needs no memory. */
+static const mono_t timer_rests = {INT64_MAX - 1};
+
+bool ike_timer_add(struct ike *ike, struct ike_timer *timer, ike_timer_fn *fire)
+{
+    timer->node = (struct heap_node){.at = MONO_NEVER};
+    timer->fire = fire;
+    if (heap_set(&ike->timers, &timer->node, timer_rests))
+        return true;
+    timer->fire = NULL;
+    return false;
+}
+
+void ike_timer_set(struct ike *ike, struct ike_timer *timer, mono_t at)
+{
+    if (timer->fire == NULL)
+        return; /* of an SA that only passes by: see receive_offer() */
+    bool set = heap_set(&ike->timers, &timer->node, mono_min(at, timer_rests));
+    assert(set);
+    (void)set;
+}
+
+void ike_timer_drop(struct ike *ike, struct ike_timer *timer)
+{
+    if (timer->fire != NULL)
+        heap_remove(&ike->timers, &timer->node);
+    timer->fire = NULL;
+}
+
+/* An effect in the queue owns what it points to. */
+struct queued {
+    struct ike_effect effect;
+    void *owned;
+    size_t owned_len;
+};
+
+static struct view pointed_to(const struct ike_effect *effect)
+{
+    if (effect->sas != NULL)
+        return view_of(effect->sas, effect->sa_count * sizeof(*effect->sas));
+    if (effect->key != NULL)
+        return view_of(effect->key, sizeof(*effect->key));
+    return effect->bytes;
+}
+
+bool ike_effect_push(struct ike *ike, const struct ike_effect *effect)
+{
+    struct view from = pointed_to(effect);
+    struct queued q = {.effect = *effect, .owned_len = from.len};
+    if (from.len != 0) {
+        q.owned = malloc(from.len);
+        if (q.owned == NULL)
+            goto no_memory;
+        memcpy(q.owned, from.ptr, from.len);
+    }
+    if (effect->sas != NULL)
+        q.effect.sas = q.owned;
+    else if (effect->key != NULL)
+        q.effect.key = q.owned;
+    else
+        q.effect.bytes.ptr = q.owned;
+    if (fifo_push(&ike->effects, &q))
+        return true;
+    if (q.owned != NULL)
+        secret_wipe(q.owned, q.owned_len);
+    free(q.owned);
+no_memory:
+    ike_count(ike, IKE_COUNT_MEMORY);
+    return false;
+}
+
+static void return_lent(struct ike *ike)
+{
+    if (ike->lent != NULL)
+        secret_wipe(ike->lent, ike->lent_len);
+    free(ike->lent);
+    ike->lent = NULL;
+}
+
+bool ike_next_effect(struct ike *ike, struct ike_effect *ret)
+{
+    struct queued q;
+    return_lent(ike);
+    if (!fifo_pop(&ike->effects, &q))
+        return false;
+    ike->lent = q.owned;
+    ike->lent_len = q.owned_len;
+    *ret = q.effect;
+    return true;
+}
+
+/* Birth and death */
+
+static void set_defaults(struct ike_config *config)
+{
+    if (config->retransmit_ms == 0)
+        config->retransmit_ms = DEFAULT_RETRANSMIT_MS;
+    if (config->give_up_ms == 0)
+        config->give_up_ms = DEFAULT_GIVE_UP_MS;
+    if (config->ike_lifetime_s == 0)
+        config->ike_lifetime_s = DEFAULT_IKE_LIFETIME_S;
+    if (config->child_lifetime_s == 0)
+        config->child_lifetime_s = DEFAULT_CHILD_LIFETIME_S;
+    if (config->half_open == 0)
+        config->half_open = LIMIT_HALF_OPEN;
+    config->child_octets -= config->child_octets % 1024; /* offered in kilobytes */
+}
+
+static void half_open_timer(struct ike *ike, struct ike_timer *timer)
+{
+    (void)timer;
+    half_open_expire(ike);
+}
+
+enum err ike_new(const struct ike_config *config, const struct ike_env *env, struct ike **ret)
+{
+    struct ike *ike = calloc(1, sizeof(*ike));
+    if (ike == NULL)
+        return ERR_MEMORY;
+    ike->config = *config;
+    ike->env = *env;
+    ike->sa_limit = LIMIT_IKE_SAS;
+    set_defaults(&ike->config);
+    map_init(&ike->sas, MAP_KEY_OFFSET(struct ike_sa, by_cookies, cookies),
+             2 * ISAKMP_COOKIE_LEN, &env->rng);
+    map_init(&ike->peers, MAP_KEY_OFFSET(struct ike_peer, by_addresses, key),
+             sizeof(struct ike_peer_key), &env->rng);
+    map_init(&ike->tickets, MAP_KEY_OFFSET(struct ike_ticket, by_number, number),
+             sizeof(uint64_t), &env->rng);
+    map_init(&ike->children, MAP_KEY_OFFSET(struct ike_child, by_spi, key),
+             sizeof(struct ike_child_key), &env->rng);
+    map_init(&ike->questions, MAP_KEY_OFFSET(struct v1_exchange, by_serial, serial),
+             sizeof(uint64_t), &env->rng);
+    half_open_init(&ike->half_open, &env->rng);
+    TAILQ_INIT(&ike->unproven);
+    fifo_init(&ike->effects, sizeof(struct queued));
+    ike->offers = phase1_offers(config->legacy, &ike->offer_count);
+    ike->child_offers = phase2_offers(config->legacy, &ike->child_offer_count);
+    if (!ike_timer_add(ike, &ike->half_open_timer, half_open_timer)) {
+        ike_free(ike);
+        return ERR_MEMORY;
+    }
+    *ret = ike;
+    return ERR_OK;
+}
+
+static void free_requests(struct ike *ike)
+{
+    struct map_node *node, *next;
+    for (node = map_first(&ike->tickets); node != NULL; node = next) {
+        struct ike_ticket *ticket = MAP_OWNER(node, struct ike_ticket, by_number);
+        next = map_next(&ike->tickets, node);
+        if (ticket->request != NULL)
+            ike_request_free(ike, ticket->request);
+    }
+}
+
+void ike_free(struct ike *ike)
+{
+    struct ike_effect effect;
+    struct map_node *node;
+    if (ike == NULL)
+        return;
+    free_requests(ike);
+    while (ike->all_count != 0)
+        ike_sa_free(ike, ike->all[0]);
+    while ((node = map_first(&ike->children)) != NULL)
+        ike_child_free(ike, MAP_OWNER(node, struct ike_child, by_spi));
+    while (ike_next_effect(ike, &effect))
+        ;
+    assert(ike->peers.count == 0 && ike->tickets.count == 0 && ike->questions.count == 0);
+    half_open_fini(&ike->half_open);
+    ike_timer_drop(ike, &ike->half_open_timer);
+    assert(ike->timers.count == 0);
+    map_fini(&ike->sas);
+    map_fini(&ike->peers);
+    map_fini(&ike->tickets);
+    map_fini(&ike->children);
+    map_fini(&ike->questions);
+    heap_fini(&ike->timers);
+    fifo_fini(&ike->effects);
+    free(ike->all);
+    secret_wipe(ike, sizeof(*ike));
+    free(ike);
+}
+
+/* OE-173: every peer with a phase 1 SA is told; nothing is waited for. */
+static enum err shut_down(struct ike *ike)
+{
+    struct map_node *node;
+    ike->shutting_down = true;
+    while ((node = map_first(&ike->children)) != NULL) {
+        struct ike_child *child = MAP_OWNER(node, struct ike_child, by_spi);
+        struct ike_sa *sa = ike_peer_sa(child->peer, child->peer_key);
+        if (sa != NULL)
+            info_send_delete_children(ike, sa, &child->spi_in, 1);
+        ike_child_finish(ike, child);
+    }
+    while (ike->all_count != 0) {
+        struct ike_sa *sa = ike->all[0];
+        if (ike_sa_established(sa))
+            info_send_delete_sa(ike, sa);
+        ike_requests_abandon(ike, sa, IKE_FAILURE_OTHER, "shutting down");
+        ike_sa_free(ike, sa);
+    }
+    return ERR_OK;
+}
+
+static enum err receive(struct ike *ike, const struct ike_event *event)
+{
+    struct isakmp_header header;
+    enum err err = isakmp_header_parse(event->bytes, &header);
+    if (err != ERR_OK) {
+        ike_count(ike, err == ERR_VERSION ? IKE_COUNT_VERSION : IKE_COUNT_MALFORMED);
+        return err;
+    }
+    return v1_receive(ike, event, &header);
+}
+
+enum err ike_input(struct ike *ike, mono_t now, const struct ike_event *event)
+{
+    return_lent(ike);
+    ike->now = now;
+    if (ike->shutting_down) {
+        ike_count(ike, IKE_COUNT_SHUTTING_DOWN); /* OE-174 */
+        return ERR_UNEXPECTED;
+    }
+    switch (event->kind) {
+    case IKE_EV_DATAGRAM:
+        return receive(ike, event);
+    case IKE_EV_INITIATE:
+        return ike_initiate(ike, event);
+    case IKE_EV_PEER_KEYS:
+        return v1_answer(ike, event, V1_ON_PEER_KEYS);
+    case IKE_EV_SIGNED:
+        return v1_answer(ike, event, V1_ON_SIGNED);
+    case IKE_EV_AUTHORIZED:
+        return v1_answer(ike, event, V1_ON_AUTHORIZED);
+    case IKE_EV_SPI:
+        return v1_answer(ike, event, V1_ON_SPI);
+    case IKE_EV_INSTALLED:
+        return v1_answer(ike, event, V1_ON_INSTALLED);
+    case IKE_EV_DELETE_CHILD:
+        return ike_child_delete(ike, event->ticket);
+    case IKE_EV_CANCEL:
+        return ike_cancel(ike, event->ticket);
+    case IKE_EV_SHUTDOWN:
+        return shut_down(ike);
+    }
+    ike_count(ike, IKE_COUNT_BAD_REQUEST);
+    return ERR_STATE;
+}
+
+void ike_timer(struct ike *ike, mono_t now)
+{
+    struct heap_node *node;
+    return_lent(ike);
+    ike->now = now;
+    while ((node = heap_first(&ike->timers)) != NULL && mono_reached(now, node->at)) {
+        struct ike_timer *timer = HEAP_OWNER(node, struct ike_timer, node);
+        ike_timer_set(ike, timer, MONO_NEVER);
+        timer->fire(ike, timer);
+    }
+}
+
+mono_t ike_next_deadline(const struct ike *ike)
+{
+    mono_t next = heap_next(&ike->timers);
+    return next.ms >= timer_rests.ms ? MONO_NEVER : next;
+}
+
+/* For status */
+
+bool ike_sa_info(const struct ike *ike, size_t i, struct ike_sa_info *ret)
+{
+    const struct ike_child *child;
+    if (i >= ike->all_count)
+        return false;
+    const struct ike_sa *sa = ike->all[i];
+    *ret = (struct ike_sa_info){
+        .local = sa->local,
+        .remote = sa->remote,
+        .initiator = sa->initiator,
+        .established = ike_sa_established(sa),
+        .state = v1_state_name(sa->main.state),
+        .since = sa->since,
+        .expires = sa->expires,
+    };
+    memcpy(ret->cookies, sa->cookies, sizeof(ret->cookies));
+    if (sa->suite.group != 0)
+        ike_suite_format(&sa->suite, ret->suite);
+    if (!ike_sa_established(sa))
+        return true;
+    ret->peer_id = sa->peer_id;
+    if (sa->peer != NULL && ike_peer_sa(sa->peer, sa->peer_key_digest) == sa)
+        LIST_FOREACH (child, &sa->peer->children, of_peer)
+            ret->children +=
+                memcmp(child->peer_key, sa->peer_key_digest, sizeof(child->peer_key)) == 0;
+    return true;
+}
+
+bool ike_counter(const struct ike *ike, size_t i, const char **ret_name, uint64_t *ret_value)
+{
+    static const char *const names[] = {
+#define IKE_COUNTER_NAME(name, text) text,
+        IKE_COUNTERS(IKE_COUNTER_NAME)
+#undef IKE_COUNTER_NAME
+    };
+    if (i >= IKE_COUNTER_COUNT)
+        return false;
+    *ret_name = names[i];
+    *ret_value = ike->counters[i];
+    return true;
+}

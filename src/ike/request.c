@@ -1,0 +1,287 @@
+/* Tunnels asked for: which phase 1 SA serves them, and how they end. */
+#include <assert.h>
+#include <stdio.h>
+
+#include "ike/engine.h"
+#include "ike/v1/v1.h"
+
+static bool has_key(const struct ike_request *request, const struct public_key *key)
+{
+    for (size_t i = 0; i < request->key_count; i++)
+        if (public_key_equal(&request->keys[i], key))
+            return true;
+    return false;
+}
+
+/* OE-184: an SA serves if its peer proved one of the keys, under the expected name or its address. */
+static bool serves(const struct ike_sa *sa, const struct ike_request *request)
+{
+    struct identity address = identity_of_addr(&sa->remote.addr);
+    bool named = request->peer_id.kind == IDENTITY_NONE ||
+                 identity_equal(&sa->peer_id, &request->peer_id) ||
+                 identity_equal(&sa->peer_id, &address);
+    return ike_sa_established(sa) && !sa->dying && named && has_key(request, &sa->peer_key);
+}
+
+/* A Main Mode of ours under way that will serve: it looks for the same keys and name. */
+static bool will_serve(const struct ike_sa *sa, const struct ike_request *request)
+{
+    const struct v1_handshake *hs = sa->handshake;
+    if (hs == NULL || !sa->initiator || hs->key_count != request->key_count ||
+        !identity_equal(&hs->expected, &request->peer_id))
+        return false;
+    for (size_t i = 0; i < hs->key_count; i++)
+        if (!has_key(request, &hs->keys[i]))
+            return false;
+    return true;
+}
+
+void ike_request_free(struct ike *ike, struct ike_request *request)
+{
+    if (request->quick != NULL) {
+        request->quick->request = NULL;
+        request->quick = NULL;
+    }
+    request->ticket->request = NULL;
+    ike_ticket_put(ike, request->ticket);
+    LIST_REMOVE(request, of_peer);
+    ike_peer_put(ike, request->peer);
+    free(request->keys);
+    free(request);
+}
+
+static void report_failure(struct ike *ike, uint64_t ticket, const struct ip_addr *peer,
+                           const struct ip_pair *flow, enum ike_failure failure, const char *text)
+{
+    struct ike_effect fx = {.kind = IKE_FX_CHILD_FAILED,
+                            .ticket = ticket,
+                            .peer = *peer,
+                            .flow = *flow,
+                            .failure = failure};
+    snprintf(fx.text, sizeof(fx.text), "%s", text);
+    (void)ike_effect_push(ike, &fx);
+}
+
+/* If the peer made the tunnel in the meantime, the ticket has it and nothing has failed. */
+void ike_request_fail(struct ike *ike, struct ike_request *request, enum ike_failure failure,
+                      const char *text)
+{
+    if (!ike_ticket_up_since(request->ticket, request->born))
+        report_failure(ike, request->ticket->number, &request->remote.addr, &request->flow, failure,
+                       text);
+    ike_request_free(ike, request);
+}
+
+static enum err begin_quick(struct ike *ike, struct ike_sa *sa, struct ike_request *request)
+{
+    struct v1_quick *quick;
+    if (sa->quick_count >= V1_QUICKS_MAX)
+        return ERR_LIMIT;
+    msgid_t msgid = v1_msgid_new(ike, sa);
+    enum err err = quick_new(ike, sa, V1_QM_I_START, msgid, true, &quick);
+    if (err != ERR_OK)
+        return err;
+    v1_msgid_mark(sa, msgid);
+    quick->request = request;
+    quick_set_ticket(quick, request->ticket);
+    quick->flow = request->flow;
+    request->quick = quick;
+    request->sa = sa;
+    err = v1_start(ike, &quick->x);
+    if (err != ERR_OK)
+        quick_free(ike, quick);
+    return err;
+}
+
+static enum err begin_main(struct ike *ike, struct ike_request *request)
+{
+    struct ike_sa *sa;
+    enum err err = main_new(ike, request, &sa);
+    if (err != ERR_OK)
+        return err;
+    request->sa = sa;
+    request->reused = false;
+    err = v1_start(ike, &sa->main);
+    if (err != ERR_OK)
+        ike_sa_free(ike, sa);
+    return err;
+}
+
+/* Phase 2 if a phase 1 SA serves, else wait for one on its way, else begin one. */
+static enum err proceed(struct ike *ike, struct ike_request *request)
+{
+    struct ike_sa *sa;
+    LIST_FOREACH (sa, &request->peer->sas, of_peer) {
+        if (serves(sa, request)) {
+            request->reused = true;
+            return begin_quick(ike, sa, request);
+        }
+    }
+    LIST_FOREACH (sa, &request->peer->sas, of_peer) {
+        if (will_serve(sa, request)) {
+            request->sa = sa;
+            return ERR_OK;
+        }
+    }
+    return begin_main(ike, request);
+}
+
+void ike_requests_proceed(struct ike *ike, struct ike_sa *sa)
+{
+    struct ike_request *request, *next;
+    if (sa->peer == NULL)
+        return;
+    for (request = LIST_FIRST(&sa->peer->requests); request != NULL; request = next) {
+        next = LIST_NEXT(request, of_peer);
+        if (request->quick != NULL || !serves(sa, request))
+            continue;
+        enum err err = begin_quick(ike, sa, request);
+        if (err != ERR_OK)
+            ike_request_fail(ike, request, IKE_FAILURE_OTHER, err_text(err));
+    }
+}
+
+void ike_requests_abandon(struct ike *ike, struct ike_sa *sa, enum ike_failure failure,
+                          const char *text)
+{
+    struct ike_request *request, *next;
+    if (sa->peer == NULL)
+        return;
+    for (request = LIST_FIRST(&sa->peer->requests); request != NULL; request = next) {
+        next = LIST_NEXT(request, of_peer);
+        if (request->sa == sa && request->quick == NULL)
+            ike_request_fail(ike, request, failure, text);
+    }
+}
+
+/*
+ * A phase 1 SA from before may end under a request, or the peer may have lost it and be silent: then
+ * another one helps. One made for the request itself gets no second try.
+ */
+static bool try_afresh(struct ike *ike, struct v1_quick *quick)
+{
+    struct ike_request *request = quick->request;
+    struct ike_sa *sa = quick->x.sa;
+    bool silent =
+        quick->x.state == V1_QM_I_WAIT_REPLY && mono_reached(ike->now, quick->x.give_up);
+    if (!request->reused || ike->shutting_down || (!sa->dying && !silent))
+        return false;
+    v1_trace(ike, sa, NULL, EVENT_INFO, "IKE SA of no use any more", "starting over");
+    request->sa = NULL;
+    quick_free(ike, quick);
+    if (!sa->dying)
+        ike_sa_free(ike, sa);
+    enum err err = proceed(ike, request);
+    if (err != ERR_OK)
+        ike_request_fail(ike, request, IKE_FAILURE_OTHER, err_text(err));
+    return true;
+}
+
+void ike_request_quick_failed(struct ike *ike, struct v1_quick *quick, enum ike_failure failure,
+                              const char *text)
+{
+    struct ike_request *request = quick->request;
+    struct ip_addr peer = quick->x.sa->remote.addr;
+
+    if (request != NULL) {
+        if (try_afresh(ike, quick))
+            return;
+        quick_free(ike, quick);
+        ike_request_fail(ike, request, failure, text);
+        return;
+    }
+    /* A responder's: its ticket hears of it unless something else of the ticket lives on. */
+    const struct ike_ticket *ticket = quick->ticket;
+    if (ticket != NULL && ticket->request == NULL && !ike_ticket_up_since(ticket, 0))
+        report_failure(ike, ticket->number, &peer, &quick->flow, failure, text);
+    quick_free(ike, quick);
+}
+
+static enum err request_new(struct ike *ike, const struct ike_event *event,
+                            struct ike_request **ret)
+{
+    struct ike_request *request = calloc(1, sizeof(*request));
+    if (request == NULL)
+        return ERR_MEMORY;
+    request->ticket = ike_ticket_get(ike, event->ticket, true);
+    request->peer = ike_peer_get(ike, &event->local.addr, &event->remote.addr, true);
+    request->keys = calloc(event->key_count, sizeof(*request->keys));
+    if (request->ticket == NULL || request->peer == NULL || request->keys == NULL) {
+        if (request->ticket != NULL)
+            ike_ticket_put(ike, request->ticket);
+        if (request->peer != NULL)
+            ike_peer_put(ike, request->peer);
+        free(request->keys);
+        free(request);
+        return ERR_MEMORY;
+    }
+    memcpy(request->keys, event->keys, event->key_count * sizeof(*request->keys));
+    request->key_count = event->key_count;
+    request->local = event->local;
+    request->remote = event->remote;
+    if (request->local.port == 0)
+        request->local.port = IKE_PORT;
+    if (request->remote.port == 0)
+        request->remote.port = IKE_PORT;
+    request->natt = event->natt;
+    request->flow = event->flow;
+    request->peer_id = event->peer_id;
+    request->born = ike_serial(ike);
+    request->ticket->request = request;
+    LIST_INSERT_HEAD(&request->peer->requests, request, of_peer);
+    *ret = request;
+    return ERR_OK;
+}
+
+static bool sensible(const struct ike_event *event)
+{
+    return event->ticket != 0 && event->key_count != 0 &&
+           event->key_count <= LIMIT_GATEWAY_KEYS && event->local.addr.family != IP_NONE &&
+           event->local.addr.family == event->remote.addr.family &&
+           !ip_addr_equal(&event->local.addr, &event->remote.addr) &&
+           event->flow.src.family != IP_NONE && event->flow.src.family == event->flow.dst.family;
+}
+
+enum err ike_initiate(struct ike *ike, const struct ike_event *event)
+{
+    struct ike_ticket *ticket = ike_ticket_get(ike, event->ticket, false);
+    struct ike_request *request;
+
+    if (ticket != NULL && ticket->request != NULL) {
+        ike_count(ike, IKE_COUNT_BAD_REQUEST); /* the one under way will answer */
+        return ERR_STATE;
+    }
+    enum err err = sensible(event) ? request_new(ike, event, &request) : ERR_VALUE;
+    if (err != ERR_OK) {
+        ike_count(ike, err == ERR_MEMORY ? IKE_COUNT_MEMORY : IKE_COUNT_BAD_REQUEST);
+        report_failure(ike, event->ticket, &event->remote.addr, &event->flow, IKE_FAILURE_OTHER,
+                       err_text(err));
+        return err;
+    }
+    err = proceed(ike, request);
+    if (err != ERR_OK)
+        ike_request_fail(ike, request, IKE_FAILURE_OTHER, err_text(err));
+    return err;
+}
+
+/* Exchanges begun by the peer go too: nobody would want their result. */
+enum err ike_cancel(struct ike *ike, uint64_t number)
+{
+    struct ike_ticket *ticket = ike_ticket_get(ike, number, false);
+    struct v1_quick *quick, *next;
+    if (ticket == NULL)
+        return ERR_UNKNOWN;
+    if (ticket->request != NULL) {
+        quick = ticket->request->quick;
+        ike_request_free(ike, ticket->request);
+        if (quick != NULL)
+            quick_free(ike, quick);
+    }
+    ticket = ike_ticket_get(ike, number, false); /* it may have gone with the request */
+    for (quick = ticket ? LIST_FIRST(&ticket->quicks) : NULL; quick != NULL; quick = next) {
+        next = LIST_NEXT(quick, of_ticket);
+        if (quick->x.state != V1_QM_DONE)
+            quick_free(ike, quick);
+    }
+    return ERR_OK;
+}

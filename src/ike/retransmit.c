@@ -1,0 +1,24 @@
+#include "ike/retransmit.h"
+
+bool retransmit_set(struct retransmit *out, struct view bytes, uint32_t first_ms)
+{
+    if (!blob_set(&out->bytes, bytes))
+        return false;
+    out->wait_ms = first_ms;
+    out->repeated = 0;
+    return true;
+}
+
+void retransmit_clear(struct retransmit *out)
+{
+    blob_wipe(&out->bytes);
+    *out = (struct retransmit){0};
+}
+
+mono_t retransmit_next(struct retransmit *out, mono_t now, mono_t give_up)
+{
+    mono_t at = mono_add(now, out->wait_ms);
+    if (out->wait_ms <= UINT32_MAX / 2)
+        out->wait_ms *= 2;
+    return mono_min(at, give_up);
+}

@@ -1,0 +1,274 @@
+/* Finding and freeing: phase 1 SAs, peers, tickets. */
+#include <assert.h>
+
+#include "ike/engine.h"
+#include "ike/v1/v1.h"
+
+/* Peers */
+
+static struct ike_peer_key peer_key(const struct ip_addr *local, const struct ip_addr *remote)
+{
+    return (struct ike_peer_key){.local = *local, .remote = *remote};
+}
+
+struct ike_peer *ike_peer_get(struct ike *ike, const struct ip_addr *local,
+                              const struct ip_addr *remote, bool create)
+{
+    struct ike_peer_key key = peer_key(local, remote);
+    struct map_node *node = map_find(&ike->peers, &key);
+    if (node != NULL || !create)
+        return node ? MAP_OWNER(node, struct ike_peer, by_addresses) : NULL;
+    struct ike_peer *peer = calloc(1, sizeof(*peer));
+    if (peer == NULL)
+        return NULL;
+    peer->key = key;
+    LIST_INIT(&peer->sas);
+    LIST_INIT(&peer->requests);
+    LIST_INIT(&peer->children);
+    if (!map_insert(&ike->peers, &peer->by_addresses)) {
+        free(peer);
+        return NULL;
+    }
+    return peer;
+}
+
+void ike_peer_put(struct ike *ike, struct ike_peer *peer)
+{
+    if (!LIST_EMPTY(&peer->sas) || !LIST_EMPTY(&peer->requests) || !LIST_EMPTY(&peer->children))
+        return;
+    map_remove(&ike->peers, &peer->by_addresses);
+    free(peer);
+}
+
+struct ike_sa *ike_peer_sa(const struct ike_peer *peer, const uint8_t *key_digest)
+{
+    struct ike_sa *sa;
+    LIST_FOREACH (sa, &peer->sas, of_peer)
+        if (ike_sa_established(sa) && !sa->dying &&
+            memcmp(sa->peer_key_digest, key_digest, IKE_DIGEST_LEN) == 0)
+            return sa;
+    return NULL;
+}
+
+/* Tickets */
+
+struct ike_ticket *ike_ticket_get(struct ike *ike, uint64_t number, bool create)
+{
+    struct map_node *node = map_find(&ike->tickets, &number);
+    if (node != NULL || !create)
+        return node ? MAP_OWNER(node, struct ike_ticket, by_number) : NULL;
+    struct ike_ticket *ticket = calloc(1, sizeof(*ticket));
+    if (ticket == NULL)
+        return NULL;
+    ticket->number = number;
+    LIST_INIT(&ticket->children);
+    LIST_INIT(&ticket->quicks);
+    if (!map_insert(&ike->tickets, &ticket->by_number)) {
+        free(ticket);
+        return NULL;
+    }
+    return ticket;
+}
+
+void ike_ticket_put(struct ike *ike, struct ike_ticket *ticket)
+{
+    if (ticket->request != NULL || !LIST_EMPTY(&ticket->children) || !LIST_EMPTY(&ticket->quicks))
+        return;
+    map_remove(&ike->tickets, &ticket->by_number);
+    free(ticket);
+}
+
+/* Phase 1 SAs */
+
+static bool list_all(struct ike *ike, struct ike_sa *sa)
+{
+    if (ike->all_count == ike->all_room) {
+        size_t room = ike->all_room ? 2 * ike->all_room : 16;
+        struct ike_sa **all = realloc(ike->all, room * sizeof(struct ike_sa *));
+        if (all == NULL)
+            return false;
+        ike->all = all;
+        ike->all_room = room;
+    }
+    sa->index = ike->all_count;
+    ike->all[ike->all_count++] = sa;
+    return true;
+}
+
+static void unlist_all(struct ike *ike, struct ike_sa *sa)
+{
+    struct ike_sa *last = ike->all[--ike->all_count];
+    ike->all[sa->index] = last;
+    last->index = sa->index;
+}
+
+/* Deleted when its lifetime ends; the next request begins a new one. */
+static void sa_expired(struct ike *ike, struct ike_timer *timer)
+{
+    struct ike_sa *sa = (struct ike_sa *)(void *)((char *)timer - offsetof(struct ike_sa, expiry));
+    v1_trace(ike, sa, NULL, EVENT_INFO, "IKE SA expired", "its lifetime is over");
+    info_send_delete_sa(ike, sa);
+    ike_sa_free(ike, sa);
+}
+
+/* What a full table makes room with: an established SA that nothing uses (OE-194). */
+static struct ike_sa *oldest_unused(const struct ike *ike)
+{
+    struct ike_sa *oldest = NULL;
+    for (size_t i = 0; i < ike->all_count; i++) {
+        struct ike_sa *sa = ike->all[i];
+        if (ike_sa_established(sa) && LIST_EMPTY(&sa->quicks) &&
+            (sa->peer == NULL || LIST_EMPTY(&sa->peer->children)) &&
+            (oldest == NULL || sa->since.ms < oldest->since.ms))
+            oldest = sa;
+    }
+    return oldest;
+}
+
+static enum err make_room(struct ike *ike)
+{
+    if (ike->all_count < ike->sa_limit)
+        return ERR_OK;
+    struct ike_sa *sa = oldest_unused(ike);
+    if (sa == NULL)
+        return ERR_LIMIT;
+    info_send_delete_sa(ike, sa);
+    ike_sa_free(ike, sa);
+    return ERR_OK;
+}
+
+enum err ike_sa_new(struct ike *ike, const uint8_t *cookies, bool initiator,
+                    const struct ip_endpoint *local, const struct ip_endpoint *remote, bool natt,
+                    struct ike_sa **ret)
+{
+    enum v1_state state = initiator ? V1_MM_I_START : V1_MM_R_OFFERED;
+    enum err err = make_room(ike);
+    if (err != ERR_OK)
+        return err;
+    struct ike_sa *sa = calloc(1, sizeof(*sa));
+    if (sa == NULL)
+        return ERR_MEMORY;
+    memcpy(sa->cookies, cookies, sizeof(sa->cookies));
+    sa->local = *local;
+    sa->remote = *remote;
+    sa->natt = natt;
+    sa->initiator = initiator;
+    sa->number = ike_serial(ike);
+    sa->since = ike->now;
+    sa->expires = MONO_NEVER;
+    LIST_INIT(&sa->quicks);
+    sa->handshake = calloc(1, sizeof(*sa->handshake));
+    if (sa->handshake == NULL)
+        goto no_handshake;
+    if (v1_exchange_init(ike, &sa->main, sa, state, (msgid_t){0}, initiator) != ERR_OK)
+        goto no_exchange;
+    if (!ike_timer_add(ike, &sa->expiry, sa_expired))
+        goto no_timer;
+    if (!list_all(ike, sa))
+        goto no_list;
+    if (!map_insert(&ike->sas, &sa->by_cookies))
+        goto no_map;
+    *ret = sa;
+    return ERR_OK;
+
+no_map:
+    unlist_all(ike, sa);
+no_list:
+    ike_timer_drop(ike, &sa->expiry);
+no_timer:
+    v1_exchange_fini(ike, &sa->main);
+no_exchange:
+    main_handshake_free(sa->handshake);
+no_handshake:
+    free(sa);
+    return ERR_MEMORY;
+}
+
+enum err ike_sa_attach(struct ike *ike, struct ike_sa *sa)
+{
+    struct ike_peer *peer = ike_peer_get(ike, &sa->local.addr, &sa->remote.addr, true);
+    if (peer == NULL)
+        return ERR_MEMORY;
+    sa->peer = peer;
+    LIST_INSERT_HEAD(&peer->sas, sa, of_peer);
+    return ERR_OK;
+}
+
+static void unproven_remove(struct ike *ike, struct ike_sa *sa)
+{
+    if (!sa->unproven)
+        return;
+    TAILQ_REMOVE(&ike->unproven, sa, of_unproven);
+    ike->unproven_count--;
+    sa->unproven = false;
+}
+
+void ike_sa_unproven_add(struct ike *ike, struct ike_sa *sa)
+{
+    if (ike->unproven_count >= ike->config.half_open) {
+        ike_count(ike, IKE_COUNT_UNPROVEN_EVICTED);
+        ike_sa_free(ike, TAILQ_FIRST(&ike->unproven));
+    }
+    TAILQ_INSERT_TAIL(&ike->unproven, sa, of_unproven);
+    ike->unproven_count++;
+    sa->unproven = true;
+}
+
+void ike_sa_established_now(struct ike *ike, struct ike_sa *sa)
+{
+    uint64_t seconds = ike->config.ike_lifetime_s;
+    if (sa->lifetime.seconds != 0 && sa->lifetime.seconds < seconds)
+        seconds = sa->lifetime.seconds;
+    unproven_remove(ike, sa);
+    if (sa->peer == NULL && ike_sa_attach(ike, sa) != ERR_OK)
+        ike_count(ike, IKE_COUNT_MEMORY);
+    sa->since = ike->now;
+    sa->expires = mono_add(ike->now, (int64_t)seconds * 1000);
+    ike_timer_set(ike, &sa->expiry, sa->expires);
+}
+
+struct ike_sa *ike_sa_find(const struct ike *ike, const uint8_t *cookies)
+{
+    struct map_node *node = map_find(&ike->sas, cookies);
+    return node ? MAP_OWNER(node, struct ike_sa, by_cookies) : NULL;
+}
+
+void ike_sa_set_responder_cookie(struct ike *ike, struct ike_sa *sa, const uint8_t *cookie)
+{
+    map_remove(&ike->sas, &sa->by_cookies);
+    memcpy(sa->cookies + ISAKMP_COOKIE_LEN, cookie, ISAKMP_COOKIE_LEN);
+    bool back = map_insert(&ike->sas, &sa->by_cookies);
+    assert(back); /* the table is there already */
+    (void)back;
+}
+
+void ike_sa_free(struct ike *ike, struct ike_sa *sa)
+{
+    struct ike_request *request, *next;
+
+    sa->dying = true;
+    while (!LIST_EMPTY(&sa->quicks)) {
+        struct v1_quick *quick = LIST_FIRST(&sa->quicks);
+        if (quick->x.state == V1_QM_DONE)
+            quick_free(ike, quick);
+        else
+            ike_request_quick_failed(ike, quick, IKE_FAILURE_OTHER, "its IKE SA ended");
+    }
+    unproven_remove(ike, sa);
+    map_remove(&ike->sas, &sa->by_cookies);
+    unlist_all(ike, sa);
+    ike_timer_drop(ike, &sa->expiry);
+    v1_exchange_fini(ike, &sa->main);
+    main_handshake_free(sa->handshake);
+    if (sa->peer != NULL) {
+        for (request = LIST_FIRST(&sa->peer->requests); request != NULL; request = next) {
+            next = LIST_NEXT(request, of_peer);
+            if (request->sa == sa)
+                request->sa = NULL;
+        }
+        LIST_REMOVE(sa, of_peer);
+        ike_peer_put(ike, sa->peer);
+    }
+    secret_wipe(sa, sizeof(*sa));
+    free(sa);
+}

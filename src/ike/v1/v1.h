@@ -1,0 +1,162 @@
+/*
+ * IKEv1 (RFC 2407, 2408, 2409): what the files of this directory share.
+ *
+ *   table.c    which message carries what, and the state tables
+ *   machine.c  runs them: finds the exchange and the row, checks, calls the handler, sets the state
+ *   message.c  opens and seals messages: encryption, HASH payloads, sending
+ *   keymat.c   SKEYID and its children, KEYMAT, IVs
+ *   main.c     Main Mode's handlers        quick.c  Quick Mode's
+ *   info.c     Delete and Notify
+ */
+#ifndef CYGNET_IKE_V1_V1_H
+#define CYGNET_IKE_V1_V1_H
+
+#include "ike/engine.h"
+
+enum { PROTOCOL_ISAKMP = 1, PROTOCOL_ESP = 3, V1_DOI_IPSEC = 1 };
+
+/* RFC 2408 section 3.14.1; those below 16384 are errors. */
+enum v1_notify {
+    V1_NO_NOTIFY = 0,
+    V1_INVALID_PAYLOAD_TYPE = 1,
+    V1_NO_PROPOSAL_CHOSEN = 14,
+    V1_PAYLOAD_MALFORMED = 16,
+    V1_INVALID_ID_INFORMATION = 18,
+    V1_NOTIFY_STATUS = 16384,
+};
+
+/* One message or answer on its way through a row. */
+struct v1_step {
+    struct ike *ike;
+    struct ike_sa *sa;
+    struct v1_exchange *x;
+    struct v1_quick *quick; /* NULL in Main Mode */
+    const struct v1_row *row;
+    const struct isakmp_header *header;     /* of a message */
+    const struct isakmp_payloads *payloads; /* its text, in the clear */
+    const struct ike_event *event;          /* an answer */
+    bool fresh; /* the exchange was made for this message: on an error the caller frees it */
+    bool sent;
+    const char *why;        /* why a handler refuses, for people */
+    enum v1_notify notify;  /* and for the peer */
+    uint8_t iv[CBC_BLOCK_MAX]; /* after the message was decrypted */
+};
+
+/* The nth payload's body; the message table says that it is there. */
+struct view v1_body(const struct v1_step *step, uint8_t type, size_t nth);
+/* Sets why and notify, and returns err. */
+enum err v1_refuse(struct v1_step *step, enum err err, enum v1_notify notify, const char *why);
+
+/* machine.c */
+enum err v1_receive(struct ike *ike, const struct ike_event *event,
+                    const struct isakmp_header *header);
+/* Begins an exchange of ours. */
+enum err v1_start(struct ike *ike, struct v1_exchange *x);
+/* An answer to a question, found by its serial. */
+enum err v1_answer(struct ike *ike, const struct ike_event *event, enum v1_trigger trigger);
+/* Remembers the question and returns its serial. */
+uint64_t v1_ask(struct v1_step *step);
+/* Ends it, reporting to whoever waits for it; a Main Mode exchange takes its SA along. */
+void v1_fail(struct ike *ike, struct v1_exchange *x, enum ike_failure failure, const char *text);
+enum err v1_exchange_init(struct ike *ike, struct v1_exchange *x, struct ike_sa *sa,
+                          enum v1_state state, msgid_t msgid, bool initiator);
+void v1_exchange_fini(struct ike *ike, struct v1_exchange *x);
+/* Message ids in use or used before on this SA. */
+bool v1_msgid_used(const struct ike_sa *sa, msgid_t msgid);
+void v1_msgid_mark(struct ike_sa *sa, msgid_t msgid);
+msgid_t v1_msgid_new(struct ike *ike, const struct ike_sa *sa);
+
+/* message.c */
+struct v1_out {
+    struct isakmp_writer w;
+    enum v1_message_kind kind;
+    size_t hash_at; /* of the HASH payload's body; 0: none */
+};
+void v1_out_start(struct ike *ike, struct v1_out *out, const struct ike_sa *sa,
+                  enum v1_message_kind kind, msgid_t msgid);
+/* Hashes, encrypts, keeps it for retransmission and sends it. */
+enum err v1_out_send(struct v1_step *step, struct v1_out *out);
+/* The same for a message that belongs to no exchange. */
+enum err v1_out_send_info(struct ike *ike, struct ike_sa *sa, struct v1_out *out, msgid_t msgid,
+                          const char *detail);
+/* Checks flags against the table, decrypts a copy, parses, checks the HASH payload. `iv` goes in as
+ * the one to use and comes out as the next. Changes nothing else. */
+MUST_USE enum err v1_open(struct ike *ike, const struct ike_sa *sa, const struct v1_quick *quick,
+                          enum v1_message_kind kind, const struct isakmp_header *header,
+                          struct view datagram, uint8_t *iv, struct isakmp_payloads *ret);
+void v1_send_raw(struct ike *ike, const struct ike_sa *sa, struct view bytes);
+
+/* keymat.c */
+/* SKEYID and its children, the cipher key and the first IV; `secret` is g^xy. */
+MUST_USE enum err v1_keys_derive(struct ike_sa *sa, struct view secret, uint8_t *ret_iv);
+/* HASH_I or HASH_R; writes hash_len(sa->suite.hash) octets. */
+MUST_USE enum err v1_auth_hash(const struct ike_sa *sa, bool of_initiator, struct view id,
+                               uint8_t *ret);
+/* The IV of the first message of a phase 2 or informational exchange. */
+MUST_USE enum err v1_phase2_iv(const struct ike_sa *sa, msgid_t msgid, uint8_t *ret);
+/* HASH(1), HASH(2), HASH(3) by message kind; `rest` is what follows the HASH payload. */
+MUST_USE enum err v1_phase2_hash(const struct ike_sa *sa, const struct v1_quick *quick,
+                                 enum v1_message_kind kind, msgid_t msgid, struct view rest,
+                                 uint8_t *ret);
+/* KEYMAT for the SA with that SPI, cut into its keys. */
+MUST_USE enum err v1_keymat(const struct ike_sa *sa, const struct v1_quick *quick,
+                            struct view secret, struct sa_params *ret);
+
+/* trace.c */
+void v1_trace_message(struct ike *ike, const struct ike_sa *sa, const struct v1_exchange *x,
+                      const struct v1_message *message, bool sent, const char *detail);
+/* A decision or a drop; `x` may be NULL. */
+void v1_trace(struct ike *ike, const struct ike_sa *sa, const struct v1_exchange *x,
+              enum event_level level, const char *title, const char *detail);
+
+/* main.c: handlers, in the order of the table */
+enum err main_i_start(struct v1_step *step);
+enum err main_i_choice(struct v1_step *step);
+enum err main_i_ke(struct v1_step *step);
+enum err main_i_signed(struct v1_step *step);
+enum err main_i_verify(struct v1_step *step);
+enum err main_r_choose(struct v1_step *step);
+enum err main_r_ke(struct v1_step *step);
+enum err main_r_auth(struct v1_step *step);
+enum err main_r_verify(struct v1_step *step);
+enum err main_r_signed(struct v1_step *step);
+void main_established(struct v1_step *step);
+/* The initiator's SA with all that main_i_start() needs. */
+MUST_USE enum err main_new(struct ike *ike, const struct ike_request *request,
+                           struct ike_sa **ret);
+void main_handshake_free(struct v1_handshake *handshake);
+
+/* quick.c */
+enum err quick_i_start(struct v1_step *step);
+enum err quick_i_offer(struct v1_step *step);
+enum err quick_i_reply(struct v1_step *step);
+enum err quick_i_installed(struct v1_step *step);
+enum err quick_r_proposal(struct v1_step *step);
+enum err quick_r_authorized(struct v1_step *step);
+enum err quick_r_keys(struct v1_step *step);
+enum err quick_r_reply(struct v1_step *step);
+enum err quick_r_confirmed(struct v1_step *step);
+enum err quick_r_installed(struct v1_step *step);
+void quick_up(struct v1_step *step);
+MUST_USE enum err quick_new(struct ike *ike, struct ike_sa *sa, enum v1_state state, msgid_t msgid,
+                            bool initiator, struct v1_quick **ret);
+void quick_set_ticket(struct v1_quick *quick, struct ike_ticket *ticket);
+/* Takes back what it handed out for installation. */
+void quick_free(struct ike *ike, struct v1_quick *quick);
+struct v1_quick *quick_find(const struct ike_sa *sa, msgid_t msgid);
+
+/* info.c */
+enum err info_receive(struct ike *ike, struct ike_sa *sa, const struct isakmp_header *header,
+                      struct view datagram);
+/* Nothing in it is believed (OE-064). */
+enum err info_receive_clear(struct ike *ike, const struct ike_event *event,
+                            const struct isakmp_header *header);
+void info_send_delete_children(struct ike *ike, struct ike_sa *sa, const spi_t *spis,
+                               size_t count);
+void info_send_delete_sa(struct ike *ike, struct ike_sa *sa);
+/* About the SPI that the peer offered. */
+void info_send_notify(struct ike *ike, struct ike_sa *sa, enum v1_notify type, spi_t spi);
+void info_send_notify_clear(struct ike *ike, const struct ike_event *event,
+                            const struct isakmp_header *header, enum v1_notify type);
+
+#endif

@@ -1,0 +1,310 @@
+/*
+ * Requests of keyd: one row for each PF_KEY type that asks something, with what it must carry. A
+ * handler fills in the answer and returns an errno; then nothing has changed.
+ */
+#include <errno.h>
+
+#include "plane/internal.h"
+
+typedef int request_handler(struct plane *plane, const struct pfkey_message *request,
+                            struct pfkey_message *ret);
+
+static int errno_of(enum err err)
+{
+    switch (err) {
+    case ERR_OK:
+        return 0;
+    case ERR_REPEATED:
+    case ERR_STATE:
+        return EEXIST;
+    case ERR_LIMIT:
+        return ENOBUFS;
+    case ERR_MEMORY:
+        return ENOMEM;
+    case ERR_UNSUPPORTED:
+        return EOPNOTSUPP;
+    default:
+        return EINVAL;
+    }
+}
+
+/* Names the SA in an answer that says no more about it. */
+static void answer_sa(const struct sad_entry *sa, struct pfkey_message *ret)
+{
+    ret->has = PFKEY_HAS_SA;
+    ret->sa = sa->params;
+}
+
+static int get_spi(struct plane *plane, const struct pfkey_message *request,
+                   struct pfkey_message *ret)
+{
+    bool ranged = request->has & PFKEY_HAS_SPI_RANGE;
+    struct sad_entry *sa;
+    enum err err = sad_reserve(&plane->sad, plane->now, &request->sa,
+                               ranged ? request->spi_min : SAD_SPI_LEAST,
+                               ranged ? request->spi_max : UINT32_MAX, &sa);
+    if (err != ERR_OK)
+        return errno_of(err);
+    lifetime_start(plane, sa);
+    answer_sa(sa, ret);
+    return 0;
+}
+
+static int add(struct plane *plane, const struct pfkey_message *request, struct pfkey_message *ret)
+{
+    struct sad_entry *sa;
+    enum err err = sad_add(&plane->sad, plane->now, &request->sa, &sa);
+    if (err != ERR_OK)
+        return errno_of(err);
+    lifetime_start(plane, sa);
+    answer_sa(sa, ret);
+    return 0;
+}
+
+/* Makes a larval SA mature. Of a mature one only the lifetimes change (RFC 2367 section 3.1.2). */
+static int update(struct plane *plane, const struct pfkey_message *request,
+                  struct pfkey_message *ret)
+{
+    struct sad_entry *sa = sad_find(&plane->sad, &request->sa);
+    if (sa == NULL)
+        return ESRCH;
+    if (sa->esp != NULL && !(request->has & PFKEY_HAS_KEYS)) {
+        sa->params.soft = request->sa.soft;
+        sa->params.hard = request->sa.hard;
+        sa->soft_told = false;
+    } else {
+        enum err err = sad_mature(&plane->sad, plane->now, sa, &request->sa);
+        if (err != ERR_OK)
+            return errno_of(err);
+    }
+    lifetime_start(plane, sa);
+    answer_sa(sa, ret);
+    return 0;
+}
+
+static int delete (struct plane *plane, const struct pfkey_message *request,
+                   struct pfkey_message *ret)
+{
+    struct sad_entry *sa = sad_find(&plane->sad, &request->sa);
+    if (sa == NULL)
+        return ESRCH;
+    answer_sa(sa, ret);
+    lifetime_end(plane, sa);
+    return 0;
+}
+
+static int get(struct plane *plane, const struct pfkey_message *request, struct pfkey_message *ret)
+{
+    const struct sad_entry *sa = sad_find(&plane->sad, &request->sa);
+    if (sa == NULL)
+        return ESRCH;
+    notify_describe_sa(plane, sa, ret);
+    return 0;
+}
+
+/* Nothing is kept about who listens: there is one channel. */
+static int do_register(struct plane *plane, const struct pfkey_message *request,
+                       struct pfkey_message *ret)
+{
+    (void)plane;
+    (void)request;
+    (void)ret;
+    return 0;
+}
+
+/* Of ESP: every SA, and flows that used one wait. Unspecified: the policies too. */
+static int flush(struct plane *plane, const struct pfkey_message *request,
+                 struct pfkey_message *ret)
+{
+    (void)ret;
+    struct spd_input remove = {.event = SPD_EV_REMOVE};
+    struct spd_entry *entry;
+    if (request->satype == PFKEY_SATYPE_UNSPEC)
+        while ((entry = spd_oldest(&plane->spd)) != NULL)
+            spd_step(plane, entry, &remove);
+    while (!list_is_empty(&plane->sad.all))
+        lifetime_end(plane, LIST_OWNER(plane->sad.all.next, struct sad_entry, all));
+    return 0;
+}
+
+/* An answer to the same request, before the last one. */
+static struct pfkey_message one_of_many(const struct pfkey_message *request)
+{
+    return (struct pfkey_message){
+        .type = request->type, .satype = request->satype, .seq = request->seq, .pid = request->pid};
+}
+
+/* The latest first, so that of several SAs of a ticket the one in use is seen first. */
+static int dump(struct plane *plane, const struct pfkey_message *request, struct pfkey_message *ret)
+{
+    const struct list *head = &plane->sad.all;
+    for (const struct list *at = head->next; at != head; at = at->next) {
+        const struct sad_entry *sa = LIST_OWNER(at, struct sad_entry, all);
+        struct pfkey_message message = one_of_many(request);
+        if (sa->esp == NULL)
+            continue;
+        notify_describe_sa(plane, sa, &message);
+        notify_send(plane, &message);
+    }
+    ret->has = PFKEY_HAS_END;
+    return 0;
+}
+
+static int policy_dump(struct plane *plane, const struct pfkey_message *request,
+                       struct pfkey_message *ret)
+{
+    const struct list *head = &plane->spd.by_use;
+    for (const struct list *at = head->next; at != head; at = at->next) {
+        struct pfkey_message message = one_of_many(request);
+        notify_describe_policy(plane, LIST_OWNER(at, struct spd_entry, by_use), &message);
+        notify_send(plane, &message);
+    }
+    ret->has = PFKEY_HAS_END;
+    return 0;
+}
+
+static int counters(struct plane *plane, const struct pfkey_message *request,
+                    struct pfkey_message *ret)
+{
+    const char *name;
+    uint64_t value;
+    for (size_t i = 0; plane_counter(plane, i, &name, &value); i++) {
+        struct pfkey_message message = one_of_many(request);
+        message.has = PFKEY_HAS_COUNTER;
+        message.counter = value;
+        strncpy(message.counter_name, name, sizeof(message.counter_name) - 1);
+        notify_send(plane, &message);
+    }
+    ret->has = PFKEY_HAS_END;
+    return 0;
+}
+
+/* The SA that an encrypt verdict names: it must be one for this flow (OE-029, OE-189). */
+static int named_sa(const struct plane *plane, const struct pfkey_message *request,
+                    struct sad_entry **ret)
+{
+    bool has_peer = request->has & PFKEY_HAS_PEER;
+    const struct ip_addr *peer = has_peer ? &request->peer : &request->sa.outer_dst;
+    if (!(request->has & PFKEY_HAS_SA))
+        return EINVAL;
+    struct sad_entry *sa = sad_find_outbound(&plane->sad, request->sa.spi.value, peer);
+    if (sa == NULL)
+        return ESRCH;
+    if (!ip_prefix_contains(&sa->params.inner_src, &request->flow.src) ||
+        !ip_prefix_contains(&sa->params.inner_dst, &request->flow.dst))
+        return EINVAL;
+    *ret = sa;
+    return 0;
+}
+
+/* OE-024, OE-026, OE-029; also without a datagram before (OE-032, OE-187). */
+static int policy_set(struct plane *plane, const struct pfkey_message *request,
+                      struct pfkey_message *ret)
+{
+    static const enum spd_event events[] = {
+        [PFKEY_VERDICT_HOLD] = SPD_EV_SET_HOLD,
+        [PFKEY_VERDICT_PASS] = SPD_EV_SET_PASS,
+        [PFKEY_VERDICT_DENY] = SPD_EV_SET_DENY,
+        [PFKEY_VERDICT_ENCRYPT] = SPD_EV_SET_ENCRYPT,
+    };
+    struct spd_input input = {.ticket = request->ticket};
+    struct spd_key key = spd_key_of(&request->flow);
+
+    if (request->verdict == PFKEY_VERDICT_NONE)
+        return EINVAL;
+    input.event = events[request->verdict];
+    if (input.event == SPD_EV_SET_ENCRYPT) {
+        int error = named_sa(plane, request, &input.sa);
+        if (error != 0)
+            return error;
+    }
+    struct spd_entry *entry = spd_find(&plane->spd, &key);
+    if (entry == NULL)
+        entry = spd_create(plane, &key);
+    if (entry == NULL)
+        return ENOMEM;
+    spd_step(plane, entry, &input);
+    outbound_flush(plane);
+    ret->has = PFKEY_HAS_FLOW | PFKEY_HAS_VERDICT | PFKEY_HAS_TICKET;
+    ret->flow = request->flow;
+    ret->verdict = request->verdict;
+    ret->ticket = request->ticket;
+    return 0;
+}
+
+static int policy_delete(struct plane *plane, const struct pfkey_message *request,
+                         struct pfkey_message *ret)
+{
+    struct spd_input remove = {.event = SPD_EV_REMOVE};
+    struct spd_key key = spd_key_of(&request->flow);
+    struct spd_entry *entry = spd_find(&plane->spd, &key);
+    if (entry == NULL)
+        return ESRCH;
+    notify_describe_policy(plane, entry, ret);
+    spd_step(plane, entry, &remove);
+    return 0;
+}
+
+static int policy_get(struct plane *plane, const struct pfkey_message *request,
+                      struct pfkey_message *ret)
+{
+    struct spd_key key = spd_key_of(&request->flow);
+    const struct spd_entry *entry = spd_find(&plane->spd, &key);
+    if (entry == NULL)
+        return ESRCH;
+    notify_describe_policy(plane, entry, ret);
+    return 0;
+}
+
+static const struct request_row {
+    uint8_t type;
+    uint32_t needs; /* beside what the type's messages always carry */
+    request_handler *handle;
+} requests[] = {
+    {PFKEY_GETSPI, 0, get_spi},
+    {PFKEY_UPDATE, 0, update},
+    {PFKEY_ADD, PFKEY_HAS_KEYS, add},
+    {PFKEY_DELETE, 0, delete},
+    {PFKEY_GET, 0, get},
+    {PFKEY_REGISTER, 0, do_register},
+    {PFKEY_FLUSH, 0, flush},
+    {PFKEY_DUMP, 0, dump},
+    {PFKEY_X_POLICY_SET, 0, policy_set},
+    {PFKEY_X_POLICY_DELETE, 0, policy_delete},
+    {PFKEY_X_POLICY_GET, 0, policy_get},
+    {PFKEY_X_POLICY_DUMP, 0, policy_dump},
+    {PFKEY_X_COUNTERS, 0, counters},
+};
+
+static int handle(struct plane *plane, const struct pfkey_message *request,
+                  struct pfkey_message *ret)
+{
+    for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+        const struct request_row *row = &requests[i];
+        if (row->type != request->type)
+            continue;
+        if ((request->has & row->needs) != row->needs)
+            return EINVAL;
+        return row->handle(plane, request, ret);
+    }
+    return EOPNOTSUPP;
+}
+
+void plane_control(struct plane *plane, mono_t now, struct view message)
+{
+    struct pfkey_message request;
+    plane_enter(plane, now);
+    if (pfkey_parse(message, &request) != ERR_OK || request.error != 0) {
+        plane_count(plane, PLANE_COUNT_control_malformed);
+        return;
+    }
+    struct pfkey_message answer = one_of_many(&request);
+    int error = handle(plane, &request, &answer);
+    if (error != 0) {
+        plane_count(plane, PLANE_COUNT_control_refused);
+        answer = one_of_many(&request);
+        answer.error = (uint8_t)error;
+    }
+    notify_send(plane, &answer);
+    pfkey_message_wipe(&request);
+}

@@ -1,0 +1,117 @@
+/*
+ * The way in: ESP packets of one SA are decrypted together; what comes out is delivered only if its
+ * addresses are those the SA was made for (OE-190), to the device of the SA's kind (OE-188).
+ */
+#include "plane/internal.h"
+#include "wire/ip.h"
+
+enum { ESP_HEADER_LEN = 8 };
+
+static bool read_spi(const struct packet *packet, uint32_t *ret)
+{
+    if (packet->len < ESP_HEADER_LEN)
+        return false;
+    const uint8_t *p = packet_data(packet);
+    *ret = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+    return true;
+}
+
+static enum plane_counter drop_counter(enum err err)
+{
+    switch (err) {
+    case ERR_REPLAY:
+        return PLANE_COUNT_drop_replay;
+    case ERR_DECRYPT:
+        return PLANE_COUNT_drop_not_authentic;
+    case ERR_UNEXPECTED:
+        return PLANE_COUNT_drop_dummy;
+    default:
+        return PLANE_COUNT_drop_in_malformed;
+    }
+}
+
+static void deliver(struct plane *plane, struct sad_entry *sa, struct packet *packet)
+{
+    struct ip_pair inner;
+    if (ip_pair_of(packet_view(packet), &inner) != ERR_OK) {
+        plane_count(plane, PLANE_COUNT_drop_in_malformed);
+        return;
+    }
+    if (!ip_prefix_contains(&sa->params.inner_src, &inner.src) ||
+        !ip_prefix_contains(&sa->params.inner_dst, &inner.dst)) {
+        plane_count(plane, PLANE_COUNT_drop_selector);
+        return;
+    }
+    if (mono_is_never(sa->used)) {
+        struct ip_pair flow = ip_pair_reverse(&inner); /* as our datagrams travel out */
+        notify_trace(plane, PFKEY_TRACE_FIRST_IN, &flow, sa->params.ticket, sa);
+    }
+    sa->used = plane->now;
+    bool configured = sa->params.interface == SA_CONFIGURED;
+    plane_count(plane, configured ? PLANE_COUNT_in_configured : PLANE_COUNT_in_opportunistic);
+    plane->env.out(plane->env.ctx, configured ? PLANE_OUT_VPN : PLANE_OUT_OE, packet);
+}
+
+/* A hint that a peer still uses an SA we lost; it can be forged, so it is told rarely (OE-072). */
+static void unknown_spi(struct plane *plane, uint32_t spi, struct packet *const *packets,
+                        size_t count)
+{
+    plane->counters[PLANE_COUNT_drop_unknown_spi] += count;
+    for (size_t i = 0; i < count; i++) {
+        const struct ip_addr *src = &packets[i]->outer.src;
+        if (src->family != IP_NONE && limiter_allow(&plane->unknown_spi, plane->now, src))
+            notify_unknown_spi(plane, spi, src);
+    }
+}
+
+/* Packets with one SPI, sent to one address of ours. */
+static void inbound_group(struct plane *plane, uint32_t spi, struct packet **packets, size_t count)
+{
+    struct sad_entry *sa = sad_find_inbound(&plane->sad, spi);
+    enum err errs[LIMIT_BURST];
+
+    if (sa == NULL || !ip_addr_equal(&packets[0]->outer.dst, &sa->params.outer_dst)) {
+        unknown_spi(plane, spi, packets, count);
+        return;
+    }
+    if (sa->esp == NULL) {
+        plane->counters[PLANE_COUNT_drop_larval] += count;
+        return;
+    }
+    esp_decapsulate(sa->esp, packets, count, errs);
+    for (size_t i = 0; i < count; i++) {
+        if (errs[i] == ERR_OK)
+            deliver(plane, sa, packets[i]);
+        else
+            plane_count(plane, drop_counter(errs[i]));
+    }
+    esp_sa_counts(sa->esp, &sa->counts);
+    lifetime_check(plane, sa);
+}
+
+/* How many packets from the first on belong together. */
+static size_t group_len(uint32_t spi, struct packet *const *packets, size_t count)
+{
+    uint32_t other;
+    size_t len = 1;
+    while (len < count && len < LIMIT_BURST && read_spi(packets[len], &other) && other == spi &&
+           ip_addr_equal(&packets[len]->outer.dst, &packets[0]->outer.dst))
+        len++;
+    return len;
+}
+
+void plane_inbound(struct plane *plane, mono_t now, struct packet **packets, size_t count)
+{
+    plane_enter(plane, now);
+    for (size_t i = 0; i < count;) {
+        uint32_t spi;
+        if (!read_spi(packets[i], &spi)) {
+            plane_count(plane, PLANE_COUNT_drop_in_short);
+            i++;
+            continue;
+        }
+        size_t len = group_len(spi, packets + i, count - i);
+        inbound_group(plane, spi, packets + i, len);
+        i += len;
+    }
+}

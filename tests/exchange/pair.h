@@ -1,0 +1,114 @@
+/*
+ * Two keying engines in one process, a wire between them and virtual time. The driver answers every
+ * question the engines ask, as the owners of two gateways would; a test sets what it wants different
+ * and may look at, change, drop, hold or invent each datagram through the tap.
+ */
+#ifndef CYGNET_TESTS_PAIR_H
+#define CYGNET_TESTS_PAIR_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "ike/engine.h"
+#include "ike/ike.h"
+
+enum { PAIR_A, PAIR_B, PAIR_SIDES };
+enum { PAIR_LATENCY_MS = 10, PAIR_SAD_MAX = 64, PAIR_WIRE_MAX = 256, PAIR_KEYS = 3 };
+
+struct pair_datagram {
+    unsigned from;
+    mono_t at; /* when it arrives */
+    size_t len;
+    uint8_t octets[4096];
+    struct ip_endpoint source, target;
+};
+
+struct pair_sa {
+    bool used;
+    struct sa_params params;
+};
+
+/* An effect that asks, kept unanswered. */
+struct pair_question {
+    bool pending;
+    enum ike_effect_kind kind;
+    uint64_t serial;
+    struct ike_effect effect;
+    uint8_t hash[HASH_MAX];
+    size_t hash_len;
+};
+
+struct pair_side {
+    struct ike *ike;
+    struct ip_endpoint addr;
+    unsigned key;                /* which test key it signs with */
+    unsigned peer_key_count;     /* keys it believes the peer to have */
+    unsigned peer_keys[PAIR_KEYS];
+    uint64_t rng_state;
+
+    bool refuse, no_spi, no_install, no_keys, no_signature;
+    bool hold[16];               /* by effect kind: leave the question open */
+    struct pair_question held;   /* the last question left open */
+    uint64_t ticket;             /* what it authorizes the peer's proposals as */
+
+    unsigned up, failed, deleted, authenticated, removed;
+    unsigned asked_keys, asked_authorization, asked_signature;
+    struct ike_effect last_up, last_failed, last_deleted;
+    struct pair_sa sad[PAIR_SAD_MAX];
+    uint32_t next_spi;
+    unsigned records;            /* of the trace */
+    unsigned sent_labels, got_labels;
+    char ladder[4096];           /* labels in order: "5D> 5E1< ..." */
+};
+
+struct pair;
+/* False: the datagram is lost. It may be changed in place. */
+typedef bool pair_tap(struct pair *pair, struct pair_datagram *datagram, void *ctx);
+
+struct pair {
+    struct pair_side sides[PAIR_SIDES];
+    mono_t now;
+    struct pair_datagram wire[PAIR_WIRE_MAX];
+    size_t wire_count;
+    unsigned sent[PAIR_SIDES];
+    pair_tap *tap;
+    void *tap_ctx;
+};
+
+struct pair_options {
+    bool v6;
+    bool legacy;
+    struct ike_config config; /* applied to both; zero: defaults */
+    uint64_t seed;
+};
+
+struct pair *pair_new(const struct pair_options *options); /* NULL: all defaults */
+/* Engines gone, and every SA that was installed taken out or still accounted to a tunnel. */
+void pair_free(struct pair *pair);
+const struct private_key *pair_private_key(unsigned which);
+const struct public_key *pair_public_key(unsigned which);
+
+/* The flow between the two hosts behind `side` and its peer. `n` picks another host. */
+struct ip_pair pair_flow(const struct pair *pair, unsigned side, unsigned n);
+enum err pair_initiate(struct pair *pair, unsigned side, uint64_t ticket, unsigned n);
+enum err pair_event(struct pair *pair, unsigned side, enum ike_event_kind kind, uint64_t ticket);
+/* Answers a question that was held. */
+enum err pair_answer(struct pair *pair, unsigned side, const struct pair_question *question);
+/* Hands octets to a side as if they came from its peer. */
+enum err pair_inject(struct pair *pair, unsigned side, struct view octets);
+/* Takes what the engine wants done. */
+void pair_drain(struct pair *pair, unsigned side);
+/* Lets time pass: timers fire and datagrams arrive in order. */
+void pair_run(struct pair *pair, int64_t ms);
+
+uint64_t pair_counter(const struct pair *pair, unsigned side, const char *name);
+size_t pair_sad_count(const struct pair *pair, unsigned side);
+/* Every outbound SA of one side is an inbound SA of the other with the same keys; returns how many. */
+size_t pair_check_keys(const struct pair *pair);
+/* What the datagram is, by exchange, order and length: "MM1" ... "QM3", "INFO". */
+bool pair_is_exchange(const struct pair_datagram *datagram, enum isakmp_exchange exchange);
+
+#endif
