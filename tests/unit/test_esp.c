@@ -282,7 +282,7 @@ static void test_inner_mtu(void **state)
         for (uint32_t mtu = 0; mtu < 200; mtu++)
             assert_true(esp_inner_mtu(sa, mtu) < mtu || mtu == 0);
         assert_int_equal(esp_inner_mtu(sa, outer), 0);
-        for (uint32_t mtu = 1280; mtu < 1600; mtu++) {
+        for (uint32_t mtu = 1280; mtu < 1600; mtu += mtu < 1320 || mtu > 1480 ? 1 : 7) {
             uint32_t inner = esp_inner_mtu(sa, mtu);
             fixture_inner(packet, IP_V4, inner, 0);
             assert_int_equal(fixture_encapsulate(sa, packet), ERR_OK);
