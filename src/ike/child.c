@@ -122,7 +122,6 @@ static void child_timer(struct ike *ike, struct ike_timer *timer)
 {
     struct ike_child *child =
         (struct ike_child *)(void *)((char *)timer - offsetof(struct ike_child, timer));
-    assert(child->state != IKE_CHILD_UP);
     delete_try(ike, child);
 }
 
@@ -171,6 +170,8 @@ enum err ike_child_new(struct ike *ike, struct v1_quick *quick)
     if (child->ticket != NULL)
         LIST_INSERT_HEAD(&child->ticket->children, child, of_ticket);
     LIST_INSERT_HEAD(&peer->children, child, of_peer);
+    ike_timer_set(ike, &child->timer,
+                  mono_add(ike->now, (int64_t)quick->sas[0].hard.seconds * 1000 + IKE_EXPIRY_MS));
     quick->child = child;
     return ERR_OK;
 

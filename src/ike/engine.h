@@ -30,6 +30,7 @@ enum {
     IKE_DELETE_TRIES = 3,          /* OE-106 */
     IKE_DELETE_SPACING_MS = 10000, /* OE-106 */
     IKE_DRAIN_MS = 2000,   /* a replaced child still takes what is on its way, then goes (OE-109) */
+    IKE_EXPIRY_MS = 5000,  /* after its hard lifetime a child that nobody deleted goes by itself */
     IKE_LINGER_MS = 30000, /* how long a finished exchange answers duplicates */
 };
 
@@ -204,8 +205,10 @@ void ike_sa_unproven_add(struct ike *ike, struct ike_sa *sa);
 /* Main Mode is done: the lifetime runs, and the SA can be found by its peer's addresses. */
 void ike_sa_established_now(struct ike *ike, struct ike_sa *sa);
 void ike_sa_set_responder_cookie(struct ike *ike, struct ike_sa *sa, const uint8_t *cookie);
+/* Established: the peer gets a Delete, then as ike_sa_free() (OE-083). */
+void ike_sa_end(struct ike *ike, struct ike_sa *sa);
 struct ike_sa *ike_sa_find(const struct ike *ike, const uint8_t *cookies);
-/* Its Quick Modes fail with `failure`, its waiting requests are detached. Says nothing to the peer. */
+/* Its Quick Modes fail, its waiting requests are detached. */
 void ike_sa_free(struct ike *ike, struct ike_sa *sa);
 /* An established SA with a peer that proved the key of that digest; NULL: none. */
 struct ike_sa *ike_peer_sa(const struct ike_peer *peer, const uint8_t *key_digest);

@@ -225,10 +225,11 @@ static enum err shut_down(struct ike *ike)
     }
     while (ike->all_count != 0) {
         struct ike_sa *sa = ike->all[0];
-        if (ike_sa_established(sa))
-            info_send_delete_sa(ike, sa);
         ike_requests_abandon(ike, sa, IKE_FAILURE_OTHER, "shutting down");
-        ike_sa_free(ike, sa);
+        if (ike_sa_established(sa))
+            ike_sa_end(ike, sa);
+        else
+            ike_sa_free(ike, sa);
     }
     return ERR_OK;
 }

@@ -3,6 +3,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+bool pair_in_engine;
+
+static enum err input(struct pair *pair, struct pair_side *side, const struct ike_event *event)
+{
+    pair_in_engine = true;
+    enum err err = ike_input(side->ike, pair->now, event);
+    pair_in_engine = false;
+    return err;
+}
+
 /* Keys take long to make, so a program makes each once. */
 const struct private_key *pair_private_key(unsigned which)
 {
@@ -115,7 +125,7 @@ enum err pair_initiate(struct pair *pair, unsigned side, uint64_t ticket, unsign
         .keys = keys,
         .key_count = s->peer_key_count,
     };
-    enum err err = ike_input(s->ike, pair->now, &event);
+    enum err err = input(pair, s, &event);
     pair_drain(pair, side);
     return err;
 }
@@ -123,7 +133,7 @@ enum err pair_initiate(struct pair *pair, unsigned side, uint64_t ticket, unsign
 enum err pair_event(struct pair *pair, unsigned side, enum ike_event_kind kind, uint64_t ticket)
 {
     const struct ike_event event = {.kind = kind, .ticket = ticket};
-    enum err err = ike_input(pair->sides[side].ike, pair->now, &event);
+    enum err err = input(pair, &pair->sides[side], &event);
     pair_drain(pair, side);
     return err;
 }
@@ -136,7 +146,7 @@ enum err pair_inject(struct pair *pair, unsigned side, struct view octets)
         .remote = pair->sides[!side].addr,
         .bytes = octets,
     };
-    enum err err = ike_input(pair->sides[side].ike, pair->now, &event);
+    enum err err = input(pair, &pair->sides[side], &event);
     pair_drain(pair, side);
     return err;
 }
@@ -214,7 +224,7 @@ static enum err answer_signature(struct pair *pair, struct pair_side *side,
     event->ok = !side->no_signature;
     assert_int_equal(private_key_sign_ike1(key, view_of(q->hash, q->hash_len), signature), ERR_OK);
     event->bytes = view_of(signature, private_key_signature_len(key));
-    return ike_input(side->ike, pair->now, event);
+    return input(pair, side, event);
 }
 
 static enum err answer_keys(struct pair *pair, struct pair_side *side, struct ike_event *event)
@@ -226,7 +236,7 @@ static enum err answer_keys(struct pair *pair, struct pair_side *side, struct ik
     event->ok = !side->no_keys;
     event->keys = keys;
     event->key_count = side->no_keys ? 0 : side->peer_key_count;
-    return ike_input(side->ike, pair->now, event);
+    return input(pair, side, event);
 }
 
 enum err pair_answer(struct pair *pair, unsigned s, const struct pair_question *q)
@@ -253,7 +263,7 @@ enum err pair_answer(struct pair *pair, unsigned s, const struct pair_question *
         event.ok = !side->no_install;
         break;
     }
-    return ike_input(side->ike, pair->now, &event);
+    return input(pair, side, &event);
 }
 
 static void ask(struct pair *pair, unsigned s, const struct ike_effect *fx)
@@ -387,7 +397,9 @@ void pair_run(struct pair *pair, int64_t ms)
             continue;
         }
         for (unsigned s = 0; s < PAIR_SIDES; s++) {
+            pair_in_engine = true;
             ike_timer(pair->sides[s].ike, pair->now);
+            pair_in_engine = false;
             pair_drain(pair, s);
         }
     }

@@ -78,6 +78,9 @@ struct pair {
     void *tap_ctx;
 };
 
+/* True while an engine's code runs, for tests that make its allocations fail. */
+extern bool pair_in_engine;
+
 struct pair_options {
     bool v6;
     bool legacy;

@@ -280,6 +280,15 @@ static enum err duplicate(struct ike *ike, struct v1_exchange *x)
     return ERR_REPLAY;
 }
 
+/* Why a proven proposal with the wrong payloads is refused. */
+static void explain(struct v1_step *step, const struct isakmp_payloads *payloads, enum err err)
+{
+    if (isakmp_payload_find(payloads, ISAKMP_P_KE, 0) == NULL)
+        v1_refuse(step, err, V1_NO_PROPOSAL_CHOSEN, "no PFS: no KE payload"); /* OE-128 */
+    else
+        v1_refuse(step, err, V1_PAYLOAD_MALFORMED, NULL);
+}
+
 static enum err receive_on(struct ike *ike, struct v1_step *step, const struct ike_event *event)
 {
     struct v1_exchange *x = step->x;
@@ -307,9 +316,8 @@ static enum err receive_on(struct ike *ike, struct v1_step *step, const struct i
     err = v1_message_check(message, &payloads);
     if (err == ERR_OK)
         return run(step, digest);
-    step->notify = V1_PAYLOAD_MALFORMED;
-    if (isakmp_payload_find(&payloads, ISAKMP_P_KE, 0) == NULL)
-        v1_refuse(step, err, V1_NO_PROPOSAL_CHOSEN, "no key exchange payload"); /* OE-128 */
+    if (step->row->gets == V1_QM1)
+        explain(step, &payloads, err);
     refuse(step, err);
     return err;
 }

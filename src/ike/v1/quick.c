@@ -53,11 +53,16 @@ static void remove_sa(struct ike *ike, const struct v1_quick *quick, bool inboun
     (void)ike_effect_push(ike, &fx);
 }
 
-/* What was leased or installed and did not become a child. */
+/* What was leased or installed and did not become a child. After message 2 the initiator may think
+ * that the tunnel is up. */
 static void take_back(struct ike *ike, struct v1_quick *quick)
 {
+    bool agreed =
+        quick->x.state == V1_QM_R_WAIT_CONFIRM || quick->x.state == V1_QM_R_INSTALLING_OUT;
     if (quick->x.state == V1_QM_DONE)
         return;
+    if (agreed)
+        info_send_delete_children(ike, quick->x.sa, &quick->spi_in, 1);
     if (quick->child != NULL)
         ike_child_free(ike, quick->child);
     if (quick->spi_in.value != 0)
