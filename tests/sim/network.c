@@ -5,10 +5,9 @@
 #include "world.h"
 
 #include "base/builder.h"
-#include "base/cursor.h"
 #include "wire/ip.h"
 
-enum { WIRE_US = 5000, JITTER_US = 2000, REORDER_US = 60000 };
+enum { SIM_DATAGRAM = 32, WIRE_US = 5000, JITTER_US = 2000, REORDER_US = 60000 };
 
 struct sim_gateway *network_gateway(struct world *w, const struct ip_addr *addr)
 {
@@ -101,34 +100,29 @@ void network_delivered(struct sim_gateway *g, struct view datagram)
 
 struct view network_datagram(uint8_t *room, const struct ip_pair *flow, uint32_t serial)
 {
+    struct ip_header header = {.src = flow->src,
+                               .dst = flow->dst,
+                               .total_len = SIM_DATAGRAM,
+                               .proto = IP_PROTO_UDP,
+                               .ttl = 64};
     struct builder b = builder_on(span_of(room, SIM_PACKET));
 
-    builder_u8(&b, 0x45);
-    builder_u8(&b, 0);
-    builder_u16(&b, 20 + 8 + 4);
-    builder_u32(&b, 0);
-    builder_u8(&b, 64);
-    builder_u8(&b, 17);
-    builder_u16(&b, 0); /* checksum, below */
-    builder_view(&b, ip_addr_view(&flow->src));
-    builder_view(&b, ip_addr_view(&flow->dst));
-    builder_u16(&b, 1000);
+    builder_fill(&b, 0, ip_header_len(IP_V4));
+    ip_header_write(&header, room);
+    builder_u16(&b, 1000); /* UDP without a checksum, holding the serial number */
     builder_u16(&b, 2000);
     builder_u16(&b, 12);
     builder_u16(&b, 0);
     builder_u32(&b, serial);
-    builder_patch_u16(&b, 10, ip_checksum(view_of(room, 20)));
     return builder_written(&b);
 }
 
 bool network_flow(struct view datagram, struct ip_pair *ret)
 {
-    struct cursor cur = cursor_of(datagram);
+    struct ip_header header;
 
-    if (cursor_u8(&cur) != 0x45 || datagram.len != 32)
+    if (ip_header_parse(datagram, &header) != ERR_OK || header.total_len != SIM_DATAGRAM)
         return false;
-    cursor_skip(&cur, 11);
-    ret->src = ip_addr_from(cursor_take(&cur, 4));
-    ret->dst = ip_addr_from(cursor_take(&cur, 4));
+    *ret = (struct ip_pair){.src = header.src, .dst = header.dst};
     return true;
 }
