@@ -41,9 +41,9 @@ void forge_open(struct pair *pair, unsigned receiver, const struct pair_datagram
         iv_for(sa, &ret->header, iv);
         assert_int_equal(cbc_decrypt(sa->suite.cipher, key_of(sa), iv, span_of(text, len)), ERR_OK);
     }
-    assert_int_equal(isakmp_payloads_parse(ret->header.next_payload, view_of(text, len), encrypted,
-                                           &payloads),
-                     ERR_OK);
+    assert_int_equal(
+        isakmp_payloads_parse(ret->header.next_payload, view_of(text, len), encrypted, &payloads),
+        ERR_OK);
     for (size_t i = 0; i < payloads.count; i++)
         forge_add(ret, payloads.list[i].type, payloads.list[i].body);
 }
@@ -79,11 +79,10 @@ static void fix_hash(const struct ike_sa *sa, const struct forge *forge, struct 
     size_t rest_at = hash_at + hash_len(sa->suite.hash);
     if (forge->count == 0 || forge->payloads[0].type != ISAKMP_P_HASH || forge->bad_hash)
         return;
-    assert_int_equal(v1_phase2_hash(sa, quick_find(sa, forge->header.msgid), forge->kind,
-                                    forge->header.msgid,
-                                    view_of(w->b.base + rest_at, w->b.len - rest_at),
-                                    w->b.base + hash_at),
-                     ERR_OK);
+    assert_int_equal(
+        v1_phase2_hash(sa, quick_find(sa, forge->header.msgid), forge->kind, forge->header.msgid,
+                       view_of(w->b.base + rest_at, w->b.len - rest_at), w->b.base + hash_at),
+        ERR_OK);
 }
 
 void forge_close(struct pair *pair, unsigned receiver, const struct forge *forge,
@@ -109,8 +108,8 @@ void forge_close(struct pair *pair, unsigned receiver, const struct forge *forge
     if (!message->encrypted || (header.flags & ISAKMP_FLAG_ENCRYPTED) == 0)
         return;
     iv_for(sa, &header, iv);
-    assert_int_equal(cbc_encrypt(sa->suite.cipher, key_of(sa), iv,
-                                 span_of(ret->octets + ISAKMP_HEADER_LEN,
-                                         ret->len - ISAKMP_HEADER_LEN)),
-                     ERR_OK);
+    assert_int_equal(
+        cbc_encrypt(sa->suite.cipher, key_of(sa), iv,
+                    span_of(ret->octets + ISAKMP_HEADER_LEN, ret->len - ISAKMP_HEADER_LEN)),
+        ERR_OK);
 }

@@ -72,8 +72,8 @@ struct pair *pair_new(const struct pair_options *options)
     pair->now.ms = 1000;
     for (unsigned i = 0; i < PAIR_SIDES; i++) {
         struct pair_side *side = &pair->sides[i];
-        const char *text = options->v6 ? (i ? "2001:db8:5::1" : "2001:db8:4::1")
-                                       : (i ? "192.1.1.5" : "192.1.1.4");
+        const char *text =
+            options->v6 ? (i ? "2001:db8:5::1" : "2001:db8:4::1") : (i ? "192.1.1.5" : "192.1.1.4");
         assert_true(ip_addr_parse(text, &side->addr.addr));
         side->addr.port = 500;
         side->key = i;
@@ -269,7 +269,8 @@ enum err pair_answer(struct pair *pair, unsigned s, const struct pair_question *
 static void ask(struct pair *pair, unsigned s, const struct ike_effect *fx)
 {
     struct pair_side *side = &pair->sides[s];
-    struct pair_question q = {.pending = true, .kind = fx->kind, .serial = fx->serial, .effect = *fx};
+    struct pair_question q = {
+        .pending = true, .kind = fx->kind, .serial = fx->serial, .effect = *fx};
     assert_true(fx->serial != 0);
     if (fx->kind == IKE_FX_NEED_SIGNATURE) {
         assert_in_range(fx->bytes.len, 16, HASH_MAX);
@@ -368,8 +369,7 @@ static void deliver(struct pair *pair, size_t i)
 {
     static struct pair_datagram d;
     d = pair->wire[i];
-    memmove(&pair->wire[i], &pair->wire[i + 1],
-            (pair->wire_count - i - 1) * sizeof(pair->wire[0]));
+    memmove(&pair->wire[i], &pair->wire[i + 1], (pair->wire_count - i - 1) * sizeof(pair->wire[0]));
     pair->wire_count--;
     (void)pair_inject(pair, !d.from, view_of(d.octets, d.len));
 }

@@ -58,8 +58,7 @@ static void check_sane(struct pair *pair, unsigned long n)
 {
     uint64_t counted = 0;
     for (unsigned i = 0; i < PAIR_SIDES; i++)
-        counted += pair_counter(pair, i, "out-of-memory") +
-                   pair_counter(pair, i, "crypto-failure");
+        counted += pair_counter(pair, i, "out-of-memory") + pair_counter(pair, i, "crypto-failure");
     if (counted == 0)
         assert_true(pair->sides[PAIR_A].up >= 2); /* growing a table may fail without harm */
     /* The second tunnel was asked for long after the fault and must be there, unless the fault

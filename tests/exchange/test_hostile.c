@@ -512,16 +512,18 @@ static void test_unprotected_notify(void **state)
             struct pair_datagram d;
             struct isakmp_writer w;
             struct isakmp_header header;
-            assert_int_equal(isakmp_header_parse(view_of(stop.caught.octets, stop.caught.len),
-                                                 &header),
-                             ERR_OK);
+            assert_int_equal(
+                isakmp_header_parse(view_of(stop.caught.octets, stop.caught.len), &header), ERR_OK);
             header.exchange = ISAKMP_INFORMATIONAL;
             header.flags = 0;
             header.msgid.value = 77;
             header.next_payload = 0;
             isakmp_writer_start(&w, span_of(d.octets, sizeof(d.octets)), &header);
             const struct isakmp_notify n = {.doi = 1, .protocol = 1, .type = V1_NO_PROPOSAL_CHOSEN};
-            const struct isakmp_delete del = {.doi = 1, .protocol = 1, .spi_len = 16, .count = 1,
+            const struct isakmp_delete del = {.doi = 1,
+                                              .protocol = 1,
+                                              .spi_len = 16,
+                                              .count = 1,
                                               .spis = view_of(stop.caught.octets, 16)};
             isakmp_writer_open(&w, ISAKMP_P_N);
             isakmp_notify_build(&w.b, &n);

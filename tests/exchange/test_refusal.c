@@ -213,8 +213,8 @@ static void test_unanswered_questions(void **state)
         enum ike_effect_kind kind;
         unsigned side;
     } cases[] = {
-        {IKE_FX_NEED_SIGNATURE, PAIR_A}, {IKE_FX_NEED_SPI, PAIR_A},
-        {IKE_FX_NEED_KEYS, PAIR_B},      {IKE_FX_NEED_SIGNATURE, PAIR_B},
+        {IKE_FX_NEED_SIGNATURE, PAIR_A},     {IKE_FX_NEED_SPI, PAIR_A},
+        {IKE_FX_NEED_KEYS, PAIR_B},          {IKE_FX_NEED_SIGNATURE, PAIR_B},
         {IKE_FX_NEED_AUTHORIZATION, PAIR_B}, {IKE_FX_NEED_SPI, PAIR_B},
     };
     (void)state;

@@ -28,10 +28,8 @@ static void test_first_tunnel(void **state)
     assert_true(pair->sides[PAIR_B].last_up.ticket == 1001);
     assert_int_equal(pair->sent[PAIR_A], 5);
     assert_int_equal(pair->sent[PAIR_B], 4);
-    assert_string_equal(pair->sides[PAIR_A].ladder,
-                        "5D> 5E1< 5E2> 5E3< 5E4> 5E5< 5G1> 5G2< 5G3> ");
-    assert_string_equal(pair->sides[PAIR_B].ladder,
-                        "5D< 5E1> 5E2< 5E3> 5E4< 5E5> 5G1< 5G2> 5G3< ");
+    assert_string_equal(pair->sides[PAIR_A].ladder, "5D> 5E1< 5E2> 5E3< 5E4> 5E5< 5G1> 5G2< 5G3> ");
+    assert_string_equal(pair->sides[PAIR_B].ladder, "5D< 5E1> 5E2< 5E3> 5E4< 5E5> 5G1< 5G2> 5G3< ");
     struct ip_pair flow = pair_flow(pair, PAIR_B, 0);
     assert_true(ip_pair_equal(&pair->sides[PAIR_B].last_up.flow, &flow));
     assert_int_equal(pair->sides[PAIR_A].authenticated, 1);
@@ -93,7 +91,8 @@ static void test_every_suite(void **state)
 static void test_accepted_suites(void **state)
 {
     static const struct ike_suite suites[] = {
-        {CBC_AES, HASH_SHA2_512, 192, 21}, {CBC_AES, HASH_SHA2_384, 128, 17},
+        {CBC_AES, HASH_SHA2_512, 192, 21},
+        {CBC_AES, HASH_SHA2_384, 128, 17},
         {CBC_AES, HASH_SHA2_256, 192, 18},
     };
     static const struct esp_suite children[] = {
@@ -176,7 +175,8 @@ static void test_many_at_once(void **state)
     pair_free(pair);
 }
 
-/* Both ends begin at the same moment, for the same flow, each under one ticket: both tunnels stay. */
+/* Both ends begin at the same moment, for the same flow, each under one ticket: both tunnels stay.
+ */
 static void test_simultaneous(void **state)
 {
     (void)state;
