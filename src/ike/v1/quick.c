@@ -249,6 +249,13 @@ static enum err read_client(struct view body, struct ip_addr *ret)
     return ERR_OK;
 }
 
+/* Some peers answer a subnet of one host with the single-address type (OE-131). */
+static bool same_client(struct view body, const struct ip_addr *addr)
+{
+    struct ip_addr said;
+    return read_client(body, &said) == ERR_OK && ip_addr_equal(&said, addr);
+}
+
 static void put_share(struct v1_step *step, struct v1_out *out)
 {
     const struct v1_quick *quick = step->quick;
@@ -323,8 +330,8 @@ enum err quick_i_reply(struct v1_step *step)
     enum err err = phase2_check(v1_body(step, ISAKMP_P_SA, 0), &offer, &ike->sa_in, &quick->choice);
     if (err != ERR_OK)
         return v1_refuse(step, err, V1_NO_NOTIFY, "the choice is not among our offers");
-    if (!view_equal(v1_body(step, ISAKMP_P_ID, 0), blob_view(&quick->id_i)) ||
-        !view_equal(v1_body(step, ISAKMP_P_ID, 1), blob_view(&quick->id_r)))
+    if (!same_client(v1_body(step, ISAKMP_P_ID, 0), &quick->flow.src) ||
+        !same_client(v1_body(step, ISAKMP_P_ID, 1), &quick->flow.dst))
         return v1_refuse(step, ERR_POLICY, V1_NO_NOTIFY, "the peer changed the tunnel's ends");
     quick->spi_out = quick->choice.peer_spi;
     if (ike_child_find(ike, &step->sa->remote.addr, quick->spi_out) != NULL)
