@@ -4,7 +4,7 @@ import statistics
 
 KINDS = {
     "stranger": "tunnel to a gateway of its own",
-    "known": "further tunnel, same gateways",
+    "known": "further tunnel, known gateway",
     "clear": "clear flow (no delegation)",
 }
 

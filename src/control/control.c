@@ -76,6 +76,7 @@ static void oe_asks_discover(struct control *c, mono_t now, const struct oe_effe
         .flow = fx->flow,
         .address = fx->address,
         .id = fx->peer_id,
+        .purpose = fx->purpose,
     };
     /* A refusal still yields the effect that answers the ticket (discover.h). */
     if (discover_input(c->discover, now, &ask) != ERR_OK)

@@ -380,6 +380,18 @@ static bool phase2_read(const struct isakmp_transform *transform, bool legacy,
 
 /* Choosing and checking */
 
+static bool same_ike_suite(const struct ike_suite *a, const struct ike_suite *b)
+{
+    return a->cipher == b->cipher && a->hash == b->hash && a->key_bits == b->key_bits &&
+           a->group == b->group;
+}
+
+static bool same_esp_suite(const struct esp_suite *a, const struct esp_suite *b)
+{
+    return a->cipher == b->cipher && a->auth == b->auth && a->key_bits == b->key_bits &&
+           a->esn == b->esn;
+}
+
 static enum err sa_parse(struct view body, struct isakmp_sa *work)
 {
     enum err err = isakmp_sa_parse(body, work);
@@ -416,10 +428,14 @@ enum err phase1_choose(struct view offer, bool legacy, struct isakmp_sa *work,
     if (proposal->protocol != PROTOCOL_ISAKMP)
         return ERR_NO_PROPOSAL;
     for (size_t i = 0; i < proposal->transform_count; i++) {
-        if (!phase1_read(&proposal->transforms[i], legacy, ret))
+        struct phase1_choice choice;
+        if (!phase1_read(&proposal->transforms[i], legacy, &choice))
             continue;
         reply_build(reply, work_reply, proposal, &proposal->transforms[i], view_of(NULL, 0));
-        return reply->bad ? ERR_ROOM : ERR_OK;
+        if (reply->bad)
+            return ERR_ROOM;
+        *ret = choice;
+        return ERR_OK;
     }
     return ERR_NO_PROPOSAL;
 }
@@ -438,7 +454,7 @@ enum err phase1_check(struct view answer, const struct phase1_offer *offer, stru
     if (choice.seconds != offer->seconds || choice.kilobytes != 0)
         return ERR_NO_PROPOSAL;
     for (size_t i = 0; i < offer->count; i++) {
-        if (memcmp(&choice.suite, &offer->suites[i], sizeof(choice.suite)) == 0) {
+        if (same_ike_suite(&choice.suite, &offer->suites[i])) {
             *ret = choice;
             return ERR_OK;
         }
@@ -510,7 +526,7 @@ enum err phase2_check(struct view answer, const struct phase2_offer *offer, stru
         return ERR_NO_PROPOSAL;
     choice.peer_spi = spi;
     for (size_t i = 0; i < offer->count; i++) {
-        if (memcmp(&choice.suite, &offer->suites[i], sizeof(choice.suite)) == 0) {
+        if (same_esp_suite(&choice.suite, &offer->suites[i])) {
             *ret = choice;
             return ERR_OK;
         }

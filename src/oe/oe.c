@@ -347,8 +347,7 @@ static enum err input_peer_authenticated(struct oe *oe, mono_t now, const struct
     return ERR_OK;
 }
 
-static enum err give_proposal(struct oe *oe, struct oe_instance *inst,
-                              const struct oe_event *event)
+static enum err give_proposal(struct oe *oe, struct oe_instance *inst, const struct oe_event *event)
 {
     if (event->key != NULL) {
         inst->peer_key = malloc(sizeof(*inst->peer_key));
@@ -460,9 +459,8 @@ enum err oe_input(struct oe *oe, mono_t now, const struct oe_event *event)
 static void keying_overdue(struct oe *oe, mono_t now, struct oe_instance *inst)
 {
     struct oe_step step = {.oe = oe, .inst = inst, .now = now};
-    struct oe_event silence = {.kind = OE_EV_CHILD_FAILED,
-                               .failure = IKE_FAILURE_SILENT,
-                               .text = "keying took too long"};
+    struct oe_event silence = {
+        .kind = OE_EV_CHILD_FAILED, .failure = IKE_FAILURE_SILENT, .text = "keying took too long"};
     effect_cancel(&step);
     oe_dispatch(oe, now, inst, &silence);
 }

@@ -42,8 +42,7 @@ bool oe_instance_info(const struct oe *oe, size_t i, struct oe_instance_info *re
     return true;
 }
 
-bool oe_instance_find(const struct oe *oe, const struct ip_pair *flow,
-                      struct oe_instance_info *ret)
+bool oe_instance_find(const struct oe *oe, const struct ip_pair *flow, struct oe_instance_info *ret)
 {
     const struct oe_instance *inst = instance_by_flow(oe, flow);
     if (inst == NULL)

@@ -35,6 +35,10 @@ static void emit(void *ctx, const struct event_record *record)
 {
     struct pair_side *side = ctx;
     side->records++;
+    if (getenv("PAIR_TRACE") != NULL)
+        print_message("%8lld %04x %-3s %s | %s\n", (long long)record->at.ms,
+                      (unsigned)(side->addr.addr.octets[3]), record->label, record->title,
+                      record->detail);
     if (record->label[0] == '\0')
         return;
     bool sent = record->from.party == EVENT_PARTY_SELF;
@@ -180,7 +184,9 @@ size_t pair_check_keys(const struct pair *pair)
                 sad_find((struct pair_side *)(uintptr_t)&pair->sides[!s], out->spi, true);
             assert_non_null(found);
             const struct sa_params *in = &found->params;
-            assert_memory_equal(&in->suite, &out->suite, sizeof(in->suite));
+            assert_int_equal(in->suite.cipher, out->suite.cipher);
+            assert_int_equal(in->suite.auth, out->suite.auth);
+            assert_int_equal(in->suite.esn, out->suite.esn);
             assert_int_equal(in->cipher_key_len, esp_suite_cipher_key_len(&in->suite));
             assert_int_equal(in->auth_key_len, esp_suite_auth_key_len(&in->suite));
             assert_int_equal(in->cipher_key_len, out->cipher_key_len);

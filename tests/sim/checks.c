@@ -100,11 +100,9 @@ void check_deadlines(struct world *w)
             continue;
         const struct oe *oe = control_oe(gateway->control);
         for (size_t i = 0; oe_instance_info(oe, i, &info); i++) {
-            bool lasting = info.state == OE_ST_CLEAR || info.state == OE_ST_DENY ||
-                           info.state == OE_ST_KEYED;
-            if (info.flow.src.family == IP_NONE)
-                continue; /* a peer, which may stay authenticated without asking for a tunnel */
-            if (!lasting && mono_since(now, info.since) > UNDECIDED_MS)
+            bool undecided = info.state == OE_ST_POTENTIAL || info.state == OE_ST_PENDING ||
+                             info.state == OE_ST_EXPIRING;
+            if (undecided && mono_since(now, info.since) > UNDECIDED_MS)
                 world_fail(w, "gw%zu: %s is in %s for %lld ms", g,
                            ip_pair_format(&info.flow, text), oe_state_name(info.state),
                            (long long)mono_since(now, info.since));

@@ -391,7 +391,7 @@ static enum err receive_offer(struct ike *ike, const struct ike_event *event,
         return ERR_REPLAY;
     }
     memcpy(sa.cookies, header->cookie_i, ISAKMP_COOKIE_LEN);
-    LIST_INIT(&sa.quicks);
+    sa.number = ike_serial(ike);
     struct v1_step step = step_on(ike, &sa.main);
     step.header = header;
     step.fresh = true;
