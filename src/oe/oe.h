@@ -164,7 +164,7 @@ struct oe_instance_info {
     struct esp_suite suite;
     spi_t spi_in, spi_out;
     mono_t since, next_check;
-    char reason[160];        /* why it is in this state, one line */
+    char reason[LIMIT_REASON];        /* why it is in this state, one line */
 };
 /* Walks the instances; `i` from 0 up, in order of creation. False: no more. */
 bool oe_instance_info(const struct oe *oe, size_t i, struct oe_instance_info *ret);

@@ -82,8 +82,8 @@ static int update(struct plane *plane, const struct pfkey_message *request,
     return 0;
 }
 
-static int delete(struct plane *plane, const struct pfkey_message *request,
-                  struct pfkey_message *ret)
+static int delete (struct plane *plane, const struct pfkey_message *request,
+                   struct pfkey_message *ret)
 {
     struct sad_entry *sa = sad_find(&plane->sad, &request->sa);
     if (sa == NULL)
@@ -130,10 +130,8 @@ static int flush(struct plane *plane, const struct pfkey_message *request,
 /* An answer to the same request, before the last one. */
 static struct pfkey_message one_of_many(const struct pfkey_message *request)
 {
-    return (struct pfkey_message){.type = request->type,
-                                  .satype = request->satype,
-                                  .seq = request->seq,
-                                  .pid = request->pid};
+    return (struct pfkey_message){
+        .type = request->type, .satype = request->satype, .seq = request->seq, .pid = request->pid};
 }
 
 /* The latest first, so that of several SAs of a ticket the one in use is seen first. */

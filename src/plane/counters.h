@@ -1,6 +1,7 @@
 /*
  * Every drop and every event of the plane has a name here and nowhere else. What is counted under
- * drop_ went no further; each datagram handed in ends in exactly one out_, in_ or drop_, or is held.
+ * drop_ went no further. A datagram handed in ends in one of out_clear, out_encrypted, in_ and
+ * drop_, unless it is held, or cut into fragments of which each does.
  */
 #ifndef CYGNET_PLANE_COUNTERS_H
 #define CYGNET_PLANE_COUNTERS_H

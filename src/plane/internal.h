@@ -1,7 +1,7 @@
 /*
  * The plane's inside: its tables, and how its parts call each other. A datagram's way is
- * outbound.c -> state.c -> outbound.c (encrypt); keyd's is control.c -> state.c; time's is plane.c ->
- * lifetime.c and state.c. What the plane tells keyd is built in notify.c and nowhere else.
+ * outbound.c -> state.c -> outbound.c (encrypt); keyd's is control.c -> state.c; time's is plane.c
+ * -> lifetime.c and state.c. What the plane tells keyd is built in notify.c and nowhere else.
  */
 #ifndef CYGNET_PLANE_INTERNAL_H
 #define CYGNET_PLANE_INTERNAL_H
@@ -79,8 +79,8 @@ void notify_describe_policy(const struct plane *plane, const struct spd_entry *e
                             struct pfkey_message *ret);
 
 /* outbound.c */
-/* Into the burst of the SA that the entry names; cut or refused before if it doesn't fit. Bursts that
- * are sent meanwhile may end SAs, and so send entries, this one too, back to hold. */
+/* Into the burst of the SA that the entry names; cut or refused before if it doesn't fit. Bursts
+ * that are sent meanwhile may end SAs, and so send entries, this one too, back to hold. */
 void outbound_encrypt(struct plane *plane, struct spd_entry *entry, struct packet *packet);
 /* Encrypts and sends what was collected, with the same effect on SAs and entries. */
 void outbound_flush(struct plane *plane);

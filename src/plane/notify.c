@@ -1,6 +1,6 @@
 /*
- * What the plane tells keyd: acquires, expiries, hints of unknown SPIs, and the first datagrams of a
- * flow for the trace. Answers to requests are described here too, so that they agree.
+ * What the plane tells keyd: acquires, expiries, hints of unknown SPIs, and the first datagrams of
+ * a flow for the trace. Answers to requests are described here too, so that they agree.
  */
 #include "plane/internal.h"
 

@@ -1,6 +1,6 @@
 /*
- * The way out: a datagram finds its SPD entry, the state machine says what becomes of it, and what is
- * to be encrypted is collected by SA, cut to the path's MTU, encrypted and sent burst by burst.
+ * The way out: a datagram finds its SPD entry, the state machine says what becomes of it, and what
+ * is to be encrypted is collected by SA, cut to the path's MTU, encrypted and sent burst by burst.
  */
 #include "plane/internal.h"
 #include "wire/ip.h"
@@ -90,7 +90,8 @@ static void tell_first_two(struct plane *plane, const struct sad_entry *sa,
     if (before == 0 && now >= 1)
         notify_trace(plane, PFKEY_TRACE_FIRST_OUT, &first->flow[0], sa->params.ticket, sa);
     if (before <= 1 && now >= 2)
-        notify_trace(plane, PFKEY_TRACE_SECOND_OUT, &first->flow[1 - before], sa->params.ticket, sa);
+        notify_trace(plane, PFKEY_TRACE_SECOND_OUT, &first->flow[1 - before], sa->params.ticket,
+                     sa);
 }
 
 /* What a hard limit left over goes back to its SPD entry, which is in hold again by now. */
@@ -153,7 +154,8 @@ static bool burst_add(struct plane *plane, const struct spd_entry *entry, struct
     return true;
 }
 
-/* IPv4 without DF: cut before encryption, so that no outer fragments travel (RFC 4301 section 7). */
+/* IPv4 without DF: cut before encryption, so that no outer fragments travel (RFC 4301 section 7).
+ */
 static void encrypt_fragments(struct plane *plane, struct spd_entry *entry,
                               const struct packet *packet, uint32_t mtu)
 {

@@ -1,7 +1,7 @@
 /*
  * What is known of the way to other gateways that carries less than our own link (RFC 4301 section
  * 8.2). A message that lowers it may be forged, so it never goes below what every link of its
- * family must carry, and after ten minutes it is tried again. The table is bounded; the oldest goes.
+ * family must carry, and after ten minutes it is tried anew. The table is bounded: the oldest goes.
  */
 #ifndef CYGNET_PLANE_PATH_MTU_H
 #define CYGNET_PLANE_PATH_MTU_H

@@ -41,8 +41,7 @@ struct sad_entry *sad_find_inbound(const struct sad *sad, uint32_t spi)
     return owner(map_find(&sad->inbound, &spi));
 }
 
-struct sad_entry *sad_find_outbound(const struct sad *sad, uint32_t spi,
-                                    const struct ip_addr *peer)
+struct sad_entry *sad_find_outbound(const struct sad *sad, uint32_t spi, const struct ip_addr *peer)
 {
     struct sad_key key = {.spi = spi, .peer = *peer};
     return owner(map_find(&sad->outbound, &key));
@@ -148,7 +147,8 @@ static bool is_free(const struct sad *sad, uint32_t spi)
     return spi >= SAD_SPI_LEAST && sad_find_inbound(sad, spi) == NULL;
 }
 
-/* Random draws, then, from a random place on, every SPI of a range so small or full that they failed. */
+/* Random draws, then, from a random place on, every SPI of a range so small or full that they
+ * failed. */
 static bool draw_spi(const struct sad *sad, uint32_t least, uint32_t most, uint32_t *ret)
 {
     uint64_t width = (uint64_t)most - least + 1;

@@ -55,8 +55,8 @@ void sad_fini(struct sad *sad); /* frees what is left */
  * SPIs only; ERR_LIMIT: the table is full, or no free SPI was found; ERR_MEMORY. */
 MUST_USE enum err sad_reserve(struct sad *sad, mono_t now, const struct sa_params *params,
                               uint32_t spi_min, uint32_t spi_max, struct sad_entry **ret);
-/* A mature SA. ERR_VALUE: SPI, addresses, selectors or keys are not those of an SA; ERR_REPEATED: it
- * is there already; ERR_LIMIT, ERR_MEMORY, and those of esp_sa_new(). */
+/* A mature SA. ERR_VALUE: SPI, addresses, selectors or keys are not those of an SA; ERR_REPEATED:
+ * it is there already; ERR_LIMIT, ERR_MEMORY, and those of esp_sa_new(). */
 MUST_USE enum err sad_add(struct sad *sad, mono_t now, const struct sa_params *params,
                           struct sad_entry **ret);
 /* Gives a larval SA its keys. ERR_STATE: it has them; otherwise as sad_add(). */

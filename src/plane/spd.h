@@ -1,7 +1,7 @@
 /*
  * The SPD (RFC 4301 section 4.4.1): one entry for each pair of source and destination address in
  * use, as datagrams travel out. A bounded table in order of last use. It keeps entries; what state
- * an entry is in and what that means is the business of state.h, which alone adds to the life of one.
+ * an entry is in, and what that means, is the business of state.h.
  */
 #ifndef CYGNET_PLANE_SPD_H
 #define CYGNET_PLANE_SPD_H

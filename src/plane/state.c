@@ -173,54 +173,61 @@ struct transition {
  * Section 3.1. Pass, deny and encrypt are entered by command of keyd only (OE-024, OE-026, OE-029),
  * but for a hold that nobody answers; a command may create an entry in any state (OE-032).
  */
+/* clang-format off */
 static const struct transition table[SPD_STATE_COUNT][SPD_EVENT_COUNT] = {
+    /* 3.1.1 nonexistent: the entry is made for a first datagram, or by keyd (OE-017, OE-032) */
     [SPD_NONEXISTENT] = {
-        [SPD_EV_DATAGRAM] = {open_hold, SPD_HOLD, "keep as first, send acquire"},
-        [SPD_EV_SET_HOLD] = {told_to_hold, SPD_HOLD, "wait"},
-        [SPD_EV_SET_PASS] = {release, SPD_PASS, "release first and last in the clear"},
-        [SPD_EV_SET_DENY] = {discard, SPD_DENY, "discard first and last"},
-        [SPD_EV_SET_ENCRYPT] = {release, SPD_ENCRYPT, "release first and last through the SA"},
-        [SPD_EV_REMOVE] = {discard, SPD_NONEXISTENT, "forget"},
+        [SPD_EV_DATAGRAM]     = {open_hold,    SPD_HOLD,        "keep as first, send acquire"},
+        [SPD_EV_SET_HOLD]     = {told_to_hold, SPD_HOLD,        "wait"},
+        [SPD_EV_SET_PASS]     = {release,      SPD_PASS,        "begin to forward"},
+        [SPD_EV_SET_DENY]     = {discard,      SPD_DENY,        "begin to discard"},
+        [SPD_EV_SET_ENCRYPT]  = {release,      SPD_ENCRYPT,     "begin to encrypt"},
+        [SPD_EV_REMOVE]       = {discard,      SPD_NONEXISTENT, "forget"},
     },
+    /* 3.1.2 hold: nothing is forwarded (OE-020) */
     [SPD_HOLD] = {
-        [SPD_EV_DATAGRAM] = {keep, SPD_HOLD, "keep as last"},
-        [SPD_EV_SET_HOLD] = {told_to_hold, SPD_HOLD, "wait"},
-        [SPD_EV_SET_PASS] = {release, SPD_PASS, "release first and last in the clear"},
-        [SPD_EV_SET_DENY] = {discard, SPD_DENY, "discard first and last"},
-        [SPD_EV_SET_ENCRYPT] = {release, SPD_ENCRYPT, "release first and last through the SA"},
-        [SPD_EV_REMOVE] = {discard, SPD_NONEXISTENT, "discard first and last, forget"},
-        [SPD_EV_ASK_AGAIN] = {ask, SPD_HOLD, "repeat acquire"},
-        [SPD_EV_GIVE_UP_PASS] = {give_up_pass, SPD_PASS, "no answer: release in the clear"},
-        [SPD_EV_GIVE_UP_DENY] = {give_up_deny, SPD_DENY, "no answer: discard"},
+        [SPD_EV_DATAGRAM]     = {keep,         SPD_HOLD,        "keep as last"},
+        [SPD_EV_SET_HOLD]     = {told_to_hold, SPD_HOLD,        "wait: keyd knows of it"},
+        [SPD_EV_SET_PASS]     = {release,      SPD_PASS,        "forward first and last"},
+        [SPD_EV_SET_DENY]     = {discard,      SPD_DENY,        "discard first and last"},
+        [SPD_EV_SET_ENCRYPT]  = {release,      SPD_ENCRYPT,     "encrypt first and last"},
+        [SPD_EV_REMOVE]       = {discard,      SPD_NONEXISTENT, "discard first and last, forget"},
+        [SPD_EV_ASK_AGAIN]    = {ask,          SPD_HOLD,        "repeat acquire"},
+        [SPD_EV_GIVE_UP_PASS] = {give_up_pass, SPD_PASS,        "no answer: forward both"},
+        [SPD_EV_GIVE_UP_DENY] = {give_up_deny, SPD_DENY,        "no answer: discard both"},
     },
+    /* 3.1.3 pass-through */
     [SPD_PASS] = {
-        [SPD_EV_DATAGRAM] = {forward, SPD_PASS, "forward in the clear"},
-        [SPD_EV_SET_HOLD] = {told_to_hold, SPD_HOLD, "wait"},
-        [SPD_EV_SET_PASS] = {release, SPD_PASS, "go on"},
-        [SPD_EV_SET_DENY] = {discard, SPD_DENY, "begin to discard"},
-        [SPD_EV_SET_ENCRYPT] = {release, SPD_ENCRYPT, "begin to encrypt"},
-        [SPD_EV_REMOVE] = {discard, SPD_NONEXISTENT, "forget"},
-        [SPD_EV_FORGET] = {discard, SPD_NONEXISTENT, "forget, so that the next datagram asks"},
+        [SPD_EV_DATAGRAM]     = {forward,      SPD_PASS,        "forward in the clear"},
+        [SPD_EV_SET_HOLD]     = {told_to_hold, SPD_HOLD,        "wait"},
+        [SPD_EV_SET_PASS]     = {release,      SPD_PASS,        "go on"},
+        [SPD_EV_SET_DENY]     = {discard,      SPD_DENY,        "begin to discard"},
+        [SPD_EV_SET_ENCRYPT]  = {release,      SPD_ENCRYPT,     "begin to encrypt"},
+        [SPD_EV_REMOVE]       = {discard,      SPD_NONEXISTENT, "forget"},
+        [SPD_EV_FORGET]       = {discard,      SPD_NONEXISTENT, "forget: the next datagram asks"},
     },
+    /* 3.1.4 deny */
     [SPD_DENY] = {
-        [SPD_EV_DATAGRAM] = {refuse, SPD_DENY, "discard"},
-        [SPD_EV_SET_HOLD] = {told_to_hold, SPD_HOLD, "wait"},
-        [SPD_EV_SET_PASS] = {release, SPD_PASS, "begin to forward"},
-        [SPD_EV_SET_DENY] = {discard, SPD_DENY, "go on"},
-        [SPD_EV_SET_ENCRYPT] = {release, SPD_ENCRYPT, "begin to encrypt"},
-        [SPD_EV_REMOVE] = {discard, SPD_NONEXISTENT, "forget"},
-        [SPD_EV_FORGET] = {discard, SPD_NONEXISTENT, "forget, so that the next datagram asks"},
+        [SPD_EV_DATAGRAM]     = {refuse,       SPD_DENY,        "discard"},
+        [SPD_EV_SET_HOLD]     = {told_to_hold, SPD_HOLD,        "wait"},
+        [SPD_EV_SET_PASS]     = {release,      SPD_PASS,        "begin to forward"},
+        [SPD_EV_SET_DENY]     = {discard,      SPD_DENY,        "go on"},
+        [SPD_EV_SET_ENCRYPT]  = {release,      SPD_ENCRYPT,     "begin to encrypt"},
+        [SPD_EV_REMOVE]       = {discard,      SPD_NONEXISTENT, "forget"},
+        [SPD_EV_FORGET]       = {discard,      SPD_NONEXISTENT, "forget: the next datagram asks"},
     },
+    /* 3.1.5 encrypt */
     [SPD_ENCRYPT] = {
-        [SPD_EV_DATAGRAM] = {encrypt, SPD_ENCRYPT, "encrypt with the SA it names"},
-        [SPD_EV_SET_HOLD] = {told_to_hold, SPD_HOLD, "wait"},
-        [SPD_EV_SET_PASS] = {release, SPD_PASS, "begin to forward in the clear"},
-        [SPD_EV_SET_DENY] = {discard, SPD_DENY, "begin to discard"},
-        [SPD_EV_SET_ENCRYPT] = {release, SPD_ENCRYPT, "go on with the SA now named"},
-        [SPD_EV_REMOVE] = {discard, SPD_NONEXISTENT, "forget"},
-        [SPD_EV_SA_GONE] = {back_to_hold, SPD_HOLD, "wait for the next datagram to ask"},
+        [SPD_EV_DATAGRAM]     = {encrypt,      SPD_ENCRYPT,     "encrypt with the SA it names"},
+        [SPD_EV_SET_HOLD]     = {told_to_hold, SPD_HOLD,        "wait"},
+        [SPD_EV_SET_PASS]     = {release,      SPD_PASS,        "begin to forward in the clear"},
+        [SPD_EV_SET_DENY]     = {discard,      SPD_DENY,        "begin to discard"},
+        [SPD_EV_SET_ENCRYPT]  = {release,      SPD_ENCRYPT,     "go on with the SA now named"},
+        [SPD_EV_REMOVE]       = {discard,      SPD_NONEXISTENT, "forget"},
+        [SPD_EV_SA_GONE]      = {back_to_hold, SPD_HOLD,        "wait: the next datagram asks"},
     },
 };
+/* clang-format on */
 
 static void name_sa(struct spd_entry *entry, struct sad_entry *sa)
 {
@@ -315,8 +322,11 @@ enum pfkey_verdict spd_verdict(enum spd_state state)
 const char *spd_state_name(enum spd_state state)
 {
     static const char *const names[SPD_STATE_COUNT] = {
-        [SPD_NONEXISTENT] = "nonexistent", [SPD_HOLD] = "hold",       [SPD_PASS] = "pass",
-        [SPD_DENY] = "deny",               [SPD_ENCRYPT] = "encrypt",
+        [SPD_NONEXISTENT] = "nonexistent",
+        [SPD_HOLD] = "hold",
+        [SPD_PASS] = "pass",
+        [SPD_DENY] = "deny",
+        [SPD_ENCRYPT] = "encrypt",
     };
     return names[state];
 }
@@ -324,11 +334,16 @@ const char *spd_state_name(enum spd_state state)
 const char *spd_event_name(enum spd_event event)
 {
     static const char *const names[SPD_EVENT_COUNT] = {
-        [SPD_EV_DATAGRAM] = "datagram",         [SPD_EV_SET_HOLD] = "set hold",
-        [SPD_EV_SET_PASS] = "set pass",         [SPD_EV_SET_DENY] = "set deny",
-        [SPD_EV_SET_ENCRYPT] = "set encrypt",   [SPD_EV_REMOVE] = "remove",
-        [SPD_EV_SA_GONE] = "SA gone",           [SPD_EV_ASK_AGAIN] = "ask again",
-        [SPD_EV_GIVE_UP_PASS] = "give up, pass", [SPD_EV_GIVE_UP_DENY] = "give up, deny",
+        [SPD_EV_DATAGRAM] = "datagram",
+        [SPD_EV_SET_HOLD] = "set hold",
+        [SPD_EV_SET_PASS] = "set pass",
+        [SPD_EV_SET_DENY] = "set deny",
+        [SPD_EV_SET_ENCRYPT] = "set encrypt",
+        [SPD_EV_REMOVE] = "remove",
+        [SPD_EV_SA_GONE] = "SA gone",
+        [SPD_EV_ASK_AGAIN] = "ask again",
+        [SPD_EV_GIVE_UP_PASS] = "give up, pass",
+        [SPD_EV_GIVE_UP_DENY] = "give up, deny",
         [SPD_EV_FORGET] = "forget",
     };
     return names[event];

@@ -45,7 +45,7 @@ struct spd_entry *spd_create(struct plane *plane, const struct spd_key *key);
 enum pfkey_verdict spd_verdict(enum spd_state state);
 const char *spd_state_name(enum spd_state state);
 const char *spd_event_name(enum spd_event event);
-/* The table as data, for tests and documents: the state after it, or SPD_STATE_COUNT without a row. */
+/* The table as data: the state after the event, or SPD_STATE_COUNT without a row. */
 enum spd_state spd_next_state(enum spd_state state, enum spd_event event);
 /* "keep as last": what the row does; NULL without a row. */
 const char *spd_row_story(enum spd_state state, enum spd_event event);

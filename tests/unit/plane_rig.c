@@ -27,8 +27,9 @@ static void on_out(void *ctx, enum plane_out kind, struct packet *packet)
     assert(rig->out_count < RIG_OUTS);
     struct rig_out *out = &rig->outs[rig->out_count++];
     *out = (struct rig_out){.kind = kind, .outer = packet->outer, .len = packet->len};
-    out->octets = malloc(packet->len);
-    assert(out->octets != NULL);
+    assert(rig->arena_used + packet->len <= RIG_ARENA);
+    out->octets = rig->arena + rig->arena_used;
+    rig->arena_used += packet->len;
     memcpy(out->octets, packet_data(packet), packet->len);
 }
 
@@ -79,16 +80,13 @@ struct rig *rig_new(const struct plane_config *config)
 
 void rig_clear(struct rig *rig)
 {
-    for (size_t i = 0; i < rig->out_count; i++)
-        free(rig->outs[i].octets);
-    rig->out_count = rig->told_count = 0;
+    rig->out_count = rig->told_count = rig->arena_used = 0;
     rig->verdict = -1;
     rig->verdict_count = 0;
 }
 
 void rig_free(struct rig *rig)
 {
-    rig_clear(rig);
     plane_free(rig->plane);
     free(rig);
 }
@@ -177,8 +175,8 @@ void rig_send_burst(struct rig *rig, const struct ip_pair *flow, uint8_t mark, s
     for (size_t i = 0; i < count; i++) {
         struct rig_datagram d = {.flow = *flow, .len = LEN, .mark = (uint8_t)(mark + i)};
         write_datagram(&d, rooms[i] + LIMIT_HEADROOM);
-        packets[i] = (struct packet){
-            .base = rooms[i], .room = ROOM, .at = LIMIT_HEADROOM, .len = LEN};
+        packets[i] =
+            (struct packet){.base = rooms[i], .room = ROOM, .at = LIMIT_HEADROOM, .len = LEN};
         burst[i] = &packets[i];
     }
     plane_outbound(rig->plane, rig->now, burst, count);

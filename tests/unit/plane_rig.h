@@ -1,19 +1,19 @@
 /*
- * A plane on a bench: what it sends, tells keyd and tells the classifier is kept for the test to look
- * at; time stands still unless the test moves it. The rig owns the plane.
+ * A plane on a bench: what it sends, tells keyd and tells the classifier is kept for the test to
+ * look at; time stands still unless the test moves it. The rig owns the plane.
  */
 #ifndef CYGNET_TESTS_PLANE_RIG_H
 #define CYGNET_TESTS_PLANE_RIG_H
 
 #include "plane/plane.h"
 
-enum { RIG_OUTS = 512, RIG_TOLD = 512, RIG_PID = 77 };
+enum { RIG_OUTS = 512, RIG_TOLD = 512, RIG_PID = 77, RIG_ARENA = 1 << 20 };
 
 struct rig_out {
     enum plane_out kind;
     struct packet_outer outer;
     uint32_t len;
-    uint8_t *octets; /* a copy */
+    uint8_t *octets; /* a copy, in the rig's arena: the rig allocates nothing, plane does */
 };
 
 struct rig {
@@ -22,6 +22,8 @@ struct rig {
     uint64_t random;
     uint32_t last_seq;
     size_t out_count, told_count;
+    uint8_t arena[RIG_ARENA];
+    size_t arena_used;
     struct rig_out outs[RIG_OUTS];
     struct pfkey_message told[RIG_TOLD];
     struct ip_pair verdict_flow; /* the last one told to the classifier */

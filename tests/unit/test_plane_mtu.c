@@ -1,6 +1,6 @@
 /*
- * Datagrams larger than a tunnel carries: cut, or answered with an ICMP error; and what is learnt of
- * paths.
+ * Datagrams larger than a tunnel carries: cut, or answered with an ICMP error; and what is learnt
+ * of paths.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -220,12 +220,9 @@ static void the_table_of_paths_is_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_boundary_is_exact),
-        cmocka_unit_test(the_source_is_told_what_fits),
-        cmocka_unit_test(ipv4_without_df_is_cut),
-        cmocka_unit_test(a_path_is_learnt_and_forgotten),
-        cmocka_unit_test(ipv6_inside_keeps_1280),
-        cmocka_unit_test(the_table_of_paths_is_bounded),
+        cmocka_unit_test(the_boundary_is_exact),  cmocka_unit_test(the_source_is_told_what_fits),
+        cmocka_unit_test(ipv4_without_df_is_cut), cmocka_unit_test(a_path_is_learnt_and_forgotten),
+        cmocka_unit_test(ipv6_inside_keeps_1280), cmocka_unit_test(the_table_of_paths_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

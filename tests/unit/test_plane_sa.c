@@ -82,8 +82,8 @@ static void datagrams_cross_every_kind_of_tunnel(void **state)
     static const char *const inner[][2] = {{"192.1.0.65", "192.2.0.66"}, {"fd01::65", "fd02::66"}};
     static const char *const outer[][2] = {{"192.1.1.4", "192.1.1.5"}, {"fd00::4", "fd00::5"}};
     for (unsigned i = 0; i < 8; i++) {
-        struct tunnel t = tunnel_without_sas(inner[i & 1][0], inner[i & 1][1],
-                                             outer[i >> 1 & 1][0], outer[i >> 1 & 1][1]);
+        struct tunnel t = tunnel_without_sas(inner[i & 1][0], inner[i & 1][1], outer[i >> 1 & 1][0],
+                                             outer[i >> 1 & 1][1]);
         t.sa.udp_src = t.sa.udp_dst = i & 4 ? 4500 : 0;
         tunnel_open(&t);
         for (uint8_t mark = 1; mark <= 3; mark++) {
@@ -556,8 +556,7 @@ static void dumps_tell_everything_but_keys(void **state)
     for (size_t i = 0; i < 2; i++) {
         const struct pfkey_message *entry = &t.a->told[i];
         bool encrypts = ip_pair_equal(&entry->flow, &t.flow);
-        assert_int_equal(entry->verdict,
-                         encrypts ? PFKEY_VERDICT_ENCRYPT : PFKEY_VERDICT_PASS);
+        assert_int_equal(entry->verdict, encrypts ? PFKEY_VERDICT_ENCRYPT : PFKEY_VERDICT_PASS);
         assert_int_equal(entry->ticket, encrypts ? 5 : 8);
         assert_true(encrypts == ((entry->has & PFKEY_HAS_SA) != 0));
         if (encrypts) {

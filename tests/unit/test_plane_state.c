@@ -224,8 +224,7 @@ static void keyd_can_create_an_entry_in_any_state(void **state)
         struct sa_params sa = install_out(rig, 0x1000);
         bool encrypts = verdicts[i] == PFKEY_VERDICT_ENCRYPT;
         rig_clear(rig);
-        assert_int_equal(
-            rig_policy(rig, &flow, verdicts[i], encrypts ? &sa : NULL, 9).error, 0);
+        assert_int_equal(rig_policy(rig, &flow, verdicts[i], encrypts ? &sa : NULL, 9).error, 0);
         assert_int_equal(rig->verdict, verdicts[i]);
         rig_send_mark(rig, &flow, 1);
         assert_int_equal(rig_told(rig, PFKEY_ACQUIRE), 0);
