@@ -57,8 +57,8 @@ static bool measure(enum pair_kind kind, uint32_t count)
         return false;
     printf("%s\t%lu", pair_kind_name(kind), (unsigned long)count);
     for (int i = 0; i < 2; i++)
-        printf("\t%.0f\t%.0f", (double)(full[i].keyd - empty[i].keyd) / count,
-               (double)(full[i].plane - empty[i].plane) / count);
+        printf("\t%lld\t%lld", (long long)(full[i].keyd - empty[i].keyd) / count,
+               (long long)(full[i].plane - empty[i].plane) / count);
     putchar('\n');
     fflush(stdout);
     return true;

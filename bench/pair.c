@@ -5,14 +5,15 @@
 #include <stdio.h>
 #include <time.h>
 
-/* Where the hosts and the strangers' gateways are; the low 20 bits number them. */
+/* Where the hosts and their gateways are; the low 20 bits number them. */
 enum {
     NUMBER_MASK = 0xfffff,
-    NET_SOURCE = 0x0a800000,   /* 10.128.0.0/12 */
-    NET_STRANGER = 0x0a100000, /* 10.16.0.0/12 */
-    NET_KNOWN = 0x0a200000,    /* 10.32.0.0/12 */
-    NET_CLEAR = 0x0a300000,    /* 10.48.0.0/12 */
-    NET_GATEWAY = 0xac100000,  /* 172.16.0.0/12 */
+    NET_SOURCE = 0x0a800000,       /* 10.128.0.0/12 */
+    NET_STRANGER = 0x0a100000,     /* 10.16.0.0/12 */
+    NET_KNOWN = 0x0a200000,        /* 10.32.0.0/12 */
+    NET_CLEAR = 0x0a300000,        /* 10.48.0.0/12 */
+    GATEWAY_STRANGER = 0xac100000, /* 172.16.0.0/12 */
+    GATEWAY_KNOWN = 0x0a400000,    /* 10.64.0.0/12 */
 };
 
 enum { GAP_US = 2000, SETTLE_US = 5000000, WIRE_US = 50 };
@@ -111,19 +112,20 @@ static bool number_of_name(const char *name, uint32_t *ret)
 
 static bool delegation_of(struct world *w, uint32_t host, struct dnsrec_gateway *ret)
 {
-    struct ip_addr addr;
     const struct sim_gateway *g = &w->gateways[PAIR_RESPONDER];
+    uint32_t number = host & NUMBER_MASK;
+    struct ip_addr addr;
 
-    switch (host & ~(uint32_t)NUMBER_MASK) {
+    switch (host - number) {
     case NET_SOURCE:
         g = &w->gateways[PAIR_INITIATOR];
         addr = g->addr;
         break;
     case NET_STRANGER:
-        addr = ip_addr_v4(NET_GATEWAY | (host & NUMBER_MASK));
+        addr = ip_addr_v4(GATEWAY_STRANGER + number);
         break;
     case NET_KNOWN:
-        addr = g->addr;
+        addr = ip_addr_v4(GATEWAY_KNOWN + number / PAIR_KNOWN_EACH);
         break;
     default:
         return false;
@@ -202,7 +204,7 @@ bool pair_talk(struct pair *pair, enum pair_kind kind, uint32_t count)
     uint8_t room[SIM_PACKET];
 
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t number = ++pair->used[kind];
+        uint32_t number = pair->used[kind]++;
         struct ip_pair flow = {.src = ip_addr_v4(NET_SOURCE | number),
                                .dst = ip_addr_v4(kinds[kind].net | number)};
         struct sim_event *event =

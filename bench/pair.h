@@ -12,7 +12,7 @@
 
 enum pair_kind {
     PAIR_STRANGER, /* behind a gateway address of its own: phase 1 and phase 2 */
-    PAIR_KNOWN,    /* all behind one gateway address: phase 2 alone, after the first */
+    PAIR_KNOWN,    /* PAIR_KNOWN_EACH behind one gateway address: phase 2 alone, after the first */
     PAIR_CLEAR,    /* without a delegation */
     PAIR_KINDS
 };
@@ -22,6 +22,9 @@ struct pair {
     struct world world;
     uint32_t used[PAIR_KINDS];
 };
+
+/* Below what IKE does under one phase 1 at a time. */
+enum { PAIR_KNOWN_EACH = 200 };
 
 enum { PAIR_INITIATOR, PAIR_RESPONDER }; /* in world.gateways */
 

@@ -1,7 +1,7 @@
 /*
- * Base64 (RFC 4648 section 4), as DNS presents keys. Decoding ignores blanks, tabs and line ends and
- * is otherwise strict: padding is required and unused bits must be zero, so every octet string has one
- * text.
+ * Base64 (RFC 4648 section 4), as DNS presents keys. Decoding ignores blanks, tabs and line ends
+ * and is otherwise strict: padding is required and unused bits must be zero, so every octet string
+ * has one text.
  */
 #ifndef CYGNET_BASE_BASE64_H
 #define CYGNET_BASE_BASE64_H

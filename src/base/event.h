@@ -10,6 +10,7 @@
 #define CYGNET_BASE_EVENT_H
 
 #include "base/addr.h"
+#include "base/limits.h"
 #include "base/mono.h"
 
 /* How the arrow is drawn: the OE draft's section 2.2. */
@@ -59,7 +60,7 @@ struct event_record {
     uint64_t connection;   /* OE instance or IKE exchange it belongs to; 0: none */
     char label[8];         /* step of the draft's Figure 6, "5E1"; empty: none */
     char title[64];        /* "Main Mode 1: SA", "Potential OE -> Pending OE" */
-    char detail[200];      /* what a person needs to know: addresses, status, reason */
+    char detail[LIMIT_REASON]; /* what a person needs to know: addresses, status, reason */
 };
 
 struct event_sink {

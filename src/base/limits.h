@@ -6,6 +6,8 @@
 #define CYGNET_BASE_LIMITS_H
 
 enum {
+    LIMIT_REASON = 256,          /* octets of a reason told to people, with the final zero */
+
     /* DNS */
     LIMIT_GATEWAYS = 8,          /* gateways kept from one delegation answer */
     LIMIT_GATEWAY_KEYS = 4,      /* keys kept for one gateway */

@@ -74,6 +74,7 @@ static void oe_asks_discover(struct control *c, mono_t now, const struct oe_effe
         .kind = fx->kind == OE_FX_LOOKUP_KEYS ? DISCOVER_EV_KEYS : DISCOVER_EV_DELEGATION,
         .ticket = fx->ticket,
         .flow = fx->flow,
+        .purpose = fx->purpose,
         .address = fx->address,
         .id = fx->peer_id,
     };

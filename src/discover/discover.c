@@ -213,7 +213,7 @@ struct key_search {
     bool waiting;
     bool failed;
     enum discovered worst; /* if failed */
-    char why[120];
+    char why[LIMIT_REASON];
 };
 
 static void search_failed(struct key_search *search, const struct identity_keys *keys)

@@ -26,7 +26,7 @@ struct dns_answer {
     enum dns_status status;
     bool secure;     /* DNSSEC vouches for it, also for an absence */
     uint32_t ttl_s;  /* of the records, bounded by the signatures; of the negative answer: SOA MINIMUM (OE-078) */
-    char why[120];   /* for BOGUS and TIMEOUT */
+    char why[LIMIT_REASON];   /* for BOGUS and TIMEOUT */
     size_t count;
     struct view rdata[LIMIT_DNS_RECORDS];
 };
@@ -53,7 +53,7 @@ struct delegation {
     mono_t expires;   /* when the answer goes stale (OE-077) */
     uint8_t count;
     struct discovered_gateway gateways[LIMIT_GATEWAYS];
-    char why[120];    /* one line for people */
+    char why[LIMIT_REASON];    /* one line for people */
 };
 
 /* The answer to "which keys does this identity have?" */
@@ -63,7 +63,7 @@ struct identity_keys {
     mono_t expires;
     uint8_t count;
     struct public_key keys[LIMIT_GATEWAY_KEYS];
-    char why[120];
+    char why[LIMIT_REASON];
 };
 
 /* What the answer is for; it chooses the step labels of the draft's Figure 6 in the trace. KEYS is

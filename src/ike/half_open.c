@@ -49,9 +49,9 @@ static enum err cookie_at(const struct ike *ike, uint64_t slice, const struct ip
     builder_u16(&b, local->port);
     builder_bytes(&b, cookie_i, ISAKMP_COOKIE_LEN);
     struct view part = builder_written(&b);
-    enum err err = hmac_digest(HASH_SHA2_256,
-                               view_of(ike->half_open.secret, sizeof(ike->half_open.secret)), &part,
-                               1, digest);
+    enum err err =
+        hmac_digest(HASH_SHA2_256, view_of(ike->half_open.secret, sizeof(ike->half_open.secret)),
+                    &part, 1, digest);
     if (err == ERR_OK)
         memcpy(ret, digest, ISAKMP_COOKIE_LEN);
     return err;
@@ -127,6 +127,7 @@ enum err half_open_add(struct ike *ike, const struct ike_sa *sa)
     memcpy(record->cookies, sa->cookies, sizeof(record->cookies));
     memcpy(record->digest, sa->main.seen, sizeof(record->digest));
     record->choice = (struct phase1_choice){.suite = sa->suite, .seconds = sa->lifetime.seconds};
+    record->number = sa->number;
     record->until = mono_add(ike->now, HALF_OPEN_MS);
     if (!blob_set(&record->offer, blob_view(&sa->handshake->offer)) ||
         !blob_set(&record->reply, blob_view(&sa->main.out.bytes)) ||
@@ -143,6 +144,7 @@ enum err half_open_add(struct ike *ike, const struct ike_sa *sa)
 
 enum err half_open_revive(const struct half_open *record, struct ike_sa *sa)
 {
+    sa->number = record->number;
     sa->suite = record->choice.suite;
     sa->lifetime.seconds = record->choice.seconds;
     return blob_set(&sa->handshake->offer, blob_view(&record->offer)) ? ERR_OK : ERR_MEMORY;

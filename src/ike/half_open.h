@@ -37,6 +37,7 @@ struct half_open {
     struct half_open_key key;
     TAILQ_ENTRY(half_open) by_age;
     uint8_t cookies[2 * ISAKMP_COOKIE_LEN];
+    uint64_t number; /* of the SA, for the trace */
     struct phase1_choice choice;
     uint8_t digest[32]; /* of message 1 */
     struct blob offer;  /* SAi_b, which both signatures cover */

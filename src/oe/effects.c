@@ -163,8 +163,7 @@ void effect_cancel(struct oe_step *step)
 void effect_delete_child(struct oe_step *step)
 {
     struct oe_instance *inst = step->inst;
-    struct oe_effect effect =
-        effect_of(step, inst->adopted ? OE_FX_REMOVE_SA : OE_FX_IKE_DELETE);
+    struct oe_effect effect = effect_of(step, inst->adopted ? OE_FX_REMOVE_SA : OE_FX_IKE_DELETE);
     if (!inst->has_child)
         return;
     push(step->oe, &effect, NULL, 0);

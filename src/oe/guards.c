@@ -141,8 +141,7 @@ bool guard_authorized(const struct oe_step *step)
     const struct delegation *d = step->event->delegation;
     const struct oe_instance *inst = step->inst;
 
-    if (d->status != DISCOVERED_FOUND || !delegation_trusted(step->oe, d) ||
-        inst->peer_key == NULL)
+    if (d->status != DISCOVERED_FOUND || !delegation_trusted(step->oe, d) || inst->peer_key == NULL)
         return false;
     for (size_t i = 0; i < d->count; i++)
         if (identity_equal(&d->gateways[i].id, &inst->peer_id) &&
@@ -152,8 +151,8 @@ bool guard_authorized(const struct oe_step *step)
 }
 
 /*
- * OE-159: a host known by a name, speaking for the very address it keys from, needs no delegation to
- * initiate. If its reverse map does hold one, that counts instead.
+ * OE-159: a host known by a name, speaking for the very address it keys from, needs no delegation
+ * to initiate. If its reverse map does hold one, that counts instead.
  */
 bool guard_self_by_name(const struct oe_step *step)
 {
@@ -189,8 +188,7 @@ bool guard_more_gateways(const struct oe_step *step)
 {
     const struct oe_instance *inst = step->inst;
     const struct delegation *d = inst->delegation;
-    return d != NULL &&
-           delegation_next_gateway(step->oe, d, inst->gateway_index + 1) < d->count;
+    return d != NULL && delegation_next_gateway(step->oe, d, inst->gateway_index + 1) < d->count;
 }
 
 bool guard_old_tunnel(const struct oe_step *step)
@@ -299,7 +297,8 @@ bool guard_still_delegated(const struct oe_step *step)
     for (size_t i = 0; i < d->count; i++) {
         const struct identity *id = &d->gateways[i].id;
         bool same_addr = id->kind == IDENTITY_ADDR && ip_addr_equal(&id->addr, &inst->gateway);
-        if (same_addr || (inst->peer_id.kind != IDENTITY_NONE && identity_equal(id, &inst->peer_id)))
+        if (same_addr ||
+            (inst->peer_id.kind != IDENTITY_NONE && identity_equal(id, &inst->peer_id)))
             return true;
     }
     return false;

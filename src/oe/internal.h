@@ -99,7 +99,7 @@ struct oe_instance {
     mono_t since;
     mono_t lifespan_ends;   /* CLEAR, DENY, KEYED: when to reconsider (OE-101) */
     int64_t lifespan_ms;    /* for the last-half rule (OE-098) */
-    char reason[160];
+    char reason[LIMIT_REASON];
 };
 
 struct oe {

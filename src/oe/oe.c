@@ -266,13 +266,14 @@ static enum err input_ticket(struct oe *oe, mono_t now, const struct oe_event *e
     return ERR_UNKNOWN;
 }
 
+/* One whose keys are still being asked for can't be the one that has just proved them. */
 static struct oe_instance *find_peer(const struct oe *oe, const struct oe_event *event,
                                      enum oe_state state)
 {
     struct oe_gateway *gw = instance_gateway(oe, &event->peer);
     struct oe_instance *inst = gw != NULL ? gw->last : NULL;
-    while (inst != NULL &&
-           (inst->state != state || !identity_equal(&inst->peer_id, &event->peer_id)))
+    while (inst != NULL && (inst->state != state || inst->serial != 0 ||
+                            !identity_equal(&inst->peer_id, &event->peer_id)))
         inst = inst->gateway_before;
     return inst;
 }
@@ -347,8 +348,7 @@ static enum err input_peer_authenticated(struct oe *oe, mono_t now, const struct
     return ERR_OK;
 }
 
-static enum err give_proposal(struct oe *oe, struct oe_instance *inst,
-                              const struct oe_event *event)
+static enum err give_proposal(struct oe *oe, struct oe_instance *inst, const struct oe_event *event)
 {
     if (event->key != NULL) {
         inst->peer_key = malloc(sizeof(*inst->peer_key));
@@ -460,9 +460,8 @@ enum err oe_input(struct oe *oe, mono_t now, const struct oe_event *event)
 static void keying_overdue(struct oe *oe, mono_t now, struct oe_instance *inst)
 {
     struct oe_step step = {.oe = oe, .inst = inst, .now = now};
-    struct oe_event silence = {.kind = OE_EV_CHILD_FAILED,
-                               .failure = IKE_FAILURE_SILENT,
-                               .text = "keying took too long"};
+    struct oe_event silence = {
+        .kind = OE_EV_CHILD_FAILED, .failure = IKE_FAILURE_SILENT, .text = "keying took too long"};
     effect_cancel(&step);
     oe_dispatch(oe, now, inst, &silence);
 }

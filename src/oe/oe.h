@@ -164,11 +164,13 @@ struct oe_instance_info {
     struct esp_suite suite;
     spi_t spi_in, spi_out;
     mono_t since, next_check;
-    char reason[160];        /* why it is in this state, one line */
+    char reason[LIMIT_REASON];        /* why it is in this state, one line */
 };
 /* Walks the instances; `i` from 0 up, in order of creation. False: no more. */
 bool oe_instance_info(const struct oe *oe, size_t i, struct oe_instance_info *ret);
 bool oe_instance_find(const struct oe *oe, const struct ip_pair *flow, struct oe_instance_info *ret);
+/* Also one that doesn't own its flow (yet): a responder's until its tunnel is up. */
+bool oe_instance_of_ticket(const struct oe *oe, uint64_t ticket, struct oe_instance_info *ret);
 /* Named counters; `i` from 0 up. False: no more. */
 bool oe_counter(const struct oe *oe, size_t i, const char **ret_name, uint64_t *ret_value);
 /* OE-005: the index of a policy line whose prefixes an earlier one has too; count if there is none. */

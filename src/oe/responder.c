@@ -68,8 +68,8 @@ void act_refuse_source(struct oe_step *step)
 }
 
 /*
- * OE-092. The flow's own policy stays as it is: a stranger who fails here must not be able to turn a
- * flow of ours to clear or deny. Our own next datagram asks for itself.
+ * OE-092. The flow's own policy stays as it is: a stranger who fails here must not be able to turn
+ * a flow of ours to clear or deny. Our own next datagram asks for itself.
  */
 void act_refuse_authority(struct oe_step *step)
 {

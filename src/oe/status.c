@@ -42,10 +42,18 @@ bool oe_instance_info(const struct oe *oe, size_t i, struct oe_instance_info *re
     return true;
 }
 
-bool oe_instance_find(const struct oe *oe, const struct ip_pair *flow,
-                      struct oe_instance_info *ret)
+bool oe_instance_find(const struct oe *oe, const struct ip_pair *flow, struct oe_instance_info *ret)
 {
     const struct oe_instance *inst = instance_by_flow(oe, flow);
+    if (inst == NULL)
+        return false;
+    fill_info(inst, ret);
+    return true;
+}
+
+bool oe_instance_of_ticket(const struct oe *oe, uint64_t ticket, struct oe_instance_info *ret)
+{
+    const struct oe_instance *inst = instance_by_ticket(oe, ticket);
     if (inst == NULL)
         return false;
     fill_info(inst, ret);

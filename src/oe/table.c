@@ -24,10 +24,15 @@ static const char *const role_names[] = {"initiator", "responder", "both"};
 #define R OE_RESPONDER
 #define B OE_BOTH
 #define ROW(role, from, event, guard, action, to, story)                                           \
-    {role, OE_ST_##from, OE_EV_##event, GUARD_##guard, ACT_##action, OE_ST_##to, EVENT_INFO, story}
+    {                                                                                              \
+        role, OE_ST_##from, OE_EV_##event, GUARD_##guard, ACT_##action, OE_ST_##to, EVENT_INFO,    \
+            story                                                                                  \
+    }
 #define WARN(role, from, event, guard, action, to, story)                                          \
-    {role, OE_ST_##from, OE_EV_##event, GUARD_##guard, ACT_##action, OE_ST_##to, EVENT_WARNING,    \
-     story}
+    {                                                                                              \
+        role, OE_ST_##from, OE_EV_##event, GUARD_##guard, ACT_##action, OE_ST_##to, EVENT_WARNING, \
+            story                                                                                  \
+    }
 
 /* clang-format off */
 static const struct oe_row table[] = {

@@ -1,7 +1,7 @@
 /*
- * ISAKMP (RFC 2408) as IKEv1 uses it (RFC 2407, 2409, 3947, 4304): bytes to flat structs of views and
- * back. Syntax only: nothing here knows an exchange, sends, allocates or changes state. Every view
- * points into the datagram that was parsed.
+ * ISAKMP (RFC 2408) as IKEv1 uses it (RFC 2407, 2409, 3947, 4304): bytes to flat structs of views
+ * and back. Syntax only: nothing here knows an exchange, sends, allocates or changes state. Every
+ * view points into the datagram that was parsed.
  */
 #ifndef CYGNET_WIRE_ISAKMP_H
 #define CYGNET_WIRE_ISAKMP_H
@@ -80,12 +80,13 @@ MUST_USE enum err isakmp_payloads_parse(uint8_t first, struct view text, bool pa
 const struct isakmp_payload *isakmp_payload_find(const struct isakmp_payloads *all, uint8_t type,
                                                  size_t nth);
 
-/* SA payload: situation, then proposals, then transforms, then attributes (RFC 2408 section 3.4 ff). */
+/* SA payload: situation, then proposals, then transforms, then attributes (RFC 2408
+ * section 3.4 ff). */
 struct isakmp_attribute {
     uint16_t type;
     bool is_long;      /* TLV form */
     uint64_t value;    /* of a basic one, or of a long one of at most 8 octets */
-    struct view bytes; /* of a long one; where ptr is NULL, it is built from value in 4 or 8 octets */
+    struct view bytes; /* of a long one; built from value in 4 or 8 octets where ptr is NULL */
 };
 
 struct isakmp_transform {
@@ -110,8 +111,8 @@ struct isakmp_sa {
     struct isakmp_proposal proposals[LIMIT_IKE_PROPOSALS];
 };
 
-/* ERR_UNSUPPORTED: not the IPsec DOI with SIT_IDENTITY_ONLY. ERR_LIMIT: more proposals or attributes
- * than fit; of the transforms of a proposal the first LIMIT_IKE_TRANSFORMS are kept. */
+/* ERR_UNSUPPORTED: not the IPsec DOI with SIT_IDENTITY_ONLY. ERR_LIMIT: more proposals or
+ * attributes than fit; of the transforms of a proposal the first LIMIT_IKE_TRANSFORMS are kept. */
 MUST_USE enum err isakmp_sa_parse(struct view body, struct isakmp_sa *ret);
 void isakmp_sa_build(struct builder *b, const struct isakmp_sa *sa); /* the body */
 
@@ -138,7 +139,8 @@ struct isakmp_id {
 };
 MUST_USE enum err isakmp_id_parse(struct view body, struct isakmp_id *ret);
 void isakmp_id_build(struct builder *b, const struct isakmp_id *id);
-/* ERR_UNSUPPORTED: a type that is no address or name. Any port or protocol is refused by the caller. */
+/* ERR_UNSUPPORTED: a type that is no address or name. Any port or protocol is refused by the
+ * caller. */
 MUST_USE enum err isakmp_id_to_identity(const struct isakmp_id *id, struct identity *ret);
 void isakmp_id_build_identity(struct builder *b, const struct identity *id);
 /* Quick Mode client IDs (OE-130, OE-131): subnet and single-address types; a subnet mask must be
@@ -181,7 +183,8 @@ void isakmp_writer_start(struct isakmp_writer *w, struct span room, const struct
 void isakmp_writer_open(struct isakmp_writer *w, uint8_t type);
 void isakmp_writer_close(struct isakmp_writer *w);
 void isakmp_writer_payload(struct isakmp_writer *w, uint8_t type, struct view body);
-/* Pads with zeros to `block` after the header (1: none), fills in the length; empty view if too small. */
+/* Pads with zeros to `block` after the header (1: none), fills in the length; empty view if too
+ * small. */
 struct view isakmp_writer_finish(struct isakmp_writer *w, size_t block);
 
 #endif

@@ -199,6 +199,7 @@ static void writer_without_room_yields_nothing(void **state)
     }
 }
 
+/* OE-124, OE-157 */
 static void identities(void **state)
 {
     (void)state;

@@ -11,6 +11,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* Linux 6.2; not in older headers. */
+#define TUN_F_USO 0x60u
+
 enum { TUN_MTU = 65535, TUN_QUEUE = 1000, SYSCTL_PATH_MAX = 128 };
 
 static struct ifreq request_for(const char *name)
@@ -82,15 +85,21 @@ static char sysctl_get(const char *family, const char *link, const char *key)
 }
 
 /*
- * rp_filter: decapsulated datagrams come from addresses whose route leads elsewhere; the SA's
- * selectors have checked them (OE-190). It works as long as conf.all.rp_filter isn't 1 as well.
- * accept_local: our own ICMP errors come in here.
+ * Decapsulated datagrams come from addresses whose route leads elsewhere; the SA's selectors have
+ * checked them (OE-190). The larger of conf.all's value and ours counts: 2 makes a strict check (1) a
+ * loose one.
  */
+static char return_path_filter(void)
+{
+    return sysctl_get("ipv4", "all", "rp_filter") == '0' ? '0' : '2';
+}
+
+/* accept_local: our own ICMP errors come in here. */
 static bool configure_stack(const char *name, const char *outside, struct io_fault *fault)
 {
     return sysctl_set("ipv6", name, "addr_gen_mode", '1', fault) &&
            sysctl_set("ipv6", name, "accept_ra", '0', fault) &&
-           sysctl_set("ipv4", name, "rp_filter", '0', fault) &&
+           sysctl_set("ipv4", name, "rp_filter", return_path_filter(), fault) &&
            sysctl_set("ipv4", name, "accept_local", '1', fault) &&
            sysctl_set("ipv4", name, "forwarding", sysctl_get("ipv4", outside, "forwarding"),
                       fault) &&
@@ -120,6 +129,15 @@ static bool bring_up(const char *name, uint32_t *ret_ifindex, struct io_fault *f
     return true;
 }
 
+/* The device then hands out super-packets and partial checksums. Older kernels have no UDP ones. */
+static void accept_super_packets(int fd)
+{
+    unsigned tcp = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
+
+    if (ioctl(fd, TUNSETOFFLOAD, tcp | TUN_F_USO) != 0)
+        ioctl(fd, TUNSETOFFLOAD, tcp);
+}
+
 bool io_tun_open(const char *name, const char *outside, int *ret_fd, uint32_t *ret_ifindex,
                  struct io_fault *fault)
 {
@@ -135,6 +153,7 @@ bool io_tun_open(const char *name, const char *outside, int *ret_fd, uint32_t *r
         close(fd);
         return false;
     }
+    accept_super_packets(fd);
     if (!configure_stack(name, outside, fault) || !bring_up(name, ret_ifindex, fault)) {
         close(fd);
         return false;

@@ -1,0 +1,130 @@
+/*
+ * cygnet status
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/client.h"
+
+static const char usage[] =
+    "usage: cygnet status [--json] [--socket PATH]\n"
+    "\n"
+    "Shows what the running daemon does: its processes, the gateways it has IKE SAs with, each flow\n"
+    "with what happens to it, and why.\n"
+    "\n"
+    "  -j, --json         the daemon's own reply\n"
+    "  -s, --socket PATH  control socket (default $CYGNET_CONTROL or " CLI_DEFAULT_CONTROL ")\n"
+    "  -h, --help         print this\n";
+
+static void print_processes(json_t *processes)
+{
+    const char *name;
+    json_t *process;
+
+    printf("processes");
+    json_object_foreach(processes, name, process)
+    {
+        long long restarts = cli_number(process, "restarts");
+        if (json_is_object(process))
+            printf("  %s %lld%s", name, cli_number(process, "pid"),
+                   json_is_false(json_object_get(process, "connected")) ? " (gone)" : "");
+        else
+            printf("  %s %lld", name, (long long)json_integer_value(process));
+        if (restarts > 0)
+            printf(" (restarted %lld time%s)", restarts, cli_plural(restarts));
+    }
+    putchar('\n');
+}
+
+static void print_gateways(const json_t *gateways)
+{
+    const json_t *gateway;
+    char age[CLI_AGE_MAX];
+    size_t i;
+
+    if (json_array_size(gateways) == 0)
+        return;
+    printf("\n%-24s %-26s %-22s %-5s %s\n", "GATEWAY", "IDENTITY", "STATE", "AGE", "CHILDREN");
+    json_array_foreach(gateways, i, gateway)
+    {
+        printf("%-24s %-26s %-22s %-5s %lld\n", cli_text(gateway, "peer", "?"),
+               cli_text(gateway, "identity", "-"), cli_text(gateway, "state", "?"),
+               cli_age(cli_number(gateway, "since_ms"), age), cli_number(gateway, "children"));
+        if (cli_text(gateway, "suite", "")[0] != '\0')
+            printf("  %s\n", cli_text(gateway, "suite", ""));
+    }
+}
+
+static void print_tunnel(const json_t *tunnel)
+{
+    char pair[128], age[CLI_AGE_MAX];
+    const char *gateway = cli_text(tunnel, "gateway", NULL);
+
+    snprintf(pair, sizeof(pair), "%s -> %s", cli_text(tunnel, "source", "?"),
+             cli_text(tunnel, "destination", "?"));
+    printf("%-36s %-8s %-9s %-22s %s\n", pair, cli_text(tunnel, "verdict", "?"),
+           cli_text(tunnel, "dnssec", "-"), cli_text(tunnel, "state", "?"),
+           cli_age(cli_number(tunnel, "since_ms"), age));
+    if (gateway != NULL && strcmp(cli_text(tunnel, "verdict", ""), "encrypt") == 0)
+        printf("  by %s, %s, SPI in %s out %s, %s\n", gateway, cli_text(tunnel, "suite", "?"),
+               cli_text(tunnel, "spi_in", "?"), cli_text(tunnel, "spi_out", "?"),
+               cli_text(tunnel, "grade", "?"));
+    if (cli_text(tunnel, "reason", "")[0] != '\0')
+        printf("  %s\n", cli_text(tunnel, "reason", ""));
+}
+
+static void print_tunnels(const json_t *tunnels)
+{
+    const json_t *tunnel;
+    size_t i;
+
+    if (json_array_size(tunnels) == 0)
+        return;
+    printf("\n%-36s %-8s %-9s %-22s %s\n", "FLOW", "VERDICT", "DNSSEC", "STATE", "AGE");
+    json_array_foreach(tunnels, i, tunnel)
+    {
+        print_tunnel(tunnel);
+    }
+}
+
+static void print_status(const json_t *status)
+{
+    const json_t *flows = json_object_get(status, "flows");
+    char age[CLI_AGE_MAX];
+
+    printf("cygnet %s on %s, up %s%s\n", cli_text(status, "version", "?"),
+           cli_text(status, "outside", "?"), cli_age(cli_number(status, "uptime_ms"), age),
+           json_is_false(json_object_get(status, "ready")) ? ", waiting for the plane" : "");
+    printf("flows      %lld encrypted, %lld clear, %lld denied, %lld held\n",
+           cli_number(flows, "encrypt"), cli_number(flows, "pass"), cli_number(flows, "deny"),
+           cli_number(flows, "hold"));
+    print_processes(json_object_get(status, "processes"));
+    print_gateways(json_object_get(status, "gateways"));
+    print_tunnels(json_object_get(status, "tunnels"));
+}
+
+int cli_status(int argc, char **argv)
+{
+    static const struct option long_options[] = {CLI_OPTIONS, {0}};
+    struct cli_options options = {0};
+    int option, status;
+
+    while ((option = getopt_long(argc, argv, CLI_OPTION_LETTERS, long_options, NULL)) != -1)
+        if (cli_option(&options, option, usage, &status) == CLI_OPTION_STOP)
+            return status;
+    if (optind < argc)
+        return cli_misused("status", "unexpected '%s'", argv[optind]);
+    cli_options_done(&options);
+
+    json_t *reply = client_ask_once(options.sockets[0], json_pack("{s:s}", "cmd", "status"));
+    if (reply == NULL)
+        return CLI_FAILED;
+    if (options.json)
+        cli_print_json(reply, JSON_INDENT(2));
+    else
+        print_status(reply);
+    json_decref(reply);
+    return CLI_OK;
+}
