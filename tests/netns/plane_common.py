@@ -174,6 +174,9 @@ class Net:
                          f"{INSIDE[near][inner]}/{bits}", f"{INSIDE[far][inner]}/{bits}", suite)
                 self.gateways[OTHER[host]].tell("sa", "in", *words)
                 self.gateways[host].tell("sa", "out", *words)
+        # The last of each is in place, and so are all: nobody sends what the other can't read yet.
+        for host in OTHER:
+            self.gateways[host].wait(f"^ADD .*error 0 .*spi {spi + 6 * 16 + (host == 'gwb'):#x}$")
 
     def encrypt(self, host, outer=4, inner=4, spi=0x1000):
         """The policy of one direction, from the host behind this gateway to the other."""
