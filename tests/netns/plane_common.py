@@ -183,9 +183,12 @@ class Net:
         near, far = ("alice", "bob") if host == "gwa" else ("bob", "alice")
         self.gateways[host].tell("policy", INSIDE[near][inner], INSIDE[far][inner], "encrypt",
                                  spi + inner * 16 + (host == "gwa"), OUTSIDE[OTHER[host]][outer])
+        self.gateways[host].wait("^POLICY_SET .*error 0 "
+                                 f"flow {INSIDE[near][inner]} -> {INSIDE[far][inner]}")
 
     def encrypt_all(self, outer=4, spi=0x1000):
-        for host in OTHER:
+        """gwb first, so that what alice sends at once finds its way back."""
+        for host in reversed(OTHER):
             for inner in (4, 6):
                 self.encrypt(host, outer, inner, spi)
 
