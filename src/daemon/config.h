@@ -34,7 +34,7 @@ struct config_dns {
 /* Whom the children run as: names or numbers. */
 struct config_users {
     char keyd[CONFIG_USER_MAX];
-    char plane[CONFIG_USER_MAX]; /* empty: keyd's */
+    char plane[CONFIG_USER_MAX];
     char resolver[CONFIG_USER_MAX];
     char keeper[CONFIG_USER_MAX];
 };

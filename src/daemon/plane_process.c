@@ -157,7 +157,7 @@ static void on_tun(struct plane_process *process, enum plane_fd which)
 {
     struct packet **packets;
 
-    for (unsigned burst = 0; burst < BURSTS_AT_ONCE; burst++) {
+    for (unsigned burst = 0; burst < BURSTS_AT_ONCE || io_is_pending(process->io); burst++) {
         size_t count = io_read_tun(process->io, which, &packets);
         if (count == 0)
             return;
@@ -184,7 +184,8 @@ static void on_socket(struct plane_process *process, enum plane_fd which, uint32
         io_read_errors(process->io, which);
         settle(process);
     }
-    for (unsigned burst = 0; more && burst < BURSTS_AT_ONCE; burst++) {
+    for (unsigned burst = 0;
+         more && (burst < BURSTS_AT_ONCE || io_is_pending(process->io)); burst++) {
         size_t count = io_read_esp(process->io, which, &packets, &more);
         if (count == 0)
             continue;

@@ -68,11 +68,26 @@ void ike_child_free(struct ike *ike, struct ike_child *child)
     free(child);
 }
 
+/* A newer child of the ticket carries the flow: whoever holds the ticket has been told of that one. */
+static bool superseded(const struct ike_child *child)
+{
+    const struct ike_child *other;
+    if (child->replaced)
+        return true;
+    if (child->ticket == NULL)
+        return false;
+    LIST_FOREACH (other, &child->ticket->children, of_ticket)
+        if (other->born > child->born && other->state == IKE_CHILD_UP &&
+            ip_pair_equal(&other->flow, &child->flow))
+            return true;
+    return false;
+}
+
 /* Gone on both sides, or as far as we can know. */
 void ike_child_finish(struct ike *ike, struct ike_child *child)
 {
     remove_sas(ike, child);
-    if (!child->replaced) {
+    if (!superseded(child)) {
         const struct ike_effect fx = {
             .kind = IKE_FX_CHILD_DELETED,
             .ticket = child->ticket ? child->ticket->number : 0,

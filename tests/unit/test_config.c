@@ -44,7 +44,7 @@ static void test_one_line(void **state)
     assert_true(config.dns.unsigned_only_to_self);
     assert_false(config.dns.ask_ipseckey);
     assert_string_equal(config.users.keyd, "_cygnet");
-    assert_string_equal(config.users.plane, "");
+    assert_string_equal(config.users.plane, "_cygnet-plane");
     assert_string_equal(config.users.resolver, "_cygnet-dns");
     assert_string_equal(config.users.keeper, "_cygnet-key");
     assert_int_equal(config.wait_s, 20);
