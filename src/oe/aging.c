@@ -52,7 +52,7 @@ void act_peer_deleted(struct oe_step *step)
 static void cancel_keying(struct oe_step *step)
 {
     struct oe_instance *inst = step->inst;
-    if (inst->state == OE_ST_PENDING && inst->keying)
+    if (inst->state == OE_ST_PENDING && (inst->keying || inst->responder))
         effect_cancel(step);
     inst->keying = false;
 }

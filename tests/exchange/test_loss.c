@@ -11,7 +11,7 @@ struct plan {
     enum mischief mischief;
     unsigned target; /* which datagram, in order of sending */
     unsigned seen;
-    size_t octet;    /* DAMAGE: which, from the end */
+    size_t octet; /* DAMAGE: which, from the end */
     uint8_t mask;
 };
 
@@ -122,7 +122,9 @@ static void test_each_damaged(void **state)
     (void)state;
     for (unsigned i = 0; i < DATAGRAMS; i++) {
         for (size_t octet = 0; octet < 700; octet += 13) {
-            struct plan plan = {.mischief = DAMAGE, .target = i, .octet = octet,
+            struct plan plan = {.mischief = DAMAGE,
+                                .target = i,
+                                .octet = octet,
                                 .mask = (uint8_t)(1u << octet % 8)};
             struct pair *pair = run_plan(&plan, 60000);
             struct pair_side *a = &pair->sides[PAIR_A];
@@ -220,9 +222,9 @@ static void test_forgetful_peer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_lost),      cmocka_unit_test(test_each_doubled),
+        cmocka_unit_test(test_each_lost),        cmocka_unit_test(test_each_doubled),
         cmocka_unit_test(test_lossy_everywhere), cmocka_unit_test(test_each_damaged),
-        cmocka_unit_test(test_silence),        cmocka_unit_test(test_backoff),
+        cmocka_unit_test(test_silence),          cmocka_unit_test(test_backoff),
         cmocka_unit_test(test_forgetful_peer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

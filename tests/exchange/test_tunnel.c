@@ -1,7 +1,7 @@
 /*
  * Tunnels that come up as they should: every suite, both families, both roles, many at once.
  */
-#include "pair.h"
+#include "forge.h"
 
 static void check_up(const struct pair *pair, unsigned tunnels)
 {
@@ -28,10 +28,8 @@ static void test_first_tunnel(void **state)
     assert_true(pair->sides[PAIR_B].last_up.ticket == 1001);
     assert_int_equal(pair->sent[PAIR_A], 5);
     assert_int_equal(pair->sent[PAIR_B], 4);
-    assert_string_equal(pair->sides[PAIR_A].ladder,
-                        "5D> 5E1< 5E2> 5E3< 5E4> 5E5< 5G1> 5G2< 5G3> ");
-    assert_string_equal(pair->sides[PAIR_B].ladder,
-                        "5D< 5E1> 5E2< 5E3> 5E4< 5E5> 5G1< 5G2> 5G3< ");
+    assert_string_equal(pair->sides[PAIR_A].ladder, "5D> 5E1< 5E2> 5E3< 5E4> 5E5< 5G1> 5G2< 5G3> ");
+    assert_string_equal(pair->sides[PAIR_B].ladder, "5D< 5E1> 5E2< 5E3> 5E4< 5E5> 5G1< 5G2> 5G3< ");
     struct ip_pair flow = pair_flow(pair, PAIR_B, 0);
     assert_true(ip_pair_equal(&pair->sides[PAIR_B].last_up.flow, &flow));
     assert_int_equal(pair->sides[PAIR_A].authenticated, 1);
@@ -93,7 +91,8 @@ static void test_every_suite(void **state)
 static void test_accepted_suites(void **state)
 {
     static const struct ike_suite suites[] = {
-        {CBC_AES, HASH_SHA2_512, 192, 21}, {CBC_AES, HASH_SHA2_384, 128, 17},
+        {CBC_AES, HASH_SHA2_512, 192, 21},
+        {CBC_AES, HASH_SHA2_384, 128, 17},
         {CBC_AES, HASH_SHA2_256, 192, 18},
     };
     static const struct esp_suite children[] = {
@@ -176,7 +175,8 @@ static void test_many_at_once(void **state)
     pair_free(pair);
 }
 
-/* Both ends begin at the same moment, for the same flow, each under one ticket: both tunnels stay. */
+/* Both ends begin at the same moment, for the same flow, each under one ticket: both tunnels stay.
+ */
 static void test_simultaneous(void **state)
 {
     (void)state;
@@ -229,6 +229,55 @@ static void test_named_initiator(void **state)
     pair_drain(pair, PAIR_B);
     pair_run(pair, 1000);
     check_up(pair, 1);
+    pair_free(pair);
+}
+
+/* OE-131: the single-address type is as good as a subnet of one, in proposal and answer. What is
+ * changed on the way breaks the IV chain after it, so each is looked at alone. */
+static bool single_addresses(struct pair *pair, struct pair_datagram *d, void *ctx)
+{
+    static struct forge forge;
+    enum v1_message_kind kind = d->from == PAIR_A ? V1_QM1 : V1_QM2, *wanted = ctx;
+    if (!pair_is_exchange(d, ISAKMP_QUICK_MODE) || kind != *wanted)
+        return true;
+    *wanted = V1_NO_MESSAGE;
+    forge_open(pair, !d->from, d, kind, &forge);
+    for (size_t i = 0; i < forge.count; i++) {
+        if (forge.payloads[i].type != ISAKMP_P_ID)
+            continue;
+        forge.payloads[i].body[0] = ISAKMP_ID_IPV4_ADDR;
+        forge.payloads[i].len = 8;
+    }
+    forge_close(pair, !d->from, &forge, d);
+    return true;
+}
+
+static struct pair *run_single(enum v1_message_kind kind)
+{
+    struct pair *pair = pair_new(NULL);
+    pair->sides[PAIR_B].hold[IKE_FX_NEED_AUTHORIZATION] = kind == V1_QM1;
+    pair->tap = single_addresses;
+    pair->tap_ctx = &kind;
+    assert_int_equal(pair_initiate(pair, PAIR_A, 7, 0), ERR_OK);
+    pair_run(pair, 300);
+    assert_int_equal(kind, V1_NO_MESSAGE);
+    return pair;
+}
+
+static void test_single_addresses(void **state)
+{
+    struct pair *pair = run_single(V1_QM1);
+    struct ip_pair flow = pair_flow(pair, PAIR_B, 0);
+    (void)state;
+    assert_int_equal(pair->sides[PAIR_B].held.kind, IKE_FX_NEED_AUTHORIZATION);
+    assert_true(ip_pair_equal(&pair->sides[PAIR_B].held.effect.flow, &flow));
+    pair_free(pair);
+
+    pair = run_single(V1_QM2);
+    flow = pair_flow(pair, PAIR_A, 0);
+    assert_int_equal(pair->sides[PAIR_A].up, 1);
+    assert_true(ip_pair_equal(&pair->sides[PAIR_A].last_up.flow, &flow));
+    assert_int_equal(pair_check_keys(pair), 1);
     pair_free(pair);
 }
 
@@ -303,6 +352,7 @@ int main(void)
         cmocka_unit_test(test_simultaneous),
         cmocka_unit_test(test_second_key),
         cmocka_unit_test(test_named_initiator),
+        cmocka_unit_test(test_single_addresses),
         cmocka_unit_test(test_order_of_questions),
         cmocka_unit_test(test_lifetimes),
     };

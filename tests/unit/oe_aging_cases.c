@@ -379,8 +379,8 @@ static void test_shutdown(void **state)
             assert_false(rig_expect(&rig, OE_FX_IKE_PEER_KEYS)->ok);
         if (way == CHECKING)
             rig_expect_answer(&rig, false);
-        if (way == PENDING)
-            rig_expect(&rig, OE_FX_IKE_CANCEL);
+        if (way == PENDING || way == ACCEPTED)
+            assert_int_equal(rig_expect(&rig, OE_FX_IKE_CANCEL)->ticket, ticket);
         if (way == LINGERING)
             assert_int_equal(rig_expect(&rig, OE_FX_IKE_DELETE)->ticket, ticket);
         if (way <= LINGERING)

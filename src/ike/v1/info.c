@@ -43,8 +43,7 @@ void info_send_delete_children(struct ike *ike, struct ike_sa *sa, const spi_t *
                                         .spi_len = 4,
                                         .count = (uint16_t)now,
                                         .spis = builder_written(&b)};
-        snprintf(detail, sizeof(detail), "Delete of %zu ESP SAs, first 0x%08x", now,
-                 spis[0].value);
+        snprintf(detail, sizeof(detail), "Delete of %zu ESP SAs, first 0x%08x", now, spis[0].value);
         send_delete(ike, sa, &d, detail);
         spis += now;
         count -= now;
@@ -154,7 +153,8 @@ static struct v1_quick *refused_quick(const struct ike_sa *sa, const struct isak
     struct cursor cur = cursor_of(n->spi);
     spi_t spi = {n->spi.len == 4 ? cursor_u32(&cur) : 0};
     size_t waiting = 0;
-    LIST_FOREACH (quick, &sa->quicks, of_sa) {
+    LIST_FOREACH(quick, &sa->quicks, of_sa)
+    {
         if (quick->x.state != V1_QM_I_WAIT_REPLY)
             continue;
         if (spi.value != 0 && quick->spi_in.value == spi.value)
@@ -243,8 +243,8 @@ enum err info_receive_clear(struct ike *ike, const struct ike_event *event,
     struct isakmp_payloads payloads;
     struct isakmp_notify n;
     struct ike_sa sa = {.local = event->local, .remote = event->remote};
-    struct view text = view_of(event->bytes.ptr + ISAKMP_HEADER_LEN,
-                               event->bytes.len - ISAKMP_HEADER_LEN);
+    struct view text =
+        view_of(event->bytes.ptr + ISAKMP_HEADER_LEN, event->bytes.len - ISAKMP_HEADER_LEN);
     const struct isakmp_payload *payload = NULL;
     const char *name = NULL;
 

@@ -85,15 +85,21 @@ static char sysctl_get(const char *family, const char *link, const char *key)
 }
 
 /*
- * rp_filter: decapsulated datagrams come from addresses whose route leads elsewhere; the SA's
- * selectors have checked them (OE-190). It works as long as conf.all.rp_filter isn't 1 as well.
- * accept_local: our own ICMP errors come in here.
+ * Decapsulated datagrams come from addresses whose route leads elsewhere; the SA's selectors have
+ * checked them (OE-190). The larger of conf.all's value and ours counts: 2 makes a strict check (1) a
+ * loose one.
  */
+static char return_path_filter(void)
+{
+    return sysctl_get("ipv4", "all", "rp_filter") == '0' ? '0' : '2';
+}
+
+/* accept_local: our own ICMP errors come in here. */
 static bool configure_stack(const char *name, const char *outside, struct io_fault *fault)
 {
     return sysctl_set("ipv6", name, "addr_gen_mode", '1', fault) &&
            sysctl_set("ipv6", name, "accept_ra", '0', fault) &&
-           sysctl_set("ipv4", name, "rp_filter", '0', fault) &&
+           sysctl_set("ipv4", name, "rp_filter", return_path_filter(), fault) &&
            sysctl_set("ipv4", name, "accept_local", '1', fault) &&
            sysctl_set("ipv4", name, "forwarding", sysctl_get("ipv4", outside, "forwarding"),
                       fault) &&
