@@ -88,7 +88,10 @@ void story_tell(struct control *c, mono_t now, const struct pfkey_message *messa
     }
     if (message->trace >= sizeof(told_by_initiator) / sizeof(told_by_initiator[0]))
         return;
-    bool responder = oe_instance_find(c->oe, &message->flow, &info) && info.responder;
+    /* A responder's first datagram may come before its tunnel is up and owns the flow. */
+    bool known = oe_instance_of_ticket(c->oe, message->ticket, &info) ||
+                 oe_instance_find(c->oe, &message->flow, &info);
+    bool responder = known && info.responder;
     const struct steps *steps =
         (responder ? told_by_responder : told_by_initiator) + message->trace;
     for (size_t i = 0; i < 2 && steps->step[i].label != NULL; i++)

@@ -169,6 +169,8 @@ struct oe_instance_info {
 /* Walks the instances; `i` from 0 up, in order of creation. False: no more. */
 bool oe_instance_info(const struct oe *oe, size_t i, struct oe_instance_info *ret);
 bool oe_instance_find(const struct oe *oe, const struct ip_pair *flow, struct oe_instance_info *ret);
+/* Also one that doesn't own its flow (yet): a responder's until its tunnel is up. */
+bool oe_instance_of_ticket(const struct oe *oe, uint64_t ticket, struct oe_instance_info *ret);
 /* Named counters; `i` from 0 up. False: no more. */
 bool oe_counter(const struct oe *oe, size_t i, const char **ret_name, uint64_t *ret_value);
 /* OE-005: the index of a policy line whose prefixes an earlier one has too; count if there is none. */

@@ -51,6 +51,15 @@ bool oe_instance_find(const struct oe *oe, const struct ip_pair *flow, struct oe
     return true;
 }
 
+bool oe_instance_of_ticket(const struct oe *oe, uint64_t ticket, struct oe_instance_info *ret)
+{
+    const struct oe_instance *inst = instance_by_ticket(oe, ticket);
+    if (inst == NULL)
+        return false;
+    fill_info(inst, ret);
+    return true;
+}
+
 bool oe_counter(const struct oe *oe, size_t i, const char **ret_name, uint64_t *ret_value)
 {
     static const char *const dropped[OE_EVENT_COUNT] = {

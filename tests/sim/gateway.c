@@ -8,18 +8,43 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { CHANNEL_US = 200, KEEPER_US = 700, DNS_US = 3000, RESTART_KEYD_US = 300000 };
+enum { CHANNEL_US = 200, KEEPER_US = 700 };
 
 static void show(void *ctx, const struct event_record *record)
 {
     struct sim_gateway *g = ctx;
+    const struct sim_hooks *hooks = &g->world->hooks;
     char flow[IP_PAIR_TEXT_MAX];
 
+    if (hooks->record != NULL)
+        hooks->record(hooks->ctx, g, record);
     if (!g->world->verbose)
         return;
-    printf("%10.3f gw%d %-4s %-44s %s | %s\n", (double)g->world->now_us / 1e6, g->number,
-           record->label, record->title,
-           record->flow.src.family ? ip_pair_format(&record->flow, flow) : "", record->detail);
+    printf("%10.3f gw%d %-4s %-44s %s | %s\n",
+           (double)(g->world->now_us - g->world->epoch_us) / 1e6, g->number, record->label,
+           record->title, record->flow.src.family ? ip_pair_format(&record->flow, flow) : "",
+           record->detail);
+}
+
+static void leaves_in_clear(struct sim_gateway *g, struct view datagram)
+{
+    const struct sim_hooks *hooks = &g->world->hooks;
+    struct ip_pair flow;
+
+    if (network_flow(datagram, &flow))
+        check_clear(g, &flow);
+    network_clear(g, datagram);
+    if (hooks->clear != NULL)
+        hooks->clear(hooks->ctx, g, datagram);
+}
+
+static void leaves_tunnel(struct sim_gateway *g, struct view datagram)
+{
+    const struct sim_hooks *hooks = &g->world->hooks;
+
+    network_delivered(g, datagram);
+    if (hooks->delivered != NULL)
+        hooks->delivered(hooks->ctx, g, datagram);
 }
 
 /* --- plane ------------------------------------------------------------------------------- */
@@ -28,20 +53,17 @@ static void plane_sends(void *ctx, enum plane_out kind, struct packet *packet)
 {
     struct sim_gateway *g = ctx;
     struct view datagram = view_of(packet_data(packet), packet->len);
-    struct ip_pair flow;
 
     switch (kind) {
     case PLANE_OUT_ESP:
         network_send_esp(g->world, packet);
         break;
     case PLANE_OUT_CLEAR:
-        if (network_flow(datagram, &flow))
-            check_clear(g, &flow);
-        network_clear(g, datagram);
+        leaves_in_clear(g, datagram);
         break;
     case PLANE_OUT_OE:
     case PLANE_OUT_VPN:
-        network_delivered(g, datagram);
+        leaves_tunnel(g, datagram);
         break;
     }
 }
@@ -58,17 +80,23 @@ static int64_t in_order(struct world *w, int64_t *last_us)
 static void plane_tells(void *ctx, struct view message)
 {
     struct sim_gateway *g = ctx;
-    struct sim_event *event = world_event(g->world, SIM_EV_TO_KEYD, g,
-                                          in_order(g->world, &g->to_keyd_us), message);
+    struct sim_event *event =
+        world_event(g->world, SIM_EV_TO_KEYD, g, in_order(g->world, &g->to_keyd_us), message);
     event->life = g->keyd_life;
 }
 
-static struct sim_policy *cached(struct sim_gateway *g, const struct ip_pair *flow)
+static struct sim_policy *cached(const struct sim_gateway *g, const struct ip_pair *flow)
 {
     for (size_t i = 0; i < g->cache_count; i++)
         if (ip_pair_equal(&g->cache[i].flow, flow))
             return &g->cache[i];
     return NULL;
+}
+
+enum pfkey_verdict gateway_verdict(const struct sim_gateway *g, const struct ip_pair *flow)
+{
+    const struct sim_policy *policy = cached(g, flow);
+    return policy != NULL ? policy->verdict : PFKEY_VERDICT_NONE;
 }
 
 static void plane_decides(void *ctx, const struct ip_pair *flow, enum pfkey_verdict verdict)
@@ -104,15 +132,14 @@ static enum pfkey_verdict hold_failure(const struct sim_gateway *g)
 
 static void start_plane(struct sim_gateway *g)
 {
-    struct plane_config config = {
-        .hold_failure = hold_failure(g),
-        .icmp_v4 = g->addr,
-    };
+    struct plane_config config = g->plane_config;
     struct plane_env env = {.rng = world_rng(g->world),
                             .ctx = g,
                             .out = plane_sends,
                             .control = plane_tells,
                             .verdict = plane_decides};
+    config.hold_failure = hold_failure(g);
+    config.icmp_v4 = g->addr;
     if (plane_new(&config, &env, &g->plane) != ERR_OK)
         abort();
     g->plane_life++;
@@ -125,15 +152,14 @@ static void tell_control(struct sim_gateway *g, const struct control_event *even
 
 static void start_control(struct sim_gateway *g)
 {
-    struct control_config config = {
-        .oe = {.classes = g->classes,
-               .class_count = g->class_count,
-               .fallback = g->kind,
-               .own = &g->addr,
-               .own_count = 1},
-    };
+    struct control_config config = g->control_config;
     struct control_env env = {.rng = world_rng(g->world), .trace = {.emit = show, .ctx = g}};
 
+    config.oe.classes = g->classes;
+    config.oe.class_count = g->class_count;
+    config.oe.fallback = g->kind;
+    config.oe.own = &g->addr;
+    config.oe.own_count = 1;
     if (control_new(&config, &env, &g->control) != ERR_OK)
         abort();
     g->keyd_life++;
@@ -163,11 +189,14 @@ static void control_asks_dns(struct sim_gateway *g, const struct control_effect 
 {
     struct world *w = g->world;
 
+    int64_t us = w->pace.dns_us + world_random(w, w->pace.dns_jitter_us);
+
     w->stats.lookups++;
-    if (world_chance(w, w->faults.dns_silence))
+    if (w->hooks.answer_us != NULL)
+        us = w->hooks.answer_us(w->hooks.ctx, g, fx->type, fx->name);
+    if (us < 0 || world_chance(w, w->faults.dns_silence))
         return;
-    struct sim_event *event = world_event(w, SIM_EV_ANSWER, g,
-                                          DNS_US + world_random(w, 30000), view_of(NULL, 0));
+    struct sim_event *event = world_event(w, SIM_EV_ANSWER, g, us, view_of(NULL, 0));
     event->life = g->keyd_life;
     event->serial = fx->serial;
     event->type = fx->type;
@@ -180,9 +209,8 @@ static void control_asks_keeper(struct sim_gateway *g, const struct control_effe
 
     if (private_key_sign_ike1(g->key, fx->bytes, signature) != ERR_OK)
         abort();
-    struct sim_event *event =
-        world_event(g->world, SIM_EV_SIGNED, g, KEEPER_US,
-                    view_of(signature, private_key_signature_len(g->key)));
+    struct sim_event *event = world_event(g->world, SIM_EV_SIGNED, g, KEEPER_US,
+                                          view_of(signature, private_key_signature_len(g->key)));
     event->life = g->keyd_life;
     event->serial = fx->serial;
 }
@@ -205,8 +233,8 @@ static void drain(struct sim_gateway *g)
             break;
         case CONTROL_FX_PFKEY:
             note_keys(g, fx.bytes);
-            event = world_event(g->world, SIM_EV_TO_PLANE, g,
-                                in_order(g->world, &g->to_plane_us), fx.bytes);
+            event = world_event(g->world, SIM_EV_TO_PLANE, g, in_order(g->world, &g->to_plane_us),
+                                fx.bytes);
             event->life = g->plane_life;
             break;
         }
@@ -248,7 +276,7 @@ static void crash_keyd(struct sim_gateway *g)
     g->world->stats.crashes++;
     if (g->plane != NULL)
         plane_keyd_changed(g->plane, world_now(g->world), false);
-    world_event(g->world, SIM_EV_START_KEYD, g, RESTART_KEYD_US, view_of(NULL, 0));
+    world_event(g->world, SIM_EV_START_KEYD, g, g->world->pace.restart_us, view_of(NULL, 0));
 }
 
 static void crash_plane(struct sim_gateway *g)
@@ -262,7 +290,7 @@ static void crash_plane(struct sim_gateway *g)
     g->plane_life++;
     g->world->stats.crashes++;
     tell_control(g, &gone);
-    world_event(g->world, SIM_EV_START_PLANE, g, RESTART_KEYD_US, view_of(NULL, 0));
+    world_event(g->world, SIM_EV_START_PLANE, g, g->world->pace.restart_us, view_of(NULL, 0));
 }
 
 /* A packet buffer as the daemon would hand one in. */
@@ -287,8 +315,7 @@ static void host_sends(struct sim_gateway *g, const struct sim_event *event)
     if (policy != NULL && policy->verdict == PFKEY_VERDICT_DENY) {
         g->world->stats.denied++;
     } else if (policy != NULL && policy->verdict == PFKEY_VERDICT_PASS) {
-        check_clear(g, &event->flow);
-        network_clear(g, view_of(event->octets, event->len));
+        leaves_in_clear(g, view_of(event->octets, event->len));
     } else if (g->plane != NULL) {
         plane_outbound(g->plane, world_now(g->world), &burst, 1);
     }
@@ -346,6 +373,10 @@ void gateway_event(struct sim_gateway *g, struct sim_event *event)
     case SIM_EV_ESP:
         esp_arrives(g, event);
         break;
+    case SIM_EV_CLEAR:
+        if (g->world->hooks.arrived != NULL)
+            g->world->hooks.arrived(g->world->hooks.ctx, g, octets);
+        break;
     case SIM_EV_TO_PLANE:
         plane_control(g->plane, world_now(g->world), octets);
         break;
@@ -376,6 +407,10 @@ void gateway_event(struct sim_gateway *g, struct sim_event *event)
     case SIM_EV_START_PLANE:
         start_plane(g);
         join_planes(g);
+        break;
+    case SIM_EV_SHUTDOWN:
+        control.kind = CONTROL_EV_SHUTDOWN;
+        tell_control(g, &control);
         break;
     }
 }

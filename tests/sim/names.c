@@ -85,7 +85,7 @@ void names_answer(struct world *w, const char *name, uint16_t type, struct dns_a
 {
     char reverse[IP_REVERSE_TEXT_MAX];
 
-    *ret = (struct dns_answer){.status = DNS_ABSENT, .secure = true, .ttl_s = 300};
+    *ret = (struct dns_answer){.status = DNS_ABSENT, .secure = true, .ttl_s = w->ttl_s};
     if (world_chance(w, w->faults.dns_servfail)) {
         ret->status = DNS_TIMEOUT;
         snprintf(ret->why, sizeof(ret->why), "SERVFAIL");

@@ -7,7 +7,7 @@
 #include "base/builder.h"
 #include "wire/ip.h"
 
-enum { SIM_DATAGRAM = 32, WIRE_US = 5000, JITTER_US = 2000, REORDER_US = 60000 };
+enum { SIM_DATAGRAM = 32, REORDER_US = 60000 };
 
 struct sim_gateway *network_gateway(struct world *w, const struct ip_addr *addr)
 {
@@ -36,10 +36,15 @@ static unsigned copies(struct world *w)
 
 static int64_t delay(struct world *w)
 {
-    int64_t us = WIRE_US + world_random(w, JITTER_US);
+    int64_t us = w->pace.wire_us + world_random(w, w->pace.wire_jitter_us);
     if (world_chance(w, w->faults.reorder))
         us += world_random(w, REORDER_US);
     return us;
+}
+
+static bool carried(struct world *w, const struct ip_addr *from, const struct ip_addr *to, bool esp)
+{
+    return w->hooks.carry == NULL || w->hooks.carry(w->hooks.ctx, from, to, esp);
 }
 
 void network_send_ike(struct world *w, const struct ip_endpoint *from,
@@ -48,7 +53,7 @@ void network_send_ike(struct world *w, const struct ip_endpoint *from,
     struct sim_gateway *g = network_gateway(w, &to->addr);
 
     w->stats.ike++;
-    if (g == NULL)
+    if (!carried(w, &from->addr, &to->addr, false) || g == NULL)
         return;
     for (unsigned i = copies(w); i > 0; i--) {
         struct sim_event *event = world_event(w, SIM_EV_IKE, g, delay(w), octets);
@@ -62,7 +67,7 @@ void network_send_esp(struct world *w, const struct packet *packet)
     struct sim_gateway *g = network_gateway(w, &packet->outer.dst);
 
     w->stats.esp++;
-    if (g == NULL)
+    if (!carried(w, &packet->outer.src, &packet->outer.dst, true) || g == NULL)
         return;
     for (unsigned i = copies(w); i > 0; i--) {
         struct sim_event *event = world_event(w, SIM_EV_ESP, g, delay(w),

@@ -36,7 +36,7 @@ static void world_seed(struct world *w, uint64_t seed)
 
 uint32_t world_random(struct world *w, uint32_t below)
 {
-    return (uint32_t)(world_u64(w) >> 32) % below;
+    return below != 0 ? (uint32_t)(world_u64(w) >> 32) % below : 0;
 }
 
 bool world_chance(struct world *w, unsigned permille)
@@ -101,20 +101,26 @@ static void choose_classes(struct world *w, struct sim_gateway *g)
                           .destination = ip_prefix_of(&other->hosts[0].addr, 24)};
 }
 
-static void make_gateway(struct world *w, int number)
+struct sim_gateway *world_gateway(struct world *w, struct ip_addr addr)
 {
-    struct sim_gateway *g = &w->gateways[number];
+    struct sim_gateway *g = &w->gateways[w->gateway_count];
 
-    g->world = w;
-    g->number = number;
-    g->addr = ip_addr_v4(0xc0010100u + 4 + (uint32_t)number); /* 192.1.1.4 ... */
-    if (private_key_from_pem(view_of_text(sim_keys[number]), &g->key) != ERR_OK)
+    *g = (struct sim_gateway){
+        .world = w, .number = (int)w->gateway_count, .addr = addr, .kind = OE_PERMISSIVE};
+    if (private_key_from_pem(view_of_text(sim_keys[w->gateway_count]), &g->key) != ERR_OK)
         abort();
     private_key_public(g->key, &g->public_key);
+    w->gateway_count++;
+    return g;
+}
+
+static void choose_hosts(struct world *w, struct sim_gateway *g)
+{
     for (int i = 0; i < SIM_HOSTS; i++) {
         struct sim_host *host = &g->hosts[i];
         host->gateway = g;
-        host->addr = ip_addr_v4(0x0a000000u + ((uint32_t)number << 8) + 1 + (uint32_t)i);
+        host->addr =
+            ip_addr_v4(0x0a000000u + ((uint32_t)g->number << 8) + 1 + (uint32_t)i);
         bool plain = w->calm || world_chance(w, 500);
         host->delegation =
             plain ? (i == 1 ? SIM_NO_KEY : SIM_GOOD) : world_random(w, SIM_DELEGATIONS);
@@ -135,16 +141,29 @@ static void choose_faults(struct world *w)
     };
 }
 
+void world_blank(struct world *w, uint64_t seed, bool verbose)
+{
+    *w = (struct world){
+        .seed = seed,
+        .verbose = verbose,
+        .now_us = 1000000,
+        .silent = ip_addr_v4(0xc00101fe),
+        .pace = {.wire_us = 5000, .dns_us = 3000, .restart_us = 300000},
+        .ttl_s = 300,
+    };
+    world_seed(w, seed);
+}
+
 void world_init(struct world *w, uint64_t seed, bool verbose)
 {
-    *w = (struct world){.seed = seed, .verbose = verbose, .now_us = 1000000};
-    world_seed(w, seed);
+    world_blank(w, seed, verbose);
+    w->pace.wire_jitter_us = 2000;
+    w->pace.dns_jitter_us = 30000;
     w->calm = world_chance(w, 250);
-    w->gateway_count = 2 + world_random(w, SIM_GATEWAYS - 1);
-    w->silent = ip_addr_v4(0xc00101fe);
+    unsigned gateways = 2 + world_random(w, SIM_GATEWAYS - 1);
     choose_faults(w);
-    for (size_t i = 0; i < w->gateway_count; i++)
-        make_gateway(w, (int)i);
+    for (unsigned i = 0; i < gateways; i++) /* 192.1.1.4 ... */
+        choose_hosts(w, world_gateway(w, ip_addr_v4(0xc0010104u + i)));
     for (size_t i = 0; i < w->gateway_count; i++) {
         choose_classes(w, &w->gateways[i]);
         gateway_start(&w->gateways[i]);

@@ -67,6 +67,8 @@ struct sim_gateway {
     struct oe_class classes[4];
     size_t class_count;
     struct ip_addr own;
+    struct control_config control_config; /* but for policy and addresses, which are above */
+    struct plane_config plane_config;
     struct sim_policy *cache; /* what the classifier would know */
     size_t cache_count, cache_room;
     struct sim_host hosts[SIM_HOSTS];
@@ -78,6 +80,26 @@ struct sim_faults {
     unsigned crashes;               /* how many */
 };
 
+/* How long things take; of the jitters a random part is added. */
+struct sim_pace {
+    uint32_t wire_us, wire_jitter_us;
+    uint32_t dns_us, dns_jitter_us;
+    uint32_t restart_us; /* of a daemon that crashed */
+};
+
+/* What a test that looks on, or meddles, is asked and told. Any function may be NULL. */
+struct sim_hooks {
+    void *ctx;
+    void (*record)(void *ctx, struct sim_gateway *g, const struct event_record *record);
+    /* How long DNS takes for this question; below 0: for ever. */
+    int64_t (*answer_us)(void *ctx, struct sim_gateway *g, uint16_t type, const char *name);
+    /* May an IKE or ESP packet travel? */
+    bool (*carry)(void *ctx, const struct ip_addr *from, const struct ip_addr *to, bool esp);
+    void (*clear)(void *ctx, struct sim_gateway *g, struct view datagram);     /* left in clear */
+    void (*delivered)(void *ctx, struct sim_gateway *g, struct view datagram); /* out of a tunnel */
+    void (*arrived)(void *ctx, struct sim_gateway *g, struct view datagram);   /* SIM_EV_CLEAR */
+};
+
 struct sim_stats {
     uint64_t sent, delivered, clear, encrypted, denied, crashes, ike, esp, lookups, tunnels;
 };
@@ -86,11 +108,15 @@ struct world {
     uint64_t seed;
     uint64_t state[4]; /* of the generator */
     int64_t now_us;
+    int64_t epoch_us;  /* what is printed counts from here */
     struct heap queue;
     struct sim_gateway gateways[SIM_GATEWAYS];
     size_t gateway_count;
     struct ip_addr silent; /* a gateway address where nobody is */
     struct sim_faults faults;
+    struct sim_pace pace;
+    uint32_t ttl_s;        /* of every DNS answer */
+    struct sim_hooks hooks;
     struct sim_stats stats;
     struct sim_sa *sas;
     bool calm;             /* no faults: stricter checks apply */
@@ -99,7 +125,12 @@ struct world {
     char failure[400];
 };
 
+/* Gateways, policies and faults drawn from the seed, and started. */
 void world_init(struct world *w, uint64_t seed, bool verbose);
+/* The same by hand: nothing in it yet. */
+void world_blank(struct world *w, uint64_t seed, bool verbose);
+/* One more gateway, to be started; not more than SIM_GATEWAYS. */
+struct sim_gateway *world_gateway(struct world *w, struct ip_addr addr);
 void world_fini(struct world *w);
 /* Runs until virtual time `until_us` or a failure. */
 void world_run(struct world *w, int64_t until_us);
@@ -113,6 +144,7 @@ struct rng world_rng(struct world *w);
 enum sim_event_kind {
     SIM_EV_IKE,      /* to gateway: from, to, octets */
     SIM_EV_ESP,      /* to gateway: outer, octets */
+    SIM_EV_CLEAR,    /* to gateway: a datagram in clear, octets */
     SIM_EV_TO_PLANE, /* PF_KEY */
     SIM_EV_TO_KEYD,
     SIM_EV_ANSWER,
@@ -122,6 +154,7 @@ enum sim_event_kind {
     SIM_EV_CRASH_PLANE,
     SIM_EV_START_KEYD,
     SIM_EV_START_PLANE,
+    SIM_EV_SHUTDOWN, /* keyd is asked to end politely */
 };
 
 struct sim_event {
@@ -147,6 +180,8 @@ struct sim_event *world_event(struct world *w, enum sim_event_kind kind, struct 
 void gateway_start(struct sim_gateway *g);
 void gateway_stop(struct sim_gateway *g);
 void gateway_event(struct sim_gateway *g, struct sim_event *event);
+/* What the classifier would do with the flow; NONE: ask the plane. */
+enum pfkey_verdict gateway_verdict(const struct sim_gateway *g, const struct ip_pair *flow);
 void gateway_timers(struct sim_gateway *g);
 int64_t gateway_deadline_us(const struct sim_gateway *g);
 

@@ -29,6 +29,7 @@ static void init_lanes(struct io *io)
         io->lanes[i].fd = io->fds.fd[which];
         io->lanes[i].family = v4 ? IP_V4 : IP_V6;
         io->lanes[i].udp = which == PLANE_FD_UDP_V4 || which == PLANE_FD_UDP_V6;
+        io->lanes[i].joins = io->lanes[i].udp;
         io->lanes[i].discover = io->lanes[i].no_check = -1;
     }
 }

@@ -57,6 +57,7 @@ struct io_lane {
     int fd;
     uint8_t family; /* enum ip_family */
     bool udp;
+    bool joins;     /* several datagrams with one message */
     int discover;   /* the socket's IP_MTU_DISCOVER; -1: not known */
     int no_check;   /* the socket's SO_NO_CHECK, UDP over IPv4 only; -1: not known */
     size_t count;

@@ -50,7 +50,7 @@ static size_t join(const struct io_lane *lane, size_t first)
     const struct packet *head = lane->queue[first];
     size_t count = 1, octets = head->len;
 
-    while (lane->udp && first + count < lane->count && count < JOIN_PACKETS) {
+    while (lane->joins && first + count < lane->count && count < JOIN_PACKETS) {
         const struct packet *next = lane->queue[first + count];
         octets += next->len;
         if (octets > JOIN_OCTETS || next->len > head->len || !same_way(head, next))
@@ -114,11 +114,15 @@ static size_t refused(struct io *io, const struct io_lane *lane, size_t left, bo
     }
 }
 
-/* The packets of a joined message that was refused, each on its own: it may be the joining. */
+/* The packets of a joined message that was refused, each on its own: it may be the joining, which
+ * some devices can't do at all, and others not with packets of this size. */
 static void send_singly(struct io *io, struct io_lane *lane, const struct msghdr *joined)
 {
     size_t first = (size_t)(joined->msg_iov - io->out.parts), end = first + joined->msg_iovlen;
     bool again = false;
+
+    if (errno == EIO)
+        lane->joins = false;
 
     check(lane, false);
     for (size_t i = first; i < end; i++)
