@@ -30,6 +30,8 @@ int main(int argc, char **argv)
         void (*seeds)(const struct seed_sink *sink);
     } parsers[] = {
         {"dnsrec", seeds_dnsrec},
+        {"esp", seeds_esp},
+        {"ip", seeds_ip},
         {"isakmp", seeds_isakmp},
         {"pfkey", seeds_pfkey},
     };

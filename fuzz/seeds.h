@@ -13,6 +13,8 @@ struct seed_sink {
 };
 
 void seeds_dnsrec(const struct seed_sink *sink);
+void seeds_esp(const struct seed_sink *sink);
+void seeds_ip(const struct seed_sink *sink);
 void seeds_isakmp(const struct seed_sink *sink);
 void seeds_pfkey(const struct seed_sink *sink);
 

@@ -1,4 +1,8 @@
-"""The results as tables for people. Ratios are of medians; the range of the samples stands behind."""
+"""The results as tables for people; the range of the samples stands behind each median.
+
+Where every case has a sample of each turn, a ratio is the median of the ratios within one turn, so
+that a machine which is busy now and then does not bend it. Otherwise it is the ratio of medians.
+"""
 
 import statistics
 
@@ -22,8 +26,13 @@ def number(value, form):
     return "-" if value is None else format(value, form)
 
 
-def ratio(value, base):
-    return "-" if value is None or not base else f"{value / base:.3g}"
+def ratio(case, base, key):
+    samples, against = case["samples"].get(key), base["samples"].get(key)
+    if not samples or not against:
+        return "-"
+    if len(samples) == len(against):
+        return f"{statistics.median(a / b for a, b in zip(samples, against)):.3g}"
+    return f"{statistics.median(samples) / statistics.median(against):.3g}"
 
 
 def by_name(cases):
@@ -34,8 +43,8 @@ def why_not(cases):
     for case in cases:
         if case["not_measured"]:
             yield f"  {case['case']}: not measured: {case['not_measured']}"
-        if case["lost"]:
-            yield f"  {case['case']}: {case['lost']} first pings without a reply, not in the median"
+        for reason, count in case["left_out"].items():
+            yield f"  {case['case']}: {count} not counted: {reason}"
 
 
 def heading(result):
@@ -54,38 +63,34 @@ def throughput(section, size):
         yield f"  {streams + ' stream' + 's' * (streams != '1'):25}{'median':>9}  {'/ absent':>9}" \
               f"{'/ clear':>9}   range"
         for case in cases:
-            value = median(case, streams)
-            yield (f"    {case['case']:23}{number(value, '.2f'):>9}  "
-                   f"{ratio(value, median(base, streams)):>9}{ratio(value, median(clear, streams)):>9}"
+            yield (f"    {case['case']:23}{number(median(case, streams), '.2f'):>9}  "
+                   f"{ratio(case, base, streams):>9}{ratio(case, clear, streams):>9}"
                    f"   {spread(case['samples'].get(streams), '.2f')}")
     yield from why_not(cases)
-
-
-def in_round_trips(cases, plain):
-    clear = median(by_name(cases)["absent"], "ms")
-    for case in cases:
-        value = median(case, "ms")
-        yield (f"    {case['case']:41}{number(value, '.3f'):>9}  {ratio(value, clear):>9}"
-               f"{ratio(value, plain):>13}   {spread(case['samples'].get('ms'), '.3f')}")
 
 
 def round_trips(section, size):
     yield (f"Round trip of a flow that is there, ms: medians of {size['repeats']} times "
            f"{size['pings']} pings")
     yield f"  {'':43}{'median':>9}  {'/ absent':>9}   range"
-    base = median(by_name(section["cases"])["absent"], "ms")
+    base = by_name(section["cases"])["absent"]
     for case in section["cases"]:
-        value = median(case, "ms")
-        yield (f"    {case['case']:41}{number(value, '.3f'):>9}  {ratio(value, base):>9}"
-               f"   {spread(case['samples'].get('ms'), '.3f')}")
+        yield (f"    {case['case']:41}{number(median(case, 'ms'), '.3f'):>9}  "
+               f"{ratio(case, base, 'ms'):>9}   {spread(case['samples'].get('ms'), '.3f')}")
     yield from why_not(section["cases"])
 
 
 def first_reply(section, size, plain):
+    """plain: the median round trip without Cygnet, in ms."""
     yield (f"First ping of two addresses that never met, ms until its reply: medians of "
            f"{size['pairs']} pairs ({size['contacts']} first contacts)")
     yield f"  {'':43}{'median':>9}  {'/ absent':>9}{'round trips':>13}   range"
-    yield from in_round_trips(section["cases"], plain)
+    base = by_name(section["cases"])["absent"]
+    for case in section["cases"]:
+        value = median(case, "ms")
+        trips = "-" if value is None or not plain else f"{value / plain:.0f}"
+        yield (f"    {case['case']:41}{number(value, '.2f'):>9}  {ratio(case, base, 'ms'):>9}"
+               f"{trips:>13}   {spread(case['samples'].get('ms'), '.2f')}")
     yield from why_not(section["cases"])
 
 

@@ -37,7 +37,8 @@ class Series:
 
     def __init__(self, site, name, verdict=None):
         self.site, self.name, self.verdict = site, name, verdict
-        self.samples, self.lost, self.why_not = {}, 0, None
+        self.samples, self.why_not = {}, None
+        self.left_out = {}  # why a sample is not among them -> how often
 
     def attempt(self, function, *arguments):
         """What function returns; after a first failure nothing more is tried."""
@@ -53,8 +54,11 @@ class Series:
         if value is not None:
             self.samples.setdefault(str(key), []).append(value)
 
+    def leave_out(self, reason):
+        self.left_out[reason] = self.left_out.get(reason, 0) + 1
+
     def as_dict(self):
-        return {"case": self.name, "not_measured": self.why_not, "lost": self.lost,
+        return {"case": self.name, "not_measured": self.why_not, "left_out": self.left_out,
                 "samples": self.samples}
 
 
@@ -100,10 +104,12 @@ def first_ping(case, to, number):
     """The first datagram between two addresses that have not met."""
     destination = fresh(to, number)
     times = ping_times(case.site, fresh("alice", number), destination)
-    case.attempt(case.site.expect, destination, case.verdict)
+    verdict = case.attempt(case.site.verdict, destination)
     if not times:
-        case.lost += 1
-    elif case.why_not is None:
+        case.leave_out("no reply")
+    elif verdict != case.verdict:
+        case.leave_out(f"sg-a says '{verdict}' of the flow, not '{case.verdict}'")
+    else:
         case.samples.setdefault("ms", []).append(times[0])
 
 

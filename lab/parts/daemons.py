@@ -194,7 +194,7 @@ def make_key(lab, host):
         clients = [str(address.ip) for h in lab.hosts.values() if h.delegate == host.name
                    for address in h.own_addresses() if address.version == outside.version]
         text += run(cygnet, "keys", "dns", "--key", key, "--address", str(outside.ip),
-                    *[word for client in clients for word in ("--client", client)])
+                    "--ipseckey", *[word for client in clients for word in ("--client", client)])
     return text
 
 

@@ -74,9 +74,9 @@ static void oe_asks_discover(struct control *c, mono_t now, const struct oe_effe
         .kind = fx->kind == OE_FX_LOOKUP_KEYS ? DISCOVER_EV_KEYS : DISCOVER_EV_DELEGATION,
         .ticket = fx->ticket,
         .flow = fx->flow,
+        .purpose = fx->purpose,
         .address = fx->address,
         .id = fx->peer_id,
-        .purpose = fx->purpose,
     };
     /* A refusal still yields the effect that answers the ticket (discover.h). */
     if (discover_input(c->discover, now, &ask) != ERR_OK)

@@ -202,7 +202,10 @@ static void fill_defaults(struct cygnet_config *config)
         .control = "/run/cygnet/control.sock",
         .state = "/var/lib/cygnet",
         .dns = {.trust_anchor = "/usr/share/dns/root.key", .unsigned_only_to_self = true},
-        .users = {.keyd = "_cygnet", .resolver = "_cygnet-dns", .keeper = "_cygnet-key"},
+        .users = {.keyd = "_cygnet",
+                  .plane = "_cygnet-plane",
+                  .resolver = "_cygnet-dns",
+                  .keeper = "_cygnet-key"},
         .lifespans = {.first_s = 60, .normal_s = 1200, .low_s = 60},
         .limits = {.half_open = LIMIT_HALF_OPEN,
                    .ike_sas = LIMIT_IKE_SAS,
@@ -233,8 +236,8 @@ bool config_parse(struct view text, const char *name, struct cygnet_config *ret,
     struct yaml_reader r = {.name = name, .error = ret_error, .error_room = CONFIG_ERROR_MAX};
 
     if (text.len > CONFIG_TEXT_MAX) {
-        snprintf(ret_error, CONFIG_ERROR_MAX, "%s:1:1: longer than %d octets; is it the right file?",
-                 name, CONFIG_TEXT_MAX);
+        snprintf(ret_error, CONFIG_ERROR_MAX,
+                 "%s:1:1: longer than %d octets; is it the right file?", name, CONFIG_TEXT_MAX);
         return false;
     }
     struct cygnet_config *config = malloc(sizeof(*config));

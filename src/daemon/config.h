@@ -19,7 +19,11 @@ enum {
     CONFIG_TEXT_MAX = 1024 * 1024, /* a longer file is refused */
 };
 
-enum config_classifier { CONFIG_CLASSIFIER_AUTO, CONFIG_CLASSIFIER_EBPF, CONFIG_CLASSIFIER_ROUTING };
+enum config_classifier {
+    CONFIG_CLASSIFIER_AUTO,
+    CONFIG_CLASSIFIER_EBPF,
+    CONFIG_CLASSIFIER_ROUTING
+};
 
 struct config_dns {
     struct ip_endpoint forwarders[CONFIG_FORWARDERS];
@@ -34,7 +38,7 @@ struct config_dns {
 /* Whom the children run as: names or numbers. */
 struct config_users {
     char keyd[CONFIG_USER_MAX];
-    char plane[CONFIG_USER_MAX]; /* empty: keyd's */
+    char plane[CONFIG_USER_MAX];
     char resolver[CONFIG_USER_MAX];
     char keeper[CONFIG_USER_MAX];
 };

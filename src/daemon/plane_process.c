@@ -38,6 +38,7 @@ struct plane_process {
     struct channel pfkey, ike;
     int epoll, signals;
     bool stop;
+    int status;
     uint64_t verdicts_refused;
     uint8_t relay[IKE_RELAY_MAX];
 };
@@ -153,26 +154,26 @@ static void settle(struct plane_process *process)
         plane_path_mtu(process->plane, &dst, mtu);
 }
 
-static void on_tun(struct plane_process *process, enum plane_fd which)
+static void on_tun(struct plane_process *process, enum plane_fd which, uint32_t events)
 {
     struct packet **packets;
 
-    for (unsigned burst = 0; burst < BURSTS_AT_ONCE; burst++) {
+    if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
+        log_line(EVENT_ERROR, "a device of the plane has been deleted");
+        process->stop = true;
+        process->status = EXIT_FAILURE;
+        return;
+    }
+    for (unsigned burst = 0; burst < BURSTS_AT_ONCE || io_is_pending(process->io); burst++) {
         size_t count = io_read_tun(process->io, which, &packets);
         if (count == 0)
             return;
+        /* Nothing is routed into the put-back device; the system may still say something. */
+        if (which == PLANE_FD_PUT_BACK)
+            continue;
         plane_outbound(process->plane, mono_now(), packets, count);
         settle(process);
     }
-}
-
-/* Nothing belongs on the put-back device from this side; the system may still say something. */
-static void on_put_back(struct plane_process *process)
-{
-    struct packet **packets;
-
-    while (io_read_tun(process->io, PLANE_FD_PUT_BACK, &packets) > 0)
-        continue;
 }
 
 static void on_socket(struct plane_process *process, enum plane_fd which, uint32_t events)
@@ -184,7 +185,8 @@ static void on_socket(struct plane_process *process, enum plane_fd which, uint32
         io_read_errors(process->io, which);
         settle(process);
     }
-    for (unsigned burst = 0; more && burst < BURSTS_AT_ONCE; burst++) {
+    for (unsigned burst = 0;
+         more && (burst < BURSTS_AT_ONCE || io_is_pending(process->io)); burst++) {
         size_t count = io_read_esp(process->io, which, &packets, &more);
         if (count == 0)
             continue;
@@ -314,10 +316,8 @@ static void on_event(struct plane_process *process, unsigned source, uint32_t ev
     switch (source) {
     case PLANE_FD_OE:
     case PLANE_FD_VPN:
-        on_tun(process, (enum plane_fd)source);
-        break;
     case PLANE_FD_PUT_BACK:
-        on_put_back(process);
+        on_tun(process, (enum plane_fd)source, events);
         break;
     case PLANE_FD_ESP_V4:
     case PLANE_FD_ESP_V6:
@@ -374,7 +374,7 @@ static int loop(struct plane_process *process)
             settle(process);
         }
     }
-    return EXIT_SUCCESS;
+    return process->status;
 }
 
 static bool watch_all(struct plane_process *process)

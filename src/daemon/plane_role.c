@@ -51,10 +51,9 @@ static void take_addresses(const char *outside, struct plane_config *ret)
 
 int plane_role_main(const struct cygnet_config *config, const struct child *child)
 {
-    const char *user = config->users.plane[0] != '\0' ? config->users.plane : config->users.keyd;
     struct plane_process_config process = {
         .child = child,
-        .user = user,
+        .user = config->users.plane,
         .plane = {.hold_ms = config->wait_s * 1000 + HOLD_SPARE_MS,
                   .hold_failure = hold_failure(config),
                   .icmp_on_deny = config->icmp_on_deny},

@@ -21,14 +21,17 @@ void esp_sa_free(struct esp_sa *sa); /* wipes the keys */
 /*
  * Encapsulate: packets hold inner IPv4 or IPv6 datagrams; afterwards they start at the ESP header
  * and their `outer` is filled in (addresses and ports of the SA, DSCP and ECN and DF copied from the
- * inner header). ERR_EXPIRED: sequence numbers are used up. ERR_ROOM: no head- or tailroom.
+ * inner header). ERR_EXPIRED: sequence numbers are used up. ERR_ROOM: no head- or tailroom, or the
+ * ESP packet would not fit an IP payload of 65535 octets. ERR_SHORT, ERR_VERSION: not an IP
+ * datagram.
+ * IVs come from sequence numbers: a key must never be used for a second outbound SA.
  */
 void esp_encapsulate(struct esp_sa *sa, struct packet **packets, size_t count, enum err *ret);
 /*
  * Decapsulate: packets start at the ESP header, with `outer.tos` as received; afterwards they hold
  * the inner datagram, ECN propagated (a packet that RFC 6040 says to drop: ERR_VALUE).
- * ERR_REPLAY, ERR_DECRYPT, ERR_SHORT, ERR_SYNTAX (padding, next header), ERR_UNEXPECTED (a dummy
- * packet, next header 59, to be dropped quietly).
+ * ERR_UNKNOWN (another SPI than the SA's), ERR_REPLAY, ERR_DECRYPT, ERR_SHORT, ERR_SYNTAX (padding,
+ * next header), ERR_UNEXPECTED (a dummy packet, next header 59, to be dropped quietly).
  */
 void esp_decapsulate(struct esp_sa *sa, struct packet **packets, size_t count, enum err *ret);
 

@@ -22,9 +22,9 @@ struct ike_child *ike_child_find(const struct ike *ike, const struct ip_addr *re
 bool ike_ticket_up_since(const struct ike_ticket *ticket, uint64_t since)
 {
     const struct ike_child *child;
-    LIST_FOREACH (child, &ticket->children, of_ticket)
-        if (child->born > since && child->state == IKE_CHILD_UP)
-            return true;
+    LIST_FOREACH(child, &ticket->children, of_ticket)
+    if (child->born > since && child->state == IKE_CHILD_UP)
+        return true;
     return false;
 }
 
@@ -68,11 +68,27 @@ void ike_child_free(struct ike *ike, struct ike_child *child)
     free(child);
 }
 
+/* A newer child of the ticket carries the flow: whoever holds the ticket has been told of that one.
+ */
+static bool superseded(const struct ike_child *child)
+{
+    const struct ike_child *other;
+    if (child->replaced)
+        return true;
+    if (child->ticket == NULL)
+        return false;
+    LIST_FOREACH(other, &child->ticket->children, of_ticket)
+    if (other->born > child->born && other->state == IKE_CHILD_UP &&
+        ip_pair_equal(&other->flow, &child->flow))
+        return true;
+    return false;
+}
+
 /* Gone on both sides, or as far as we can know. */
 void ike_child_finish(struct ike *ike, struct ike_child *child)
 {
     remove_sas(ike, child);
-    if (!child->replaced) {
+    if (!superseded(child)) {
         const struct ike_effect fx = {
             .kind = IKE_FX_CHILD_DELETED,
             .ticket = child->ticket ? child->ticket->number : 0,
@@ -107,13 +123,13 @@ static void child_timer(struct ike *ike, struct ike_timer *timer)
 {
     struct ike_child *child =
         (struct ike_child *)(void *)((char *)timer - offsetof(struct ike_child, timer));
-    assert(child->state != IKE_CHILD_UP);
     delete_try(ike, child);
 }
 
-/* OE-108, OE-109: the new SA carries what is sent from now on. The old one still receives what is on
- * its way, then it is deleted. Only those that were up before the new exchange began are replaced:
- * of two that both ends began at once, both stay, or each end would delete the other's. */
+/* OE-108, OE-109: the new SA carries what is sent from now on. The old one still receives what is
+ * on its way, then it is deleted. Only those that were up before the new exchange began are
+ * replaced: of two that both ends began at once, both stay, or each end would delete the other's.
+ */
 static void retire_older(struct ike *ike, const struct ike_child *newer, uint64_t begun)
 {
     struct ike_child *child, *next;
@@ -156,6 +172,8 @@ enum err ike_child_new(struct ike *ike, struct v1_quick *quick)
     if (child->ticket != NULL)
         LIST_INSERT_HEAD(&child->ticket->children, child, of_ticket);
     LIST_INSERT_HEAD(&peer->children, child, of_peer);
+    ike_timer_set(ike, &child->timer,
+                  mono_add(ike->now, (int64_t)quick->sas[0].hard.seconds * 1000 + IKE_EXPIRY_MS));
     quick->child = child;
     return ERR_OK;
 
@@ -204,8 +222,10 @@ enum err ike_child_delete(struct ike *ike, uint64_t number)
 {
     struct ike_ticket *ticket = ike_ticket_get(ike, number, false);
     struct ike_child *child, *next;
-    if (ticket == NULL)
+    if (ticket == NULL) {
+        ike_count(ike, IKE_COUNT_BAD_REQUEST);
         return ERR_UNKNOWN;
+    }
     /* With the last child the ticket may go, but then there is no next. */
     for (child = LIST_FIRST(&ticket->children); child != NULL; child = next) {
         next = LIST_NEXT(child, of_ticket);

@@ -2,10 +2,11 @@
  * The engine's inside: what ike.h keeps opaque. Four kinds of things, and who owns whom:
  *
  *   struct ike ---- struct ike_sa       a phase 1 SA, half open or established, and its Quick Modes
- *              ---- struct ike_peer     one pair of gateway addresses: finds SAs, requests, children
- *              ---- struct ike_ticket   what the caller knows by one number: a request, its children
- *                     struct ike_request   a tunnel asked for, until it is up or has failed
- *                     struct ike_child     a pair of ESP SAs that is up
+ *              ---- struct ike_peer     one pair of gateway addresses: finds SAs, requests,
+ * children
+ *              ---- struct ike_ticket   what the caller knows by one number: a request, its
+ * children struct ike_request   a tunnel asked for, until it is up or has failed struct ike_child
+ * a pair of ESP SAs that is up
  *
  * Peers and tickets exist as long as something hangs on them. Every timer is in the heap from its
  * owner's birth to its death, so setting one can't fail.
@@ -30,6 +31,7 @@ enum {
     IKE_DELETE_TRIES = 3,          /* OE-106 */
     IKE_DELETE_SPACING_MS = 10000, /* OE-106 */
     IKE_DRAIN_MS = 2000,   /* a replaced child still takes what is on its way, then goes (OE-109) */
+    IKE_EXPIRY_MS = 5000,  /* after its hard lifetime a child that nobody deleted goes by itself */
     IKE_LINGER_MS = 30000, /* how long a finished exchange answers duplicates */
 };
 
@@ -93,7 +95,7 @@ struct ike_peer {
 struct ike_ticket {
     struct map_node by_number;
     uint64_t number;
-    struct ike_request *request; /* NULL: nothing under way */
+    struct ike_request *request;  /* NULL: nothing under way */
     LIST_HEAD(, v1_quick) quicks; /* as initiator and responder */
     LIST_HEAD(, ike_child) children;
 };
@@ -108,8 +110,8 @@ struct ike_request {
     struct identity peer_id;
     struct public_key *keys; /* those the peer may prove itself with */
     size_t key_count;
-    struct ike_sa *sa;       /* the phase 1 SA it waits for or uses */
-    struct v1_quick *quick;  /* its Quick Mode, once begun */
+    struct ike_sa *sa;      /* the phase 1 SA it waits for or uses */
+    struct v1_quick *quick; /* its Quick Mode, once begun */
     uint64_t born;
     bool reused; /* the SA was there before: silence may mean that the peer forgot it */
 };
@@ -151,14 +153,15 @@ struct ike {
     mono_t now;
     bool shutting_down;
 
-    struct map sas;      /* by cookies */
-    struct map peers;    /* by addresses */
-    struct map tickets;  /* by number */
-    struct map children; /* by peer and outbound SPI */
+    struct map sas;       /* by cookies */
+    struct map peers;     /* by addresses */
+    struct map tickets;   /* by number */
+    struct map children;  /* by peer and outbound SPI */
     struct map questions; /* exchanges by the serial of what they wait for */
-    struct ike_sa **all; /* for ike_sa_info() */
+    struct ike_sa **all;  /* for ike_sa_info() */
     size_t all_count, all_room, sa_limit;
-    TAILQ_HEAD(ike_unproven, ike_sa) unproven; /* responder SAs not yet authenticated, oldest first */
+    TAILQ_HEAD(ike_unproven, ike_sa)
+    unproven; /* responder SAs not yet authenticated, oldest first */
     size_t unproven_count;
     struct half_open_table half_open;
     struct ike_timer half_open_timer;
@@ -169,12 +172,13 @@ struct ike {
     size_t lent_len;
     uint64_t last_serial; /* of questions, and the order in which things were born */
     uint64_t counters[IKE_COUNTER_COUNT];
+    enum ike_counter_id last_counted;
 
     const struct ike_suite *offers; /* phase 1 and phase 2, best first */
     size_t offer_count;
     const struct esp_suite *child_offers;
     size_t child_offer_count;
-    struct isakmp_sa sa_in, sa_out;  /* work space */
+    struct isakmp_sa sa_in, sa_out;   /* work space */
     uint8_t text[LIMIT_IKE_DATAGRAM]; /* the message being read, decrypted */
     uint8_t message[IKE_MESSAGE_MAX]; /* the message being built */
 };
@@ -204,8 +208,10 @@ void ike_sa_unproven_add(struct ike *ike, struct ike_sa *sa);
 /* Main Mode is done: the lifetime runs, and the SA can be found by its peer's addresses. */
 void ike_sa_established_now(struct ike *ike, struct ike_sa *sa);
 void ike_sa_set_responder_cookie(struct ike *ike, struct ike_sa *sa, const uint8_t *cookie);
+/* Established: the peer gets a Delete, then as ike_sa_free() (OE-083). */
+void ike_sa_end(struct ike *ike, struct ike_sa *sa);
 struct ike_sa *ike_sa_find(const struct ike *ike, const uint8_t *cookies);
-/* Its Quick Modes fail with `failure`, its waiting requests are detached. Says nothing to the peer. */
+/* Its Quick Modes fail, its waiting requests are detached. */
 void ike_sa_free(struct ike *ike, struct ike_sa *sa);
 /* An established SA with a peer that proved the key of that digest; NULL: none. */
 struct ike_sa *ike_peer_sa(const struct ike_peer *peer, const uint8_t *key_digest);
@@ -235,7 +241,8 @@ enum err ike_child_delete(struct ike *ike, uint64_t ticket);
 /* The peer deleted its inbound SA `spi`. True: it was one of ours; ret_answer is set to the SPI to
  * name in our answering Delete, or zero if the Delete was itself an answer (OE-103, OE-104). */
 bool ike_child_deleted_by_peer(struct ike *ike, struct ike_sa *sa, spi_t spi, spi_t *ret_answer);
-struct ike_child *ike_child_find(const struct ike *ike, const struct ip_addr *remote, spi_t spi_out);
+struct ike_child *ike_child_find(const struct ike *ike, const struct ip_addr *remote,
+                                 spi_t spi_out);
 void ike_child_free(struct ike *ike, struct ike_child *child);
 /* Takes its SAs out of the SAD, reports that it is gone, frees it. */
 void ike_child_finish(struct ike *ike, struct ike_child *child);

@@ -49,9 +49,9 @@ static enum err cookie_at(const struct ike *ike, uint64_t slice, const struct ip
     builder_u16(&b, local->port);
     builder_bytes(&b, cookie_i, ISAKMP_COOKIE_LEN);
     struct view part = builder_written(&b);
-    enum err err = hmac_digest(HASH_SHA2_256,
-                               view_of(ike->half_open.secret, sizeof(ike->half_open.secret)), &part,
-                               1, digest);
+    enum err err =
+        hmac_digest(HASH_SHA2_256, view_of(ike->half_open.secret, sizeof(ike->half_open.secret)),
+                    &part, 1, digest);
     if (err == ERR_OK)
         memcpy(ret, digest, ISAKMP_COOKIE_LEN);
     return err;

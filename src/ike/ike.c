@@ -15,9 +15,16 @@ enum {
 
 /* Counters, serials, timers, effects */
 
+static const char *const counter_names[] = {
+#define IKE_COUNTER_NAME(name, text) text,
+    IKE_COUNTERS(IKE_COUNTER_NAME)
+#undef IKE_COUNTER_NAME
+};
+
 void ike_count(struct ike *ike, enum ike_counter_id id)
 {
     ike->counters[id]++;
+    ike->last_counted = id;
 }
 
 uint64_t ike_serial(struct ike *ike)
@@ -148,12 +155,12 @@ enum err ike_new(const struct ike_config *config, const struct ike_env *env, str
     ike->env = *env;
     ike->sa_limit = LIMIT_IKE_SAS;
     set_defaults(&ike->config);
-    map_init(&ike->sas, MAP_KEY_OFFSET(struct ike_sa, by_cookies, cookies),
-             2 * ISAKMP_COOKIE_LEN, &env->rng);
+    map_init(&ike->sas, MAP_KEY_OFFSET(struct ike_sa, by_cookies, cookies), 2 * ISAKMP_COOKIE_LEN,
+             &env->rng);
     map_init(&ike->peers, MAP_KEY_OFFSET(struct ike_peer, by_addresses, key),
              sizeof(struct ike_peer_key), &env->rng);
-    map_init(&ike->tickets, MAP_KEY_OFFSET(struct ike_ticket, by_number, number),
-             sizeof(uint64_t), &env->rng);
+    map_init(&ike->tickets, MAP_KEY_OFFSET(struct ike_ticket, by_number, number), sizeof(uint64_t),
+             &env->rng);
     map_init(&ike->children, MAP_KEY_OFFSET(struct ike_child, by_spi, key),
              sizeof(struct ike_child_key), &env->rng);
     map_init(&ike->questions, MAP_KEY_OFFSET(struct v1_exchange, by_serial, serial),
@@ -225,10 +232,11 @@ static enum err shut_down(struct ike *ike)
     }
     while (ike->all_count != 0) {
         struct ike_sa *sa = ike->all[0];
-        if (ike_sa_established(sa))
-            info_send_delete_sa(ike, sa);
         ike_requests_abandon(ike, sa, IKE_FAILURE_OTHER, "shutting down");
-        ike_sa_free(ike, sa);
+        if (ike_sa_established(sa))
+            ike_sa_end(ike, sa);
+        else
+            ike_sa_free(ike, sa);
     }
     return ERR_OK;
 }
@@ -244,10 +252,22 @@ static enum err receive(struct ike *ike, const struct ike_event *event)
     return v1_receive(ike, event, &header);
 }
 
-enum err ike_input(struct ike *ike, mono_t now, const struct ike_event *event)
+static void trace_drop(const struct ike *ike, const struct ike_event *event, enum err err)
 {
-    return_lent(ike);
-    ike->now = now;
+    struct event_record r = {
+        .at = ike->now,
+        .room = EVENT_IKE,
+        .level = EVENT_DEBUG,
+        .peer = event->remote.addr,
+        .connection = event->ticket,
+        .title = "Dropped",
+    };
+    snprintf(r.detail, sizeof(r.detail), "%s: %s", counter_names[ike->last_counted], err_text(err));
+    event_emit(&ike->env.trace, &r);
+}
+
+static enum err dispatch(struct ike *ike, const struct ike_event *event)
+{
     if (ike->shutting_down) {
         ike_count(ike, IKE_COUNT_SHUTTING_DOWN); /* OE-174 */
         return ERR_UNEXPECTED;
@@ -276,6 +296,16 @@ enum err ike_input(struct ike *ike, mono_t now, const struct ike_event *event)
     }
     ike_count(ike, IKE_COUNT_BAD_REQUEST);
     return ERR_STATE;
+}
+
+enum err ike_input(struct ike *ike, mono_t now, const struct ike_event *event)
+{
+    return_lent(ike);
+    ike->now = now;
+    enum err err = dispatch(ike, event);
+    if (err != ERR_OK)
+        trace_drop(ike, event, err);
+    return err;
 }
 
 void ike_timer(struct ike *ike, mono_t now)
@@ -320,22 +350,16 @@ bool ike_sa_info(const struct ike *ike, size_t i, struct ike_sa_info *ret)
         return true;
     ret->peer_id = sa->peer_id;
     if (sa->peer != NULL && ike_peer_sa(sa->peer, sa->peer_key_digest) == sa)
-        LIST_FOREACH (child, &sa->peer->children, of_peer)
-            ret->children +=
-                memcmp(child->peer_key, sa->peer_key_digest, sizeof(child->peer_key)) == 0;
+        LIST_FOREACH(child, &sa->peer->children, of_peer)
+    ret->children += memcmp(child->peer_key, sa->peer_key_digest, sizeof(child->peer_key)) == 0;
     return true;
 }
 
 bool ike_counter(const struct ike *ike, size_t i, const char **ret_name, uint64_t *ret_value)
 {
-    static const char *const names[] = {
-#define IKE_COUNTER_NAME(name, text) text,
-        IKE_COUNTERS(IKE_COUNTER_NAME)
-#undef IKE_COUNTER_NAME
-    };
     if (i >= IKE_COUNTER_COUNT)
         return false;
-    *ret_name = names[i];
+    *ret_name = counter_names[i];
     *ret_value = ike->counters[i];
     return true;
 }

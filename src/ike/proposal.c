@@ -15,16 +15,31 @@ enum {
 };
 
 /* RFC 2409 appendix A */
-enum { P1_ENCRYPTION = 1, P1_HASH, P1_AUTH, P1_GROUP, P1_GROUP_TYPE, P1_LIFE_TYPE = 11,
-       P1_LIFE_DURATION, P1_KEY_LENGTH = 14 };
+enum {
+    P1_ENCRYPTION = 1,
+    P1_HASH,
+    P1_AUTH,
+    P1_GROUP,
+    P1_GROUP_TYPE,
+    P1_LIFE_TYPE = 11,
+    P1_LIFE_DURATION,
+    P1_KEY_LENGTH = 14
+};
 enum { P1_3DES_CBC = 5, P1_AES_CBC = 7 };
 enum { P1_MD5 = 1, P1_SHA1 = 2, P1_SHA2_256 = 4, P1_SHA2_384, P1_SHA2_512 };
 enum { P1_RSA_SIGNATURES = 3 };
 enum { P1_GROUP_MODP = 1, P1_GROUP_ECP = 2 };
 
 /* RFC 2407 section 4.5, RFC 4304 */
-enum { P2_LIFE_TYPE = 1, P2_LIFE_DURATION, P2_GROUP, P2_ENCAPSULATION, P2_AUTH, P2_KEY_LENGTH,
-       P2_ESN = 11 };
+enum {
+    P2_LIFE_TYPE = 1,
+    P2_LIFE_DURATION,
+    P2_GROUP,
+    P2_ENCAPSULATION,
+    P2_AUTH,
+    P2_KEY_LENGTH,
+    P2_ESN = 11
+};
 enum { P2_TUNNEL = 1 };
 enum { P2_ESP_3DES = 3, P2_ESP_AES_CBC = 12, P2_ESP_AES_GCM_16 = 20 };
 
@@ -37,9 +52,9 @@ static const struct ike_suite ike_suites[] = {
     {CBC_AES, HASH_SHA2_256, 256, 19}, {CBC_AES, HASH_SHA2_256, 128, 19},
     {CBC_AES, HASH_SHA2_384, 256, 20}, {CBC_AES, HASH_SHA2_256, 256, 14},
     {CBC_AES, HASH_SHA2_256, 128, 14}, {CBC_AES, HASH_SHA2_256, 256, 15},
-    {CBC_AES, HASH_SHA2_512, 256, 16},
-    {CBC_3DES, HASH_SHA1, 192, 5},     {CBC_3DES, HASH_MD5, 192, 5},
-    {CBC_3DES, HASH_SHA1, 192, 2},     {CBC_3DES, HASH_MD5, 192, 2},
+    {CBC_AES, HASH_SHA2_512, 256, 16}, {CBC_3DES, HASH_SHA1, 192, 5},
+    {CBC_3DES, HASH_MD5, 192, 5},      {CBC_3DES, HASH_SHA1, 192, 2},
+    {CBC_3DES, HASH_MD5, 192, 2},
 };
 enum { IKE_SUITES_MODERN = 7 };
 
@@ -88,10 +103,13 @@ struct code {
     bool legacy;
 };
 
-static const struct code p1_ciphers[] = {{P1_AES_CBC, CBC_AES, false}, {P1_3DES_CBC, CBC_3DES, true}};
+static const struct code p1_ciphers[] = {{P1_AES_CBC, CBC_AES, false},
+                                         {P1_3DES_CBC, CBC_3DES, true}};
 static const struct code p1_hashes[] = {
-    {P1_SHA2_256, HASH_SHA2_256, false}, {P1_SHA2_384, HASH_SHA2_384, false},
-    {P1_SHA2_512, HASH_SHA2_512, false}, {P1_SHA1, HASH_SHA1, true},
+    {P1_SHA2_256, HASH_SHA2_256, false},
+    {P1_SHA2_384, HASH_SHA2_384, false},
+    {P1_SHA2_512, HASH_SHA2_512, false},
+    {P1_SHA1, HASH_SHA1, true},
     {P1_MD5, HASH_MD5, true},
 };
 static const struct code groups[] = {
@@ -198,7 +216,7 @@ void phase2_offer_build(struct builder *b, const struct phase2_offer *offer, str
         const struct esp_suite *suite = &offer->suites[i];
         struct isakmp_transform *transform = next_transform(
             proposal, (uint8_t)wire_of_own(p2_ciphers, COUNT_OF(p2_ciphers), suite->cipher));
-        put(transform, P2_GROUP, offer->group); /* OE-128 */
+        put(transform, P2_GROUP, offer->group);      /* OE-128 */
         put(transform, P2_ENCAPSULATION, P2_TUNNEL); /* OE-129 */
         put_life(transform, P2_LIFE_TYPE, LIFE_SECONDS, offer->seconds);
         if (offer->octets >= 1024)
@@ -310,8 +328,8 @@ static bool phase1_read(const struct isakmp_transform *transform, bool legacy,
             return false;
     bool sized = (r.seen & 1u << P1_KEY_LENGTH) != 0;
     bool aes = r.cipher == CBC_AES;
-    if ((r.seen & needed) != needed || r.life.unit != 0 || !group_type_fits(&r) ||
-        sized != aes || (aes && !aes_key_bits(r.key_bits)))
+    if ((r.seen & needed) != needed || r.life.unit != 0 || !group_type_fits(&r) || sized != aes ||
+        (aes && !aes_key_bits(r.key_bits)))
         return false;
     *ret = (struct phase1_choice){
         .suite = {(uint8_t)r.cipher, (uint8_t)r.hash, aes ? r.key_bits : 192, r.group},
@@ -371,10 +389,8 @@ static bool phase2_read(const struct isakmp_transform *transform, bool legacy,
                               r.esn == 1};
     if (!esp_suite_valid(&suite))
         return false;
-    *ret = (struct child_choice){.suite = suite,
-                                 .group = r.group,
-                                 .seconds = r.life.seconds,
-                                 .kilobytes = r.life.kilobytes};
+    *ret = (struct child_choice){
+        .suite = suite, .group = r.group, .seconds = r.life.seconds, .kilobytes = r.life.kilobytes};
     return true;
 }
 

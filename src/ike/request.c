@@ -13,7 +13,8 @@ static bool has_key(const struct ike_request *request, const struct public_key *
     return false;
 }
 
-/* OE-184: an SA serves if its peer proved one of the keys, under the expected name or its address. */
+/* OE-184: an SA serves if its peer proved one of the keys, under the expected name or its address.
+ */
 static bool serves(const struct ike_sa *sa, const struct ike_request *request)
 {
     struct identity address = identity_of_addr(&sa->remote.addr);
@@ -111,13 +112,15 @@ static enum err begin_main(struct ike *ike, struct ike_request *request)
 static enum err proceed(struct ike *ike, struct ike_request *request)
 {
     struct ike_sa *sa;
-    LIST_FOREACH (sa, &request->peer->sas, of_peer) {
+    LIST_FOREACH(sa, &request->peer->sas, of_peer)
+    {
         if (serves(sa, request)) {
             request->reused = true;
             return begin_quick(ike, sa, request);
         }
     }
-    LIST_FOREACH (sa, &request->peer->sas, of_peer) {
+    LIST_FOREACH(sa, &request->peer->sas, of_peer)
+    {
         if (will_serve(sa, request)) {
             request->sa = sa;
             return ERR_OK;
@@ -155,15 +158,14 @@ void ike_requests_abandon(struct ike *ike, struct ike_sa *sa, enum ike_failure f
 }
 
 /*
- * A phase 1 SA from before may end under a request, or the peer may have lost it and be silent: then
- * another one helps. One made for the request itself gets no second try.
+ * A phase 1 SA from before may end under a request, or the peer may have lost it and be silent:
+ * then another one helps. One made for the request itself gets no second try.
  */
 static bool try_afresh(struct ike *ike, struct v1_quick *quick)
 {
     struct ike_request *request = quick->request;
     struct ike_sa *sa = quick->x.sa;
-    bool silent =
-        quick->x.state == V1_QM_I_WAIT_REPLY && mono_reached(ike->now, quick->x.give_up);
+    bool silent = quick->x.state == V1_QM_I_WAIT_REPLY && mono_reached(ike->now, quick->x.give_up);
     if (!request->reused || ike->shutting_down || (!sa->dying && !silent))
         return false;
     v1_trace(ike, sa, NULL, EVENT_INFO, "IKE SA of no use any more", "starting over");
@@ -235,8 +237,8 @@ static enum err request_new(struct ike *ike, const struct ike_event *event,
 
 static bool sensible(const struct ike_event *event)
 {
-    return event->ticket != 0 && event->key_count != 0 &&
-           event->key_count <= LIMIT_GATEWAY_KEYS && event->local.addr.family != IP_NONE &&
+    return event->ticket != 0 && event->key_count != 0 && event->key_count <= LIMIT_GATEWAY_KEYS &&
+           event->local.addr.family != IP_NONE &&
            event->local.addr.family == event->remote.addr.family &&
            !ip_addr_equal(&event->local.addr, &event->remote.addr) &&
            event->flow.src.family != IP_NONE && event->flow.src.family == event->flow.dst.family;
@@ -269,8 +271,10 @@ enum err ike_cancel(struct ike *ike, uint64_t number)
 {
     struct ike_ticket *ticket = ike_ticket_get(ike, number, false);
     struct v1_quick *quick, *next;
-    if (ticket == NULL)
+    if (ticket == NULL) {
+        ike_count(ike, IKE_COUNT_BAD_REQUEST);
         return ERR_UNKNOWN;
+    }
     if (ticket->request != NULL) {
         quick = ticket->request->quick;
         ike_request_free(ike, ticket->request);

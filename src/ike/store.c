@@ -43,10 +43,10 @@ void ike_peer_put(struct ike *ike, struct ike_peer *peer)
 struct ike_sa *ike_peer_sa(const struct ike_peer *peer, const uint8_t *key_digest)
 {
     struct ike_sa *sa;
-    LIST_FOREACH (sa, &peer->sas, of_peer)
-        if (ike_sa_established(sa) && !sa->dying &&
-            memcmp(sa->peer_key_digest, key_digest, IKE_DIGEST_LEN) == 0)
-            return sa;
+    LIST_FOREACH(sa, &peer->sas, of_peer)
+    if (ike_sa_established(sa) && !sa->dying &&
+        memcmp(sa->peer_key_digest, key_digest, IKE_DIGEST_LEN) == 0)
+        return sa;
     return NULL;
 }
 
@@ -102,13 +102,12 @@ static void unlist_all(struct ike *ike, struct ike_sa *sa)
     last->index = sa->index;
 }
 
-/* Deleted when its lifetime ends; the next request begins a new one. */
+/* It ends with its lifetime; the next request begins a new one. */
 static void sa_expired(struct ike *ike, struct ike_timer *timer)
 {
     struct ike_sa *sa = (struct ike_sa *)(void *)((char *)timer - offsetof(struct ike_sa, expiry));
     v1_trace(ike, sa, NULL, EVENT_INFO, "IKE SA expired", "its lifetime is over");
-    info_send_delete_sa(ike, sa);
-    ike_sa_free(ike, sa);
+    ike_sa_end(ike, sa);
 }
 
 /* What a full table makes room with: an established SA that nothing uses (OE-194). */
@@ -132,8 +131,7 @@ static enum err make_room(struct ike *ike)
     struct ike_sa *sa = oldest_unused(ike);
     if (sa == NULL)
         return ERR_LIMIT;
-    info_send_delete_sa(ike, sa);
-    ike_sa_free(ike, sa);
+    ike_sa_end(ike, sa);
     return ERR_OK;
 }
 
@@ -242,11 +240,8 @@ void ike_sa_set_responder_cookie(struct ike *ike, struct ike_sa *sa, const uint8
     (void)back;
 }
 
-void ike_sa_free(struct ike *ike, struct ike_sa *sa)
+static void end_quicks(struct ike *ike, struct ike_sa *sa)
 {
-    struct ike_request *request, *next;
-
-    sa->dying = true;
     while (!LIST_EMPTY(&sa->quicks)) {
         struct v1_quick *quick = LIST_FIRST(&sa->quicks);
         if (quick->x.state == V1_QM_DONE)
@@ -254,6 +249,23 @@ void ike_sa_free(struct ike *ike, struct ike_sa *sa)
         else
             ike_request_quick_failed(ike, quick, IKE_FAILURE_OTHER, "its IKE SA ended");
     }
+}
+
+/* The Quick Modes end first, while the peer can still be told about them. */
+void ike_sa_end(struct ike *ike, struct ike_sa *sa)
+{
+    sa->dying = true;
+    end_quicks(ike, sa);
+    info_send_delete_sa(ike, sa);
+    ike_sa_free(ike, sa);
+}
+
+void ike_sa_free(struct ike *ike, struct ike_sa *sa)
+{
+    struct ike_request *request, *next;
+
+    sa->dying = true;
+    end_quicks(ike, sa);
     unproven_remove(ike, sa);
     map_remove(&ike->sas, &sa->by_cookies);
     unlist_all(ike, sa);

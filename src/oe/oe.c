@@ -266,13 +266,14 @@ static enum err input_ticket(struct oe *oe, mono_t now, const struct oe_event *e
     return ERR_UNKNOWN;
 }
 
+/* One whose keys are still being asked for can't be the one that has just proved them. */
 static struct oe_instance *find_peer(const struct oe *oe, const struct oe_event *event,
                                      enum oe_state state)
 {
     struct oe_gateway *gw = instance_gateway(oe, &event->peer);
     struct oe_instance *inst = gw != NULL ? gw->last : NULL;
-    while (inst != NULL &&
-           (inst->state != state || !identity_equal(&inst->peer_id, &event->peer_id)))
+    while (inst != NULL && (inst->state != state || inst->serial != 0 ||
+                            !identity_equal(&inst->peer_id, &event->peer_id)))
         inst = inst->gateway_before;
     return inst;
 }

@@ -3,6 +3,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+bool pair_in_engine;
+
+static enum err input(struct pair *pair, struct pair_side *side, const struct ike_event *event)
+{
+    pair_in_engine = true;
+    enum err err = ike_input(side->ike, pair->now, event);
+    pair_in_engine = false;
+    return err;
+}
+
 /* Keys take long to make, so a program makes each once. */
 const struct private_key *pair_private_key(unsigned which)
 {
@@ -62,8 +72,8 @@ struct pair *pair_new(const struct pair_options *options)
     pair->now.ms = 1000;
     for (unsigned i = 0; i < PAIR_SIDES; i++) {
         struct pair_side *side = &pair->sides[i];
-        const char *text = options->v6 ? (i ? "2001:db8:5::1" : "2001:db8:4::1")
-                                       : (i ? "192.1.1.5" : "192.1.1.4");
+        const char *text =
+            options->v6 ? (i ? "2001:db8:5::1" : "2001:db8:4::1") : (i ? "192.1.1.5" : "192.1.1.4");
         assert_true(ip_addr_parse(text, &side->addr.addr));
         side->addr.port = 500;
         side->key = i;
@@ -115,7 +125,7 @@ enum err pair_initiate(struct pair *pair, unsigned side, uint64_t ticket, unsign
         .keys = keys,
         .key_count = s->peer_key_count,
     };
-    enum err err = ike_input(s->ike, pair->now, &event);
+    enum err err = input(pair, s, &event);
     pair_drain(pair, side);
     return err;
 }
@@ -123,7 +133,7 @@ enum err pair_initiate(struct pair *pair, unsigned side, uint64_t ticket, unsign
 enum err pair_event(struct pair *pair, unsigned side, enum ike_event_kind kind, uint64_t ticket)
 {
     const struct ike_event event = {.kind = kind, .ticket = ticket};
-    enum err err = ike_input(pair->sides[side].ike, pair->now, &event);
+    enum err err = input(pair, &pair->sides[side], &event);
     pair_drain(pair, side);
     return err;
 }
@@ -136,7 +146,7 @@ enum err pair_inject(struct pair *pair, unsigned side, struct view octets)
         .remote = pair->sides[!side].addr,
         .bytes = octets,
     };
-    enum err err = ike_input(pair->sides[side].ike, pair->now, &event);
+    enum err err = input(pair, &pair->sides[side], &event);
     pair_drain(pair, side);
     return err;
 }
@@ -214,7 +224,7 @@ static enum err answer_signature(struct pair *pair, struct pair_side *side,
     event->ok = !side->no_signature;
     assert_int_equal(private_key_sign_ike1(key, view_of(q->hash, q->hash_len), signature), ERR_OK);
     event->bytes = view_of(signature, private_key_signature_len(key));
-    return ike_input(side->ike, pair->now, event);
+    return input(pair, side, event);
 }
 
 static enum err answer_keys(struct pair *pair, struct pair_side *side, struct ike_event *event)
@@ -226,7 +236,7 @@ static enum err answer_keys(struct pair *pair, struct pair_side *side, struct ik
     event->ok = !side->no_keys;
     event->keys = keys;
     event->key_count = side->no_keys ? 0 : side->peer_key_count;
-    return ike_input(side->ike, pair->now, event);
+    return input(pair, side, event);
 }
 
 enum err pair_answer(struct pair *pair, unsigned s, const struct pair_question *q)
@@ -253,13 +263,14 @@ enum err pair_answer(struct pair *pair, unsigned s, const struct pair_question *
         event.ok = !side->no_install;
         break;
     }
-    return ike_input(side->ike, pair->now, &event);
+    return input(pair, side, &event);
 }
 
 static void ask(struct pair *pair, unsigned s, const struct ike_effect *fx)
 {
     struct pair_side *side = &pair->sides[s];
-    struct pair_question q = {.pending = true, .kind = fx->kind, .serial = fx->serial, .effect = *fx};
+    struct pair_question q = {
+        .pending = true, .kind = fx->kind, .serial = fx->serial, .effect = *fx};
     assert_true(fx->serial != 0);
     if (fx->kind == IKE_FX_NEED_SIGNATURE) {
         assert_in_range(fx->bytes.len, 16, HASH_MAX);
@@ -358,8 +369,7 @@ static void deliver(struct pair *pair, size_t i)
 {
     static struct pair_datagram d;
     d = pair->wire[i];
-    memmove(&pair->wire[i], &pair->wire[i + 1],
-            (pair->wire_count - i - 1) * sizeof(pair->wire[0]));
+    memmove(&pair->wire[i], &pair->wire[i + 1], (pair->wire_count - i - 1) * sizeof(pair->wire[0]));
     pair->wire_count--;
     (void)pair_inject(pair, !d.from, view_of(d.octets, d.len));
 }
@@ -387,7 +397,9 @@ void pair_run(struct pair *pair, int64_t ms)
             continue;
         }
         for (unsigned s = 0; s < PAIR_SIDES; s++) {
+            pair_in_engine = true;
             ike_timer(pair->sides[s].ike, pair->now);
+            pair_in_engine = false;
             pair_drain(pair, s);
         }
     }

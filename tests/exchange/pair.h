@@ -1,7 +1,7 @@
 /*
  * Two keying engines in one process, a wire between them and virtual time. The driver answers every
- * question the engines ask, as the owners of two gateways would; a test sets what it wants different
- * and may look at, change, drop, hold or invent each datagram through the tap.
+ * question the engines ask, as the owners of two gateways would; a test sets what it wants
+ * different and may look at, change, drop, hold or invent each datagram through the tap.
  */
 #ifndef CYGNET_TESTS_PAIR_H
 #define CYGNET_TESTS_PAIR_H
@@ -44,24 +44,24 @@ struct pair_question {
 struct pair_side {
     struct ike *ike;
     struct ip_endpoint addr;
-    unsigned key;                /* which test key it signs with */
-    unsigned peer_key_count;     /* keys it believes the peer to have */
+    unsigned key;            /* which test key it signs with */
+    unsigned peer_key_count; /* keys it believes the peer to have */
     unsigned peer_keys[PAIR_KEYS];
     uint64_t rng_state;
 
     bool refuse, no_spi, no_install, no_keys, no_signature;
-    bool hold[16];               /* by effect kind: leave the question open */
-    struct pair_question held;   /* the last question left open */
-    uint64_t ticket;             /* what it authorizes the peer's proposals as */
+    bool hold[16];             /* by effect kind: leave the question open */
+    struct pair_question held; /* the last question left open */
+    uint64_t ticket;           /* what it authorizes the peer's proposals as */
 
     unsigned up, failed, deleted, authenticated, removed;
     unsigned asked_keys, asked_authorization, asked_signature;
     struct ike_effect last_up, last_failed, last_deleted;
     struct pair_sa sad[PAIR_SAD_MAX];
     uint32_t next_spi;
-    unsigned records;            /* of the trace */
+    unsigned records; /* of the trace */
     unsigned sent_labels, got_labels;
-    char ladder[4096];           /* labels in order: "5D> 5E1< ..." */
+    char ladder[4096]; /* labels in order: "5D> 5E1< ..." */
 };
 
 struct pair;
@@ -77,6 +77,9 @@ struct pair {
     pair_tap *tap;
     void *tap_ctx;
 };
+
+/* True while an engine's code runs, for tests that make its allocations fail. */
+extern bool pair_in_engine;
 
 struct pair_options {
     bool v6;
@@ -106,7 +109,8 @@ void pair_run(struct pair *pair, int64_t ms);
 
 uint64_t pair_counter(const struct pair *pair, unsigned side, const char *name);
 size_t pair_sad_count(const struct pair *pair, unsigned side);
-/* Every outbound SA of one side is an inbound SA of the other with the same keys; returns how many. */
+/* Every outbound SA of one side is an inbound SA of the other with the same keys; returns how many.
+ */
 size_t pair_check_keys(const struct pair *pair);
 /* What the datagram is, by exchange, order and length: "MM1" ... "QM3", "INFO". */
 bool pair_is_exchange(const struct pair_datagram *datagram, enum isakmp_exchange exchange);

@@ -356,7 +356,7 @@ static void test_not_ip(void **state)
     fixture_packet_free(packet);
 }
 
-/* OE-121: single DES and NULL are no suites, and neither is encryption without authentication. */
+/* Single DES and NULL are no suites, and neither is encryption without authentication. */
 static void test_bad_parameters(void **state)
 {
     (void)state;

@@ -43,8 +43,7 @@ void info_send_delete_children(struct ike *ike, struct ike_sa *sa, const spi_t *
                                         .spi_len = 4,
                                         .count = (uint16_t)now,
                                         .spis = builder_written(&b)};
-        snprintf(detail, sizeof(detail), "Delete of %zu ESP SAs, first 0x%08x", now,
-                 spis[0].value);
+        snprintf(detail, sizeof(detail), "Delete of %zu ESP SAs, first 0x%08x", now, spis[0].value);
         send_delete(ike, sa, &d, detail);
         spis += now;
         count -= now;
@@ -147,15 +146,17 @@ static bool receive_delete(struct ike *ike, struct ike_sa *sa, struct view body,
     return false;
 }
 
-/* The Quick Mode of ours that a refusal is about: the one whose SPI it names, or the only one. */
+/* The Quick Mode that waits for the peer and that a refusal is about: the one whose SPI it names,
+ * or the only one. */
 static struct v1_quick *refused_quick(const struct ike_sa *sa, const struct isakmp_notify *n)
 {
     struct v1_quick *quick, *only = NULL;
     struct cursor cur = cursor_of(n->spi);
     spi_t spi = {n->spi.len == 4 ? cursor_u32(&cur) : 0};
     size_t waiting = 0;
-    LIST_FOREACH (quick, &sa->quicks, of_sa) {
-        if (quick->x.state != V1_QM_I_WAIT_REPLY)
+    LIST_FOREACH(quick, &sa->quicks, of_sa)
+    {
+        if (quick->x.state != V1_QM_I_WAIT_REPLY && quick->x.state != V1_QM_R_WAIT_CONFIRM)
             continue;
         if (spi.value != 0 && quick->spi_in.value == spi.value)
             return quick;
@@ -243,8 +244,8 @@ enum err info_receive_clear(struct ike *ike, const struct ike_event *event,
     struct isakmp_payloads payloads;
     struct isakmp_notify n;
     struct ike_sa sa = {.local = event->local, .remote = event->remote};
-    struct view text = view_of(event->bytes.ptr + ISAKMP_HEADER_LEN,
-                               event->bytes.len - ISAKMP_HEADER_LEN);
+    struct view text =
+        view_of(event->bytes.ptr + ISAKMP_HEADER_LEN, event->bytes.len - ISAKMP_HEADER_LEN);
     const struct isakmp_payload *payload = NULL;
     const char *name = NULL;
 

@@ -1,4 +1,5 @@
-/* Keys of RFC 2409: section 5 (SKEYID with signatures), 5.5 (KEYMAT) and appendix B (cipher, IV). */
+/* Keys of RFC 2409: section 5 (SKEYID with signatures), 5.5 (KEYMAT) and appendix B (cipher, IV).
+ */
 #include <assert.h>
 
 #include "ike/v1/v1.h"
@@ -36,7 +37,8 @@ static enum err skeyid_child(const struct ike_sa *sa, const uint8_t *previous, s
     return hmac_digest(sa->suite.hash, prf_key(sa, sa->handshake->skeyid), parts, 4, ret);
 }
 
-/* Appendix B: SKEYID_e itself if it is long enough, else Ka = K1 | K2 ..., K1 = prf(SKEYID_e, 0). */
+/* Appendix B: SKEYID_e itself if it is long enough, else Ka = K1 | K2 ..., K1 = prf(SKEYID_e, 0).
+ */
 static enum err cipher_key(const struct ike_sa *sa, const uint8_t *skeyid_e, uint8_t *ret)
 {
     static const uint8_t zero = 0;

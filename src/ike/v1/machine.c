@@ -52,7 +52,10 @@ enum err v1_exchange_init(struct ike *ike, struct v1_exchange *x, struct ike_sa 
                           enum v1_state state, msgid_t msgid, bool initiator)
 {
     *x = (struct v1_exchange){
-        .sa = sa, .state = state, .msgid = msgid, .initiator = initiator,
+        .sa = sa,
+        .state = state,
+        .msgid = msgid,
+        .initiator = initiator,
         .give_up = give_up_at(ike),
     };
     return ike_timer_add(ike, &x->timer, exchange_timer) ? ERR_OK : ERR_MEMORY;
@@ -71,9 +74,9 @@ void v1_exchange_fini(struct ike *ike, struct v1_exchange *x)
 struct v1_quick *quick_find(const struct ike_sa *sa, msgid_t msgid)
 {
     struct v1_quick *quick;
-    LIST_FOREACH (quick, &sa->quicks, of_sa)
-        if (quick->x.msgid.value == msgid.value)
-            return quick;
+    LIST_FOREACH(quick, &sa->quicks, of_sa)
+    if (quick->x.msgid.value == msgid.value)
+        return quick;
     return NULL;
 }
 
@@ -107,8 +110,8 @@ static int64_t patience_ms(const struct v1_step *step)
 {
     const struct v1_quick *quick = step->quick;
     int64_t ms = step->ike->config.give_up_ms;
-    bool may_be_forgotten = step->row->next == V1_QM_I_WAIT_REPLY && quick->request != NULL &&
-                            quick->request->reused;
+    bool may_be_forgotten =
+        step->row->next == V1_QM_I_WAIT_REPLY && quick->request != NULL && quick->request->reused;
     return may_be_forgotten ? ms / 4 : ms;
 }
 
@@ -160,8 +163,10 @@ static enum ike_counter_id counter_of(enum err err)
 
 static bool tells_peer(const struct v1_step *step)
 {
-    return step->notify != V1_NO_NOTIFY && !step->x->initiator &&
-           !step->ike->shutting_down;
+    enum v1_state state = step->x->state;
+    bool peer_waits =
+        !step->x->initiator || state == V1_QM_I_WAIT_REPLY || state == V1_QM_I_INSTALLING;
+    return step->notify != V1_NO_NOTIFY && peer_waits && !step->ike->shutting_down;
 }
 
 /* The peer hears of a refusal under the SA's protection, or, for an offer of phase 1, in clear. */
@@ -280,6 +285,15 @@ static enum err duplicate(struct ike *ike, struct v1_exchange *x)
     return ERR_REPLAY;
 }
 
+/* Why a proven proposal with the wrong payloads is refused. */
+static void explain(struct v1_step *step, const struct isakmp_payloads *payloads, enum err err)
+{
+    if (isakmp_payload_find(payloads, ISAKMP_P_KE, 0) == NULL)
+        v1_refuse(step, err, V1_NO_PROPOSAL_CHOSEN, "no PFS: no KE payload"); /* OE-128 */
+    else
+        v1_refuse(step, err, V1_PAYLOAD_MALFORMED, NULL);
+}
+
 static enum err receive_on(struct ike *ike, struct v1_step *step, const struct ike_event *event)
 {
     struct v1_exchange *x = step->x;
@@ -307,9 +321,8 @@ static enum err receive_on(struct ike *ike, struct v1_step *step, const struct i
     err = v1_message_check(message, &payloads);
     if (err == ERR_OK)
         return run(step, digest);
-    step->notify = V1_PAYLOAD_MALFORMED;
-    if (isakmp_payload_find(&payloads, ISAKMP_P_KE, 0) == NULL)
-        v1_refuse(step, err, V1_NO_PROPOSAL_CHOSEN, "no key exchange payload"); /* OE-128 */
+    if (step->row->gets == V1_QM1)
+        explain(step, &payloads, err);
     refuse(step, err);
     return err;
 }
@@ -380,7 +393,10 @@ static enum err receive_offer(struct ike *ike, const struct ike_event *event,
     struct half_open *known = half_open_find(&ike->half_open, &event->remote, header->cookie_i);
     struct v1_handshake handshake = {0};
     struct ike_sa sa = {
-        .local = event->local, .remote = event->remote, .natt = event->natt, .initiator = false,
+        .local = event->local,
+        .remote = event->remote,
+        .natt = event->natt,
+        .initiator = false,
         .handshake = &handshake,
         .main = {.sa = &sa, .state = V1_MM_R_START},
     };
@@ -443,8 +459,8 @@ enum err v1_receive(struct ike *ike, const struct ike_event *event,
     static const uint8_t zero[ISAKMP_COOKIE_LEN] = {0};
     uint8_t cookies[2 * ISAKMP_COOKIE_LEN] = {0};
     bool first = memcmp(header->cookie_r, zero, sizeof(zero)) == 0;
-    bool clear_info = header->exchange == ISAKMP_INFORMATIONAL &&
-                      (header->flags & ISAKMP_FLAG_ENCRYPTED) == 0;
+    bool clear_info =
+        header->exchange == ISAKMP_INFORMATIONAL && (header->flags & ISAKMP_FLAG_ENCRYPTED) == 0;
 
     if (memcmp(header->cookie_i, zero, sizeof(zero)) == 0)
         return drop(ike, IKE_COUNT_MALFORMED, ERR_VALUE);
@@ -457,8 +473,8 @@ enum err v1_receive(struct ike *ike, const struct ike_event *event,
     if (clear_info)
         return info_receive_clear(ike, event, header);
     if (header->exchange != ISAKMP_MAIN_MODE) {
-        bool known = header->exchange == ISAKMP_QUICK_MODE ||
-                     header->exchange == ISAKMP_INFORMATIONAL;
+        bool known =
+            header->exchange == ISAKMP_QUICK_MODE || header->exchange == ISAKMP_INFORMATIONAL;
         return known ? drop(ike, IKE_COUNT_UNKNOWN_SA, ERR_UNKNOWN)
                      : drop(ike, IKE_COUNT_EXCHANGE, ERR_UNSUPPORTED);
     }
@@ -515,8 +531,8 @@ static void give_up(struct ike *ike, struct v1_exchange *x)
 
 static void exchange_timer(struct ike *ike, struct ike_timer *timer)
 {
-    struct v1_exchange *x = (struct v1_exchange *)(void *)((char *)timer -
-                                                           offsetof(struct v1_exchange, timer));
+    struct v1_exchange *x =
+        (struct v1_exchange *)(void *)((char *)timer - offsetof(struct v1_exchange, timer));
     if (x->timer_kind == V1_TIMER_LINGER) {
         retransmit_clear(&x->out);
         if (x->msgid.value != 0)

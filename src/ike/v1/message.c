@@ -54,8 +54,8 @@ static enum err seal(struct ike *ike, const struct ike_sa *sa, const struct v1_q
     if (out->hash_at != 0) {
         size_t rest_at = out->hash_at + hash_len(sa->suite.hash);
         struct view rest = view_of(ike->message + rest_at, out->w.b.len - rest_at);
-        enum err err = v1_phase2_hash(sa, quick, out->kind, msgid, rest,
-                                      ike->message + out->hash_at);
+        enum err err =
+            v1_phase2_hash(sa, quick, out->kind, msgid, rest, ike->message + out->hash_at);
         if (err != ERR_OK)
             return err;
     }
@@ -66,8 +66,7 @@ static enum err seal(struct ike *ike, const struct ike_sa *sa, const struct v1_q
     *ret = whole;
     if (!encrypted)
         return ERR_OK;
-    struct span text =
-        span_of(ike->message + ISAKMP_HEADER_LEN, whole.len - ISAKMP_HEADER_LEN);
+    struct span text = span_of(ike->message + ISAKMP_HEADER_LEN, whole.len - ISAKMP_HEADER_LEN);
     return cbc_encrypt(sa->suite.cipher, view_of(sa->keys.cipher, sa->suite.key_bits / 8), iv,
                        text);
 }

@@ -53,11 +53,16 @@ static void remove_sa(struct ike *ike, const struct v1_quick *quick, bool inboun
     (void)ike_effect_push(ike, &fx);
 }
 
-/* What was leased or installed and did not become a child. */
+/* What was leased or installed and did not become a child. After message 2 the initiator may think
+ * that the tunnel is up. */
 static void take_back(struct ike *ike, struct v1_quick *quick)
 {
+    bool agreed =
+        quick->x.state == V1_QM_R_WAIT_CONFIRM || quick->x.state == V1_QM_R_INSTALLING_OUT;
     if (quick->x.state == V1_QM_DONE)
         return;
+    if (agreed)
+        info_send_delete_children(ike, quick->x.sa, &quick->spi_in, 1);
     if (quick->child != NULL)
         ike_child_free(ike, quick->child);
     if (quick->spi_in.value != 0)
@@ -163,8 +168,7 @@ static uint64_t least(uint64_t a, uint64_t b)
 
 /* The shorter of what both want. The initiator re-keys first, at a moment of its own, so that two
  * ends rarely start at once. Without 64-bit sequence numbers the 32-bit ones must not run out. */
-static void set_lifetimes(const struct ike *ike, const struct v1_quick *quick,
-                          struct sa_params *sa)
+static void set_lifetimes(const struct ike *ike, const struct v1_quick *quick, struct sa_params *sa)
 {
     unsigned percent = 90;
     if (quick->x.initiator)
@@ -217,8 +221,11 @@ static enum err make_sas(struct v1_step *step)
 
 static enum err install(struct v1_step *step, const struct sa_params *sas, size_t count)
 {
-    struct ike_effect fx = {.kind = IKE_FX_INSTALL, .sas = sas, .sa_count = count,
-                            .spi_in = step->quick->spi_in, .spi_out = step->quick->spi_out,
+    struct ike_effect fx = {.kind = IKE_FX_INSTALL,
+                            .sas = sas,
+                            .sa_count = count,
+                            .spi_in = step->quick->spi_in,
+                            .spi_out = step->quick->spi_out,
                             .suite = step->quick->choice.suite};
     enum err err = ask(step, &fx);
     if (err == ERR_OK && sas + count == step->quick->sas + 2)
@@ -242,6 +249,13 @@ static enum err read_client(struct view body, struct ip_addr *ret)
     return ERR_OK;
 }
 
+/* Some peers answer a subnet of one host with the single-address type (OE-131). */
+static bool same_client(struct view body, const struct ip_addr *addr)
+{
+    struct ip_addr said;
+    return read_client(body, &said) == ERR_OK && ip_addr_equal(&said, addr);
+}
+
 static void put_share(struct v1_step *step, struct v1_out *out)
 {
     const struct v1_quick *quick = step->quick;
@@ -254,7 +268,7 @@ static void put_share(struct v1_step *step, struct v1_out *out)
 
 static enum err own_side_ok(struct v1_step *step, const char *why)
 {
-    return step->event->ok ? ERR_OK : v1_refuse(step, ERR_STATE, V1_NO_NOTIFY, why);
+    return step->event->ok ? ERR_OK : v1_refuse(step, ERR_STATE, V1_NO_PROPOSAL_CHOSEN, why);
 }
 
 static enum err take_spi(struct v1_step *step)
@@ -313,16 +327,16 @@ enum err quick_i_reply(struct v1_step *step)
     struct v1_quick *quick = step->quick;
     const struct phase2_offer offer = own_offer(ike, quick);
 
-    enum err err =
-        phase2_check(v1_body(step, ISAKMP_P_SA, 0), &offer, &ike->sa_in, &quick->choice);
+    enum err err = phase2_check(v1_body(step, ISAKMP_P_SA, 0), &offer, &ike->sa_in, &quick->choice);
     if (err != ERR_OK)
-        return v1_refuse(step, err, V1_NO_NOTIFY, "the choice is not among our offers");
-    if (!view_equal(v1_body(step, ISAKMP_P_ID, 0), blob_view(&quick->id_i)) ||
-        !view_equal(v1_body(step, ISAKMP_P_ID, 1), blob_view(&quick->id_r)))
-        return v1_refuse(step, ERR_POLICY, V1_NO_NOTIFY, "the peer changed the tunnel's ends");
+        return v1_refuse(step, err, V1_NO_PROPOSAL_CHOSEN, "the choice is not among our offers");
+    if (!same_client(v1_body(step, ISAKMP_P_ID, 0), &quick->flow.src) ||
+        !same_client(v1_body(step, ISAKMP_P_ID, 1), &quick->flow.dst))
+        return v1_refuse(step, ERR_POLICY, V1_INVALID_ID_INFORMATION,
+                         "the peer changed the tunnel's ends");
     quick->spi_out = quick->choice.peer_spi;
     if (ike_child_find(ike, &step->sa->remote.addr, quick->spi_out) != NULL)
-        return v1_refuse(step, ERR_POLICY, V1_NO_NOTIFY, "the peer's SPI is in use");
+        return v1_refuse(step, ERR_POLICY, V1_NO_PROPOSAL_CHOSEN, "the peer's SPI is in use");
     err = take_share(step, quick->choice.group);
     if (err == ERR_OK)
         err = make_sas(step);
@@ -360,8 +374,7 @@ enum err quick_r_proposal(struct v1_step *step)
         return v1_refuse(step, err, V1_NO_PROPOSAL_CHOSEN, "none of the offered suites will do");
     quick->spi_out = quick->choice.peer_spi;
     if (read_client(v1_body(step, ISAKMP_P_ID, 0), &theirs) != ERR_OK ||
-        read_client(v1_body(step, ISAKMP_P_ID, 1), &ours) != ERR_OK ||
-        theirs.family != ours.family)
+        read_client(v1_body(step, ISAKMP_P_ID, 1), &ours) != ERR_OK || theirs.family != ours.family)
         return v1_refuse(step, ERR_POLICY, V1_INVALID_ID_INFORMATION, "not a pair of hosts");
     if (ike_child_find(ike, &step->sa->remote.addr, quick->spi_out) != NULL)
         return v1_refuse(step, ERR_POLICY, V1_NO_PROPOSAL_CHOSEN, "the peer's SPI is in use");

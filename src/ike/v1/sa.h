@@ -25,8 +25,8 @@ enum {
     IKE_DIGEST_LEN = 32,    /* SHA-256 */
     IKE_MESSAGE_MAX = 4096, /* of what we send */
     V1_NONCE_LEN = 32,
-    V1_QUICKS_MAX = 256,    /* Quick Modes of one SA at a time */
-    V1_USED_IDS = 64,       /* message ids remembered, so that a replay starts nothing */
+    V1_QUICKS_MAX = 256, /* Quick Modes of one SA at a time */
+    V1_USED_IDS = 64,    /* message ids remembered, so that a replay starts nothing */
 };
 
 struct v1_exchange {
@@ -37,11 +37,11 @@ struct v1_exchange {
     enum v1_timer timer_kind;
     struct ike_timer timer;
     mono_t give_up;
-    struct retransmit out;              /* the last message sent */
+    struct retransmit out; /* the last message sent */
     bool seen_any;
-    uint8_t seen[IKE_DIGEST_LEN];       /* of the last message accepted */
-    uint8_t iv[CBC_BLOCK_MAX];          /* RFC 2409 appendix B: the last cipher-text block */
-    uint8_t iv_before[CBC_BLOCK_MAX];   /* before the last message accepted */
+    uint8_t seen[IKE_DIGEST_LEN];     /* of the last message accepted */
+    uint8_t iv[CBC_BLOCK_MAX];        /* RFC 2409 appendix B: the last cipher-text block */
+    uint8_t iv_before[CBC_BLOCK_MAX]; /* before the last message accepted */
     struct map_node by_serial;
     uint64_t serial; /* of the question asked; zero: none */
 };
@@ -49,7 +49,7 @@ struct v1_exchange {
 /* What Main Mode needs until it is done (IKE-010: then it is wiped). */
 struct v1_handshake {
     struct dh *dh;
-    struct blob offer;    /* SAi_b */
+    struct blob offer; /* SAi_b */
     struct blob peer_ke;
     struct blob nonce_i, nonce_r; /* bodies */
     struct blob id_own, id_peer;  /* bodies */
@@ -103,7 +103,7 @@ struct v1_quick {
     struct ike_request *request; /* initiator; NULL once it is reported */
     struct ike_ticket *ticket;   /* NULL: a responder's, not yet authorized */
     LIST_ENTRY(v1_quick) of_ticket;
-    struct ike_child *child;     /* made, not yet reported */
+    struct ike_child *child; /* made, not yet reported */
     uint64_t born;
     struct ip_pair flow; /* src is our side's client */
     struct dh *dh;

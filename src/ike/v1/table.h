@@ -43,7 +43,7 @@ enum v1_state {
 const char *v1_state_name(enum v1_state state);
 
 enum v1_message_kind {
-    V1_NO_MESSAGE,
+    V1_NO_MESSAGE = 0,
     V1_MM1,
     V1_MM2,
     V1_MM3,
@@ -79,9 +79,9 @@ MUST_USE enum err v1_message_check(const struct v1_message *message,
                                    const struct isakmp_payloads *payloads);
 
 enum v1_trigger {
-    V1_ON_START,      /* our side wants the exchange */
-    V1_ON_MESSAGE,    /* the message in `gets` */
-    V1_ON_PEER_KEYS,  /* answers to our questions */
+    V1_ON_START,     /* our side wants the exchange */
+    V1_ON_MESSAGE,   /* the message in `gets` */
+    V1_ON_PEER_KEYS, /* answers to our questions */
     V1_ON_SIGNED,
     V1_ON_AUTHORIZED,
     V1_ON_SPI,

@@ -37,8 +37,8 @@ struct v1_step {
     const struct ike_event *event;          /* an answer */
     bool fresh; /* the exchange was made for this message: on an error the caller frees it */
     bool sent;
-    const char *why;        /* why a handler refuses, for people */
-    enum v1_notify notify;  /* and for the peer */
+    const char *why;           /* why a handler refuses, for people */
+    enum v1_notify notify;     /* and for the peer */
     uint8_t iv[CBC_BLOCK_MAX]; /* after the message was decrypted */
 };
 
@@ -122,8 +122,7 @@ enum err main_r_verify(struct v1_step *step);
 enum err main_r_signed(struct v1_step *step);
 void main_established(struct v1_step *step);
 /* The initiator's SA with all that main_i_start() needs. */
-MUST_USE enum err main_new(struct ike *ike, const struct ike_request *request,
-                           struct ike_sa **ret);
+MUST_USE enum err main_new(struct ike *ike, const struct ike_request *request, struct ike_sa **ret);
 void main_handshake_free(struct v1_handshake *handshake);
 
 /* quick.c */
@@ -151,8 +150,7 @@ enum err info_receive(struct ike *ike, struct ike_sa *sa, const struct isakmp_he
 /* Nothing in it is believed (OE-064). */
 enum err info_receive_clear(struct ike *ike, const struct ike_event *event,
                             const struct isakmp_header *header);
-void info_send_delete_children(struct ike *ike, struct ike_sa *sa, const spi_t *spis,
-                               size_t count);
+void info_send_delete_children(struct ike *ike, struct ike_sa *sa, const spi_t *spis, size_t count);
 void info_send_delete_sa(struct ike *ike, struct ike_sa *sa);
 /* About the SPI that the peer offered. */
 void info_send_notify(struct ike *ike, struct ike_sa *sa, enum v1_notify type, spi_t spi);

@@ -2,7 +2,11 @@
 
 #include <stdlib.h>
 
+#include <netinet/udp.h>
+
 #include "plane/io/classifier.h"
+
+enum { IO_ARENA = (LIMIT_BURST + 1) * IO_PACKET_ROOM };
 
 static uint16_t local_port(int fd)
 {
@@ -25,14 +29,24 @@ static void init_lanes(struct io *io)
         io->lanes[i].fd = io->fds.fd[which];
         io->lanes[i].family = v4 ? IP_V4 : IP_V6;
         io->lanes[i].udp = which == PLANE_FD_UDP_V4 || which == PLANE_FD_UDP_V6;
-        io->lanes[i].discover = -1;
+        io->lanes[i].joins = io->lanes[i].udp;
+        io->lanes[i].discover = io->lanes[i].no_check = -1;
+    }
+}
+
+static void init_buffers(struct io *io)
+{
+    for (size_t i = 0; i <= LIMIT_BURST; i++) {
+        struct packet *packet = i < LIMIT_BURST ? &io->buffers[i] : &io->super;
+        packet->base = io->arena + i * IO_PACKET_ROOM;
+        packet->room = IO_PACKET_ROOM;
     }
 }
 
 enum err io_new(const struct plane_fds *fds, const struct io_env *env, struct io **ret)
 {
     struct io *io = calloc(1, sizeof(*io));
-    uint8_t *arena = malloc((size_t)LIMIT_BURST * IO_PACKET_ROOM);
+    uint8_t *arena = malloc(IO_ARENA);
 
     if (io == NULL || arena == NULL) {
         free(io);
@@ -42,10 +56,7 @@ enum err io_new(const struct plane_fds *fds, const struct io_env *env, struct io
     io->fds = *fds;
     io->env = *env;
     io->arena = arena;
-    for (size_t i = 0; i < LIMIT_BURST; i++) {
-        io->packets[i].base = arena + i * IO_PACKET_ROOM;
-        io->packets[i].room = IO_PACKET_ROOM;
-    }
+    init_buffers(io);
     io->udp_port = local_port(fds->fd[PLANE_FD_UDP_V4]);
     init_lanes(io);
     *ret = io;
@@ -57,7 +68,7 @@ void io_free(struct io *io)
     if (io == NULL)
         return;
     /* Clear datagrams lie in it. */
-    explicit_bzero(io->arena, (size_t)LIMIT_BURST * IO_PACKET_ROOM);
+    explicit_bzero(io->arena, IO_ARENA);
     free(io->arena);
     free(io);
 }
@@ -127,25 +138,38 @@ static struct cmsghdr *control_put(struct msghdr *header, struct cmsghdr *at, in
     return CMSG_NXTHDR(header, at);
 }
 
-size_t io_control_write(const struct ip_addr *src, uint8_t tos, union io_control *ret)
+static struct cmsghdr *control_put_source(struct msghdr *header, const struct ip_addr *src)
 {
-    struct msghdr header = {.msg_control = ret->room, .msg_controllen = sizeof(ret->room)};
     struct in_pktinfo v4 = {0};
     struct in6_pktinfo v6 = {0};
+
+    if (src->family == IP_V4) {
+        memcpy(&v4.ipi_spec_dst, src->octets, sizeof(v4.ipi_spec_dst));
+        return control_put(header, CMSG_FIRSTHDR(header), IPPROTO_IP, IP_PKTINFO, &v4, sizeof(v4));
+    }
+    memcpy(&v6.ipi6_addr, src->octets, sizeof(v6.ipi6_addr));
+    return control_put(header, CMSG_FIRSTHDR(header), IPPROTO_IPV6, IPV6_PKTINFO, &v6, sizeof(v6));
+}
+
+size_t io_control_write(const struct ip_addr *src, uint8_t tos, uint16_t segment,
+                        union io_control *ret)
+{
+    struct msghdr header = {.msg_control = ret->room, .msg_controllen = sizeof(ret->room)};
+    bool v4 = src->family == IP_V4;
     int tos_value = tos;
 
     /* CMSG_NXTHDR looks at the header that it is about to return. */
     memset(ret, 0, sizeof(*ret));
-    if (src->family == IP_V4) {
-        memcpy(&v4.ipi_spec_dst, src->octets, sizeof(v4.ipi_spec_dst));
-        struct cmsghdr *next = control_put(&header, CMSG_FIRSTHDR(&header), IPPROTO_IP, IP_PKTINFO,
-                                           &v4, sizeof(v4));
-        control_put(&header, next, IPPROTO_IP, IP_TOS, &tos_value, sizeof(tos_value));
-        return CMSG_SPACE(sizeof(v4)) + CMSG_SPACE(sizeof(tos_value));
-    }
-    memcpy(&v6.ipi6_addr, src->octets, sizeof(v6.ipi6_addr));
-    struct cmsghdr *next = control_put(&header, CMSG_FIRSTHDR(&header), IPPROTO_IPV6, IPV6_PKTINFO,
-                                       &v6, sizeof(v6));
-    control_put(&header, next, IPPROTO_IPV6, IPV6_TCLASS, &tos_value, sizeof(tos_value));
-    return CMSG_SPACE(sizeof(v6)) + CMSG_SPACE(sizeof(tos_value));
+    struct cmsghdr *next = control_put_source(&header, src);
+    next = control_put(&header, next, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TOS : IPV6_TCLASS,
+                       &tos_value, sizeof(tos_value));
+    if (segment != 0)
+        next = control_put(&header, next, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof(segment));
+    return (size_t)((uint8_t *)next - ret->room);
+}
+
+bool io_is_pending(const struct io *io)
+{
+    return segment_is_active(&io->segments) || io->inbox.left > 0 ||
+           io->inbox.next < io->inbox.got;
 }

@@ -8,7 +8,9 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "plane/io/coalesce.h"
 #include "plane/io/io.h"
+#include "plane/io/segment.h"
 
 enum {
     IO_PACKET_ROOM = LIMIT_HEADROOM + LIMIT_PACKET + LIMIT_TAILROOM,
@@ -19,9 +21,13 @@ enum {
 
 #define IO_COUNTERS(X)                                                                             \
     X(TUN_IN, "io_tun_in")                                                                         \
+    X(TUN_IN_SUPER, "io_tun_in_super")   /* cut into datagrams */                                  \
     X(TUN_OUT, "io_tun_out")                                                                       \
+    X(TUN_OUT_SUPER, "io_tun_out_super") /* joined from datagrams */                               \
     X(ESP_IN, "io_esp_in")                                                                         \
+    X(ESP_IN_JOINED, "io_esp_in_joined") /* UDP messages of more than one */                       \
     X(ESP_OUT, "io_esp_out")                                                                       \
+    X(ESP_OUT_JOINED, "io_esp_out_joined")                                                         \
     X(CLEAR_OUT, "io_clear_out")                                                                   \
     X(IKE_IN, "io_ike_in")                                                                         \
     X(IKE_OUT, "io_ike_out")                                                                       \
@@ -51,7 +57,9 @@ struct io_lane {
     int fd;
     uint8_t family; /* enum ip_family */
     bool udp;
+    bool joins;     /* several datagrams with one message */
     int discover;   /* the socket's IP_MTU_DISCOVER; -1: not known */
+    int no_check;   /* the socket's SO_NO_CHECK, UDP over IPv4 only; -1: not known */
     size_t count;
     struct packet *queue[IO_LANE_ROOM];
 };
@@ -71,6 +79,14 @@ struct io_messages {
     union io_control controls[IO_LANE_ROOM];
 };
 
+/* Received messages whose packets were not all handed out: UDP joins what came together. */
+struct io_inbox {
+    size_t got, next;           /* messages */
+    struct packet_outer outer;  /* of the message being cut */
+    uint8_t *at;
+    uint32_t left, piece;       /* octets of it; of each packet but the last */
+};
+
 struct io_news {
     struct ip_addr dst;
     uint32_t mtu;
@@ -80,11 +96,16 @@ struct io {
     struct plane_fds fds;
     struct io_env env;
     uint16_t udp_port;                  /* ours */
-    uint8_t *arena;                     /* the buffers of one burst */
-    struct packet packets[LIMIT_BURST];
+    uint8_t *arena;                     /* the buffers of one burst, and one */
+    struct packet buffers[LIMIT_BURST];
+    struct packet super;                /* being cut by `segments` */
+    struct segmenter segments;
+    struct packet pieces[LIMIT_BURST];  /* of what `inbox` holds */
+    struct io_inbox inbox;
     struct packet *burst[LIMIT_BURST];  /* what a read returns */
     struct io_lane lanes[IO_LANES];     /* by plane_fd - PLANE_FD_ESP_V4 */
-    struct io_messages in, out;
+    struct coalescer tuns[PLANE_FD_VPN + 1]; /* what waits to be written to oe0 and vpn0 */
+    struct io_messages in, out, single;
     struct io_news news[IO_NEWS_MAX];
     size_t news_count;
     uint64_t counters[IO_COUNTER_COUNT];
@@ -99,7 +120,9 @@ static inline void io_count(struct io *io, enum io_counter which)
 socklen_t io_sockaddr_write(const struct ip_addr *addr, uint16_t port, struct sockaddr_in6 *ret);
 bool io_sockaddr_read(const struct sockaddr_in6 *name, struct ip_addr *ret_addr,
                       uint16_t *ret_port);
-/* Control message with the source address and the TOS octet; returns its length. */
-size_t io_control_write(const struct ip_addr *src, uint8_t tos, union io_control *ret);
+/* Control messages with the source address, the TOS octet and, if not 0, the length of each of the
+ * UDP datagrams that a message holds; returns their length. */
+size_t io_control_write(const struct ip_addr *src, uint8_t tos, uint16_t segment,
+                        union io_control *ret);
 
 #endif

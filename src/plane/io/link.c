@@ -6,10 +6,14 @@
 #include <linux/virtio_net.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+/* Linux 6.2; not in older headers. */
+#define TUN_F_USO 0x60u
 
 enum { TUN_MTU = 65535, TUN_QUEUE = 1000, SYSCTL_PATH_MAX = 128 };
 
@@ -82,19 +86,35 @@ static char sysctl_get(const char *family, const char *link, const char *key)
 }
 
 /*
- * rp_filter: decapsulated datagrams come from addresses whose route leads elsewhere; the SA's
- * selectors have checked them (OE-190). It works as long as conf.all.rp_filter isn't 1 as well.
- * accept_local: our own ICMP errors come in here.
+ * Decapsulated datagrams come from addresses whose route leads elsewhere; the SA's selectors have
+ * checked them (OE-190). The larger of conf.all's value and ours counts, so where conf.all is not 0
+ * ours makes the check a loose one (2), which only an interface with an address passes.
  */
+static bool checks_return_path(void)
+{
+    return sysctl_get("ipv4", "all", "rp_filter") != '0';
+}
+
+/* accept_local: our own ICMP errors come in here. */
 static bool configure_stack(const char *name, const char *outside, struct io_fault *fault)
 {
     return sysctl_set("ipv6", name, "addr_gen_mode", '1', fault) &&
            sysctl_set("ipv6", name, "accept_ra", '0', fault) &&
-           sysctl_set("ipv4", name, "rp_filter", '0', fault) &&
+           sysctl_set("ipv4", name, "rp_filter", checks_return_path() ? '2' : '0', fault) &&
            sysctl_set("ipv4", name, "accept_local", '1', fault) &&
            sysctl_set("ipv4", name, "forwarding", sysctl_get("ipv4", outside, "forwarding"),
                       fault) &&
            sysctl_set("ipv6", name, "forwarding", sysctl_get("ipv6", outside, "forwarding"), fault);
+}
+
+/* The IPv4 dummy address of RFC 7600: for an interface that must have some address. */
+static bool set_dummy_address(int fd, const char *name)
+{
+    struct ifreq request = request_for(name);
+    struct sockaddr_in dummy = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0xc0000008)};
+
+    memcpy(&request.ifr_addr, &dummy, sizeof(dummy));
+    return ioctl(fd, SIOCSIFADDR, &request) == 0;
 }
 
 static bool bring_up(const char *name, uint32_t *ret_ifindex, struct io_fault *fault)
@@ -110,6 +130,8 @@ static bool bring_up(const char *name, uint32_t *ret_ifindex, struct io_fault *f
         flags.ifr_flags |= IFF_UP;
         ok = ioctl(fd, SIOCSIFFLAGS, &flags) == 0 && ioctl(fd, SIOCGIFINDEX, &index) == 0;
     }
+    if (ok && checks_return_path())
+        ok = set_dummy_address(fd, name);
     int error = errno;
 
     if (fd >= 0)
@@ -118,6 +140,15 @@ static bool bring_up(const char *name, uint32_t *ret_ifindex, struct io_fault *f
         return io_fault_set(fault, error, "TUN device %s", name);
     *ret_ifindex = (uint32_t)index.ifr_ifindex;
     return true;
+}
+
+/* The device then hands out super-packets and partial checksums. Older kernels have no UDP ones. */
+static void accept_super_packets(int fd)
+{
+    unsigned tcp = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
+
+    if (ioctl(fd, TUNSETOFFLOAD, tcp | TUN_F_USO) != 0)
+        ioctl(fd, TUNSETOFFLOAD, tcp);
 }
 
 bool io_tun_open(const char *name, const char *outside, int *ret_fd, uint32_t *ret_ifindex,
@@ -135,6 +166,7 @@ bool io_tun_open(const char *name, const char *outside, int *ret_fd, uint32_t *r
         close(fd);
         return false;
     }
+    accept_super_packets(fd);
     if (!configure_stack(name, outside, fault) || !bring_up(name, ret_ifindex, fault)) {
         close(fd);
         return false;

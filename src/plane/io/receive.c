@@ -3,10 +3,10 @@
 
 #include <errno.h>
 #include <linux/errqueue.h>
+#include <netinet/udp.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "plane/io/offload.h"
 #include "wire/ip.h"
 
 enum { NON_ESP_MARKER = 4, KEEPALIVE = 0xff };
@@ -39,22 +39,57 @@ static bool is_link_talk(const struct packet *packet)
            (ip_addr_is_special(&pair.src) || ip_addr_is_special(&pair.dst));
 }
 
-size_t io_read_tun(struct io *io, enum plane_fd which, struct packet ***ret)
+/* The buffer becomes `super`, and what was `super` the buffer: it is free when a new one is read. */
+static bool begin_segments(struct io *io, struct packet *packet, const struct virtio_net_hdr *header)
+{
+    struct packet freed = io->super;
+
+    if (!segment_start(&io->segments, header, view_of(packet_data(packet), packet->len)))
+        return false;
+    io->super = *packet;
+    *packet = freed;
+    io_count(io, IO_COUNT_TUN_IN_SUPER);
+    return true;
+}
+
+/* Reads one datagram into the packet. Sets *ret_whole if it can go on as it is. False: no more. */
+static bool read_datagram(struct io *io, int fd, struct packet *packet, bool *ret_whole)
 {
     struct virtio_net_hdr header;
+
+    *ret_whole = false;
+    if (!read_one(fd, packet, &header))
+        return false;
+    if (is_link_talk(packet)) {
+        io_count(io, IO_COUNT_TUN_IN_LINK);
+        return true;
+    }
+    bool good;
+    if (header.gso_type != VIRTIO_NET_HDR_GSO_NONE)
+        good = begin_segments(io, packet, &header);
+    else
+        good = *ret_whole =
+            segment_checksum(&header, span_of(packet_data(packet), packet->len));
+    if (!good)
+        io_count(io, IO_COUNT_TUN_IN_MALFORMED);
+    return true;
+}
+
+size_t io_read_tun(struct io *io, enum plane_fd which, struct packet ***ret)
+{
     size_t count = 0;
+    bool good;
 
     *ret = io->burst;
-    for (size_t read = 0; read < LIMIT_BURST; read++) {
-        struct packet *packet = &io->packets[count];
-        if (!read_one(io->fds.fd[which], packet, &header))
+    for (unsigned reads = 0; count < LIMIT_BURST && reads < LIMIT_BURST;) {
+        struct packet *packet = &io->buffers[count];
+        if (segment_is_active(&io->segments)) {
+            good = segment_next(&io->segments, packet);
+        } else if (reads++, !read_datagram(io, io->fds.fd[which], packet, &good)) {
             break;
-        if (is_link_talk(packet))
-            io_count(io, IO_COUNT_TUN_IN_LINK);
-        else if (offload_complete(&header, span_of(packet_data(packet), packet->len)))
+        }
+        if (good)
             io->burst[count++] = packet;
-        else
-            io_count(io, IO_COUNT_TUN_IN_MALFORMED);
     }
     io->counters[IO_COUNT_TUN_IN] += count;
     return count;
@@ -65,10 +100,10 @@ static void prepare(struct io *io)
     struct io_messages *in = &io->in;
 
     for (size_t i = 0; i < LIMIT_BURST; i++) {
-        struct packet *packet = &io->packets[i];
+        struct packet *buffer = &io->buffers[i];
         in->parts[i] = (struct iovec){
-            .iov_base = packet->base + LIMIT_HEADROOM,
-            .iov_len = packet->room - LIMIT_HEADROOM - LIMIT_TAILROOM,
+            .iov_base = buffer->base + LIMIT_HEADROOM,
+            .iov_len = buffer->room - LIMIT_HEADROOM - LIMIT_TAILROOM,
         };
         in->headers[i].msg_hdr = (struct msghdr){
             .msg_name = &in->names[i],
@@ -82,24 +117,26 @@ static void prepare(struct io *io)
 }
 
 /* The type of service comes as one octet over IPv4, as an int over IPv6. */
-static void read_control(struct msghdr *header, struct packet_outer *ret)
+static void read_control_one(const struct cmsghdr *c, struct packet_outer *ret, uint32_t *ret_piece)
 {
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c != NULL; c = CMSG_NXTHDR(header, c)) {
-        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS) {
-            ret->tos = *CMSG_DATA(c);
-        } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_TCLASS) {
-            int tos;
-            memcpy(&tos, CMSG_DATA(c), sizeof(tos));
-            ret->tos = (uint8_t)tos;
-        } else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
-            struct in_pktinfo info;
-            memcpy(&info, CMSG_DATA(c), sizeof(info));
-            ret->dst = ip_addr_from(view_of(&info.ipi_addr, sizeof(info.ipi_addr)));
-        } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
-            struct in6_pktinfo info;
-            memcpy(&info, CMSG_DATA(c), sizeof(info));
-            ret->dst = ip_addr_from(view_of(&info.ipi6_addr, sizeof(info.ipi6_addr)));
-        }
+    struct in_pktinfo v4;
+    struct in6_pktinfo v6;
+    int value;
+
+    if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS) {
+        ret->tos = *CMSG_DATA(c);
+    } else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+        memcpy(&v4, CMSG_DATA(c), sizeof(v4));
+        ret->dst = ip_addr_from(view_of(&v4.ipi_addr, sizeof(v4.ipi_addr)));
+    } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+        memcpy(&v6, CMSG_DATA(c), sizeof(v6));
+        ret->dst = ip_addr_from(view_of(&v6.ipi6_addr, sizeof(v6.ipi6_addr)));
+    } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_TCLASS) {
+        memcpy(&value, CMSG_DATA(c), sizeof(value));
+        ret->tos = (uint8_t)value;
+    } else if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO) {
+        memcpy(&value, CMSG_DATA(c), sizeof(value));
+        *ret_piece = (uint32_t)value;
     }
 }
 
@@ -140,51 +177,84 @@ static bool is_esp_in_udp(struct io *io, const struct packet *packet)
     return false;
 }
 
-/* The packet of one received message. False: it isn't ESP, and is dealt with. */
-static bool take(struct io *io, const struct io_lane *lane, size_t i, uint16_t local_port)
+/* Begins to cut message `i`. False: it is dropped. */
+static bool open_message(struct io *io, const struct io_lane *lane, size_t i)
 {
-    struct mmsghdr *message = &io->in.headers[i];
-    struct packet *packet = &io->packets[i];
+    struct msghdr *header = &io->in.headers[i].msg_hdr;
+    struct io_inbox *inbox = &io->inbox;
 
-    packet->at = LIMIT_HEADROOM;
-    packet->len = message->msg_len;
-    packet->outer = (struct packet_outer){0};
-    read_control(&message->msg_hdr, &packet->outer);
-    if (!io_sockaddr_read(&io->in.names[i], &packet->outer.src, &packet->outer.udp_src) ||
-        packet->outer.dst.family != lane->family || (message->msg_hdr.msg_flags & MSG_TRUNC) != 0) {
+    inbox->outer = (struct packet_outer){0};
+    inbox->at = io->in.parts[i].iov_base;
+    inbox->left = inbox->piece = io->in.headers[i].msg_len;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c != NULL; c = CMSG_NXTHDR(header, c))
+        read_control_one(c, &inbox->outer, &inbox->piece);
+    if (!io_sockaddr_read(&io->in.names[i], &inbox->outer.src, &inbox->outer.udp_src) ||
+        inbox->outer.dst.family != lane->family || (header->msg_flags & MSG_TRUNC) != 0 ||
+        inbox->piece == 0) {
+        inbox->left = 0;
         io_count(io, IO_COUNT_ESP_IN_MALFORMED);
         return false;
     }
-    if (lane->udp) {
-        packet->outer.udp_dst = local_port;
-        return is_esp_in_udp(io, packet);
-    }
-    packet->outer.udp_src = 0;
-    if (lane->family == IP_V4 && !strip_v4(packet)) {
-        io_count(io, IO_COUNT_ESP_IN_MALFORMED);
-        return false;
-    }
+    if (inbox->piece < inbox->left)
+        io_count(io, IO_COUNT_ESP_IN_JOINED);
+    if (lane->udp)
+        inbox->outer.udp_dst = io->udp_port;
+    else
+        inbox->outer.udp_src = 0;
     return true;
 }
 
-size_t io_read_esp(struct io *io, enum plane_fd which, struct packet ***ret, bool *ret_more)
+/* The next packet. Its neighbours in the message leave it no room on either side. */
+static void cut_piece(struct io_inbox *inbox, struct packet *ret)
 {
-    const struct io_lane *lane = &io->lanes[which - PLANE_FD_ESP_V4];
-    size_t count = 0;
+    uint32_t len = inbox->left < inbox->piece ? inbox->left : inbox->piece;
+
+    *ret = (struct packet){.base = inbox->at, .room = len, .len = len, .outer = inbox->outer};
+    inbox->at += len;
+    inbox->left -= len;
+}
+
+/* False: it isn't ESP, and is dealt with. */
+static bool accept_piece(struct io *io, const struct io_lane *lane, struct packet *packet)
+{
+    if (lane->udp)
+        return is_esp_in_udp(io, packet);
+    if (lane->family == IP_V6 || strip_v4(packet))
+        return true;
+    io_count(io, IO_COUNT_ESP_IN_MALFORMED);
+    return false;
+}
+
+static void fill_inbox(struct io *io, const struct io_lane *lane)
+{
     int got;
 
     prepare(io);
     do
         got = recvmmsg(lane->fd, io->in.headers, LIMIT_BURST, MSG_DONTWAIT, NULL);
     while (got < 0 && errno == EINTR);
-    for (int i = 0; i < got; i++) {
-        if (take(io, lane, (size_t)i, io->udp_port)) {
-            io_count(io, IO_COUNT_ESP_IN);
-            io->burst[count++] = &io->packets[i];
-        }
+    io->inbox = (struct io_inbox){.got = got > 0 ? (size_t)got : 0};
+}
+
+size_t io_read_esp(struct io *io, enum plane_fd which, struct packet ***ret, bool *ret_more)
+{
+    const struct io_lane *lane = &io->lanes[which - PLANE_FD_ESP_V4];
+    struct io_inbox *inbox = &io->inbox;
+    size_t count = 0;
+
+    if (inbox->left == 0 && inbox->next == inbox->got)
+        fill_inbox(io, lane);
+    while (count < LIMIT_BURST && (inbox->left > 0 || inbox->next < inbox->got)) {
+        if (inbox->left == 0 && !open_message(io, lane, inbox->next++))
+            continue;
+        struct packet *packet = &io->pieces[count];
+        cut_piece(inbox, packet);
+        if (accept_piece(io, lane, packet))
+            io->burst[count++] = packet;
     }
+    io->counters[IO_COUNT_ESP_IN] += count;
     *ret = io->burst;
-    *ret_more = got == LIMIT_BURST;
+    *ret_more = io_is_pending(io) || inbox->got == LIMIT_BURST;
     return count;
 }
 

@@ -7,33 +7,79 @@
 
 #include "wire/ip.h"
 
+/* What a kernel joins into one message at most, in packets and in octets. */
+enum { JOIN_PACKETS = 64, JOIN_OCTETS = 65000 };
+
 /* DF is an option of a socket, not of a packet, so it is changed when a packet needs the other. */
 static void discover(struct io_lane *lane, bool dont_fragment)
 {
     bool v4 = lane->family == IP_V4;
     int value = dont_fragment ? IP_PMTUDISC_DO : IP_PMTUDISC_DONT;
 
-    if (lane->discover == value)
-        return;
-    if (setsockopt(lane->fd, v4 ? IPPROTO_IP : IPPROTO_IPV6,
+    if (lane->discover != value &&
+        setsockopt(lane->fd, v4 ? IPPROTO_IP : IPPROTO_IPV6,
                    v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, &value, sizeof(value)) == 0)
         lane->discover = value;
 }
 
-static void build(struct io_messages *out, size_t i, const struct io_lane *lane,
-                  struct packet *packet)
+/*
+ * The checksum of ESP in UDP should be zero over IPv4 (RFC 3948 section 2.1), where it adds nothing;
+ * but what is to be segmented by the kernel or the card must have one.
+ */
+static void check(struct io_lane *lane, bool is_joined)
 {
-    const struct packet_outer *outer = &packet->outer;
+    int value = !is_joined;
 
-    out->parts[i] = (struct iovec){.iov_base = packet_data(packet), .iov_len = packet->len};
+    if (lane->udp && lane->family == IP_V4 && lane->no_check != value &&
+        setsockopt(lane->fd, SOL_SOCKET, SO_NO_CHECK, &value, sizeof(value)) == 0)
+        lane->no_check = value;
+}
+
+static bool same_way(const struct packet *a, const struct packet *b)
+{
+    return ip_addr_equal(&a->outer.src, &b->outer.src) &&
+           ip_addr_equal(&a->outer.dst, &b->outer.dst) && a->outer.udp_src == b->outer.udp_src &&
+           a->outer.udp_dst == b->outer.udp_dst && a->outer.tos == b->outer.tos &&
+           a->outer.dont_fragment == b->outer.dont_fragment;
+}
+
+/* How many packets from `first` go into one message: all of one length, only the last may be
+ * shorter. Raw sockets take one. */
+static size_t join(const struct io_lane *lane, size_t first)
+{
+    const struct packet *head = lane->queue[first];
+    size_t count = 1, octets = head->len;
+
+    while (lane->joins && first + count < lane->count && count < JOIN_PACKETS) {
+        const struct packet *next = lane->queue[first + count];
+        octets += next->len;
+        if (octets > JOIN_OCTETS || next->len > head->len || !same_way(head, next))
+            break;
+        count++;
+        if (next->len < head->len)
+            break;
+    }
+    return count;
+}
+
+/* Message `i` of `out` holds `count` packets of the lane. */
+static void build(struct io_messages *out, size_t i, const struct io_lane *lane, size_t first,
+                  size_t count)
+{
+    const struct packet *head = lane->queue[first];
+    const struct packet_outer *outer = &head->outer;
+
+    for (size_t k = first; k < first + count; k++)
+        out->parts[k] = (struct iovec){packet_data(lane->queue[k]), lane->queue[k]->len};
     out->headers[i].msg_hdr = (struct msghdr){
         .msg_name = &out->names[i],
         .msg_namelen =
             io_sockaddr_write(&outer->dst, lane->udp ? outer->udp_dst : 0, &out->names[i]),
-        .msg_iov = &out->parts[i],
-        .msg_iovlen = 1,
+        .msg_iov = &out->parts[first],
+        .msg_iovlen = count,
         .msg_control = out->controls[i].room,
-        .msg_controllen = io_control_write(&outer->src, outer->tos, &out->controls[i]),
+        .msg_controllen = io_control_write(
+            &outer->src, outer->tos, count > 1 ? (uint16_t)head->len : 0, &out->controls[i]),
     };
 }
 
@@ -68,50 +114,86 @@ static size_t refused(struct io *io, const struct io_lane *lane, size_t left, bo
     }
 }
 
-static void send_run(struct io *io, const struct io_lane *lane, size_t first, size_t end)
+/* The packets of a joined message that was refused, each on its own: it may be the joining, which
+ * some devices can't do at all, and others not with packets of this size. */
+static void send_singly(struct io *io, struct io_lane *lane, const struct msghdr *joined)
 {
+    size_t first = (size_t)(joined->msg_iov - io->out.parts), end = first + joined->msg_iovlen;
+    bool again = false;
+
+    if (errno == EIO)
+        lane->joins = false;
+
+    check(lane, false);
+    for (size_t i = first; i < end; i++)
+        build(&io->single, i, lane, i, 1);
+    while (first < end) {
+        int sent = sendmmsg(lane->fd, io->single.headers + first, (unsigned)(end - first),
+                            MSG_DONTWAIT | MSG_NOSIGNAL);
+        size_t done = sent > 0 ? (size_t)sent : refused(io, lane, end - first, again);
+        if (sent > 0)
+            io->counters[IO_COUNT_ESP_OUT] += done;
+        again = done == 0;
+        first += done;
+    }
+}
+
+static void count_sent(struct io *io, const struct mmsghdr *messages, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        io->counters[IO_COUNT_ESP_OUT] += messages[i].msg_hdr.msg_iovlen;
+        io->counters[IO_COUNT_ESP_OUT_JOINED] += messages[i].msg_hdr.msg_iovlen > 1;
+    }
+}
+
+static void send_run(struct io *io, struct io_lane *lane, size_t first, size_t end)
+{
+    struct mmsghdr *messages = io->out.headers;
     bool again = false;
 
     while (first < end) {
-        int sent = sendmmsg(lane->fd, io->out.headers + first, (unsigned)(end - first),
+        const struct msghdr *head = &messages[first].msg_hdr;
+        check(lane, head->msg_iovlen > 1);
+        int sent = sendmmsg(lane->fd, messages + first, (unsigned)(end - first),
                             MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (sent > 0) {
-            io->counters[IO_COUNT_ESP_OUT] += (unsigned)sent;
-            first += (unsigned)sent;
-            again = false;
-            continue;
-        }
-        size_t left_out = refused(io, lane, end - first, again);
-        again = left_out == 0;
-        first += left_out;
+        size_t done = sent > 0 ? (size_t)sent : 1;
+        if (sent > 0)
+            count_sent(io, messages + first, done);
+        else if (head->msg_iovlen > 1 && errno != EAGAIN && errno != ENOBUFS)
+            send_singly(io, lane, head);
+        else
+            done = refused(io, lane, end - first, again);
+        again = done == 0;
+        first += done;
     }
 }
 
-/* Sends runs of packets with the same DF, in order. */
+/* Sends runs of messages that want the same of their socket, in order. */
 static void lane_flush(struct io *io, struct io_lane *lane)
 {
-    size_t first = 0;
+    size_t packet = 0, messages = 0, run = 0;
+    const struct packet *last = NULL;
+    bool last_joined = false;
 
-    for (size_t i = 0; i < lane->count; i++)
-        build(&io->out, i, lane, lane->queue[i]);
-    while (first < lane->count) {
-        bool dont_fragment = lane->queue[first]->outer.dont_fragment;
-        size_t end = first + 1;
-        while (end < lane->count && lane->queue[end]->outer.dont_fragment == dont_fragment)
-            end++;
-        discover(lane, dont_fragment);
-        send_run(io, lane, first, end);
-        first = end;
+    while (packet < lane->count) {
+        size_t count = join(lane, packet);
+        const struct packet *head = lane->queue[packet];
+        if (last != NULL && (last->outer.dont_fragment != head->outer.dont_fragment ||
+                             last_joined != (count > 1))) {
+            discover(lane, last->outer.dont_fragment);
+            send_run(io, lane, run, messages);
+            run = messages;
+        }
+        build(&io->out, messages++, lane, packet, count);
+        last = head;
+        last_joined = count > 1;
+        packet += count;
+    }
+    if (last != NULL) {
+        discover(lane, last->outer.dont_fragment);
+        send_run(io, lane, run, messages);
     }
     lane->count = 0;
-}
-
-void io_flush(struct io *io)
-{
-    for (size_t i = 0; i < IO_LANES; i++) {
-        if (io->lanes[i].count > 0)
-            lane_flush(io, &io->lanes[i]);
-    }
 }
 
 static struct io_lane *lane_for(struct io *io, const struct ip_addr *dst, bool udp)
@@ -136,19 +218,64 @@ static void write_esp(struct io *io, struct packet *packet)
     lane->queue[lane->count++] = packet;
 }
 
-static bool write_tun(int fd, const struct packet *packet)
+static bool write_parts(int fd, struct iovec *parts, size_t count)
 {
-    static const struct virtio_net_hdr whole; /* its checksums are complete */
-    struct iovec parts[] = {
-        {.iov_base = (void *)(uintptr_t)&whole, .iov_len = sizeof(whole)},
-        {.iov_base = packet_data(packet), .iov_len = packet->len},
-    };
     ssize_t len;
 
     do
-        len = writev(fd, parts, 2);
+        len = writev(fd, parts, (int)count);
     while (len < 0 && errno == EINTR);
     return len >= 0;
+}
+
+static bool write_tun(int fd, const struct packet *packet)
+{
+    struct virtio_net_hdr whole = {0}; /* its checksums are complete */
+    struct iovec parts[] = {{&whole, sizeof(whole)}, {packet_data(packet), packet->len}};
+
+    return write_parts(fd, parts, 2);
+}
+
+/* Writes what was joined for oe0 or vpn0. */
+static void tun_flush(struct io *io, enum plane_fd which)
+{
+    struct coalescer *c = &io->tuns[which];
+    struct iovec parts[COALESCE_MAX + 1];
+    struct virtio_net_hdr header;
+    size_t count = c->count;
+
+    if (count == 0)
+        return;
+    coalesce_finish(c, &header);
+    parts[0] = (struct iovec){&header, sizeof(header)};
+    for (size_t i = 0; i < count; i++) {
+        uint32_t skip = i > 0 ? c->header_len : 0;
+        parts[i + 1] = (struct iovec){packet_data(c->packets[i]) + skip, c->packets[i]->len - skip};
+    }
+    bool written = write_parts(io->fds.fd[which], parts, count + 1);
+    io->counters[written ? IO_COUNT_TUN_OUT : IO_COUNT_TUN_OUT_FAILED] += count;
+    io->counters[IO_COUNT_TUN_OUT_SUPER] += written && count > 1;
+    c->count = 0;
+}
+
+static void write_inner(struct io *io, enum plane_fd which, struct packet *packet)
+{
+    if (coalesce_add(&io->tuns[which], packet))
+        return;
+    tun_flush(io, which);
+    /* The first is always taken. */
+    if (!coalesce_add(&io->tuns[which], packet))
+        io_count(io, IO_COUNT_TUN_OUT_FAILED);
+}
+
+void io_flush(struct io *io)
+{
+    for (size_t i = 0; i < IO_LANES; i++) {
+        if (io->lanes[i].count > 0)
+            lane_flush(io, &io->lanes[i]);
+    }
+    tun_flush(io, PLANE_FD_OE);
+    tun_flush(io, PLANE_FD_VPN);
 }
 
 /* Through the put-back device, past netfilter; without eBPF by a raw socket that has our mark. */
@@ -181,8 +308,7 @@ void io_write(struct io *io, enum plane_out kind, struct packet *packet)
         return;
     case PLANE_OUT_OE:
     case PLANE_OUT_VPN:
-        sent = write_tun(io->fds.fd[kind == PLANE_OUT_OE ? PLANE_FD_OE : PLANE_FD_VPN], packet);
-        io_count(io, sent ? IO_COUNT_TUN_OUT : IO_COUNT_TUN_OUT_FAILED);
+        write_inner(io, kind == PLANE_OUT_OE ? PLANE_FD_OE : PLANE_FD_VPN, packet);
         return;
     }
 }
@@ -204,7 +330,7 @@ void io_send_ike(struct io *io, const struct ip_endpoint *local, const struct ip
         .msg_iov = parts,
         .msg_iovlen = 2,
         .msg_control = control.room,
-        .msg_controllen = io_control_write(&local->addr, 0, &control),
+        .msg_controllen = io_control_write(&local->addr, 0, 0, &control),
     };
 
     if (lane->fd < 0) {

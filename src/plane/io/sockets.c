@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -77,14 +78,15 @@ static bool bind_port(int fd, int family, uint16_t port)
     return bind(fd, (const struct sockaddr *)&v6, sizeof(v6)) == 0;
 }
 
-/* UDP checksums of ESP are zero over IPv4 (RFC 3948 section 2.1), never over IPv6 (RFC 8200). */
+/* Datagrams that came together are received together. */
 static int open_udp(int family, uint16_t port)
 {
-    static const struct option v4 = {SOL_SOCKET, SO_NO_CHECK, 1};
-    static const struct option v6 = {IPPROTO_IPV6, IPV6_V6ONLY, 1};
+    static const struct option join = {IPPROTO_UDP, UDP_GRO, 1};
+    static const struct option v6_only = {IPPROTO_IPV6, IPV6_V6ONLY, 1};
     int fd = open_one(family, SOCK_DGRAM, IPPROTO_UDP);
 
-    if (fd >= 0 && (!set_options(fd, family == AF_INET ? &v4 : &v6, 1) ||
+    if (fd >= 0 && (!set_options(fd, &join, 1) ||
+                    (family == AF_INET6 && !set_options(fd, &v6_only, 1)) ||
                     !bind_port(fd, family, port))) {
         int error = errno;
         close(fd);
