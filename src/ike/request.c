@@ -112,15 +112,13 @@ static enum err begin_main(struct ike *ike, struct ike_request *request)
 static enum err proceed(struct ike *ike, struct ike_request *request)
 {
     struct ike_sa *sa;
-    LIST_FOREACH(sa, &request->peer->sas, of_peer)
-    {
+    LIST_FOREACH (sa, &request->peer->sas, of_peer) {
         if (serves(sa, request)) {
             request->reused = true;
             return begin_quick(ike, sa, request);
         }
     }
-    LIST_FOREACH(sa, &request->peer->sas, of_peer)
-    {
+    LIST_FOREACH (sa, &request->peer->sas, of_peer) {
         if (will_serve(sa, request)) {
             request->sa = sa;
             return ERR_OK;

@@ -74,9 +74,9 @@ void v1_exchange_fini(struct ike *ike, struct v1_exchange *x)
 struct v1_quick *quick_find(const struct ike_sa *sa, msgid_t msgid)
 {
     struct v1_quick *quick;
-    LIST_FOREACH(quick, &sa->quicks, of_sa)
-    if (quick->x.msgid.value == msgid.value)
-        return quick;
+    LIST_FOREACH (quick, &sa->quicks, of_sa)
+        if (quick->x.msgid.value == msgid.value)
+            return quick;
     return NULL;
 }
 
