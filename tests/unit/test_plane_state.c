@@ -335,6 +335,7 @@ static void the_longest_unused_entry_makes_room(void **state)
     }
     for (size_t i = 0; i < 3; i++)
         rig_send_mark(rig, &flows[i], 1);
+    rig_advance(rig, 1000);
     rig_send_mark(rig, &flows[0], 2);
     rig_clear(rig);
     rig_send_mark(rig, &flows[3], 1); /* flows[1] is the oldest now */
