@@ -38,6 +38,7 @@ struct spd_entry {
     bool wanted;             /* in hold: a datagram waits for the answer */
     bool answered;           /* in hold: keyd knows of it */
     bool provisional;        /* pass or deny because no answer came: forgotten soon */
+    bool configured;         /* it went through a configured tunnel: never in the clear unasked */
     struct sad_entry *sa;    /* in encrypt: the SA it names, never NULL */
     mono_t used;             /* MONO_NEVER before the first datagram */
     mono_t placed;           /* when it came to the front of spd.by_use */
