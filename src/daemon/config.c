@@ -236,8 +236,8 @@ bool config_parse(struct view text, const char *name, struct cygnet_config *ret,
     struct yaml_reader r = {.name = name, .error = ret_error, .error_room = CONFIG_ERROR_MAX};
 
     if (text.len > CONFIG_TEXT_MAX) {
-        snprintf(ret_error, CONFIG_ERROR_MAX, "%s:1:1: longer than %d octets; is it the right file?",
-                 name, CONFIG_TEXT_MAX);
+        snprintf(ret_error, CONFIG_ERROR_MAX,
+                 "%s:1:1: longer than %d octets; is it the right file?", name, CONFIG_TEXT_MAX);
         return false;
     }
     struct cygnet_config *config = malloc(sizeof(*config));

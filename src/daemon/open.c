@@ -179,7 +179,8 @@ int open_ike_socket(enum ip_family family, uint32_t mark)
         (family == IP_V6 ? prepare_v6(fd) : prepare_v4(fd)))
         return fd;
     if (errno == EADDRINUSE)
-        log_line(EVENT_ERROR, "UDP port 500 is taken; stop the other IKE daemon ('ss -lunp' shows it)");
+        log_line(EVENT_ERROR,
+                 "UDP port 500 is taken; stop the other IKE daemon ('ss -lunp' shows it)");
     else
         failed("prepare", "UDP port 500");
     close(fd);

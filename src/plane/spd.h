@@ -1,8 +1,8 @@
 /*
  * The SPD (RFC 4301 section 4.4.1): one entry for each pair of source and destination address in
  * use, as datagrams travel out. A bounded table in order of last use, to a second: moving an entry
- * at every datagram would touch its neighbours' memory too. It keeps entries; what state an entry is
- * in, and what that means, is the business of state.h.
+ * at every datagram would touch its neighbours' memory too. It keeps entries; the states they are
+ * in, and what those mean, are the business of state.h.
  */
 #ifndef CYGNET_PLANE_SPD_H
 #define CYGNET_PLANE_SPD_H
