@@ -193,7 +193,7 @@ void act_settle_failure(struct oe_step *step)
     settle(step);
 }
 
-/* OE-050, OE-051 */
+/* OE-003, OE-050, OE-051, OE-170 */
 void act_settle_dns(struct oe_step *step)
 {
     const struct delegation *d = step->event->delegation;

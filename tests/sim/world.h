@@ -45,6 +45,7 @@ struct sim_host {
 struct sim_policy {
     struct ip_pair flow;
     enum pfkey_verdict verdict;
+    int64_t used_us; /* when it last let one pass or dropped one; below 0: never */
 };
 
 /* An SA as keyd handed it to the plane, to compare both ends. */
@@ -110,6 +111,7 @@ struct world {
     int64_t now_us;
     int64_t epoch_us;  /* what is printed counts from here */
     struct heap queue;
+    uint32_t order;    /* of events made */
     struct sim_gateway gateways[SIM_GATEWAYS];
     size_t gateway_count;
     struct ip_addr silent; /* a gateway address where nobody is */
@@ -158,7 +160,7 @@ enum sim_event_kind {
 };
 
 struct sim_event {
-    struct heap_node node; /* `at` counts microseconds here */
+    struct heap_node node; /* `at` is a moment in microseconds and an order */
     enum sim_event_kind kind;
     struct sim_gateway *gateway;
     unsigned life;

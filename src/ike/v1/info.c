@@ -146,7 +146,8 @@ static bool receive_delete(struct ike *ike, struct ike_sa *sa, struct view body,
     return false;
 }
 
-/* The Quick Mode of ours that a refusal is about: the one whose SPI it names, or the only one. */
+/* The Quick Mode that waits for the peer and that a refusal is about: the one whose SPI it names,
+ * or the only one. */
 static struct v1_quick *refused_quick(const struct ike_sa *sa, const struct isakmp_notify *n)
 {
     struct v1_quick *quick, *only = NULL;
@@ -155,7 +156,7 @@ static struct v1_quick *refused_quick(const struct ike_sa *sa, const struct isak
     size_t waiting = 0;
     LIST_FOREACH(quick, &sa->quicks, of_sa)
     {
-        if (quick->x.state != V1_QM_I_WAIT_REPLY)
+        if (quick->x.state != V1_QM_I_WAIT_REPLY && quick->x.state != V1_QM_R_WAIT_CONFIRM)
             continue;
         if (spi.value != 0 && quick->spi_in.value == spi.value)
             return quick;

@@ -163,7 +163,10 @@ static enum ike_counter_id counter_of(enum err err)
 
 static bool tells_peer(const struct v1_step *step)
 {
-    return step->notify != V1_NO_NOTIFY && !step->x->initiator && !step->ike->shutting_down;
+    enum v1_state state = step->x->state;
+    bool peer_waits =
+        !step->x->initiator || state == V1_QM_I_WAIT_REPLY || state == V1_QM_I_INSTALLING;
+    return step->notify != V1_NO_NOTIFY && peer_waits && !step->ike->shutting_down;
 }
 
 /* The peer hears of a refusal under the SA's protection, or, for an offer of phase 1, in clear. */

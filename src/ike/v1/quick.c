@@ -268,7 +268,7 @@ static void put_share(struct v1_step *step, struct v1_out *out)
 
 static enum err own_side_ok(struct v1_step *step, const char *why)
 {
-    return step->event->ok ? ERR_OK : v1_refuse(step, ERR_STATE, V1_NO_NOTIFY, why);
+    return step->event->ok ? ERR_OK : v1_refuse(step, ERR_STATE, V1_NO_PROPOSAL_CHOSEN, why);
 }
 
 static enum err take_spi(struct v1_step *step)
@@ -329,13 +329,14 @@ enum err quick_i_reply(struct v1_step *step)
 
     enum err err = phase2_check(v1_body(step, ISAKMP_P_SA, 0), &offer, &ike->sa_in, &quick->choice);
     if (err != ERR_OK)
-        return v1_refuse(step, err, V1_NO_NOTIFY, "the choice is not among our offers");
+        return v1_refuse(step, err, V1_NO_PROPOSAL_CHOSEN, "the choice is not among our offers");
     if (!same_client(v1_body(step, ISAKMP_P_ID, 0), &quick->flow.src) ||
         !same_client(v1_body(step, ISAKMP_P_ID, 1), &quick->flow.dst))
-        return v1_refuse(step, ERR_POLICY, V1_NO_NOTIFY, "the peer changed the tunnel's ends");
+        return v1_refuse(step, ERR_POLICY, V1_INVALID_ID_INFORMATION,
+                         "the peer changed the tunnel's ends");
     quick->spi_out = quick->choice.peer_spi;
     if (ike_child_find(ike, &step->sa->remote.addr, quick->spi_out) != NULL)
-        return v1_refuse(step, ERR_POLICY, V1_NO_NOTIFY, "the peer's SPI is in use");
+        return v1_refuse(step, ERR_POLICY, V1_NO_PROPOSAL_CHOSEN, "the peer's SPI is in use");
     err = take_share(step, quick->choice.group);
     if (err == ERR_OK)
         err = make_sas(step);
