@@ -45,6 +45,7 @@ struct spd_entry {
     uint64_t packets, octets;
     struct stored *first, *last;
     uint64_t ticket;         /* keyd's name for the flow */
+    uint64_t note;           /* keyd's own words, kept for the keyd that comes after it */
     struct list by_use;      /* in spd.by_use, the latest first */
     struct list by_sa;       /* in sa->users */
     struct heap_node timer;  /* always in the heap, so that setting it can't fail */

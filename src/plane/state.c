@@ -267,6 +267,7 @@ void spd_step(struct plane *plane, struct spd_entry *entry, const struct spd_inp
     if (is_command(input->event)) {
         name_sa(entry, input->sa);
         entry->ticket = input->ticket;
+        entry->note = input->note;
     }
     assert((entry->state == SPD_ENCRYPT) == (entry->sa != NULL));
     if (changed || is_command(input->event)) {
