@@ -1,6 +1,6 @@
 /*
- * Requests of keyd: one row for each PF_KEY type that asks something, with what it must carry. A
- * handler fills in the answer and returns an errno; then nothing has changed.
+ * Requests of keyd (OE-014): one row for each PF_KEY type that asks something, with what it must
+ * carry. A handler fills in the answer, or returns an errno, and then nothing has changed.
  */
 #include <errno.h>
 
