@@ -341,8 +341,6 @@ static enum err receive_quick(struct ike *ike, struct ike_sa *sa, const struct i
     if (fresh) {
         if (v1_msgid_used(sa, header->msgid))
             return drop(ike, IKE_COUNT_REPLAYED, ERR_REPLAY);
-        if (sa->quick_count >= V1_QUICKS_MAX)
-            return drop(ike, IKE_COUNT_LIMIT, ERR_LIMIT);
         err = quick_new(ike, sa, V1_QM_R_START, header->msgid, false, &quick);
         if (err != ERR_OK)
             return drop(ike, counter_of(err), err);
