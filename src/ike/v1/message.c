@@ -113,7 +113,7 @@ enum err v1_out_send_info(struct ike *ike, struct ike_sa *sa, struct v1_out *out
         err = seal(ike, sa, NULL, out, msgid, iv, &bytes);
     if (err != ERR_OK)
         return err;
-    v1_msgid_mark(sa, msgid);
+    v1_msgid_mark(ike, sa, msgid);
     v1_trace_message(ike, sa, NULL, v1_message(out->kind), true, detail);
     v1_send_raw(ike, sa, bytes);
     return ERR_OK;
