@@ -1,7 +1,7 @@
 /*
  * `cygnet`, what a person types: one function a subcommand, and what they share. A subcommand gets
- * its own arguments (argv[0] is its name), prints results to standard output and mistakes with their
- * remedy to standard error, and returns an exit status.
+ * its own arguments (argv[0] is its name), prints results to standard output and mistakes with
+ * their remedy to standard error, and returns an exit status.
  */
 #ifndef CYGNET_CLI_CLI_H
 #define CYGNET_CLI_CLI_H

@@ -19,8 +19,8 @@ struct client {
 /* False: failed. On success, to be closed with client_close(). */
 bool client_open(struct client *client, const char *path);
 void client_close(struct client *client);
-/* Sends `request` (taken over) and waits for the reply: a new reference, or NULL if there was none or
- * it was an error. */
+/* Sends `request` (taken over) and waits for the reply: a new reference, or NULL if there was none
+ * or it was an error. */
 json_t *client_ask(struct client *client, json_t *request);
 /* A line that has already been read: a new reference. NULL: none is complete. */
 json_t *client_take(struct client *client);

@@ -159,8 +159,9 @@ static int make_key(unsigned bits, const char *path, bool json)
     if (!ok || !print_public(&public, path, json))
         return CLI_FAILED;
     if (!json)
-        printf("written to %s; 'cygnet keys dns --key %s --address GATEWAY' prints what to publish\n",
-               path, path);
+        printf(
+            "written to %s; 'cygnet keys dns --key %s --address GATEWAY' prints what to publish\n",
+            path, path);
     return CLI_OK;
 }
 
@@ -185,7 +186,8 @@ static int keys_new(int argc, char **argv)
     unsigned bits = BITS_DEFAULT;
     int option, status;
 
-    while ((option = getopt_long(argc, argv, CLI_OPTION_LETTERS "b:o:", long_options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, CLI_OPTION_LETTERS "b:o:", long_options, NULL)) !=
+           -1) {
         enum cli_option common = cli_option(&options, option, new_usage, &status);
         if (common == CLI_OPTION_STOP)
             return status;

@@ -12,8 +12,8 @@ char *record_format(const struct event_record *record, char *ret);
 
 enum { RECORD_PEERS = 32 };
 
-/* Records of one flow, in either direction, and those without a flow that concern a gateway which the
- * flow's own records name: have it learn all records first, then ask. */
+/* Records of one flow, in either direction, and those without a flow that concern a gateway which
+ * the flow's own records name: have it learn all records first, then ask. */
 struct record_filter {
     struct ip_pair flow; /* family 0: all pass */
     struct ip_addr peers[RECORD_PEERS];

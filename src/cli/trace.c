@@ -267,7 +267,8 @@ static int read_options(struct trace *t, int argc, char **argv)
                                                  {0}};
     int option, status;
 
-    while ((option = getopt_long(argc, argv, CLI_OPTION_LETTERS "fln:p:", long_options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, CLI_OPTION_LETTERS "fln:p:", long_options, NULL)) !=
+           -1) {
         switch (cli_option(&t->options, option, usage, &status)) {
         case CLI_OPTION_STOP:
             return status;
@@ -285,7 +286,8 @@ static int read_options(struct trace *t, int argc, char **argv)
     if (t->ladder && (t->options.json || t->follow))
         return cli_misused("trace", "--ladder goes with neither --json nor --follow");
     if (t->ladder && t->options.socket_count > TRACE_DRAW_SOURCES)
-        return cli_misused("trace", "a ladder is drawn from at most %d gateways", TRACE_DRAW_SOURCES);
+        return cli_misused("trace", "a ladder is drawn from at most %d gateways",
+                           TRACE_DRAW_SOURCES);
     cli_options_done(&t->options);
     return -1;
 }

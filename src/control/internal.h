@@ -29,6 +29,7 @@ enum plane_request {
     PLANE_ASKED_SPI,
     PLANE_ASKED_INSTALL,
     PLANE_ASKED_LAST_USE,
+    PLANE_ASKED_ENCRYPT,
     PLANE_ASKED_SA_DUMP,
     PLANE_ASKED_POLICY_DUMP,
     PLANE_ASKED_OTHER, /* a reply is only looked at for its error */
@@ -48,6 +49,7 @@ struct pending {
     enum plane_request request;
     uint64_t serial; /* of ike's question */
     uint64_t ticket;
+    spi_t spi_out; /* ENCRYPT */
     struct ip_pair flow;
     struct install *install;
 };

@@ -80,6 +80,7 @@ static void pending_failed(struct control *c, mono_t now, const struct pending *
     case PLANE_ASKED_LAST_USE:
         oe_input(c->oe, now, &oe);
         break;
+    case PLANE_ASKED_ENCRYPT: /* see encrypt_refused() */
     case PLANE_ASKED_INSTALL: /* see install_progress() */
     case PLANE_ASKED_SA_DUMP:
     case PLANE_ASKED_POLICY_DUMP:
@@ -208,6 +209,7 @@ void plane_link_policy(struct control *c, mono_t now, const struct oe_effect *fx
         .flow = fx->flow,
         .verdict = verdicts[fx->verdict],
         .ticket = fx->ticket,
+        .note = fx->note,
     };
     if (fx->verdict == OE_VERDICT_ENCRYPT) {
         message.has |= PFKEY_HAS_SA | PFKEY_HAS_PEER;
@@ -216,7 +218,11 @@ void plane_link_policy(struct control *c, mono_t now, const struct oe_effect *fx
         message.sa.outer_dst = fx->peer;
         message.peer = fx->peer;
     }
-    struct pending what = {.request = PLANE_ASKED_OTHER};
+    struct pending what = {
+        .request = fx->verdict == OE_VERDICT_ENCRYPT ? PLANE_ASKED_ENCRYPT : PLANE_ASKED_OTHER,
+        .ticket = fx->ticket,
+        .spi_out = fx->spi_out,
+    };
     ask(c, now, &message, &what);
 }
 
@@ -297,6 +303,7 @@ static void found_policy(struct control *c, mono_t now, const struct pfkey_messa
         .flow = message->flow,
         .peer = message->peer,
         .verdict = verdicts[message->verdict],
+        .note = message->note,
         .spi_out = message->sa.spi,
     };
     struct map_node *node = map_find(&c->found, &message->ticket);
@@ -339,6 +346,14 @@ static void dump_reply(struct control *c, mono_t now, struct pending *p,
         c->counters[CONTROL_COUNT_effects_lost]++;
 }
 
+/* The plane has lost the SA, with all that it knew: for the connection that is its hard expiry. */
+static void encrypt_refused(struct control *c, mono_t now, const struct pending *p)
+{
+    struct oe_event gone = {
+        .kind = OE_EV_HARD_EXPIRE, .ticket = p->ticket, .spi_out = p->spi_out};
+    oe_input(c->oe, now, &gone);
+}
+
 static enum err plane_reply(struct control *c, mono_t now, const struct pfkey_message *message)
 {
     struct map_node *node = map_find(&c->pending, &message->seq);
@@ -358,15 +373,17 @@ static enum err plane_reply(struct control *c, mono_t now, const struct pfkey_me
                            .ticket = p->ticket,
                            .flow = p->flow,
                            .idle_ms = message->idle_ms};
-    enum plane_request request = p->request;
+    struct pending asked = *p;
 
     if (!ok)
         c->counters[CONTROL_COUNT_pfkey_refused]++;
     pending_end(c, now, p, ok);
-    if (ok && request == PLANE_ASKED_SPI)
+    if (ok && asked.request == PLANE_ASKED_SPI)
         ike_input(c->ike, now, &spi);
-    else if (ok && request == PLANE_ASKED_LAST_USE)
+    else if (ok && asked.request == PLANE_ASKED_LAST_USE)
         oe_input(c->oe, now, &use);
+    else if (message->error == ESRCH && asked.request == PLANE_ASKED_ENCRYPT)
+        encrypt_refused(c, now, &asked);
     return ERR_OK;
 }
 

@@ -2,12 +2,12 @@
  * What every child of the parent shares: its role, the descriptors it starts with, the socket over
  * which the parent hands it channels to its partners, and giving up privilege.
  *
- * The parent runs /proc/self/exe again with `--role NAME`; a child begins with descriptors at agreed
- * numbers (enum child_fd) and a copy of the checked configuration file in memory, so that a child
- * restarted after somebody edited the file still agrees with the others. Channels come later, each
- * as one letter and one SOCK_SEQPACKET descriptor, and come again when the partner was restarted:
- * the new one replaces the old one. A partner that died is seen as end of file on the channel; a
- * parent that died as CHILD_GONE, and then the child exits.
+ * The parent runs /proc/self/exe again with `--role NAME`; a child begins with descriptors at
+ * agreed numbers (enum child_fd) and a copy of the checked configuration file in memory, so that a
+ * child restarted after somebody edited the file still agrees with the others. Channels come later,
+ * each as one letter and one SOCK_SEQPACKET descriptor, and come again when the partner was
+ * restarted: the new one replaces the old one. A partner that died is seen as end of file on the
+ * channel; a parent that died as CHILD_GONE, and then the child exits.
  */
 #ifndef CYGNET_DAEMON_CHILD_H
 #define CYGNET_DAEMON_CHILD_H

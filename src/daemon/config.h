@@ -19,7 +19,11 @@ enum {
     CONFIG_TEXT_MAX = 1024 * 1024, /* a longer file is refused */
 };
 
-enum config_classifier { CONFIG_CLASSIFIER_AUTO, CONFIG_CLASSIFIER_EBPF, CONFIG_CLASSIFIER_ROUTING };
+enum config_classifier {
+    CONFIG_CLASSIFIER_AUTO,
+    CONFIG_CLASSIFIER_EBPF,
+    CONFIG_CLASSIFIER_ROUTING
+};
 
 struct config_dns {
     struct ip_endpoint forwarders[CONFIG_FORWARDERS];
@@ -45,7 +49,7 @@ struct config_lifespans {
 
 /* How much strangers may make us hold at once (OE-194). */
 struct config_limits {
-    uint32_t half_open, ike_sas, instances, lookups;
+    uint32_t half_open, instances, lookups;
 };
 
 struct cygnet_config {

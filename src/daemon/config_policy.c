@@ -140,7 +140,8 @@ static bool families_agree(const struct ip_prefix *a, const struct ip_prefix *b)
            a->addr.family == b->addr.family;
 }
 
-/* Pairs of different IP versions never occur on the wire; a line with no other pair is a mistake. */
+/* Pairs of different IP versions never occur on the wire; a line with no other pair is a mistake.
+ */
 static bool add_line(struct yaml_reader *r, const yaml_node_t *node, struct cygnet_config *config,
                      const struct policy_line *line)
 {

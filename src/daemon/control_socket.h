@@ -2,9 +2,9 @@
  * The control socket's server: takes connections on a listening stream socket, one JSON request a
  * line, {"cmd":"status",...}, and answers each with one line. The callback makes the answers. A
  * request {"cmd":"trace","follow":true} is answered like any other and from then on the client is a
- * subscriber, to whom every broadcast line is sent. A subscriber that reads too slowly misses lines;
- * when it catches up it is told how many, {"gap":N}. Who may connect is decided by the socket's
- * permissions. Runs in libevent's loop and never blocks it.
+ * subscriber, to whom every broadcast line is sent. A subscriber that reads too slowly misses
+ * lines; when it catches up it is told how many, {"gap":N}. Who may connect is decided by the
+ * socket's permissions. Runs in libevent's loop and never blocks it.
  */
 #ifndef CYGNET_DAEMON_CONTROL_SOCKET_H
 #define CYGNET_DAEMON_CONTROL_SOCKET_H

@@ -39,8 +39,8 @@ struct ipc_message {
     struct public_key keys[IPC_KEYS];
 };
 
-/* Returns the length written to room, or 0 if it doesn't fit (never in IPC_MESSAGE_MAX octets) or the
- * message breaks a limit. */
+/* Returns the length written to room, or 0 if it doesn't fit (never in IPC_MESSAGE_MAX octets) or
+ * the message breaks a limit. */
 size_t ipc_build(const struct ipc_message *message, struct span room);
 MUST_USE enum err ipc_parse(struct view bytes, struct ipc_message *ret);
 

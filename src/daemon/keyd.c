@@ -388,16 +388,19 @@ static enum err make_control(struct keyd *k)
 {
     const struct cygnet_config *c = k->config;
     struct control_config config = {
-        .discover = {.ask_ipseckey = c->dns.ask_ipseckey,
+        .discover = {.lookups = c->limits.lookups,
+                     .ask_ipseckey = c->dns.ask_ipseckey,
                      .insecure_only_to_self = c->dns.unsigned_only_to_self},
         .ike = {.id = c->identity,
                 .legacy = c->legacy_algorithms,
-                .give_up_ms = c->wait_s * 1000},
+                .give_up_ms = c->wait_s * 1000,
+                .half_open = c->limits.half_open},
         .oe = {.classes = c->classes,
                .class_count = c->class_count,
                .fallback = c->fallback,
                .own = k->own,
                .own_count = k->own_count,
+               .instances = c->limits.instances,
                .require_dnssec = c->dns.require_dnssec,
                .low_lifespan_s = c->lifespans.low_s,
                .normal_lifespan_s = c->lifespans.normal_s,

@@ -11,6 +11,7 @@
 void log_open(const char *role);
 /* Lines below this level are left out; EVENT_INFO until told otherwise. */
 void log_threshold(enum event_level level);
-__attribute__((format(printf, 2, 3))) void log_line(enum event_level level, const char *format, ...);
+__attribute__((format(printf, 2, 3))) void log_line(enum event_level level, const char *format,
+                                                    ...);
 
 #endif

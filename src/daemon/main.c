@@ -1,6 +1,6 @@
 /*
- * cygnetd: reads the configuration and becomes the parent, or, run by the parent with --role, one of
- * its children.
+ * cygnetd: reads the configuration and becomes the parent, or, run by the parent with --role, one
+ * of its children.
  */
 #include <fcntl.h>
 #include <getopt.h>

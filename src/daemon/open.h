@@ -1,7 +1,7 @@
 /*
  * What the root parent opens before anything else runs: the configuration's text, the private key,
- * the trust anchor, the control socket, the IKE sockets, directories. Every function says on the log
- * what failed and what to do.
+ * the trust anchor, the control socket, the IKE sockets, directories. Every function says on the
+ * log what failed and what to do.
  */
 #ifndef CYGNET_DAEMON_OPEN_H
 #define CYGNET_DAEMON_OPEN_H

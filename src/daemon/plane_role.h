@@ -1,6 +1,6 @@
 /*
- * The plane's role: turns the configuration and the parent's descriptors into what the plane process
- * wants, and runs it.
+ * The plane's role: turns the configuration and the parent's descriptors into what the plane
+ * process wants, and runs it.
  */
 #ifndef CYGNET_DAEMON_PLANE_ROLE_H
 #define CYGNET_DAEMON_PLANE_ROLE_H

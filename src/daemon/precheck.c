@@ -92,6 +92,7 @@ unsigned precheck_run(const struct cygnet_config *config, precheck_report *repor
 
     check_interface(&check);
     check_user(&check, "keyd", config->users.keyd);
+    check_user(&check, "plane", config->users.plane);
     check_user(&check, "resolver", config->users.resolver);
     check_user(&check, "keeper", config->users.keeper);
     check_key(&check);

@@ -14,8 +14,8 @@ struct ub_result;
 
 enum { RESOLVER_BOGUS_TTL_S = 60 }; /* how long libunbound holds on to a failed validation */
 
-/* `error` and `result` as libunbound's callback gets them; result may be NULL if error isn't 0. What
- * comes back points into result. */
+/* `error` and `result` as libunbound's callback gets them; result may be NULL if error isn't 0.
+ * What comes back points into result. */
 struct dns_answer resolver_answer_of(int error, const struct ub_result *result);
 
 int resolver_process_main(const struct cygnet_config *config, const struct child *child);

@@ -70,7 +70,8 @@ static void send_answer(struct resolver *r, uint64_t serial, const struct dns_an
         len = ipc_build(&message, span_of(reply, sizeof(reply)));
     }
     if (r->channel >= 0)
-        seqpacket_send_wait(r->channel, view_of(reply, len)); /* end of file tells of a partner gone */
+        seqpacket_send_wait(r->channel,
+                            view_of(reply, len)); /* end of file tells of a partner gone */
 }
 
 static void on_answer(void *ctx, int error, struct ub_result *result)
@@ -227,8 +228,8 @@ static bool set_forwarders(struct ub_ctx *ub, const struct config_dns *dns)
     return true;
 }
 
-/* Reads the trust anchors now, while the file can still be reached: removing the built-in empty zone
- * of a name that local networks use ("test.") makes libunbound take its settings. */
+/* Reads the trust anchors now, while the file can still be reached: removing the built-in empty
+ * zone of a name that local networks use ("test.") makes libunbound take its settings. */
 static bool finish_settings(struct ub_ctx *ub)
 {
     char anchor[32];

@@ -1,7 +1,7 @@
 /*
- * Reads a YAML document into plain structs by a table of fields, over libyaml's document tree. Every
- * mistake is reported once, with the place libyaml saw it at: `FILE:LINE:COLUMN: what is wrong;
- * remedy`. Nothing is allocated but libyaml's own tree. No IO.
+ * Reads a YAML document into plain structs by a table of fields, over libyaml's document tree.
+ * Every mistake is reported once, with the place libyaml saw it at: `FILE:LINE:COLUMN: what is
+ * wrong; remedy`. Nothing is allocated but libyaml's own tree. No IO.
  */
 #ifndef CYGNET_DAEMON_YAML_READER_H
 #define CYGNET_DAEMON_YAML_READER_H

@@ -13,7 +13,8 @@ enum { REQUEST_QUESTIONS = 2 + LIMIT_GATEWAYS };
 
 /*
  * A request is worked out from the start whenever one of its questions is answered: it asks what it
- * lacks and waits, or is finished. So it has no states of its own.
+ * lacks and waits, or is finished. So it has no states of its own, and no request waits for
+ * another's answers (OE-113).
  */
 struct request {
     struct discover_event ask;

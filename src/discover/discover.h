@@ -24,7 +24,7 @@ enum dns_status {
 /* A resolver's answer to one question. */
 struct dns_answer {
     enum dns_status status;
-    bool secure;     /* DNSSEC vouches for it, also for an absence */
+    bool secure;     /* DNSSEC vouches for it, also for an absence (OE-116) */
     uint32_t ttl_s;  /* of the records, bounded by the signatures; of the negative answer: SOA MINIMUM (OE-078) */
     char why[LIMIT_REASON];   /* for BOGUS and TIMEOUT */
     size_t count;

@@ -99,7 +99,7 @@ void gather_add_key(struct public_key *keys, uint8_t *count, const struct public
         keys[(*count)++] = *key;
 }
 
-/* OE-153: all keys published for one gateway belong together. */
+/* OE-153, OE-156: all keys published for one gateway belong together. */
 static void fill_gateway(const struct records *records, size_t lead,
                          struct discovered_gateway *gateway, bool *ret_wants_key)
 {

@@ -218,6 +218,10 @@ static enum err fill_sa(struct ike *ike, struct ike_sa *sa, struct sa_record *r)
     sa->peer_key = r->peer_key;
     sa->since = r->since;
     /* A clock that jumped must not lend it a longer life. */
+    sa->ids_full = sa->used_count >= V1_USED_IDS;
+    sa->worn_out = sa->used_count >= V1_WORN_IDS;
+    if (sa->worn_out)
+        r->expires = mono_min(r->expires, mono_add(ike->now, IKE_LINGER_MS));
     sa->expires =
         mono_min(r->expires, mono_add(ike->now, (int64_t)ike->config.ike_lifetime_s * 1000));
     v1_exchange_fini(ike, &sa->main);

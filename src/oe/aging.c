@@ -8,7 +8,7 @@ void act_ask_last_use(struct oe_step *step)
     effect_last_use_query(step);
 }
 
-/* OE-098: a longer lifespan follows. */
+/* OE-076, OE-098: back to the former state, for longer. */
 void act_renew(struct oe_step *step)
 {
     const struct delegation *d = step->event->delegation;
@@ -30,7 +30,7 @@ void act_recheck(struct oe_step *step)
     effect_lookup_delegation(step, PURPOSE_RECHECK);
 }
 
-/* OE-081, OE-082 */
+/* OE-076, OE-081, OE-082, OE-095 */
 void act_teardown(struct oe_step *step)
 {
     OE_REASON(step, "not used for %lld s", (long long)step->inst->lifespan_ms / 2000);

@@ -46,8 +46,9 @@ static bool more_specific(const struct oe_class *a, const struct oe_class *b)
 }
 
 /*
- * OE-005, OE-035: longest destination, then longest source. The lines are few and are looked at
- * once for each new flow, so they are simply read through; of two equal ones the first counts.
+ * OE-005, OE-035, OE-038, OE-053: longest destination, then longest source. The lines are few and
+ * are looked at once for each new flow, so they are simply read through; of two equal ones the
+ * first counts.
  */
 const struct oe_class *classes_match(const struct oe_class *classes, size_t count,
                                      const struct ip_pair *flow)

@@ -135,7 +135,7 @@ static bool gateway_has_key(const struct discovered_gateway *gw, const struct pu
     return false;
 }
 
-/* OE-183; any gateway listed will do, whatever its precedence (OE-166, OE-167). */
+/* OE-183, OE-158; any gateway listed will do, whatever its precedence (OE-166, OE-167). */
 bool guard_authorized(const struct oe_step *step)
 {
     const struct delegation *d = step->event->delegation;
@@ -254,7 +254,7 @@ bool guard_crossed(const struct oe_step *step)
            memcmp(&own->local, peer, sizeof(*peer)) > 0;
 }
 
-/* OE-098: used in the last half of the lifespan. */
+/* OE-098, OE-099: used in the last half of the lifespan. */
 bool guard_idle(const struct oe_step *step)
 {
     int64_t idle_ms = step->event->idle_ms;

@@ -77,6 +77,7 @@ void act_adopt(struct oe_step *step)
     /* What led to it is not known any more, so it is asked again when it is next reconsidered. */
     inst->fresh_until = guard_class_refuses(step) ? MONO_NEVER : step->now;
     lifespan_begin(step, seconds(step->oe->config.first_lifespan_s));
+    instance_take_note(inst, event->note);
     OE_REASON(step, "found in the plane after a restart");
     if (event->verdict != OE_VERDICT_ENCRYPT)
         return;
@@ -193,7 +194,7 @@ void act_settle_failure(struct oe_step *step)
     settle(step);
 }
 
-/* OE-050, OE-051 */
+/* OE-003, OE-050, OE-051, OE-170 */
 void act_settle_dns(struct oe_step *step)
 {
     const struct delegation *d = step->event->delegation;

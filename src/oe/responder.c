@@ -9,7 +9,7 @@ static const char *peer_text(const struct oe_instance *inst, char *text)
                                                : ip_addr_format(&inst->gateway, text);
 }
 
-/* OE-085, OE-180 */
+/* OE-085, OE-181: the KEY is asked for once the peer has said who it is. */
 void act_look_up_keys(struct oe_step *step)
 {
     char peer[IDENTITY_TEXT_MAX];
@@ -89,7 +89,7 @@ void act_refuse_authority(struct oe_step *step)
     refuse(step);
 }
 
-/* OE-092, OE-181; OE-091: also when the flow has a connection already. */
+/* OE-092; OE-091: also when the flow has a connection already. */
 void act_check_authority(struct oe_step *step)
 {
     char client[IP_ADDR_TEXT_MAX], peer[IDENTITY_TEXT_MAX];

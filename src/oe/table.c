@@ -66,7 +66,7 @@ static const struct oe_row table[] = {
     ROW(R, AUTHENTICATED_PEER, LIFESPAN, always, drop_peer, EXPIRED, "it proposed nothing"),
     ROW(R, AUTHENTICATED_PEER, STOP, always, drop_peer, EXPIRED, "shutdown or no room"),
 
-    /* 3.2.4 Potential OE connection, initiator */
+    /* 3.2.4 Potential OE connection, initiator (OE-041) */
     ROW(I, POTENTIAL, DELEGATION, behind_us_permissive, settle_behind_us, CLEAR, "the destination is our own client"),
     ROW(I, POTENTIAL, DELEGATION, behind_us_paranoid, settle_behind_us, DENY, "our own client, and policy forbids clear"),
     ROW(I, POTENTIAL, DELEGATION, contactable, initiate, PENDING, "delegation found and well formed (3.2.4)"),

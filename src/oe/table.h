@@ -1,5 +1,5 @@
 /*
- * The state x event table of opportunistic connections: the OE draft's sections 3.2 (initiator), 3.3
+ * The state x event table of opportunistic connections, one for both roles (OE-008): the OE draft's sections 3.2 (initiator), 3.3
  * (responder) and 3.4 (aging), row by row. The engine takes the first row of the instance's role,
  * state and event whose guard holds, runs its action and sets its to-state; an event without a row
  * is dropped and counted. docs/ prints the same rows.

@@ -81,11 +81,11 @@ void lifetime_timer(struct plane *plane, struct sad_entry *sa)
 size_t lifetime_allows(const struct sad_entry *sa, struct packet *const *packets, size_t count)
 {
     const struct sa_lifetime *hard = &sa->params.hard;
-    uint64_t octets = sa->counts.octets;
+    uint64_t octets = sa->counts.octets, sent = sa->counts.packets;
     size_t allowed = 0;
 
-    if (hard->packets != 0 && hard->packets - sa->counts.packets < count)
-        count = hard->packets - sa->counts.packets;
+    if (hard->packets != 0 && sent + count > hard->packets)
+        count = sent < hard->packets ? hard->packets - sent : 0;
     if (hard->octets == 0)
         return count;
     while (allowed < count && octets < hard->octets)

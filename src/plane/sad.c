@@ -142,11 +142,6 @@ void sad_remove(struct sad *sad, struct sad_entry *sa)
     free(sa);
 }
 
-static bool is_free(const struct sad *sad, uint32_t spi)
-{
-    return spi >= SAD_SPI_LEAST && sad_find_inbound(sad, spi) == NULL;
-}
-
 /* Random draws, then, from a random place on, every SPI of a range so small or full that they
  * failed. */
 static bool draw_spi(const struct sad *sad, uint32_t least, uint32_t most, uint32_t *ret)
@@ -157,14 +152,14 @@ static bool draw_spi(const struct sad *sad, uint32_t least, uint32_t most, uint3
 
     for (int i = 0; i < SPI_DRAWS; i++) {
         uint32_t spi = least + (uint32_t)(rng_u32(&sad->rng) % width);
-        if (is_free(sad, spi)) {
+        if (sad_find_inbound(sad, spi) == NULL) {
             *ret = spi;
             return true;
         }
     }
     for (uint64_t i = 0; i < looked_at; i++) {
         uint32_t spi = least + (uint32_t)((start + i) % width);
-        if (is_free(sad, spi)) {
+        if (sad_find_inbound(sad, spi) == NULL) {
             *ret = spi;
             return true;
         }

@@ -18,10 +18,10 @@
 enum { PAIR_A, PAIR_B, PAIR_SIDES };
 enum {
     PAIR_LATENCY_MS = 10,
-    PAIR_SAD_MAX = 64,
+    PAIR_SAD_MAX = 1024,
     PAIR_WIRE_MAX = 256,
     PAIR_KEYS = 3,
-    PAIR_RECORDS = 16
+    PAIR_RECORDS = 1024
 };
 
 /* What a SAVE left. */

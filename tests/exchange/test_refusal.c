@@ -180,6 +180,21 @@ static void no_responder_install(struct pair *pair)
     pair->sides[PAIR_B].no_install = true;
 }
 
+/* An initiator that fails after message 2 says so, and the responder need not wait. */
+static void test_initiator_tells(void **state)
+{
+    struct pair *pair = pair_new(NULL);
+    (void)state;
+    no_initiator_install(pair);
+    assert_int_equal(pair_initiate(pair, PAIR_A, 7, 0), ERR_OK);
+    pair_run(pair, 200);
+    check_failed(pair, IKE_FAILURE_OTHER);
+    assert_int_equal(pair->sides[PAIR_B].failed, 1);
+    assert_int_equal(pair->sides[PAIR_B].last_failed.failure, IKE_FAILURE_REFUSED);
+    assert_true(pair->sides[PAIR_B].last_failed.ticket == 1001);
+    pair_free(pair);
+}
+
 /* The responder's owner authorized a ticket and must hear that nothing came of it. */
 static void test_responder_failures(void **state)
 {
@@ -356,6 +371,7 @@ int main(void)
         cmocka_unit_test(test_no_common_child_suite),
         cmocka_unit_test(test_refusal_names_its_tunnel),
         cmocka_unit_test(test_own_failures),
+        cmocka_unit_test(test_initiator_tells),
         cmocka_unit_test(test_responder_failures),
         cmocka_unit_test(test_unanswered_questions),
         cmocka_unit_test(test_only_hosts),

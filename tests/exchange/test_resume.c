@@ -203,23 +203,51 @@ static void test_ids_used_up(void **state)
     struct ike_sa *sa = pair->sides[PAIR_B].ike->all[0];
     msgid_t first = {sa->used_ids[0]};
     (void)state;
-    for (uint32_t id = 1; sa->used_count < V1_USED_IDS; id++)
+    for (uint32_t id = 1; sa->used_count < V1_WORN_IDS - 1; id++)
         if (!v1_msgid_used(sa, (msgid_t){id}))
             v1_msgid_mark(pair->sides[PAIR_B].ike, sa, (msgid_t){id});
     assert_true(v1_msgid_used(sa, first));
     pair_drain(pair, PAIR_B);
-    pair_crash(pair, PAIR_B, true); /* the largest record there is */
+    pair_crash(pair, PAIR_B, true);
     sa = pair->sides[PAIR_B].ike->all[0];
-    assert_int_equal(sa->used_count, V1_USED_IDS);
+    assert_int_equal(sa->used_count, V1_WORN_IDS - 1);
     assert_true(v1_msgid_used(sa, first));
 
     assert_int_equal(pair_initiate(pair, PAIR_A, 8, 1), ERR_OK);
-    pair_run(pair, 30000);
-    assert_int_equal(pair->sides[PAIR_A].up, 2); /* over a phase 1 SA of its own */
+    pair_run(pair, 10000);
+    assert_int_equal(pair->sides[PAIR_A].up, 2); /* what comes last is not cut off */
     assert_int_equal(pair->sides[PAIR_B].up, 2);
+    assert_int_equal(pair_counter(pair, PAIR_B, "message-ids-used-up"), 1);
+    pair->sides[PAIR_B].ticket = 1002;
+    assert_int_equal(pair_initiate(pair, PAIR_B, 1003, 2), ERR_OK);
+    pair_run(pair, 60000);
+    assert_int_equal(pair->sides[PAIR_B].up, 3);
+    assert_int_equal(established(pair, PAIR_A), 1); /* a new one */
     assert_int_equal(established(pair, PAIR_B), 1);
-    assert_true(pair_counter(pair, PAIR_B, "message-ids-used-up") >= 1);
-    assert_int_equal(pair_check_keys(pair), 4);
+    assert_int_equal(pair->sides[PAIR_B].ike->all[0]->used_count, 1);
+    assert_int_equal(pair_check_keys(pair), 6);
+    pair_free(pair);
+}
+
+/* The largest record there is; then nothing new is taken on that SA. */
+static void test_ids_full(void **state)
+{
+    struct pair *pair = up(1);
+    struct ike_sa *sa = pair->sides[PAIR_B].ike->all[0];
+    (void)state;
+    for (uint32_t id = 1; sa->used_count < V1_USED_IDS; id++)
+        if (!v1_msgid_used(sa, (msgid_t){id}))
+            v1_msgid_mark(pair->sides[PAIR_B].ike, sa, (msgid_t){id});
+    pair_drain(pair, PAIR_B);
+    unsigned sent = pair->sent[PAIR_B];
+    assert_int_equal(pair_initiate(pair, PAIR_A, 8, 1), ERR_OK);
+    pair_run(pair, 1000);
+    assert_int_equal(pair->sent[PAIR_B], sent);
+    pair_crash(pair, PAIR_B, true);
+    assert_int_equal(pair->sides[PAIR_B].ike->all[0]->used_count, V1_USED_IDS);
+    assert_true(pair->sides[PAIR_B].ike->all[0]->ids_full);
+    pair_run(pair, 10000);
+    assert_int_equal(pair->sides[PAIR_A].up, 2); /* over another one */
     pair_free(pair);
 }
 
@@ -403,6 +431,7 @@ int main(void)
         cmocka_unit_test(test_delete_under_way),
         cmocka_unit_test(test_replay),
         cmocka_unit_test(test_ids_used_up),
+        cmocka_unit_test(test_ids_full),
         cmocka_unit_test(test_expired),
         cmocka_unit_test(test_bad_records),
         cmocka_unit_test(test_initial_contact),

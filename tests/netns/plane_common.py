@@ -174,15 +174,21 @@ class Net:
                          f"{INSIDE[near][inner]}/{bits}", f"{INSIDE[far][inner]}/{bits}", suite)
                 self.gateways[OTHER[host]].tell("sa", "in", *words)
                 self.gateways[host].tell("sa", "out", *words)
+        # The last of each is in place, and so are all: nobody sends what the other can't read yet.
+        for host in OTHER:
+            self.gateways[host].wait(f"^ADD .*error 0 .*spi {spi + 6 * 16 + (host == 'gwb'):#x}$")
 
     def encrypt(self, host, outer=4, inner=4, spi=0x1000):
         """The policy of one direction, from the host behind this gateway to the other."""
         near, far = ("alice", "bob") if host == "gwa" else ("bob", "alice")
         self.gateways[host].tell("policy", INSIDE[near][inner], INSIDE[far][inner], "encrypt",
                                  spi + inner * 16 + (host == "gwa"), OUTSIDE[OTHER[host]][outer])
+        self.gateways[host].wait("^POLICY_SET .*error 0 "
+                                 f"flow {INSIDE[near][inner]} -> {INSIDE[far][inner]}")
 
     def encrypt_all(self, outer=4, spi=0x1000):
-        for host in OTHER:
+        """gwb first, so that what alice sends at once finds its way back."""
+        for host in reversed(OTHER):
             for inner in (4, 6):
                 self.encrypt(host, outer, inner, spi)
 

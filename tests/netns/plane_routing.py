@@ -51,7 +51,22 @@ def source_nat(net):
     expect(capture.wait(timeout=10) == 0, "bob saw the gateway's address")
 
 
+def after_a_crash(net):
+    """Each kind of interception takes away what a killed one of the other kind has left."""
+    for killed, next_one in (("ebpf", "routing"), ("routing", "ebpf"), ("ebpf", "routing")):
+        gateway = net.gateway("gwa", killed)
+        gateway.process.kill()
+        gateway.process.wait()
+        gateway = net.gateway("gwa", next_one)
+        ping = net.ping("alice", INSIDE["bob"][4], within=1)
+        gateway.wait("^ACQUIRE")
+        ping.communicate()
+        expect(gateway.counter("io_tun_in") == 1, f"{next_one} after {killed}")
+        gateway.quit()
+
+
 def test(net):
+    after_a_crash(net)
     gwa, _ = net.both("routing")
     for inner in (4, 6):
         held_then_passed(net, "alice", inner)

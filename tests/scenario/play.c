@@ -134,6 +134,30 @@ static bool verb_join(struct scenario *s, struct words *w)
     return true;
 }
 
+/* stray ESP from GATEWAY to GATEWAY [every TIME for TIME]: packets with an SPI that nobody knows */
+static bool verb_stray(struct scenario *s, struct words *w)
+{
+    static const uint8_t octets[64] = {0xba, 0xad, 0xca, 0xfe};
+    struct scenario_gateway *from, *to;
+    int64_t every, until;
+
+    if (!words_accept(w, "ESP") || !words_accept(w, "from"))
+        return scenario_fail(s, "'ESP from' is missing");
+    if (!words_gateway(s, w, &from))
+        return false;
+    if (!words_accept(w, "to"))
+        return scenario_fail(s, "'to' is missing");
+    if (!words_gateway(s, w, &to) || !read_repeat(s, w, &every, &until))
+        return false;
+    for (int64_t at = 0; at < until; at += every) {
+        struct sim_event *event =
+            world_event(&s->world, SIM_EV_ESP, to->g, at, view_of(octets, sizeof(octets)));
+        event->outer.src = from->g->addr;
+        event->outer.dst = to->g->addr;
+    }
+    return true;
+}
+
 static void crash(struct scenario *s, struct sim_gateway *g, enum sim_event_kind kind)
 {
     world_event(&s->world, kind, g, 0, view_of(NULL, 0));
@@ -200,6 +224,7 @@ const struct verb play_verbs[] = {
     {"dns", verb_dns, false},
     {"cut", verb_cut, false},
     {"join", verb_join, false},
+    {"stray", verb_stray, false},
     {"crash", verb_crash, false},
     {"restart", verb_restart, false},
     {"reboot", verb_reboot, false},

@@ -118,7 +118,18 @@ static void plane_decides(void *ctx, const struct ip_pair *flow, enum pfkey_verd
     if (verdict == PFKEY_VERDICT_NONE)
         *policy = g->cache[--g->cache_count];
     else
-        *policy = (struct sim_policy){.flow = *flow, .verdict = verdict};
+        *policy = (struct sim_policy){.flow = *flow, .verdict = verdict, .used_us = -1};
+}
+
+/* What passes by the plane is seen by the classifier only (OE-075). */
+static int64_t classifier_idle(void *ctx, const struct ip_pair *flow)
+{
+    const struct sim_gateway *g = ctx;
+    const struct sim_policy *policy = cached(g, flow);
+
+    if (policy == NULL || policy->used_us < 0)
+        return -1;
+    return (g->world->now_us - policy->used_us) / 1000;
 }
 
 /* As cygnetd chooses it: clear only if no class forbids it. */
@@ -137,7 +148,8 @@ static void start_plane(struct sim_gateway *g)
                             .ctx = g,
                             .out = plane_sends,
                             .control = plane_tells,
-                            .verdict = plane_decides};
+                            .verdict = plane_decides,
+                            .idle_ms = classifier_idle};
     config.hold_failure = hold_failure(g);
     config.icmp_v4 = g->addr;
     if (plane_new(&config, &env, &g->plane) != ERR_OK)
@@ -312,6 +324,8 @@ static void host_sends(struct sim_gateway *g, const struct sim_event *event)
     struct sim_policy *policy = cached(g, &event->flow);
 
     g->world->stats.sent++;
+    if (policy != NULL && policy->verdict != PFKEY_VERDICT_HOLD)
+        policy->used_us = g->world->now_us;
     if (policy != NULL && policy->verdict == PFKEY_VERDICT_DENY) {
         g->world->stats.denied++;
     } else if (policy != NULL && policy->verdict == PFKEY_VERDICT_PASS) {
@@ -338,6 +352,8 @@ static void answer_arrives(struct sim_gateway *g, const struct sim_event *event)
         .kind = CONTROL_EV_ANSWER, .serial = event->serial, .answer = &answer};
 
     names_answer(g->world, event->name, event->type, &answer, &storage);
+    if (g->world->hooks.answer != NULL)
+        g->world->hooks.answer(g->world->hooks.ctx, g, &answer);
     tell_control(g, &control);
 }
 

@@ -72,11 +72,20 @@ void world_fail(struct world *w, const char *format, ...)
     va_end(args);
 }
 
+/* Events of the same microsecond come in the order in which they were made. */
+enum { ORDER_BITS = 20, ORDER_MASK = (1 << ORDER_BITS) - 1 };
+
+static mono_t queue_key(int64_t at_us, uint32_t order)
+{
+    return (mono_t){at_us << ORDER_BITS | (order & ORDER_MASK)};
+}
+
 struct sim_event *world_event(struct world *w, enum sim_event_kind kind, struct sim_gateway *g,
                               int64_t delay_us, struct view octets)
 {
     struct sim_event *event = calloc(1, sizeof(*event) + octets.len);
-    if (event == NULL || !heap_set(&w->queue, &event->node, (mono_t){w->now_us + delay_us}))
+    if (event == NULL ||
+        !heap_set(&w->queue, &event->node, queue_key(w->now_us + delay_us, w->order++)))
         abort();
     event->kind = kind;
     event->gateway = g;
@@ -96,9 +105,8 @@ static void choose_classes(struct world *w, struct sim_gateway *g)
         return;
     struct sim_gateway *other = &w->gateways[world_random(w, (uint32_t)w->gateway_count)];
     enum oe_class_kind kinds[] = {OE_DENY, OE_ALWAYS_CLEAR, OE_PARANOID};
-    g->classes[g->class_count++] =
-        (struct oe_class){.kind = kinds[world_random(w, 3)],
-                          .destination = ip_prefix_of(&other->hosts[0].addr, 24)};
+    g->classes[g->class_count++] = (struct oe_class){
+        .kind = kinds[world_random(w, 3)], .destination = ip_prefix_of(&other->hosts[0].addr, 24)};
 }
 
 struct sim_gateway *world_gateway(struct world *w, struct ip_addr addr)
@@ -119,8 +127,7 @@ static void choose_hosts(struct world *w, struct sim_gateway *g)
     for (int i = 0; i < SIM_HOSTS; i++) {
         struct sim_host *host = &g->hosts[i];
         host->gateway = g;
-        host->addr =
-            ip_addr_v4(0x0a000000u + ((uint32_t)g->number << 8) + 1 + (uint32_t)i);
+        host->addr = ip_addr_v4(0x0a000000u + ((uint32_t)g->number << 8) + 1 + (uint32_t)i);
         bool plain = w->calm || world_chance(w, 500);
         host->delegation =
             plain ? (i == 1 ? SIM_NO_KEY : SIM_GOOD) : world_random(w, SIM_DELEGATIONS);
@@ -194,7 +201,7 @@ void world_fini(struct world *w)
 
 static int64_t next_us(const struct world *w)
 {
-    int64_t at = heap_next(&w->queue).ms;
+    int64_t at = heap_next(&w->queue).ms >> ORDER_BITS; /* far away, if there is none */
     for (size_t i = 0; i < w->gateway_count; i++) {
         int64_t deadline = gateway_deadline_us(&w->gateways[i]);
         if (deadline < at)
@@ -219,7 +226,7 @@ void world_run(struct world *w, int64_t until_us)
         stuck_at = w->now_us;
         if (++rounds > 100000)
             world_fail(w, "time stands still: a deadline that is never met");
-        struct heap_node *node = heap_pop_due(&w->queue, (mono_t){w->now_us});
+        struct heap_node *node = heap_pop_due(&w->queue, queue_key(w->now_us, ORDER_MASK));
         if (node != NULL) {
             struct sim_event *event = HEAP_OWNER(node, struct sim_event, node);
             gateway_event(event->gateway, event);

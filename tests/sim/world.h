@@ -45,6 +45,7 @@ struct sim_host {
 struct sim_policy {
     struct ip_pair flow;
     enum pfkey_verdict verdict;
+    int64_t used_us; /* when it last let one pass or dropped one; below 0: never */
 };
 
 /* An SA as keyd handed it to the plane, to compare both ends. */
@@ -93,6 +94,7 @@ struct sim_hooks {
     void (*record)(void *ctx, struct sim_gateway *g, const struct event_record *record);
     /* How long DNS takes for this question; below 0: for ever. */
     int64_t (*answer_us)(void *ctx, struct sim_gateway *g, uint16_t type, const char *name);
+    void (*answer)(void *ctx, struct sim_gateway *g, struct dns_answer *answer); /* may change it */
     /* May an IKE or ESP packet travel? */
     bool (*carry)(void *ctx, const struct ip_addr *from, const struct ip_addr *to, bool esp);
     void (*clear)(void *ctx, struct sim_gateway *g, struct view datagram);     /* left in clear */
@@ -110,6 +112,7 @@ struct world {
     int64_t now_us;
     int64_t epoch_us;  /* what is printed counts from here */
     struct heap queue;
+    uint32_t order;    /* of events made */
     struct sim_gateway gateways[SIM_GATEWAYS];
     size_t gateway_count;
     struct ip_addr silent; /* a gateway address where nobody is */
@@ -158,7 +161,7 @@ enum sim_event_kind {
 };
 
 struct sim_event {
-    struct heap_node node; /* `at` counts microseconds here */
+    struct heap_node node; /* `at` is a moment in microseconds and an order */
     enum sim_event_kind kind;
     struct sim_gateway *gateway;
     unsigned life;

@@ -8,7 +8,7 @@ static int64_t next_check_ms(const struct rig *rig, uint64_t ticket)
     return mono_since(info.next_check, rig->now);
 }
 
-/* OE-075, OE-076, OE-079, OE-097, OE-098: a minute, then 20 minutes, if used in the last half. */
+/* OE-010, OE-095, OE-075, OE-076, OE-079, OE-097, OE-098: a minute, then 20 minutes, if used in the last half. */
 static void test_keyed_ages(void **state)
 {
     (void)state;

@@ -168,10 +168,10 @@ void rig_send(struct rig *rig, const struct rig_datagram *datagram)
 void rig_send_burst(struct rig *rig, const struct ip_pair *flow, uint8_t mark, size_t count)
 {
     enum { LEN = 60, ROOM = LIMIT_HEADROOM + LEN + LIMIT_TAILROOM };
-    static uint8_t rooms[LIMIT_BURST][ROOM];
-    struct packet packets[LIMIT_BURST], *burst[LIMIT_BURST];
+    static uint8_t rooms[RIG_BURST][ROOM];
+    struct packet packets[RIG_BURST], *burst[RIG_BURST];
 
-    assert(count <= LIMIT_BURST);
+    assert(count <= RIG_BURST);
     for (size_t i = 0; i < count; i++) {
         struct rig_datagram d = {.flow = *flow, .len = LEN, .mark = (uint8_t)(mark + i)};
         write_datagram(&d, rooms[i] + LIMIT_HEADROOM);

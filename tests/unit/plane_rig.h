@@ -8,6 +8,7 @@
 #include "plane/plane.h"
 
 enum { RIG_OUTS = 512, RIG_TOLD = 512, RIG_PID = 77, RIG_ARENA = 1 << 20 };
+enum { RIG_BURST = 2 * LIMIT_BURST };
 
 struct rig_out {
     enum plane_out kind;
@@ -51,7 +52,7 @@ struct rig_datagram {
 };
 void rig_send(struct rig *rig, const struct rig_datagram *datagram);
 void rig_send_mark(struct rig *rig, const struct ip_pair *flow, uint8_t mark); /* 60 octets */
-/* Up to LIMIT_BURST of 60 octets at once, marked mark, mark + 1, ... */
+/* Up to RIG_BURST of 60 octets at once, marked mark, mark + 1, ... */
 void rig_send_burst(struct rig *rig, const struct ip_pair *flow, uint8_t mark, size_t count);
 /* Any octets, out or in. */
 void rig_send_octets(struct rig *rig, struct view octets);

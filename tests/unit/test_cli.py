@@ -373,9 +373,9 @@ class Check(Case):
             self.good("keys", "new", "--out", key)
         anchor = self.write("anchor", ". IN DS 1 8 2 00\n")
         values = {"outside": "lo", "key": key, "anchor": anchor, "user": 64000, **changes}
-        return self.write("good.yaml", "outside: {outside}\nkey: {key}\ndns: {{trust-anchor: "
-                          "{anchor}}}\nusers: {{keyd: {user}, resolver: 64001, keeper: 64002}}\n"
-                          .format(**values))
+        return self.write("good.yaml", "outside: {outside}\nkey: {key}\n"
+                          "dns: {{trust-anchor: {anchor}}}\nusers:\n  {{keyd: {user}, plane: 64003,"
+                          " resolver: 64001, keeper: 64002}}\n".format(**values))
 
     def test_this_machine(self):
         path = self.config()

@@ -1,6 +1,6 @@
 /*
- * The configuration parser: what each key does, and that every mistake is reported at its place with
- * its remedy.
+ * The configuration parser: what each key does, and that every mistake is reported at its place
+ * with its remedy.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -62,28 +62,30 @@ static void test_one_line(void **state)
     assert_int_equal(config.classes[0].destination.addr.family, IP_NONE);
 }
 
+/* OE-007, OE-028, OE-042, OE-055, OE-061, OE-138, OE-194: what is left to the administrator. */
 static void test_every_key(void **state)
 {
     (void)state;
-    assert_good("outside: wan0\n"
-                "key: /k.pem\n"
-                "control: /c.sock\n"
-                "state: /s\n"
-                "identity: \"@GW.example.net\"\n"
-                "dns:\n"
-                "  forwarders: [192.0.2.53, '192.0.2.54:5353', '[2001:db8::1]:5300', '2001:db8::2']\n"
-                "  trust-anchor: /a.key\n"
-                "  require-dnssec: yes\n"
-                "  unsigned-only-to-self: no\n"
-                "  ask-ipseckey: on\n"
-                "users: {keyd: 101, plane: p, resolver: dns, keeper: keys}\n"
-                "fallback: oe-paranoid\n"
-                "wait: 30\n"
-                "lifespans: {first: 1, normal: 2, low: 3}\n"
-                "limits: {half-open: 4, ike-sas: 5, instances: 6, lookups: 7}\n"
-                "legacy-algorithms: true\n"
-                "classifier: routing\n"
-                "icmp-on-deny: Yes\n");
+    assert_good(
+        "outside: wan0\n"
+        "key: /k.pem\n"
+        "control: /c.sock\n"
+        "state: /s\n"
+        "identity: \"@GW.example.net\"\n"
+        "dns:\n"
+        "  forwarders: [192.0.2.53, '192.0.2.54:5353', '[2001:db8::1]:5300', '2001:db8::2']\n"
+        "  trust-anchor: /a.key\n"
+        "  require-dnssec: yes\n"
+        "  unsigned-only-to-self: no\n"
+        "  ask-ipseckey: on\n"
+        "users: {keyd: 101, plane: p, resolver: dns, keeper: keys}\n"
+        "fallback: oe-paranoid\n"
+        "wait: 30\n"
+        "lifespans: {first: 1, normal: 2, low: 3}\n"
+        "limits: {half-open: 4, instances: 6, lookups: 7}\n"
+        "legacy-algorithms: true\n"
+        "classifier: routing\n"
+        "icmp-on-deny: Yes\n");
     assert_string_equal(config.outside, "wan0");
     assert_string_equal(config.key, "/k.pem");
     assert_string_equal(config.control, "/c.sock");
@@ -113,7 +115,6 @@ static void test_every_key(void **state)
     assert_int_equal(config.lifespans.normal_s, 2);
     assert_int_equal(config.lifespans.low_s, 3);
     assert_int_equal(config.limits.half_open, 4);
-    assert_int_equal(config.limits.ike_sas, 5);
     assert_int_equal(config.limits.instances, 6);
     assert_int_equal(config.limits.lookups, 7);
     assert_true(config.legacy_algorithms);
@@ -194,11 +195,14 @@ static const struct {
      "c.yaml:3:2: 'forwarders' has more than 8 servers; keep the nearest"},
     {"outside: eth0\ndns: {require-dnssec: perhaps}\n",
      "c.yaml:2:23: 'require-dnssec' is neither yes nor no; write 'yes' or 'no'"},
-    {"outside: eth0\nwait: 0\n", "c.yaml:2:7: 'wait' is not a fitting number; use one from 1 to 3600"},
+    {"outside: eth0\nwait: 0\n",
+     "c.yaml:2:7: 'wait' is not a fitting number; use one from 1 to 3600"},
     {"outside: eth0\nwait: 20s\n",
      "c.yaml:2:7: 'wait' is not a fitting number; use one from 1 to 3600"},
     {"outside: eth0\nwait: 99999999999\n",
      "c.yaml:2:7: 'wait' is not a fitting number; use one from 1 to 3600"},
+    {"outside: eth0\nlimits: {half-open: 10001}\n",
+     "c.yaml:2:21: 'half-open' is not a fitting number; use one from 1 to 10000"},
     {"outside: eth0\nclassifier: epbf\n",
      "c.yaml:2:13: 'classifier' can't be 'epbf'; did you mean 'ebpf'?"},
     {"outside: eth0\nfallback: drop\n",
@@ -221,7 +225,7 @@ static const struct {
      "c.yaml:3:5: source and destination are of different IP versions; no packet has such a pair, "
      "use one version for both"},
     {"outside: eth0\ndns: [\n", "c.yaml:3:1: not YAML: did not find expected node content; look at "
-                               "the indentation and quotes here"},
+                                "the indentation and quotes here"},
     {"outside: eth0\n---\noutside: eth1\n",
      "c.yaml:3:1: a second document begins here; keep only one"},
     {"outside: eth0\nkey: /\xff\n",

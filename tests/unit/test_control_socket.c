@@ -95,7 +95,8 @@ static void test_line_for_line(void **state)
     (void)state;
     int fd = connect_client();
     say(fd, "{\"cmd\":\"status\"}\n{\"cmd\":\"why\",\"destination\":\"192.0.2.1\"}\n\n");
-    assert_string_equal(hear(fd), "{\"you\":\"status\",\"members\":1}\n{\"you\":\"why\",\"members\":2}\n");
+    assert_string_equal(hear(fd),
+                        "{\"you\":\"status\",\"members\":1}\n{\"you\":\"why\",\"members\":2}\n");
     say(fd, "{\"cmd\":");
     assert_string_equal(hear(fd), "");
     say(fd, "\"x\"}\n");
@@ -130,7 +131,8 @@ static void test_endless_line(void **state)
     assert_int_equal(control_socket_clients(server), 1);
     size_t sent = 0;
     while (sent < CONTROL_REQUEST_MAX + 1) {
-        ssize_t now = send(fd, line + sent, CONTROL_REQUEST_MAX + 1 - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t now =
+            send(fd, line + sent, CONTROL_REQUEST_MAX + 1 - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (now > 0)
             sent += (size_t)now;
         turn();

@@ -646,6 +646,27 @@ static void test_timeouts(void **state)
     rig_close(&rig);
 }
 
+/* OE-113: who waits for a slow server holds nobody up. */
+static void test_slow_answer_delays_nobody(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct dns_answer a = {.status = DNS_ABSENT, .secure = true};
+
+    rig_open(&rig, (struct discover_config){0});
+    assert_int_equal(ask(&rig, 1, "192.2.0.1"), ERR_OK);
+    uint64_t slow = expect_query(&rig, DNS_TYPE_TXT, "1.0.2.192.in-addr.arpa.");
+    assert_int_equal(ask(&rig, 2, "192.2.0.2"), ERR_OK);
+    uint64_t quick = expect_query(&rig, DNS_TYPE_TXT, "2.0.2.192.in-addr.arpa.");
+    assert_int_equal(answer(&rig, quick, &a), ERR_OK);
+    expect_delegation(&rig, 2, DISCOVERED_ABSENT);
+    expect_quiet(&rig);
+    advance(&rig, 5000);
+    assert_int_equal(answer(&rig, slow, &a), ERR_OK);
+    expect_delegation(&rig, 1, DISCOVERED_ABSENT);
+    rig_close(&rig);
+}
+
 /* OE-194: beyond the limit of questions in flight a request fails at once, and says so. */
 static void test_lookup_limit(void **state)
 {
@@ -743,6 +764,7 @@ int main(void)
         cmocka_unit_test(test_cache_lives_and_dies),
         cmocka_unit_test(test_cache_bound),
         cmocka_unit_test(test_timeouts),
+        cmocka_unit_test(test_slow_answer_delays_nobody),
         cmocka_unit_test(test_lookup_limit),
         cmocka_unit_test(test_random_traffic),
     };

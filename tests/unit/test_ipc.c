@@ -1,6 +1,6 @@
 /*
- * The messages between keyd and its helpers: parse(build(x)) is x, no shortened or lengthened message
- * passes for another, and limits hold on both sides.
+ * The messages between keyd and its helpers: parse(build(x)) is x, no shortened or lengthened
+ * message passes for another, and limits hold on both sides.
  */
 #include <setjmp.h>
 #include <stdarg.h>

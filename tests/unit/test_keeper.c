@@ -1,6 +1,6 @@
 /*
- * The keeper: it names its public keys, signs hashes so that they verify, refuses all else, and always
- * says so.
+ * The keeper: it names its public keys, signs hashes so that they verify, refuses all else, and
+ * always says so.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -378,6 +378,48 @@ static void a_hard_limit_of_packets_is_exact(void **state)
     tunnel_close(&t);
 }
 
+/* The same when the limit falls anywhere in more than one burst can hold. */
+static void a_hard_limit_is_exact_in_a_long_run(void **state)
+{
+    (void)state;
+    for (unsigned hard = 1; hard <= RIG_BURST; hard++) {
+        struct tunnel t = tunnel_v4();
+        t.sa.hard.packets = hard;
+        tunnel_open(&t);
+        rig_send_burst(t.a, &t.flow, 1, RIG_BURST);
+        assert_int_equal(t.a->out_count, hard);
+        assert_int_equal(plane_sad_count(t.a->plane), 0);
+        rig_clear(t.a);
+        rig_policy(t.a, &t.flow, PFKEY_VERDICT_PASS, NULL, 5);
+        unsigned left = RIG_BURST - hard;
+        assert_int_equal(t.a->out_count, left < 2 ? left : 2);
+        if (left > 0)
+            assert_int_equal(rig_mark(t.a, 0), hard + 1);
+        if (left > 1)
+            assert_int_equal(rig_mark(t.a, 1), RIG_BURST);
+        tunnel_close(&t);
+    }
+}
+
+/* An SA that ends under a datagram cut in many takes the rest of it along. */
+static void an_sa_may_end_between_fragments(void **state)
+{
+    (void)state;
+    for (unsigned hard = 1; hard <= 40; hard++) {
+        struct tunnel t = tunnel_v4();
+        t.sa.hard.packets = hard;
+        tunnel_open(&t);
+        struct rig_datagram large = {.flow = t.flow, .len = 60000, .mark = 1};
+        rig_send(t.a, &large);
+        assert_int_equal(t.a->out_count, hard);
+        assert_int_equal(plane_sad_count(t.a->plane), 0);
+        assert_int_equal(t.a->verdict, PFKEY_VERDICT_HOLD);
+        rig_advance(t.a, 100000);
+        assert_int_equal(t.a->out_count, hard);
+        tunnel_close(&t);
+    }
+}
+
 static void a_limit_of_octets_ends_the_sa(void **state)
 {
     (void)state;
@@ -484,38 +526,39 @@ static void last_use_counts_both_directions(void **state)
     tunnel_close(&t);
 }
 
-/* Of several inbound SAs of a ticket each counts, and any may go first. */
+/* Of three inbound SAs of a ticket, one is deleted and another used. */
+static void use_one_of_three(unsigned gone, unsigned used)
+{
+    struct tunnel t = tunnel_v4(), made[3];
+    struct ip_pair back = ip_pair_reverse(&t.flow);
+    struct pfkey_message get = {.type = PFKEY_X_POLICY_GET, .has = PFKEY_HAS_FLOW, .flow = back};
+    struct pfkey_message remove = {.type = PFKEY_DELETE, .has = PFKEY_HAS_SA};
+    rig_policy(t.b, &back, PFKEY_VERDICT_HOLD, NULL, 6);
+    for (unsigned i = 0; i < 3; i++) {
+        made[i] = t;
+        if (i > 0)
+            made[i].sa = rig_sa(rig_get_spi(t.b, &t.gateways).value, &t.flow, &t.gateways);
+        tunnel_open(&made[i]);
+    }
+    remove.sa = made[gone].sa;
+    remove.sa.inbound = true;
+    assert_int_equal(rig_ask(t.b, &remove).error, 0);
+    assert_int_equal(rig_ask(t.b, &get).idle_ms, -1);
+    assert_int_equal(rig_policy(t.a, &t.flow, PFKEY_VERDICT_ENCRYPT, &made[used].sa, 5).error, 0);
+    cross(&made[used], 1);
+    rig_advance(t.b, 100);
+    assert_int_equal(rig_ask(t.b, &get).idle_ms, 100);
+    tunnel_close(&t);
+}
+
+/* Re-keying leaves several inbound SAs of a ticket: each counts, and any may go first. */
 static void last_use_survives_rekeying(void **state)
 {
     (void)state;
-    for (unsigned gone = 0; gone < 3; gone++) {
-        struct tunnel t = tunnel_v4(), made[3];
-        struct ip_pair back = ip_pair_reverse(&t.flow);
-        rig_policy(t.b, &back, PFKEY_VERDICT_HOLD, NULL, 6);
-        for (unsigned i = 0; i < 3; i++) {
-            made[i] = t;
-            if (i > 0)
-                made[i].sa = rig_sa(rig_get_spi(t.b, &t.gateways).value, &t.flow, &t.gateways);
-            tunnel_open(&made[i]);
-            cross(&made[i], 1);
-            rig_clear(t.b);
-            rig_advance(t.b, 100);
-        }
-        struct pfkey_message remove = {.type = PFKEY_DELETE, .has = PFKEY_HAS_SA};
-        remove.sa = made[gone].sa;
-        remove.sa.inbound = true;
-        assert_int_equal(rig_ask(t.b, &remove).error, 0);
-        struct pfkey_message get = {
-            .type = PFKEY_X_POLICY_GET, .has = PFKEY_HAS_FLOW, .flow = back};
-        assert_int_equal(rig_ask(t.b, &get).idle_ms, gone == 2 ? 200 : 100);
-        for (unsigned i = 0; i < 3; i++) {
-            remove.sa.spi = made[i].sa.spi;
-            if (i != gone)
-                assert_int_equal(rig_ask(t.b, &remove).error, 0);
-        }
-        assert_int_equal(rig_ask(t.b, &get).idle_ms, -1);
-        tunnel_close(&t);
-    }
+    for (unsigned gone = 0; gone < 3; gone++)
+        for (unsigned used = 0; used < 3; used++)
+            if (used != gone)
+                use_one_of_three(gone, used);
 }
 
 /* A keyd that starts again learns all but the keys. */
@@ -637,6 +680,8 @@ int main(void)
         cmocka_unit_test(sas_that_are_none_are_refused),
         cmocka_unit_test(a_mature_sa_gets_no_other_keys),
         cmocka_unit_test(a_hard_limit_of_packets_is_exact),
+        cmocka_unit_test(a_hard_limit_is_exact_in_a_long_run),
+        cmocka_unit_test(an_sa_may_end_between_fragments),
         cmocka_unit_test(a_limit_of_octets_ends_the_sa),
         cmocka_unit_test(limits_of_time_need_no_traffic),
         cmocka_unit_test(rekeying_loses_nothing),

@@ -1,6 +1,6 @@
 /*
- * What libunbound says becomes one of found, absent, bogus and timed out, with security and lifetime
- * (OE-048, OE-050, OE-051, OE-078).
+ * What libunbound says becomes one of found, absent, bogus and timed out, with security and
+ * lifetime (OE-048, OE-050, OE-051, OE-078).
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -146,16 +146,16 @@ static bool receive_delete(struct ike *ike, struct ike_sa *sa, struct view body,
     return false;
 }
 
-/* The Quick Mode of ours that a refusal is about: the one whose SPI it names, or the only one. */
+/* The Quick Mode that waits for the peer and that a refusal is about: the one whose SPI it names,
+ * or the only one. */
 static struct v1_quick *refused_quick(const struct ike_sa *sa, const struct isakmp_notify *n)
 {
     struct v1_quick *quick, *only = NULL;
     struct cursor cur = cursor_of(n->spi);
     spi_t spi = {n->spi.len == 4 ? cursor_u32(&cur) : 0};
     size_t waiting = 0;
-    LIST_FOREACH(quick, &sa->quicks, of_sa)
-    {
-        if (quick->x.state != V1_QM_I_WAIT_REPLY)
+    LIST_FOREACH (quick, &sa->quicks, of_sa) {
+        if (quick->x.state != V1_QM_I_WAIT_REPLY && quick->x.state != V1_QM_R_WAIT_CONFIRM)
             continue;
         if (spi.value != 0 && quick->spi_in.value == spi.value)
             return quick;
@@ -220,13 +220,16 @@ enum err info_receive(struct ike *ike, struct ike_sa *sa, const struct isakmp_he
         ike_count(ike, IKE_COUNT_REPLAYED); /* or one of ours, sent back */
         return ERR_REPLAY;
     }
-    if (sa->worn_out) {
+    if (sa->ids_full) {
         ike_count(ike, IKE_COUNT_WORN_OUT);
         return ERR_LIMIT;
     }
     enum err err = v1_phase2_iv(sa, header->msgid, iv);
-    if (err == ERR_OK)
-        err = v1_open(ike, sa, NULL, V1_INFO, header, datagram, iv, &payloads);
+    if (err != ERR_OK) {
+        ike_count(ike, IKE_COUNT_CRYPTO);
+        return err;
+    }
+    err = v1_open(ike, sa, NULL, V1_INFO, header, datagram, iv, &payloads);
     if (err != ERR_OK)
         return err;
     v1_trace_message(ike, sa, NULL, v1_message(V1_INFO), false, "");

@@ -74,9 +74,9 @@ void v1_exchange_fini(struct ike *ike, struct v1_exchange *x)
 struct v1_quick *quick_find(const struct ike_sa *sa, msgid_t msgid)
 {
     struct v1_quick *quick;
-    LIST_FOREACH(quick, &sa->quicks, of_sa)
-    if (quick->x.msgid.value == msgid.value)
-        return quick;
+    LIST_FOREACH (quick, &sa->quicks, of_sa)
+        if (quick->x.msgid.value == msgid.value)
+            return quick;
     return NULL;
 }
 
@@ -104,16 +104,21 @@ static bool ids_grow(struct ike_sa *sa)
     return true;
 }
 
-/* An SA that can't remember an id can't tell a replay either, so it ends. */
+/* An SA that can't remember an id can't tell a replay either, so before that it ends, with enough
+ * left for what is under way. */
 void v1_msgid_mark(struct ike *ike, struct ike_sa *sa, msgid_t msgid)
 {
-    if (ids_grow(sa)) {
+    bool kept = ids_grow(sa);
+    if (kept) {
         sa->used_ids[sa->used_count++] = msgid.value;
         saved_sa(ike, sa);
-    } else if (!sa->worn_out) {
-        ike_count(ike, IKE_COUNT_WORN_OUT);
+    }
+    sa->ids_full = !kept || sa->used_count >= V1_USED_IDS;
+    if (!sa->worn_out && (sa->ids_full || sa->used_count >= V1_WORN_IDS)) {
         sa->worn_out = true;
-        ike_timer_set(ike, &sa->expiry, ike->now);
+        ike_count(ike, IKE_COUNT_WORN_OUT);
+        ike_timer_set(ike, &sa->expiry,
+                      mono_min(sa->expires, mono_add(ike->now, IKE_LINGER_MS)));
     }
 }
 
@@ -186,7 +191,10 @@ static enum ike_counter_id counter_of(enum err err)
 
 static bool tells_peer(const struct v1_step *step)
 {
-    return step->notify != V1_NO_NOTIFY && !step->x->initiator && !step->ike->shutting_down;
+    enum v1_state state = step->x->state;
+    bool peer_waits =
+        !step->x->initiator || state == V1_QM_I_WAIT_REPLY || state == V1_QM_I_INSTALLING;
+    return step->notify != V1_NO_NOTIFY && peer_waits && !step->ike->shutting_down;
 }
 
 /* The peer hears of a refusal under the SA's protection, or, for an offer of phase 1, in clear. */
@@ -361,10 +369,8 @@ static enum err receive_quick(struct ike *ike, struct ike_sa *sa, const struct i
     if (fresh) {
         if (v1_msgid_used(sa, header->msgid))
             return drop(ike, IKE_COUNT_REPLAYED, ERR_REPLAY);
-        if (sa->worn_out)
+        if (sa->ids_full)
             return drop(ike, IKE_COUNT_WORN_OUT, ERR_LIMIT);
-        if (sa->quick_count >= V1_QUICKS_MAX)
-            return drop(ike, IKE_COUNT_LIMIT, ERR_LIMIT);
         err = quick_new(ike, sa, V1_QM_R_START, header->msgid, false, &quick);
         if (err != ERR_OK)
             return drop(ike, counter_of(err), err);

@@ -7,9 +7,27 @@
 
 #include "ike/v1/v1.h"
 
+/* Those that are done only wait for duplicates: the oldest gives way to a new one. */
+static bool make_room(struct ike *ike, struct ike_sa *sa)
+{
+    struct v1_quick *quick, *oldest = NULL;
+
+    if (sa->quick_count < V1_QUICKS_MAX)
+        return true;
+    LIST_FOREACH (quick, &sa->quicks, of_sa) {
+        if (quick->x.state == V1_QM_DONE)
+            oldest = quick; /* the list has the youngest first */
+    }
+    if (oldest != NULL)
+        quick_free(ike, oldest);
+    return oldest != NULL;
+}
+
 enum err quick_new(struct ike *ike, struct ike_sa *sa, enum v1_state state, msgid_t msgid,
                    bool initiator, struct v1_quick **ret)
 {
+    if (!make_room(ike, sa))
+        return ERR_LIMIT;
     struct v1_quick *quick = calloc(1, sizeof(*quick));
     if (quick == NULL)
         return ERR_MEMORY;
@@ -268,7 +286,7 @@ static void put_share(struct v1_step *step, struct v1_out *out)
 
 static enum err own_side_ok(struct v1_step *step, const char *why)
 {
-    return step->event->ok ? ERR_OK : v1_refuse(step, ERR_STATE, V1_NO_NOTIFY, why);
+    return step->event->ok ? ERR_OK : v1_refuse(step, ERR_STATE, V1_NO_PROPOSAL_CHOSEN, why);
 }
 
 static enum err take_spi(struct v1_step *step)
@@ -329,13 +347,14 @@ enum err quick_i_reply(struct v1_step *step)
 
     enum err err = phase2_check(v1_body(step, ISAKMP_P_SA, 0), &offer, &ike->sa_in, &quick->choice);
     if (err != ERR_OK)
-        return v1_refuse(step, err, V1_NO_NOTIFY, "the choice is not among our offers");
+        return v1_refuse(step, err, V1_NO_PROPOSAL_CHOSEN, "the choice is not among our offers");
     if (!same_client(v1_body(step, ISAKMP_P_ID, 0), &quick->flow.src) ||
         !same_client(v1_body(step, ISAKMP_P_ID, 1), &quick->flow.dst))
-        return v1_refuse(step, ERR_POLICY, V1_NO_NOTIFY, "the peer changed the tunnel's ends");
+        return v1_refuse(step, ERR_POLICY, V1_INVALID_ID_INFORMATION,
+                         "the peer changed the tunnel's ends");
     quick->spi_out = quick->choice.peer_spi;
     if (ike_child_find(ike, &step->sa->remote.addr, quick->spi_out) != NULL)
-        return v1_refuse(step, ERR_POLICY, V1_NO_NOTIFY, "the peer's SPI is in use");
+        return v1_refuse(step, ERR_POLICY, V1_NO_PROPOSAL_CHOSEN, "the peer's SPI is in use");
     err = take_share(step, quick->choice.group);
     if (err == ERR_OK)
         err = make_sas(step);

@@ -27,6 +27,7 @@ enum {
     V1_NONCE_LEN = 32,
     V1_QUICKS_MAX = 256, /* Quick Modes of one SA at a time */
     V1_USED_IDS = 4096,  /* message ids remembered, so that a replay starts nothing; then it ends */
+    V1_WORN_IDS = V1_USED_IDS - 256,
 };
 
 struct v1_exchange {
@@ -89,7 +90,8 @@ struct ike_sa {
     size_t quick_count;
     uint32_t *used_ids; /* for its whole life: an id used twice would be an IV used twice */
     size_t used_count, used_room;
-    bool worn_out; /* no more ids can be remembered: it is about to end */
+    bool worn_out; /* about to end, since ... */
+    bool ids_full; /* ... no more ids can be remembered */
     struct identity peer_id; /* as it proved */
     struct public_key peer_key;
     uint8_t peer_key_digest[IKE_DIGEST_LEN];

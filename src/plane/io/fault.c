@@ -11,6 +11,7 @@ bool io_fault_set(struct io_fault *fault, int error, const char *format, ...)
     va_start(args, format);
     int len = vsnprintf(fault->text, sizeof(fault->text), format, args);
     va_end(args);
+    fault->error = error;
     if (error != 0 && len >= 0 && (size_t)len < sizeof(fault->text))
         snprintf(fault->text + len, sizeof(fault->text) - (size_t)len, ": %s", strerror(error));
     return false;

@@ -9,6 +9,7 @@
 
 struct io_fault {
     char text[256];
+    int error; /* errno value; 0: none */
 };
 
 /* Always false, so that a function may end in it. `error` is an errno value; 0: none is added. */

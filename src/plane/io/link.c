@@ -6,6 +6,7 @@
 #include <linux/virtio_net.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -86,12 +87,12 @@ static char sysctl_get(const char *family, const char *link, const char *key)
 
 /*
  * Decapsulated datagrams come from addresses whose route leads elsewhere; the SA's selectors have
- * checked them (OE-190). The larger of conf.all's value and ours counts: 2 makes a strict check (1) a
- * loose one.
+ * checked them (OE-190). The larger of conf.all's value and ours counts, so where conf.all is not 0
+ * ours makes the check a loose one (2), which only an interface with an address passes.
  */
-static char return_path_filter(void)
+static bool checks_return_path(void)
 {
-    return sysctl_get("ipv4", "all", "rp_filter") == '0' ? '0' : '2';
+    return sysctl_get("ipv4", "all", "rp_filter") != '0';
 }
 
 /* accept_local: our own ICMP errors come in here. */
@@ -99,11 +100,21 @@ static bool configure_stack(const char *name, const char *outside, struct io_fau
 {
     return sysctl_set("ipv6", name, "addr_gen_mode", '1', fault) &&
            sysctl_set("ipv6", name, "accept_ra", '0', fault) &&
-           sysctl_set("ipv4", name, "rp_filter", return_path_filter(), fault) &&
+           sysctl_set("ipv4", name, "rp_filter", checks_return_path() ? '2' : '0', fault) &&
            sysctl_set("ipv4", name, "accept_local", '1', fault) &&
            sysctl_set("ipv4", name, "forwarding", sysctl_get("ipv4", outside, "forwarding"),
                       fault) &&
            sysctl_set("ipv6", name, "forwarding", sysctl_get("ipv6", outside, "forwarding"), fault);
+}
+
+/* The IPv4 dummy address of RFC 7600: for an interface that must have some address. */
+static bool set_dummy_address(int fd, const char *name)
+{
+    struct ifreq request = request_for(name);
+    struct sockaddr_in dummy = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0xc0000008)};
+
+    memcpy(&request.ifr_addr, &dummy, sizeof(dummy));
+    return ioctl(fd, SIOCSIFADDR, &request) == 0;
 }
 
 static bool bring_up(const char *name, uint32_t *ret_ifindex, struct io_fault *fault)
@@ -119,6 +130,8 @@ static bool bring_up(const char *name, uint32_t *ret_ifindex, struct io_fault *f
         flags.ifr_flags |= IFF_UP;
         ok = ioctl(fd, SIOCSIFFLAGS, &flags) == 0 && ioctl(fd, SIOCGIFINDEX, &index) == 0;
     }
+    if (ok && checks_return_path())
+        ok = set_dummy_address(fd, name);
     int error = errno;
 
     if (fd >= 0)

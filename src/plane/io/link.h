@@ -19,7 +19,7 @@ MUST_USE bool io_link_read(const char *name, struct io_link *ret, struct io_faul
 
 /*
  * Creates (or takes over) TUN device `name`: no packet information, a virtio header in front of each
- * datagram, the largest MTU, no addresses, up, non-blocking. Datagrams that come out of it are
+ * datagram, the largest MTU, no addresses (but see link.c), up, non-blocking. Datagrams that come out of it are
  * forwarded if those that come in from `outside` are.
  */
 MUST_USE bool io_tun_open(const char *name, const char *outside, int *ret_fd, uint32_t *ret_ifindex,

@@ -1,12 +1,14 @@
 #include "plane/io/setup.h"
 
+#include <errno.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "plane/io/classifier.h"
 #include "plane/io/routing.h"
 #include "plane/io/sockets.h"
 
-enum { UDP_PORT = 4500, OVERFLOW_UID = 65534 };
+enum { UDP_PORT = 4500, OVERFLOW_UID = 65534, BUSY_TRIES = 100, BUSY_PAUSE_MS = 20 };
 
 static const char *or_default(const char *name, const char *fallback)
 {
@@ -29,6 +31,33 @@ static bool open_tuns(const struct plane_setup *setup, struct plane_fds *fds,
                        &ret->oe_ifindex, fault) &&
            io_tun_open(or_default(setup->vpn_name, "vpn0"), setup->outside, &fds->fd[PLANE_FD_VPN],
                        &ret->vpn_ifindex, fault);
+}
+
+static bool open_once(const struct plane_setup *setup, struct plane_fds *fds,
+                      struct classifier_settings *ret, struct io_fault *fault)
+{
+    uint16_t port = setup->udp_port != 0 ? setup->udp_port : UDP_PORT;
+
+    if (open_tuns(setup, fds, ret, fault) && io_sockets_open(port, fds, fault))
+        return true;
+    close_all(fds);
+    return false;
+}
+
+/* A plane whose parent was killed needs a moment to end and let go of its devices and port. */
+static bool open_all(const struct plane_setup *setup, struct plane_fds *fds,
+                     struct classifier_settings *ret, struct io_fault *fault)
+{
+    const struct timespec pause = {.tv_nsec = BUSY_PAUSE_MS * 1000000};
+
+    for (unsigned i = 0; i < BUSY_TRIES; i++) {
+        if (open_once(setup, fds, ret, fault))
+            return true;
+        if (fault->error != EBUSY && fault->error != EADDRINUSE)
+            return false;
+        nanosleep(&pause, NULL);
+    }
+    return false;
 }
 
 static bool install_ebpf(const struct plane_setup *setup, const struct classifier_settings *settings,
@@ -57,12 +86,14 @@ static bool install_routing(const struct plane_setup *setup, struct plane_fds *f
            io_routing_install(setup, or_default(setup->oe_name, "oe0"), fault);
 }
 
-/* Interception is the last thing installed: from then on datagrams need the plane. */
+/* Interception is the last thing installed: from then on datagrams need the plane. What a parent that
+ * was killed left behind, of either kind, goes first. */
 static bool intercept(const struct plane_setup *setup, const struct classifier_settings *settings,
                       struct plane_setup_result *result, struct io_fault *fault)
 {
     bool automatic = setup->classifier == PLANE_CLASSIFIER_AUTO;
 
+    io_routing_remove();
     if (setup->classifier != PLANE_CLASSIFIER_ROUTING) {
         result->classifier = PLANE_CLASSIFIER_EBPF;
         if (install_ebpf(setup, settings, &result->fds,
@@ -72,6 +103,7 @@ static bool intercept(const struct plane_setup *setup, const struct classifier_s
             return false;
     }
     result->classifier = PLANE_CLASSIFIER_ROUTING;
+    io_classifier_detach(settings->outside_ifindex);
     return install_routing(setup, &result->fds, fault);
 }
 
@@ -93,9 +125,9 @@ bool plane_setup(const struct plane_setup *setup, struct plane_setup_result *ret
     settings.outside_ifindex = result.outside.ifindex;
     settings.ethernet = result.outside.ethernet;
 
-    if (!open_tuns(setup, &result.fds, &settings, fault) ||
-        !io_sockets_open(setup->udp_port != 0 ? setup->udp_port : UDP_PORT, &result.fds, fault) ||
-        !intercept(setup, &settings, &result, fault)) {
+    if (!open_all(setup, &result.fds, &settings, fault))
+        return false;
+    if (!intercept(setup, &settings, &result, fault)) {
         close_all(&result.fds);
         return false;
     }

@@ -1,0 +1,4 @@
+#!/bin/sh
+# Usage: oe_table_doc.sh OE_TABLE DOCUMENT. To renew it: build/src/oe/oe-table > docs/oe-table.md
+set -eu
+"$1" | diff - "$2"

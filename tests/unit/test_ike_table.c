@@ -1,0 +1,86 @@
+/*
+ * The IKEv1 tables say what they should: every state can be reached and left, every message is sent
+ * by one row and received by one, and nothing is ambiguous.
+ */
+#include "ike/v1/v1.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static bool starts(enum v1_state state)
+{
+    return state == V1_MM_I_START || state == V1_MM_R_START || state == V1_QM_I_START ||
+           state == V1_QM_R_START;
+}
+
+static bool ends(enum v1_state state)
+{
+    return state == V1_ESTABLISHED || state == V1_QM_DONE;
+}
+
+static void test_states(void **state)
+{
+    (void)state;
+    for (enum v1_state s = V1_NONE + 1; s < V1_STATE_COUNT; s++) {
+        unsigned in = 0, out = 0;
+        const struct v1_row *row;
+        for (size_t i = 0; (row = v1_row_at(i)) != NULL; i++) {
+            in += row->next == s;
+            out += row->state == s;
+        }
+        assert_true(starts(s) ? in == 0 : in > 0);
+        /* Each state waits for exactly one thing. */
+        assert_int_equal(out, ends(s) ? 0 : 1);
+        assert_true(v1_state_name(s)[0] != '\0');
+    }
+}
+
+static void test_messages(void **state)
+{
+    (void)state;
+    for (enum v1_message_kind kind = V1_MM1; kind <= V1_QM3; kind++) {
+        unsigned sent = 0, got = 0;
+        const struct v1_row *row;
+        for (size_t i = 0; (row = v1_row_at(i)) != NULL; i++) {
+            sent += row->sends == kind;
+            got += row->gets == kind;
+        }
+        assert_int_equal(sent, 1);
+        assert_int_equal(got, 1);
+        assert_true(v1_message(kind)->label[0] == '5');
+        assert_true(v1_message(kind)->rules[0].min == 1);
+    }
+    /* Main Mode is in clear up to message 4 (RFC 2409 section 5), all else never. */
+    for (enum v1_message_kind kind = V1_MM1; kind <= V1_INFO; kind++)
+        assert_int_equal(v1_message(kind)->encrypted, kind > V1_MM4);
+}
+
+static void test_rows(void **state)
+{
+    const struct v1_row *row;
+    (void)state;
+    for (size_t i = 0; (row = v1_row_at(i)) != NULL; i++) {
+        assert_ptr_equal(v1_row_find(row->state, row->on), row);
+        assert_non_null(row->handle);
+        assert_true(row->story[0] != '\0');
+        assert_int_equal(row->gets != V1_NO_MESSAGE, row->on == V1_ON_MESSAGE);
+        /* Only what was just sent can be sent again; only what has ended can linger. */
+        if (row->timer == V1_TIMER_RESEND)
+            assert_true(row->sends != V1_NO_MESSAGE);
+        assert_int_equal(row->timer == V1_TIMER_LINGER, ends(row->next));
+        assert_int_equal(row->then != NULL, ends(row->next));
+    }
+    assert_null(v1_row_find(V1_ESTABLISHED, V1_ON_MESSAGE));
+    assert_null(v1_row_find(V1_MM_I_WAIT_SA, V1_ON_SIGNED));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_states),
+        cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_rows),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
