@@ -181,6 +181,7 @@ struct ike {
     struct fifo effects;
     void *lent; /* what the effect last taken points to */
     size_t lent_len;
+    uint64_t restored_ticket; /* the highest */
     uint64_t last_serial; /* of questions, and the order in which things were born */
     uint64_t counters[IKE_COUNTER_COUNT];
     enum ike_counter_id last_counted;
@@ -236,6 +237,7 @@ void saved_sa(struct ike *ike, const struct ike_sa *sa); /* if it is established
 void saved_child(struct ike *ike, const struct ike_child *child);
 void saved_forget(struct ike *ike, uint64_t number);
 enum err saved_restore(struct ike *ike, const struct ike_event *event);
+enum err saved_disown(struct ike *ike, const struct ike_event *event);
 
 /* contact.c: INITIAL-CONTACT (RFC 2407 section 4.6.3.3) */
 enum err contact_former_peer(struct ike *ike, const struct ike_event *event);

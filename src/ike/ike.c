@@ -298,6 +298,8 @@ static enum err dispatch(struct ike *ike, const struct ike_event *event)
         return shut_down(ike);
     case IKE_EV_RESTORE:
         return saved_restore(ike, event);
+    case IKE_EV_DISOWN:
+        return saved_disown(ike, event);
     case IKE_EV_FORMER_PEER:
         return contact_former_peer(ike, event);
     case IKE_EV_GREET:

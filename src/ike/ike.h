@@ -50,6 +50,8 @@ enum ike_event_kind {
     IKE_EV_CANCEL,       /* ticket: forget the request; no CHILD_... effect follows */
     IKE_EV_SHUTDOWN,     /* delete everything, answer nothing new (OE-173, OE-174) */
     IKE_EV_RESTORE,      /* serial, bytes: a record of a SAVE in a former life; before anything else */
+    IKE_EV_DISOWN,       /* local.addr, remote.addr, spi: an inbound SA of a former life that never came up;
+                            an error: the peer can't be told */
     IKE_EV_FORMER_PEER,  /* local.addr, remote.addr: it may hold SAs that we lost (OE-175) */
     IKE_EV_GREET,        /* local.addr, remote.addr, peer_id, keys: phase 1 with a former peer */
 };
@@ -151,6 +153,8 @@ bool ike_child_next(const struct ike *ike, struct ike_child_info *walk);
 /* The child that sends to the peer under that SPI. */
 bool ike_child_info(const struct ike *ike, const struct ip_addr *remote, spi_t spi_out,
                     struct ike_child_info *ret);
+/* The highest ticket that RESTORE brought back; 0: none. */
+uint64_t ike_restored_ticket(const struct ike *ike);
 /* Named drop counters; `i` from 0 up. False: no more. */
 bool ike_counter(const struct ike *ike, size_t i, const char **ret_name, uint64_t *ret_value);
 

@@ -314,6 +314,8 @@ static enum err restore_child(struct ike *ike, uint64_t number, struct cursor *c
     child->born = number;
     if (ticket != NULL)
         ike_child_set_ticket(child, ticket);
+    if (ticket_number > ike->restored_ticket)
+        ike->restored_ticket = ticket_number;
     ike_timer_set(ike, &child->timer, r.timer.node.at);
     ike_peer_note(ike, child->peer);
     return ERR_OK;
@@ -336,4 +338,28 @@ enum err saved_restore(struct ike *ike, const struct ike_event *event)
         saved_forget(ike, event->serial);
     }
     return err;
+}
+
+uint64_t ike_restored_ticket(const struct ike *ike)
+{
+    return ike->restored_ticket;
+}
+
+/* The Quick Mode that made it died with the former engine. The peer may have taken it for complete,
+ * and would send into nothing. */
+enum err saved_disown(struct ike *ike, const struct ike_event *event)
+{
+    struct ike_peer *peer = ike_peer_get(ike, &event->local.addr, &event->remote.addr, false);
+    struct ike_sa *sa;
+    bool told = false;
+
+    if (peer == NULL)
+        return ERR_UNKNOWN;
+    LIST_FOREACH(sa, &peer->sas, of_peer) {
+        if (!ike_sa_established(sa) || sa->dying)
+            continue;
+        info_send_delete_children(ike, sa, &event->spi, 1);
+        told = true;
+    }
+    return told ? ERR_OK : ERR_UNKNOWN;
 }

@@ -206,6 +206,7 @@ static void test_ids_used_up(void **state)
     for (uint32_t id = 1; sa->used_count < V1_WORN_IDS - 1; id++)
         if (!v1_msgid_used(sa, (msgid_t){id}))
             v1_msgid_mark(pair->sides[PAIR_B].ike, sa, (msgid_t){id});
+    saved_sa(pair->sides[PAIR_B].ike, sa);
     assert_true(v1_msgid_used(sa, first));
     pair_drain(pair, PAIR_B);
     pair_crash(pair, PAIR_B, true);
@@ -238,6 +239,7 @@ static void test_ids_full(void **state)
     for (uint32_t id = 1; sa->used_count < V1_USED_IDS; id++)
         if (!v1_msgid_used(sa, (msgid_t){id}))
             v1_msgid_mark(pair->sides[PAIR_B].ike, sa, (msgid_t){id});
+    saved_sa(pair->sides[PAIR_B].ike, sa);
     pair_drain(pair, PAIR_B);
     unsigned sent = pair->sent[PAIR_B];
     assert_int_equal(pair_initiate(pair, PAIR_A, 8, 1), ERR_OK);

@@ -240,6 +240,7 @@ enum err info_receive(struct ike *ike, struct ike_sa *sa, const struct isakmp_he
         return err;
     }
     v1_msgid_mark(ike, sa, header->msgid);
+    saved_sa(ike, sa);
     return act(ike, sa, &payloads);
 }
 

@@ -109,10 +109,8 @@ static bool ids_grow(struct ike_sa *sa)
 void v1_msgid_mark(struct ike *ike, struct ike_sa *sa, msgid_t msgid)
 {
     bool kept = ids_grow(sa);
-    if (kept) {
+    if (kept)
         sa->used_ids[sa->used_count++] = msgid.value;
-        saved_sa(ike, sa);
-    }
     sa->ids_full = !kept || sa->used_count >= V1_USED_IDS;
     if (!sa->worn_out && (sa->ids_full || sa->used_count >= V1_WORN_IDS)) {
         sa->worn_out = true;

@@ -64,6 +64,7 @@ enum err v1_exchange_init(struct ike *ike, struct v1_exchange *x, struct ike_sa 
 void v1_exchange_fini(struct ike *ike, struct v1_exchange *x);
 /* Message ids in use or used before on this SA. */
 bool v1_msgid_used(const struct ike_sa *sa, msgid_t msgid);
+/* In memory; whoever then sends or acts under it saves the SA first. */
 void v1_msgid_mark(struct ike *ike, struct ike_sa *sa, msgid_t msgid);
 msgid_t v1_msgid_new(struct ike *ike, const struct ike_sa *sa);
 
