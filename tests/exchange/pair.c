@@ -97,23 +97,24 @@ struct pair *pair_new(const struct pair_options *options)
 
 void pair_crash(struct pair *pair, unsigned s, bool resume)
 {
-    static struct pair_record saved[PAIR_RECORDS];
+    struct pair_record saved[PAIR_RECORDS];
     struct pair_side *side = &pair->sides[s];
 
     ike_free(side->ike);
     start(pair, side);
     side->connected = false;
     memcpy(saved, side->kept, sizeof(saved));
+    memset(side->kept, 0, sizeof(side->kept));
     for (size_t i = 0; i < PAIR_RECORDS; i++) {
         const struct ike_event event = {.kind = IKE_EV_RESTORE,
                                         .serial = saved[i].number,
                                         .bytes = view_of(saved[i].octets, saved[i].len)};
-        if (saved[i].number == 0)
-            continue;
-        if (resume)
+        if (saved[i].number != 0 && resume)
             (void)input(pair, side, &event);
+        if (saved[i].number != 0 && resume)
+            side->kept[i] = saved[i];
         else
-            side->kept[i].number = 0;
+            free(saved[i].octets);
     }
     if (!resume)
         memset(side->sad, 0, sizeof(side->sad));
@@ -130,8 +131,11 @@ size_t pair_record_count(const struct pair *pair, unsigned side)
 
 void pair_free(struct pair *pair)
 {
-    for (unsigned i = 0; i < PAIR_SIDES; i++)
+    for (unsigned i = 0; i < PAIR_SIDES; i++) {
         ike_free(pair->sides[i].ike);
+        for (size_t r = 0; r < PAIR_RECORDS; r++)
+            free(pair->sides[i].kept[r].octets);
+    }
     free(pair);
 }
 
@@ -353,6 +357,13 @@ static void transmit(struct pair *pair, unsigned from, const struct ike_effect *
     pair->wire[pair->wire_count++] = d;
 }
 
+static uint8_t *test_memory(size_t len)
+{
+    uint8_t *ptr = malloc(len);
+    assert_non_null(ptr);
+    return ptr;
+}
+
 static struct pair_record *record_of(struct pair_side *side, uint64_t number)
 {
     for (size_t i = 0; i < PAIR_RECORDS; i++)
@@ -368,17 +379,21 @@ static void keep(struct pair_side *side, const struct ike_effect *fx)
         record = record_of(side, 0);
     if (record == NULL)
         fail_msg("too many records");
-    assert_in_range(fx->bytes.len, 1, sizeof(record->octets));
+    assert_in_range(fx->bytes.len, 1, IKE_RECORD_MAX);
+    free(record->octets);
     record->number = fx->serial;
     record->len = fx->bytes.len;
+    record->octets = test_memory(fx->bytes.len);
     memcpy(record->octets, fx->bytes.ptr, fx->bytes.len);
 }
 
 static void forget(struct pair_side *side, uint64_t number)
 {
     struct pair_record *record = record_of(side, number);
-    if (record != NULL)
-        record->number = 0;
+    if (record == NULL)
+        return;
+    free(record->octets);
+    *record = (struct pair_record){.number = 0};
 }
 
 static void take(struct pair *pair, unsigned s, const struct ike_effect *fx)

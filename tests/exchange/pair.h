@@ -28,7 +28,7 @@ enum {
 struct pair_record {
     uint64_t number; /* 0: free */
     size_t len;
-    uint8_t octets[IKE_RECORD_MAX];
+    uint8_t *octets;
 };
 
 struct pair_datagram {
