@@ -97,6 +97,8 @@ void effect_lookup_delegation(struct oe_step *step, enum discover_purpose purpos
     struct oe_effect effect = effect_of(step, OE_FX_LOOKUP_DELEGATION);
     effect.address = step->inst->key.flow.dst;
     effect.purpose = purpose;
+    /* A name says nothing about whom an address belongs to, which is what OE-paranoid asks. */
+    effect.names = purpose != PURPOSE_AUTHORIZE && step->inst->class->kind == OE_PERMISSIVE;
     effect.flow = trace_flow(step->inst);
     push(step->oe, &effect, NULL, 0);
 }
@@ -110,10 +112,12 @@ void effect_lookup_keys(struct oe_step *step)
 void effect_initiate(struct oe_step *step, const struct discovered_gateway *gateway)
 {
     struct oe_effect effect = effect_of(step, OE_FX_IKE_INITIATE);
-    const struct ip_addr *local = oe_own_address(step->oe, gateway->id.addr.family);
+    const struct ip_addr *contact = discovered_contact(gateway);
+    assert(contact != NULL);
+    const struct ip_addr *local = oe_own_address(step->oe, contact->family);
     assert(local != NULL);
     effect.local = *local;
-    effect.peer = gateway->id.addr;
+    effect.peer = *contact;
     effect.peer_id = gateway->id;
     push(step->oe, &effect, gateway->keys, gateway->key_count);
 }

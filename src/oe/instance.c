@@ -248,3 +248,9 @@ const char *instance_class_name(const struct oe_instance *inst)
 {
     return inst->class->name[0] != '\0' ? inst->class->name : oe_class_kind_name(inst->class->kind);
 }
+
+bool instance_name_holds(const struct oe_instance *inst)
+{
+    return inst->by_name && inst->keying && !inst->responder && inst->policy_set &&
+           inst->verdict == OE_VERDICT_HOLD;
+}

@@ -170,6 +170,8 @@ static int64_t wait_in(const struct oe_step *step)
     case OE_ST_POTENTIAL:
         return OE_LOOKUP_WAIT_MS;
     case OE_ST_PENDING:
+        if (instance_name_holds(inst))
+            return OE_NAME_HOLD_MS;
         return inst->responder || inst->keying ? OE_KEYING_WAIT_MS : OE_LOOKUP_WAIT_MS;
     case OE_ST_EXPIRING:
         return step->row->action == ACT_recheck ? OE_LOOKUP_WAIT_MS : OE_LAST_USE_WAIT_MS;
