@@ -352,6 +352,8 @@ static void answer_arrives(struct sim_gateway *g, const struct sim_event *event)
         .kind = CONTROL_EV_ANSWER, .serial = event->serial, .answer = &answer};
 
     names_answer(g->world, event->name, event->type, &answer, &storage);
+    if (g->world->hooks.answer != NULL)
+        g->world->hooks.answer(g->world->hooks.ctx, g, &answer);
     tell_control(g, &control);
 }
 
