@@ -219,7 +219,7 @@ bool guard_more_gateways(const struct oe_step *step)
 /* See act_stop_holding. */
 bool guard_name_holds(const struct oe_step *step)
 {
-    return instance_name_holds(step->inst) && class_is(step, OE_PERMISSIVE);
+    return instance_name_holds(step->inst);
 }
 
 bool guard_old_tunnel(const struct oe_step *step)

@@ -251,6 +251,6 @@ const char *instance_class_name(const struct oe_instance *inst)
 
 bool instance_name_holds(const struct oe_instance *inst)
 {
-    return inst->by_name && inst->keying && !inst->responder && inst->policy_set &&
-           inst->verdict == OE_VERDICT_HOLD;
+    return inst->state == OE_ST_PENDING && inst->by_name && inst->keying && !inst->responder &&
+           inst->verdict == OE_VERDICT_HOLD && inst->class->kind == OE_PERMISSIVE;
 }

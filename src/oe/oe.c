@@ -476,7 +476,8 @@ void oe_timer(struct oe *oe, mono_t now)
     while ((node = heap_first(&oe->deadlines)) != NULL && mono_reached(now, node->at)) {
         struct oe_instance *inst = HEAP_OWNER(node, struct oe_instance, deadline);
         instance_set_deadline(oe, inst, mono_add(now, OE_PEER_WAIT_MS));
-        if (inst->state == OE_ST_PENDING && !inst->responder && inst->keying)
+        if (inst->state == OE_ST_PENDING && !inst->responder && inst->keying &&
+            !instance_name_holds(inst))
             keying_overdue(oe, now, inst);
         else
             oe_dispatch(oe, now, inst, &over);
