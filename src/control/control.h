@@ -34,6 +34,7 @@ enum control_event_kind {
     CONTROL_EV_PFKEY,       /* bytes: a message from the plane */
     CONTROL_EV_PLANE_READY, /* a channel to a plane is there: learn what it holds, then go on */
     CONTROL_EV_PLANE_GONE,  /* the channel broke; requests in flight fail */
+    CONTROL_EV_NAME,        /* name, address, ttl_s: a hint that a name has an address */
     CONTROL_EV_SHUTDOWN,    /* delete tunnels politely (OE-173) */
 };
 
@@ -45,6 +46,9 @@ struct control_event {
     uint64_t serial;
     struct view bytes;
     const struct dns_answer *answer;
+    const struct identity *name;
+    struct ip_addr address;
+    uint32_t ttl_s;
 };
 
 enum control_effect_kind {
