@@ -95,6 +95,7 @@ static void oe_tells_ike(struct control *c, mono_t now, const struct oe_effect *
         .peer_id = fx->peer_id,
         .keys = fx->keys,
         .key_count = fx->key_count,
+        .wait_ms = fx->wait_ms,
     };
     switch (fx->kind) {
     case OE_FX_IKE_INITIATE:
@@ -131,6 +132,9 @@ static void from_oe(struct control *c, mono_t now, const struct oe_effect *fx)
         break;
     case OE_FX_LAST_USE_QUERY:
         plane_link_last_use(c, now, fx);
+        break;
+    case OE_FX_SA_USE_QUERY:
+        plane_link_sa_use(c, now, fx);
         break;
     case OE_FX_LOOKUP_DELEGATION:
     case OE_FX_LOOKUP_KEYS:

@@ -51,6 +51,7 @@ struct ike_event {
     enum ike_event_kind kind;
     uint64_t ticket;
     uint64_t serial;
+    uint32_t wait_ms; /* INITIATE: for a silent peer, instead of give_up_ms; 0: no wish (OE-061) */
     bool ok;
     bool natt; /* DATAGRAM: came through port 4500 (marker already removed) */
     struct ip_endpoint local, remote;
