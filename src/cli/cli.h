@@ -22,6 +22,7 @@ int cli_why(int argc, char **argv);
 int cli_trace(int argc, char **argv);
 int cli_keys(int argc, char **argv);
 int cli_check(int argc, char **argv);
+int cli_reload(int argc, char **argv);
 
 /* Options that every subcommand knows. */
 struct cli_options {

@@ -341,6 +341,18 @@ enum err control_new(const struct control_config *config, const struct control_e
     return ERR_OK;
 }
 
+/* oe last: what it asks again is asked under the new configuration of the others. */
+enum err control_reconfigure(struct control *c, mono_t now, const struct control_config *config)
+{
+    if (config->oe.class_count > LIMIT_CLASSES)
+        return ERR_LIMIT;
+    discover_reconfigure(c->discover, &config->discover);
+    ike_reconfigure(c->ike, &config->ike);
+    enum err err = oe_reconfigure(c->oe, now, &config->oe);
+    control_pump(c, now);
+    return err;
+}
+
 void control_free(struct control *c)
 {
     struct control_effect left;

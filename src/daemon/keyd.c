@@ -9,6 +9,7 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <time.h>
@@ -26,7 +27,7 @@
 enum { OWN_ADDRESSES = 16, SHUTDOWN_GRACE_MS = 1000, DATAGRAMS_PER_TURN = 64 };
 
 struct keyd {
-    const struct cygnet_config *config;
+    struct cygnet_config *config;
     const struct child *child;
     struct event_base *base;
     struct event *timer, *parent, *udp[2], *terminate;
@@ -259,6 +260,34 @@ static void take_channel(struct keyd *k, const struct child_message *message)
         log_line(EVENT_ERROR, "can't use the channel '%c'", message->channel);
 }
 
+static struct control_config control_config(const struct keyd *k);
+static void find_own_addresses(struct keyd *k);
+
+/* The parent has checked it; here it only has to be taken. */
+static void take_config(struct keyd *k, int fd)
+{
+    struct cygnet_config *config = malloc(sizeof(*config));
+
+    if (config != NULL && child_read_config(fd, config)) {
+        *k->config = *config;
+        find_own_addresses(k);
+        struct control_config changed = control_config(k);
+        enum err err = control_reconfigure(k->control, now_mono(), &changed);
+        if (err != ERR_OK)
+            log_line(EVENT_ERROR, "the new configuration can't be used: %s", err_text(err));
+        drain(k);
+    }
+    free(config);
+    close(fd);
+}
+
+static void note_reload(struct keyd *k, const struct child_message *message)
+{
+    k->status.reloads++;
+    k->status.reload_ok = message->ok;
+    snprintf(k->status.reload_text, sizeof(k->status.reload_text), "%s", message->text);
+}
+
 static void on_parent(evutil_socket_t fd, short what, void *arg)
 {
     struct keyd *k = arg;
@@ -276,6 +305,14 @@ static void on_parent(evutil_socket_t fd, short what, void *arg)
         case CHILD_PROCESS:
             k->status.pids[message.role] = message.pid;
             k->status.restarts[message.role] = message.restarts;
+            break;
+        case CHILD_CONFIG:
+            take_config(k, message.fd);
+            break;
+        case CHILD_RELOADED:
+            note_reload(k, &message);
+            break;
+        case CHILD_RELOAD:
             break;
         case CHILD_GONE:
             event_base_loopbreak(k->base);
@@ -347,6 +384,15 @@ static json_t *answer_trace(struct keyd *k, const json_t *request)
     return json_pack("{s:o}", "records", list);
 }
 
+/* The parent does it. Its result is in the status once that counts more than `reloads`. */
+static json_t *answer_reload(const struct keyd *k)
+{
+    struct child_message message = {.fd = -1};
+    if (!child_send(k->child->parent_fd, &message, CHILD_RELOAD))
+        return json_pack("{s:s}", "error", "the parent process can't be reached");
+    return json_pack("{s:I}", "reloads", (json_int_t)k->status.reloads);
+}
+
 static json_t *answer(void *ctx, const char *cmd, const json_t *request)
 {
     struct keyd *k = ctx;
@@ -357,6 +403,8 @@ static json_t *answer(void *ctx, const char *cmd, const json_t *request)
         return answer_why(k, request);
     if (strcmp(cmd, "trace") == 0)
         return answer_trace(k, request);
+    if (strcmp(cmd, "reload") == 0)
+        return answer_reload(k);
     return json_pack("{s:s}", "error", "unknown command");
 }
 
@@ -369,6 +417,7 @@ static void find_own_addresses(struct keyd *k)
 
     if (getifaddrs(&all) != 0)
         return;
+    k->own_count = 0;
     for (ifa = all; ifa != NULL && k->own_count < OWN_ADDRESSES; ifa = ifa->ifa_next) {
         struct ip_addr addr = {0};
         if (ifa->ifa_addr == NULL || strcmp(ifa->ifa_name, k->config->outside) != 0)
@@ -384,14 +433,16 @@ static void find_own_addresses(struct keyd *k)
     freeifaddrs(all);
 }
 
-static enum err make_control(struct keyd *k)
+static struct control_config control_config(const struct keyd *k)
 {
     const struct cygnet_config *c = k->config;
-    struct control_config config = {
+    return (struct control_config){
         .discover = {.ask_ipseckey = c->dns.ask_ipseckey,
+                     .lookups = c->limits.lookups,
                      .insecure_only_to_self = c->dns.unsigned_only_to_self},
         .ike = {.id = c->identity,
                 .legacy = c->legacy_algorithms,
+                .half_open = c->limits.half_open,
                 .give_up_ms = c->wait_s * 1000},
         .oe = {.classes = c->classes,
                .class_count = c->class_count,
@@ -399,10 +450,17 @@ static enum err make_control(struct keyd *k)
                .own = k->own,
                .own_count = k->own_count,
                .require_dnssec = c->dns.require_dnssec,
+               .return_tunnel = c->return_tunnel,
+               .instances = c->limits.instances,
                .low_lifespan_s = c->lifespans.low_s,
                .normal_lifespan_s = c->lifespans.normal_s,
                .first_lifespan_s = c->lifespans.first_s},
     };
+}
+
+static enum err make_control(struct keyd *k)
+{
+    struct control_config config = control_config(k);
     struct control_env env = {.rng = {.fill = fill_random},
                               .trace = {.emit = emit, .ctx = k}};
     return control_new(&config, &env, &k->control);
@@ -472,7 +530,7 @@ static void stop(struct keyd *k)
         event_base_free(k->base);
 }
 
-int keyd_process_main(const struct cygnet_config *config, const struct child *child)
+int keyd_process_main(struct cygnet_config *config, const struct child *child)
 {
     struct keyd k = {.config = config, .child = child, .udp_fd = {-1, -1}};
     int status = EXIT_FAILURE;

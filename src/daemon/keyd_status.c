@@ -63,6 +63,11 @@ static json_t *instance_json(const struct oe_instance_info *info, mono_t now)
         json_object_set_new(o, "spi_out", json_string(spi_out));
     }
     json_object_set_new(o, "since_ms", json_integer(mono_since(now, info->since)));
+    json_object_set_new(o, "record", json_string(info->record));
+    json_object_set_new(o, "ike", json_string(info->ike));
+    json_object_set_new(o, "next",
+                        json_pack("{s:s,s:I}", "what", info->next, "in_ms",
+                                  (json_int_t)mono_since(info->next_check, now)));
     return o;
 }
 
@@ -136,6 +141,9 @@ json_t *keyd_status_json(const struct keyd_status *status, mono_t now)
     json_object_set_new(o, "pid", json_integer(getpid()));
     json_object_set_new(o, "uptime_ms", json_integer(mono_since(now, status->started)));
     json_object_set_new(o, "outside", json_string(status->config->outside));
+    json_object_set_new(o, "reload",
+                        json_pack("{s:I,s:b,s:s}", "count", (json_int_t)status->reloads, "ok",
+                                  status->reload_ok, "text", status->reload_text));
     json_object_set_new(o, "ready", json_boolean(control_plane_ready(status->control)));
     json_object_set_new(o, "processes", processes_json(status));
     json_object_set_new(o, "gateways", gateways_json(status->control, now));
@@ -207,6 +215,10 @@ json_t *keyd_why_json(const struct keyd_status *status, mono_t now, const struct
     json_object_set_new(o, "reason", json_string("no datagram of this flow has been seen"));
     json_object_set_new(o, "dnssec", json_string("none"));
     json_object_set_new(o, "gateway", json_null());
+    json_object_set_new(o, "record", json_string(""));
+    json_object_set_new(o, "ike", json_string(""));
+    json_object_set_new(o, "next",
+                        json_pack("{s:s,s:n}", "what", "its first datagram begins it", "in_ms"));
     struct ip_addr nobody = {0};
     json_object_set_new(o, "history", history_json(status, flow, &nobody));
     return o;

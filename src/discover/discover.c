@@ -40,20 +40,32 @@ struct discover {
     struct identity_keys no_memory_keys;
 };
 
-enum err discover_new(const struct discover_config *config, const struct discover_env *env,
-                      struct discover **ret)
+static void set_config(struct discover *d, const struct discover_config *config)
 {
-    struct discover *d = calloc(1, sizeof(*d));
-    if (d == NULL)
-        return ERR_MEMORY;
     d->config = *config;
-    d->env = *env;
     if (d->config.lookup_ms == 0)
         d->config.lookup_ms = LIMIT_LOOKUP_MS;
     if (d->config.lookups == 0)
         d->config.lookups = LIMIT_LOOKUPS;
     if (d->config.cache == 0)
         d->config.cache = LIMIT_DNS_CACHE;
+}
+
+void discover_reconfigure(struct discover *d, const struct discover_config *config)
+{
+    set_config(d, config);
+    d->questions.flight_limit = d->config.lookups;
+    d->questions.cache_limit = d->config.cache;
+}
+
+enum err discover_new(const struct discover_config *config, const struct discover_env *env,
+                      struct discover **ret)
+{
+    struct discover *d = calloc(1, sizeof(*d));
+    if (d == NULL)
+        return ERR_MEMORY;
+    set_config(d, config);
+    d->env = *env;
     questions_init(&d->questions, &d->env.rng, d->config.lookups, d->config.cache);
     fifo_init(&d->outcomes, sizeof(struct outcome));
     d->no_memory.status = DISCOVERED_TIMEOUT;
