@@ -245,8 +245,7 @@ static const struct {
      "c.yaml:2:10: OE-paranoid lets nothing pass in clear; remove 'while-keying' or take "
      "OE-permissive"},
     {"outside: eth0\nreturn-tunnel: oldest\n",
-     "c.yaml:2:16: 'return-tunnel' can't be 'oldest'; it may be one of: newest, round-robin, "
-     "last-heard, refuse-second"},
+     "c.yaml:2:16: 'return-tunnel' can't be 'oldest'; did you mean 'newest'?"},
     {"outside: eth0\npolicy-files: policies\n",
      "c.yaml:2:15: 'policy-files' needs a whole path; begin it with '/'"},
     {"outside: eth0\npolicy: {class: deny}\n",
