@@ -120,6 +120,13 @@ static json_t *processes_json(const struct keyd_status *status)
     return o;
 }
 
+/* New flows are handled, with everybody there whom that takes. */
+static bool is_ready(const struct keyd_status *status)
+{
+    return control_plane_ready(status->control) && status->partners[CHILD_KEEPER] &&
+           status->partners[CHILD_RESOLVER];
+}
+
 json_t *keyd_status_json(const struct keyd_status *status, mono_t now)
 {
     static const char *const words[] = {"hold", "pass", "deny", "encrypt"};
@@ -144,7 +151,7 @@ json_t *keyd_status_json(const struct keyd_status *status, mono_t now)
     json_object_set_new(o, "reload",
                         json_pack("{s:I,s:b,s:s}", "count", (json_int_t)status->reloads, "ok",
                                   status->reload_ok, "text", status->reload_text));
-    json_object_set_new(o, "ready", json_boolean(control_plane_ready(status->control)));
+    json_object_set_new(o, "ready", json_boolean(is_ready(status)));
     json_object_set_new(o, "processes", processes_json(status));
     json_object_set_new(o, "gateways", gateways_json(status->control, now));
     json_object_set_new(o, "flows", flows);
