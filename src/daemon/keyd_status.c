@@ -130,7 +130,7 @@ static bool is_ready(const struct keyd_status *status)
 json_t *keyd_status_json(const struct keyd_status *status, mono_t now)
 {
     static const char *const words[] = {"hold", "pass", "deny", "encrypt"};
-    json_int_t counts[4] = {0};
+    json_int_t counts[4] = {0}, anonymous = 0;
     json_t *o = json_object(), *tunnels = json_array(), *flows = json_object(),
            *counters = json_object();
     struct oe_instance_info info;
@@ -139,10 +139,12 @@ json_t *keyd_status_json(const struct keyd_status *status, mono_t now)
         if (info.flow.src.family == IP_NONE)
             continue; /* a peer that has not proposed anything yet */
         counts[info.verdict]++;
+        anonymous += info.verdict == OE_VERDICT_ENCRYPT && !info.secure;
         json_array_append_new(tunnels, instance_json(&info, now));
     }
     for (int i = 0; i < 4; i++)
         json_object_set_new(flows, words[i], json_integer(counts[i]));
+    json_object_set_new(flows, "anonymous", json_integer(anonymous)); /* of those encrypted */
     add_counters(counters, status->control);
     json_object_set_new(o, "version", json_string(CYGNET_VERSION));
     json_object_set_new(o, "pid", json_integer(getpid()));
