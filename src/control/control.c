@@ -100,6 +100,7 @@ static void oe_tells_ike(struct control *c, mono_t now, const struct oe_effect *
         .peer_id = fx->peer_id,
         .keys = fx->keys,
         .key_count = fx->key_count,
+        .wait_ms = fx->wait_ms,
     };
     switch (fx->kind) {
     case OE_FX_IKE_INITIATE:
@@ -136,6 +137,9 @@ static void from_oe(struct control *c, mono_t now, const struct oe_effect *fx)
         break;
     case OE_FX_LAST_USE_QUERY:
         plane_link_last_use(c, now, fx);
+        break;
+    case OE_FX_SA_USE_QUERY:
+        plane_link_sa_use(c, now, fx);
         break;
     case OE_FX_LOOKUP_DELEGATION:
     case OE_FX_LOOKUP_KEYS:
@@ -379,6 +383,18 @@ enum err control_new(const struct control_config *config, const struct control_e
     }
     *ret = c;
     return ERR_OK;
+}
+
+/* oe last: what it asks again is asked under the new configuration of the others. */
+enum err control_reconfigure(struct control *c, mono_t now, const struct control_config *config)
+{
+    if (config->oe.class_count > LIMIT_CLASSES)
+        return ERR_LIMIT;
+    discover_reconfigure(c->discover, &config->discover);
+    ike_reconfigure(c->ike, &config->ike);
+    enum err err = oe_reconfigure(c->oe, now, &config->oe);
+    control_pump(c, now);
+    return err;
 }
 
 void control_free(struct control *c)

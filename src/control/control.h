@@ -85,6 +85,10 @@ struct control;
 MUST_USE enum err control_new(const struct control_config *config, const struct control_env *env,
                               struct control **ret);
 void control_free(struct control *control);
+/* Flows whose class did not change are not disturbed; see oe_reconfigure(). On failure (memory) the
+ * flows stay under the old policy. */
+MUST_USE enum err control_reconfigure(struct control *control, mono_t now,
+                                      const struct control_config *config);
 /* Errors say why an event was dropped; they are counted and traced. */
 enum err control_input(struct control *control, mono_t now, const struct control_event *event);
 void control_timer(struct control *control, mono_t now);

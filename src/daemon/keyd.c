@@ -6,6 +6,7 @@
 
 #include <event2/event.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <time.h>
@@ -25,7 +26,7 @@
 enum { OWN_ADDRESSES = 16, SHUTDOWN_GRACE_MS = 1000, DATAGRAMS_PER_TURN = 64 };
 
 struct keyd {
-    const struct cygnet_config *config;
+    struct cygnet_config *config;
     const struct child *child;
     struct event_base *base;
     struct event *timer, *parent, *udp[2], *terminate, *leave;
@@ -282,6 +283,33 @@ static void take_channel(struct keyd *k, const struct child_message *message)
         log_line(EVENT_ERROR, "can't use the channel '%c'", message->channel);
 }
 
+static struct control_config control_config(const struct keyd *k);
+
+/* The parent has checked it; here it only has to be taken. */
+static void take_config(struct keyd *k, int fd)
+{
+    struct cygnet_config *config = malloc(sizeof(*config));
+
+    if (config != NULL && child_read_config(fd, config)) {
+        *k->config = *config;
+        k->own_count = own_addresses(k->config->outside, k->own, OWN_ADDRESSES);
+        struct control_config changed = control_config(k);
+        enum err err = control_reconfigure(k->control, now_mono(), &changed);
+        if (err != ERR_OK)
+            log_line(EVENT_ERROR, "the new configuration can't be used: %s", err_text(err));
+        drain(k);
+    }
+    free(config);
+    close(fd);
+}
+
+static void note_reload(struct keyd *k, const struct child_message *message)
+{
+    k->status.reloads++;
+    k->status.reload_ok = message->ok;
+    snprintf(k->status.reload_text, sizeof(k->status.reload_text), "%s", message->text);
+}
+
 static void on_parent(evutil_socket_t fd, short what, void *arg)
 {
     struct keyd *k = arg;
@@ -299,6 +327,14 @@ static void on_parent(evutil_socket_t fd, short what, void *arg)
         case CHILD_PROCESS:
             k->status.pids[message.role] = message.pid;
             k->status.restarts[message.role] = message.restarts;
+            break;
+        case CHILD_CONFIG:
+            take_config(k, message.fd);
+            break;
+        case CHILD_RELOADED:
+            note_reload(k, &message);
+            break;
+        case CHILD_RELOAD:
             break;
         case CHILD_GONE:
             event_base_loopbreak(k->base);
@@ -401,6 +437,15 @@ static json_t *answer_name(struct keyd *k, const json_t *request)
     return json_pack("{s:I}", "taken", taken);
 }
 
+/* The parent does it. Its result is in the status once that counts more than `reloads`. */
+static json_t *answer_reload(const struct keyd *k)
+{
+    struct child_message message = {.fd = -1};
+    if (!child_send(k->child->parent_fd, &message, CHILD_RELOAD))
+        return json_pack("{s:s}", "error", "the parent process can't be reached");
+    return json_pack("{s:I}", "reloads", (json_int_t)k->status.reloads);
+}
+
 static json_t *answer(void *ctx, const char *cmd, const json_t *request)
 {
     struct keyd *k = ctx;
@@ -413,15 +458,17 @@ static json_t *answer(void *ctx, const char *cmd, const json_t *request)
         return answer_trace(k, request);
     if (strcmp(cmd, "name") == 0)
         return answer_name(k, request);
+    if (strcmp(cmd, "reload") == 0)
+        return answer_reload(k);
     return json_pack("{s:s}", "error", "unknown command");
 }
 
 /* --- start ------------------------------------------------------------------------------------- */
 
-static enum err make_control(struct keyd *k)
+static struct control_config control_config(const struct keyd *k)
 {
     const struct cygnet_config *c = k->config;
-    struct control_config config = {
+    return (struct control_config){
         .discover = {.lookups = c->limits.lookups,
                      .ask_ipseckey = c->dns.ask_ipseckey,
                      .insecure_only_to_self = c->dns.unsigned_only_to_self},
@@ -436,10 +483,16 @@ static enum err make_control(struct keyd *k)
                .own_count = k->own_count,
                .instances = c->limits.instances,
                .require_dnssec = c->dns.require_dnssec,
+               .return_tunnel = c->return_tunnel,
                .low_lifespan_s = c->lifespans.low_s,
                .normal_lifespan_s = c->lifespans.normal_s,
                .first_lifespan_s = c->lifespans.first_s},
     };
+}
+
+static enum err make_control(struct keyd *k)
+{
+    struct control_config config = control_config(k);
     struct control_env env = {.rng = {.fill = fill_random},
                               .trace = {.emit = emit, .ctx = k}};
     return control_new(&config, &env, &k->control);
@@ -529,7 +582,7 @@ static void stop(struct keyd *k)
         event_base_free(k->base);
 }
 
-int keyd_process_main(const struct cygnet_config *config, const struct child *child)
+int keyd_process_main(struct cygnet_config *config, const struct child *child)
 {
     struct keyd k = {.config = config, .child = child, .udp_fd = {-1, -1}};
     int status = EXIT_FAILURE;

@@ -23,36 +23,6 @@ static bool failed(const char *what, const char *path)
     return false;
 }
 
-/* As much of the file as there is, at most one octet more than is allowed. */
-static bool read_whole(int fd, char *text, size_t *ret_len)
-{
-    size_t len = 0;
-    ssize_t got;
-    while (len <= CONFIG_TEXT_MAX &&
-           (got = read(fd, text + len, CONFIG_TEXT_MAX + 1 - len)) != 0) {
-        if (got < 0 && errno != EINTR)
-            return false;
-        len += got > 0 ? (size_t)got : 0;
-    }
-    *ret_len = len;
-    return true;
-}
-
-char *open_config_text(const char *path, size_t *ret_len)
-{
-    char *text = malloc(CONFIG_TEXT_MAX + 1);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-    if (text == NULL || fd < 0 || !read_whole(fd, text, ret_len)) {
-        failed("read", path);
-        free(text);
-        text = NULL;
-    }
-    if (fd >= 0)
-        close(fd);
-    return text;
-}
-
 int open_sealed_copy(const char *text, size_t len)
 {
     int fd = memfd_create("cygnet-config", MFD_CLOEXEC | MFD_ALLOW_SEALING);

@@ -60,6 +60,7 @@ struct ike_event {
     enum ike_event_kind kind;
     uint64_t ticket;
     uint64_t serial;
+    uint32_t wait_ms; /* INITIATE: for a silent peer, instead of give_up_ms; 0: no wish (OE-061) */
     bool ok;
     bool natt; /* DATAGRAM: came through port 4500 (marker already removed) */
     struct ip_endpoint local, remote;
@@ -122,6 +123,8 @@ struct ike;
 MUST_USE enum err ike_new(const struct ike_config *config, const struct ike_env *env,
                           struct ike **ret);
 void ike_free(struct ike *ike);
+/* For what begins from now on; `id` stays what it was. */
+void ike_reconfigure(struct ike *ike, const struct ike_config *config);
 /* Errors say why an event was dropped; they are also counted and traced. */
 enum err ike_input(struct ike *ike, mono_t now, const struct ike_event *event);
 void ike_timer(struct ike *ike, mono_t now);
