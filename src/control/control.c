@@ -79,6 +79,7 @@ static void oe_asks_discover(struct control *c, mono_t now, const struct oe_effe
         .ticket = fx->ticket,
         .flow = fx->flow,
         .purpose = fx->purpose,
+        .names = fx->names,
         .address = fx->address,
         .id = fx->peer_id,
     };
@@ -271,6 +272,18 @@ static enum err shut_down(struct control *c, mono_t now)
     return err;
 }
 
+static enum err take_name(struct control *c, mono_t now, const struct control_event *event)
+{
+    struct discover_event name = {.kind = DISCOVER_EV_NAME,
+                                  .id = *event->name,
+                                  .address = event->address,
+                                  .ttl_s = event->ttl_s};
+    enum err err = discover_input(c->discover, now, &name);
+    if (err != ERR_OK)
+        c->counters[CONTROL_COUNT_names_refused]++;
+    return err;
+}
+
 static enum err dispatch(struct control *c, mono_t now, const struct control_event *event)
 {
     struct ike_event ike = {
@@ -288,6 +301,8 @@ static enum err dispatch(struct control *c, mono_t now, const struct control_eve
     case CONTROL_EV_DATAGRAM:
         ike.kind = IKE_EV_DATAGRAM;
         return ike_input(c->ike, now, &ike);
+    case CONTROL_EV_NAME:
+        return take_name(c, now, event);
     case CONTROL_EV_SIGNED:
         ike.kind = IKE_EV_SIGNED;
         return ike_input(c->ike, now, &ike);

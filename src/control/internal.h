@@ -16,6 +16,7 @@
     X(pfkey_stale)                                                                                 \
     X(pfkey_refused)                                                                               \
     X(pfkey_unanswered)                                                                            \
+    X(names_refused)                                                                               \
     X(effects_lost)
 
 enum control_counter_id {

@@ -35,6 +35,7 @@ enum child_fd {
     CHILD_FD_KEY = 5,     /* keeper: the private key's PEM file */
     CHILD_FD_PLANE = 5,   /* plane: the first of its own, in the order of enum plane_fd */
     CHILD_FD_ANCHOR = 5,  /* resolver: trust anchor file; may be missing */
+    CHILD_FD_STUB = 6,    /* resolver: UDP and TCP of each address the stub listens on, in turn */
 };
 
 /* The letter that says what a descriptor from the parent is for. */

@@ -195,12 +195,30 @@ static void from_keeper(void *ctx, struct view message)
     tell(ctx, &event);
 }
 
+static enum err take_name(struct keyd *k, const char *text, const struct ip_addr *address,
+                          uint32_t ttl_s)
+{
+    struct identity name;
+    struct control_event event = {
+        .kind = CONTROL_EV_NAME, .name = &name, .address = *address, .ttl_s = ttl_s};
+
+    if (!identity_of_fqdn(view_of_text(text), &name))
+        return ERR_VALUE;
+    enum err err = control_input(k->control, now_mono(), &event);
+    drain(k);
+    return err;
+}
+
 static void from_resolver(void *ctx, struct view message)
 {
     static struct ipc_message ipc;
     struct control_event event = {.kind = CONTROL_EV_ANSWER};
 
-    if (ipc_parse(message, &ipc) != ERR_OK || ipc.kind != IPC_ANSWER)
+    if (ipc_parse(message, &ipc) != ERR_OK)
+        return;
+    if (ipc.kind == IPC_NAME)
+        (void)take_name(ctx, ipc.name, &ipc.address, ipc.ttl_s);
+    if (ipc.kind != IPC_ANSWER)
         return;
     event.serial = ipc.serial;
     event.answer = &ipc.answer;
@@ -363,6 +381,26 @@ static json_t *answer_trace(struct keyd *k, const json_t *request)
     return json_pack("{s:o}", "records", list);
 }
 
+/* {"cmd": "name", "name": N, "addresses": [...], "ttl_s": S}, from a resolver's hook. */
+static json_t *answer_name(struct keyd *k, const json_t *request)
+{
+    const char *name = json_string_value(json_object_get(request, "name"));
+    json_int_t ttl_s = json_integer_value(json_object_get(request, "ttl_s"));
+    const json_t *item;
+    json_int_t taken = 0;
+    size_t i;
+
+    if (name == NULL || ttl_s < 0 || ttl_s > UINT32_MAX)
+        return json_pack("{s:s}", "error", "name needs a name, addresses and their time to live");
+    json_array_foreach(json_object_get(request, "addresses"), i, item)
+    {
+        struct ip_addr address;
+        if (json_is_string(item) && ip_addr_parse(json_string_value(item), &address))
+            taken += take_name(k, name, &address, (uint32_t)ttl_s) == ERR_OK;
+    }
+    return json_pack("{s:I}", "taken", taken);
+}
+
 static json_t *answer(void *ctx, const char *cmd, const json_t *request)
 {
     struct keyd *k = ctx;
@@ -373,6 +411,8 @@ static json_t *answer(void *ctx, const char *cmd, const json_t *request)
         return answer_why(k, request);
     if (strcmp(cmd, "trace") == 0)
         return answer_trace(k, request);
+    if (strcmp(cmd, "name") == 0)
+        return answer_name(k, request);
     return json_pack("{s:s}", "error", "unknown command");
 }
 

@@ -27,5 +27,7 @@ int open_control_socket(const char *path, gid_t gid);
 /* A UDP socket for IKE on port 500 with our mark and packet information. -1: failed; with errno
  * EAFNOSUPPORT nothing is said, for a system without IPv6. */
 int open_ike_socket(enum ip_family family, uint32_t mark);
+/* A bound socket for the stub resolver: UDP, or TCP (`stream`) and listening. -1: failed. */
+int open_stub_socket(const struct ip_endpoint *at, bool stream);
 
 #endif

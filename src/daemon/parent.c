@@ -34,6 +34,8 @@ struct parent {
     int config_fd, key_fd, anchor_fd, control_fd, ike_v4_fd, ike_v6_fd, saved_fd;
     int keyd_program; /* a newer keyd than this program; -1: none */
     char path[PATH_MAX]; /* where this program was started from */
+    int stub_fds[2 * CONFIG_STUB_ADDRESSES];
+    size_t stub_count;
     struct plane_setup_result plane_result;
     bool plane_is_set_up;
     int signals;
@@ -93,6 +95,13 @@ static size_t plane_fds(const struct parent *p, struct spawn_fd *ret)
     return PLANE_FD_COUNT;
 }
 
+static size_t stub_fds(const struct parent *p, struct spawn_fd *ret)
+{
+    for (size_t i = 0; i < p->stub_count; i++)
+        ret[i] = (struct spawn_fd){p->stub_fds[i], CHILD_FD_STUB + (int)i};
+    return p->stub_count;
+}
+
 /* The descriptors of a role, with the configuration first. */
 static size_t role_fds(const struct parent *p, enum child_role role, struct spawn_fd *ret)
 {
@@ -113,6 +122,7 @@ static size_t role_fds(const struct parent *p, enum child_role role, struct spaw
         break;
     case CHILD_RESOLVER:
         ret[count++] = (struct spawn_fd){p->anchor_fd, CHILD_FD_ANCHOR};
+        count += stub_fds(p, ret + count);
         break;
     case CHILD_ROLE_COUNT:
         break;
@@ -352,6 +362,19 @@ static int open_file(const char *path, const char *what)
     return fd;
 }
 
+static bool open_stub_sockets(struct parent *p)
+{
+    const struct config_stub *stub = &p->config->stub;
+
+    for (size_t i = 0; i < 2 * stub->listen_count; i++) {
+        int fd = open_stub_socket(&stub->listen[i / 2], i % 2 != 0);
+        if (fd < 0)
+            return false;
+        p->stub_fds[p->stub_count++] = fd;
+    }
+    return true;
+}
+
 static bool open_sockets(struct parent *p, gid_t control_gid)
 {
     p->ike_v4_fd = open_ike_socket(IP_V4, PLANE_MARK);
@@ -383,6 +406,7 @@ static bool open_all(struct parent *p, const char *text, size_t len)
             return false;
     }
     return open_empty_dir() && open_state_dir(config->state, uid, gid) && set_up_plane(p) &&
+           open_stub_sockets(p) &&
            open_sockets(p, gid); /* last: who can connect finds the classifier in its place */
 }
 
@@ -397,6 +421,8 @@ static void close_all(struct parent *p)
                         &p->keyd_program};
     for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
         close_fd(fds[i]);
+    for (size_t i = 0; i < p->stub_count; i++)
+        close_fd(&p->stub_fds[i]);
 }
 
 static void log_problem(void *ctx, enum precheck_result result, const char *text)

@@ -161,8 +161,8 @@ static bool try_afresh(struct ike *ike, struct v1_quick *quick)
 {
     struct ike_request *request = quick->request;
     struct ike_sa *sa = quick->x.sa;
-    bool silent = quick->x.state == V1_QM_I_WAIT_REPLY && mono_reached(ike->now, quick->x.give_up);
-    if (!request->reused || ike->shutting_down || (!sa->dying && !silent))
+    /* Not by the clock: under a message that has just come, the SA must stay until it is dealt with. */
+    if (!request->reused || ike->shutting_down || (!sa->dying && !quick->silent))
         return false;
     v1_trace(ike, sa, NULL, EVENT_INFO, "IKE SA of no use any more", "starting over");
     request->sa = NULL;

@@ -143,7 +143,7 @@ static struct ike_sa *oldest_unused(const struct ike *ike)
     struct ike_sa *oldest = NULL;
     for (size_t i = 0; i < ike->all_count; i++) {
         struct ike_sa *sa = ike->all[i];
-        if (ike_sa_established(sa) && LIST_EMPTY(&sa->quicks) &&
+        if (ike_sa_established(sa) && !sa->dying && LIST_EMPTY(&sa->quicks) &&
             (sa->peer == NULL || LIST_EMPTY(&sa->peer->children)) &&
             (oldest == NULL || sa->since.ms < oldest->since.ms))
             oldest = sa;

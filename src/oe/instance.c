@@ -253,3 +253,9 @@ const char *instance_class_name(const struct oe_instance *inst)
 {
     return inst->class->name[0] != '\0' ? inst->class->name : oe_class_kind_name(inst->class->kind);
 }
+
+bool instance_name_holds(const struct oe_instance *inst)
+{
+    return inst->state == OE_ST_PENDING && inst->by_name && inst->keying && !inst->responder &&
+           inst->verdict == OE_VERDICT_HOLD && inst->class->kind == OE_PERMISSIVE;
+}

@@ -113,7 +113,7 @@ enum oe_effect_kind {
     OE_FX_POLICY,            /* ticket, flow, verdict, spi_out, local, peer: set the SPD entry */
     OE_FX_POLICY_REMOVE,     /* ticket, flow (OE-081) */
     OE_FX_REMOVE_SA,         /* ticket, spi_in, spi_out, local, peer: adopted SAs that ike doesn't know */
-    OE_FX_LOOKUP_DELEGATION, /* ticket, address, purpose, flow (for the trace) */
+    OE_FX_LOOKUP_DELEGATION, /* ticket, address, purpose, names, peer_id, flow (for the trace) */
     OE_FX_LOOKUP_KEYS,       /* ticket, peer_id */
     OE_FX_IKE_INITIATE,      /* ticket, local, peer, peer_id, keys, key_count, flow */
     OE_FX_IKE_PEER_KEYS,     /* serial, ok, keys, key_count */
@@ -132,6 +132,7 @@ struct oe_effect {
     struct ip_addr local, peer;
     struct ip_addr address;
     enum discover_purpose purpose;
+    bool names;
     struct identity peer_id;
     enum oe_verdict verdict;
     uint64_t note;         /* POLICY: to be kept with it and given back in ADOPT */
@@ -162,6 +163,7 @@ struct oe_instance_info {
     enum oe_class_kind class_kind;
     bool responder;
     bool secure;             /* every DNS answer behind it was vouched for (OE-006) */
+    bool by_name;            /* ... for the forward name in peer_id, not for the address */
     enum discovered dns;     /* what DNS said; valid if asked */
     bool dns_asked;
     struct ip_addr gateway;  /* family 0: none */

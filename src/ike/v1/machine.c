@@ -541,6 +541,7 @@ static void give_up(struct ike *ike, struct v1_exchange *x)
         v1_fail(ike, x, IKE_FAILURE_SILENT, "no answer in phase 1"); /* OE-060 */
         break;
     case V1_QM_I_WAIT_REPLY:
+        ((struct v1_quick *)(void *)x)->silent = true;
         v1_fail(ike, x, IKE_FAILURE_REFUSED, "no answer in phase 2"); /* OE-063 */
         break;
     case V1_MM_R_WAIT_AUTH:

@@ -79,6 +79,8 @@ enum err main_r_choose(struct v1_step *step)
     struct phase1_choice choice;
     struct v1_out out;
 
+    if (offer.len > LIMIT_IKE_OFFER) /* it is kept until message 3 comes (OE-194) */
+        return v1_refuse(step, ERR_LIMIT, V1_NO_NOTIFY, "the offer is too long");
     enum err err = phase1_choose(offer, ike->config.legacy, &ike->sa_in, &ike->sa_out, &choice, &b);
     if (err == ERR_NO_PROPOSAL)
         return v1_refuse(step, err, V1_NO_PROPOSAL_CHOSEN, "none of the offered suites will do");
@@ -350,6 +352,8 @@ enum err main_r_auth(struct v1_step *step)
     enum err err = read_identity(step, &id);
     if (err != ERR_OK)
         return err;
+    if (v1_body(step, ISAKMP_P_SIG, 0).len > LIMIT_KEY_OCTETS) /* OE-194 */
+        return v1_refuse(step, ERR_VALUE, V1_NO_NOTIFY, "a signature longer than any key");
     if (!blob_set(&sa->handshake->id_peer, v1_body(step, ISAKMP_P_ID, 0)) ||
         !blob_set(&sa->handshake->signature, v1_body(step, ISAKMP_P_SIG, 0)))
         return ERR_MEMORY;

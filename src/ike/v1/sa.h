@@ -119,6 +119,7 @@ struct v1_quick {
     struct blob reply;      /* responder: the SA body of message 2, our SPI still zero */
     struct child_choice choice;
     spi_t spi_in, spi_out;
+    bool silent;             /* the peer let all its time go by without an answer */
     bool outbound_given;     /* the outbound SA was handed out for installation */
     struct sa_params sas[2]; /* inbound, outbound; wiped once installed */
 };
