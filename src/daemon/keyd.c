@@ -376,6 +376,7 @@ static enum err make_control(struct keyd *k)
                .fallback = c->fallback,
                .own = k->own,
                .own_count = k->own_count,
+               .id = c->identity,
                .instances = c->limits.instances,
                .require_dnssec = c->dns.require_dnssec,
                .low_lifespan_s = c->lifespans.low_s,
