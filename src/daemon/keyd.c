@@ -20,6 +20,7 @@
 #include "daemon/keyd_status.h"
 #include "daemon/keyd_udp.h"
 #include "daemon/log.h"
+#include "daemon/log_gate.h"
 #include "daemon/own_address.h"
 #include "plane/io/ike_relay.h"
 
@@ -36,6 +37,7 @@ struct keyd {
     struct keyd_saved saved;
     struct control_socket *socket;
     struct history history;
+    struct log_gate gate;
     struct keyd_status status;
     struct ip_addr own[OWN_ADDRESSES];
     size_t own_count;
@@ -373,13 +375,25 @@ static void on_leave(evutil_socket_t fd, short what, void *arg)
 
 /* --- people ------------------------------------------------------------------------------------ */
 
+static void log_record(struct keyd *k, const struct event_record *record)
+{
+    uint64_t left_out;
+
+    if (record->level < EVENT_WARNING || !log_gate_pass(&k->gate, record->at, &left_out))
+        return;
+    if (left_out != 0)
+        log_line(EVENT_WARNING, "%llu warnings left out; 'cygnet trace' has the latest",
+                 (unsigned long long)left_out);
+    log_line(record->level, "%s%s%s", record->title, record->detail[0] ? ": " : "",
+             record->detail);
+}
+
 static void emit(void *ctx, const struct event_record *record)
 {
     struct keyd *k = ctx;
     const struct event_record *kept = history_add(&k->history, record);
 
-    if (kept->level >= EVENT_WARNING)
-        log_line(kept->level, "%s%s%s", kept->title, kept->detail[0] ? ": " : "", kept->detail);
+    log_record(k, kept);
     if (k->socket != NULL && control_socket_has_subscribers(k->socket)) {
         json_t *line = event_json_build(kept);
         control_socket_broadcast(k->socket, line);
@@ -481,6 +495,7 @@ static struct control_config control_config(const struct keyd *k)
                .fallback = c->fallback,
                .own = k->own,
                .own_count = k->own_count,
+               .id = c->identity,
                .instances = c->limits.instances,
                .require_dnssec = c->dns.require_dnssec,
                .return_tunnel = c->return_tunnel,
