@@ -24,6 +24,7 @@
 enum {
     PARENT_LEAVE_MS = 3000, /* for keyd to take leave, then for the others */
     CHANNEL_OCTETS = 4 * 1024 * 1024,
+    RELOAD_PAUSE_MS = 200, /* between two reloads, however often they are asked for */
 };
 
 struct parent {
@@ -36,6 +37,7 @@ struct parent {
     bool plane_is_set_up;
     int signals;
     bool stopping, reload_wanted, keyd_silent;
+    mono_t next_reload;
 };
 
 /* Who is joined with whom; keyd is always one of them. */
@@ -366,6 +368,7 @@ static void reload(struct parent *p)
     int fd = config != NULL ? read_new_config(p, config, result.text) : -1;
 
     p->reload_wanted = false;
+    p->next_reload = mono_add(now(), RELOAD_PAUSE_MS);
     result.ok = fd >= 0;
     if (result.ok) {
         take_new_config(p, config, fd);
@@ -383,11 +386,12 @@ static void supervise(struct parent *p)
     enum child_role role;
 
     while (!p->stopping) {
-        if (p->reload_wanted)
+        if (p->reload_wanted && mono_reached(now(), p->next_reload))
             reload(p);
         while (supervisor_due(&p->supervisor, now(), &role))
             start(p, role);
-        wait_until(p, supervisor_next_deadline(&p->supervisor));
+        wait_until(p, mono_min(supervisor_next_deadline(&p->supervisor),
+                               p->reload_wanted ? p->next_reload : MONO_NEVER));
     }
 }
 
