@@ -83,6 +83,8 @@ static void print_encryption(const json_t *why)
            cli_text(why, "suite", "?"));
     if (strcmp(grade, "anonymous") == 0) /* OE-006 */
         puts("The encryption is anonymous: it resists listeners, not somebody who can alter DNS.");
+    else if (strcmp(grade, "name") == 0)
+        puts("The peer is authenticated as the owner of that name, not of the address.");
     else if (strcmp(grade, "authenticated") == 0)
         puts("The peer is authenticated.");
 }
@@ -108,6 +110,7 @@ static void print_details(const json_t *why)
 static void print_why(const json_t *why)
 {
     const char *dnssec = dnssec_sentence(cli_text(why, "dnssec", "none"));
+    const char *name = cli_text(why, "name", NULL);
     char age[CLI_AGE_MAX];
 
     printf("%s -> %s %s", cli_text(why, "source", "any"), cli_text(why, "destination", "?"),
@@ -116,7 +119,9 @@ static void print_why(const json_t *why)
         printf(", since %s", cli_age(cli_number(why, "since_ms"), age));
     printf(": %s.\n", cli_text(why, "reason", "no reason given"));
     printf("Class %s, state %s.\n", cli_text(why, "class", "none"), cli_text(why, "state", "none"));
-    if (dnssec != NULL)
+    if (name != NULL)
+        printf("dnssec: secure (name %s). The reverse map says nothing about the address.\n", name);
+    else if (dnssec != NULL)
         puts(dnssec);
     print_encryption(why);
     print_details(why);

@@ -97,6 +97,50 @@ static bool read_forwarders(struct yaml_reader *r, const yaml_node_t *node,
     return true;
 }
 
+static bool read_listener(struct yaml_reader *r, const yaml_node_t *node, struct config_stub *stub)
+{
+    static const struct ip_addr any[] = {{.family = IP_V4}, {.family = IP_V6}};
+    struct ip_endpoint *at = &stub->listen[stub->listen_count];
+    const char *text = yaml_reader_scalar(node);
+
+    if (text == NULL || !parse_endpoint(text, at))
+        return yaml_reader_fail(r, node,
+                                "'%.60s' is not an address to listen on; write 127.0.0.1 or an "
+                                "inside address, as in 192.0.2.1 or [2001:db8::1]:53",
+                                text != NULL ? text : "a list");
+    if (ip_addr_equal(&at->addr, &any[0]) || ip_addr_equal(&at->addr, &any[1]))
+        return yaml_reader_fail(r, node,
+                                "'%.60s' would answer everybody's questions; name 127.0.0.1 and "
+                                "the inside addresses",
+                                text);
+    stub->listen_count++;
+    return true;
+}
+
+static bool read_listeners(struct yaml_reader *r, const yaml_node_t *node,
+                           const struct yaml_field *field, void *base)
+{
+    struct config_stub *stub = (struct config_stub *)base;
+
+    if (node->type != YAML_SEQUENCE_NODE)
+        return read_listener(r, node, stub);
+    for (const yaml_node_item_t *item = node->data.sequence.items.start;
+         item < node->data.sequence.items.top; item++) {
+        const yaml_node_t *entry = yaml_document_get_node(r->document, *item);
+        if (stub->listen_count == CONFIG_STUB_ADDRESSES)
+            return yaml_reader_fail(r, entry, "'%s' has more than %d addresses; leave some out",
+                                    field->name, CONFIG_STUB_ADDRESSES);
+        if (!read_listener(r, entry, stub))
+            return false;
+    }
+    return true;
+}
+
+static const struct yaml_field stub_fields[] = {
+    {"listen", read_listeners},
+    {NULL, NULL},
+};
+
 static bool read_trust_anchor(struct yaml_reader *r, const yaml_node_t *node,
                               const struct yaml_field *field, void *base)
 {
@@ -198,6 +242,7 @@ static const struct yaml_field fields[] = {
     {"state", yaml_read_path, FIELD(state), .room = CONFIG_PATH_MAX},
     {"identity", read_identity, FIELD(identity)},
     {"dns", yaml_read_map, FIELD(dns), .fields = dns_fields},
+    {"stub", yaml_read_map, FIELD(stub), .fields = stub_fields},
     {"users", yaml_read_map, FIELD(users), .fields = user_fields},
     {"policy", config_read_policy, 0},
     {"policy-files", read_policy_files, FIELD(policy_files), .room = CONFIG_PATH_MAX},
@@ -219,7 +264,8 @@ static void fill_defaults(struct cygnet_config *config)
         .control = "/run/cygnet/control.sock",
         .state = "/var/lib/cygnet",
         .policy_files = "/etc/cygnet/policies",
-        .dns = {.trust_anchor = "/usr/share/dns/root.key", .unsigned_only_to_self = true},
+        .dns = {.trust_anchor = "/usr/share/dns/root.key", .unsigned_only_to_self = true,
+                .ask_ipseckey = true},
         .users = {.keyd = "_cygnet",
                   .plane = "_cygnet-plane",
                   .resolver = "_cygnet-dns",

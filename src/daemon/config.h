@@ -14,6 +14,7 @@
 
 enum {
     CONFIG_FORWARDERS = 8,
+    CONFIG_STUB_ADDRESSES = 8,
     CONFIG_PATH_MAX = 256,
     CONFIG_CONTROL_MAX = 108, /* what a socket address holds */
     CONFIG_INTERFACE_MAX = 16,
@@ -35,7 +36,13 @@ struct config_dns {
     bool trust_anchor_given;             /* false: the default file, which need not exist */
     bool require_dnssec;                 /* an unsigned delegation counts as absent (OE-007) */
     bool unsigned_only_to_self;          /* OE-055, OE-056 */
-    bool ask_ipseckey;                   /* OE-138 */
+    bool ask_ipseckey;                   /* OE-138; on by default */
+};
+
+/* Where the stub resolver listens; none: there is none. */
+struct config_stub {
+    struct ip_endpoint listen[CONFIG_STUB_ADDRESSES];
+    size_t listen_count;
 };
 
 /* Whom the children run as: names or numbers. */
@@ -62,6 +69,7 @@ struct cygnet_config {
     char state[CONFIG_PATH_MAX];
     struct identity identity; /* IDENTITY_NONE: the address of the outside interface */
     struct config_dns dns;
+    struct config_stub stub;
     struct config_users users;
     struct config_lifespans lifespans;
     struct config_limits limits;

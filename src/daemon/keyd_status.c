@@ -37,6 +37,8 @@ static const char *grade_word(const struct oe_instance_info *info)
 {
     if (info->verdict != OE_VERDICT_ENCRYPT)
         return "none";
+    if (info->secure && info->by_name)
+        return "name";
     return info->secure ? "authenticated" : "anonymous";
 }
 
@@ -54,6 +56,8 @@ static json_t *instance_json(const struct oe_instance_info *info, mono_t now)
     json_object_set_new(o, "role", json_string(info->responder ? "responder" : "initiator"));
     json_object_set_new(o, "reason", json_string(info->reason));
     json_object_set_new(o, "dnssec", json_string(dns_word(info)));
+    if (info->by_name && info->peer_id.kind == IDENTITY_FQDN)
+        json_object_set_new(o, "name", json_string(info->peer_id.fqdn));
     json_object_set_new(o, "gateway", addr_json(&info->gateway));
     if (info->verdict == OE_VERDICT_ENCRYPT) {
         snprintf(spi_in, sizeof(spi_in), "%08x", info->spi_in.value);

@@ -10,6 +10,11 @@
 
 /* A sealed copy in memory, for the children. -1: failed. */
 int open_sealed_copy(const char *text, size_t len);
+/* An empty file in memory, for what one keyd leaves to the next. -1: failed. */
+int open_memory(void);
+/* The program at that path, to be run later; nobody but root may have been able to change it. -1:
+ * failed. */
+int open_program(const char *path);
 /* A path's missing directories, as root's own; `path` names a file in the last one. */
 MUST_USE bool open_parents(const char *path);
 MUST_USE bool open_empty_dir(void);
@@ -20,5 +25,7 @@ int open_control_socket(const char *path, gid_t gid);
 /* A UDP socket for IKE on port 500 with our mark and packet information. -1: failed; with errno
  * EAFNOSUPPORT nothing is said, for a system without IPv6. */
 int open_ike_socket(enum ip_family family, uint32_t mark);
+/* A bound socket for the stub resolver: UDP, or TCP (`stream`) and listening. -1: failed. */
+int open_stub_socket(const struct ip_endpoint *at, bool stream);
 
 #endif

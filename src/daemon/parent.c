@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,6 +24,7 @@
 
 enum {
     PARENT_LEAVE_MS = 3000, /* for keyd to take leave, then for the others */
+    PARENT_NEW_KEYD_MS = 3000, /* a new program that lives shorter than this is no good */
     CHANNEL_OCTETS = 4 * 1024 * 1024,
     RELOAD_PAUSE_MS = 200, /* between two reloads, however often they are asked for */
 };
@@ -32,12 +34,17 @@ struct parent {
     struct cygnet_config *config;
     struct supervisor supervisor;
     int sockets[CHILD_ROLE_COUNT]; /* to each child; -1: it isn't running */
-    int config_fd, key_fd, anchor_fd, control_fd, ike_v4_fd, ike_v6_fd;
+    int config_fd, key_fd, anchor_fd, control_fd, ike_v4_fd, ike_v6_fd, saved_fd;
+    int keyd_program; /* a newer keyd than this program; -1: none */
+    char path[PATH_MAX]; /* where this program was started from */
+    int stub_fds[2 * CONFIG_STUB_ADDRESSES];
+    size_t stub_count;
     struct plane_setup_result plane_result;
     bool plane_is_set_up;
     int signals;
     bool stopping, reload_wanted, keyd_silent;
     mono_t next_reload;
+    pid_t leaving; /* a keyd that was asked to leave to a newer one */
 };
 
 /* Who is joined with whom; keyd is always one of them. */
@@ -92,6 +99,13 @@ static size_t plane_fds(const struct parent *p, struct spawn_fd *ret)
     return PLANE_FD_COUNT;
 }
 
+static size_t stub_fds(const struct parent *p, struct spawn_fd *ret)
+{
+    for (size_t i = 0; i < p->stub_count; i++)
+        ret[i] = (struct spawn_fd){p->stub_fds[i], CHILD_FD_STUB + (int)i};
+    return p->stub_count;
+}
+
 /* The descriptors of a role, with the configuration first. */
 static size_t role_fds(const struct parent *p, enum child_role role, struct spawn_fd *ret)
 {
@@ -102,6 +116,7 @@ static size_t role_fds(const struct parent *p, enum child_role role, struct spaw
         ret[count++] = (struct spawn_fd){p->control_fd, CHILD_FD_CONTROL};
         ret[count++] = (struct spawn_fd){p->ike_v4_fd, CHILD_FD_IKE_V4};
         ret[count++] = (struct spawn_fd){p->ike_v6_fd, CHILD_FD_IKE_V6};
+        ret[count++] = (struct spawn_fd){p->saved_fd, CHILD_FD_SAVED};
         break;
     case CHILD_PLANE:
         count += plane_fds(p, ret + count);
@@ -111,6 +126,7 @@ static size_t role_fds(const struct parent *p, enum child_role role, struct spaw
         break;
     case CHILD_RESOLVER:
         ret[count++] = (struct spawn_fd){p->anchor_fd, CHILD_FD_ANCHOR};
+        count += stub_fds(p, ret + count);
         break;
     case CHILD_ROLE_COUNT:
         break;
@@ -173,9 +189,10 @@ static void start(struct parent *p, enum child_role role)
 {
     struct spawn_fd fds[SPAWN_FDS];
     size_t count = role_fds(p, role, fds);
+    int program = role == CHILD_KEYD ? p->keyd_program : -1;
     pid_t pid;
 
-    if (!spawn_child(role, fds, count, &pid, &p->sockets[role])) {
+    if (!spawn_child(program, role, fds, count, &pid, &p->sockets[role])) {
         log_line(EVENT_ERROR, "can't start %s: %s", child_role_name(role), strerror(errno));
         p->sockets[role] = -1;
         supervisor_failed(&p->supervisor, role, now());
@@ -199,6 +216,16 @@ static void report_death(enum child_role role, pid_t pid, int status, enum event
                  WEXITSTATUS(status));
 }
 
+/* A new keyd that can't live must not take the old one's place for good. */
+static void consider_old_keyd(struct parent *p)
+{
+    mono_t started = p->supervisor.roles[CHILD_KEYD].started;
+    if (p->keyd_program < 0 || p->stopping || mono_since(now(), started) >= PARENT_NEW_KEYD_MS)
+        return;
+    log_line(EVENT_ERROR, "the new keying daemon ended at once; the former program runs again");
+    close_fd(&p->keyd_program);
+}
+
 static void reap(struct parent *p)
 {
     enum child_role role;
@@ -209,8 +236,30 @@ static void reap(struct parent *p)
         if (!supervisor_died(&p->supervisor, pid, now(), &role))
             continue;
         close_fd(&p->sockets[role]);
-        report_death(role, pid, status, p->stopping ? EVENT_DEBUG : EVENT_WARNING);
+        bool expected = p->stopping || pid == p->leaving;
+        report_death(role, pid, status, expected ? EVENT_DEBUG : EVENT_WARNING);
+        if (role == CHILD_KEYD && pid != p->leaving)
+            consider_old_keyd(p);
     }
+}
+
+static void signal_role(const struct parent *p, enum child_role role, int signal_number)
+{
+    if (p->supervisor.roles[role].pid != 0)
+        kill(p->supervisor.roles[role].pid, signal_number);
+}
+
+/* Upgrade: keyd leaves, and the program that is now where we came from takes over what it saved. */
+static void renew_keyd(struct parent *p)
+{
+    int program = open_program(p->path);
+    if (program < 0)
+        return;
+    close_fd(&p->keyd_program);
+    p->keyd_program = program;
+    p->leaving = p->supervisor.roles[CHILD_KEYD].pid;
+    log_line(EVENT_INFO, "a new keying daemon is started from %s", p->path);
+    signal_role(p, CHILD_KEYD, SIGUSR1);
 }
 
 static void read_signals(struct parent *p)
@@ -219,6 +268,8 @@ static void read_signals(struct parent *p)
     while (read(p->signals, &info, sizeof(info)) == sizeof(info))
         if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
             p->stopping = true;
+        else if (info.ssi_signo == SIGUSR1 && !p->stopping)
+            renew_keyd(p);
         else if (info.ssi_signo == SIGHUP)
             p->reload_wanted = true;
 }
@@ -265,12 +316,6 @@ static int open_file(const char *path, const char *what)
     return fd;
 }
 
-static void signal_role(const struct parent *p, enum child_role role, int signal_number)
-{
-    if (p->supervisor.roles[role].pid != 0)
-        kill(p->supervisor.roles[role].pid, signal_number);
-}
-
 /* What was opened or handed out at the start can't change: the first such key, or NULL. */
 static const char *fixed_key_changed(const struct cygnet_config *a, const struct cygnet_config *b)
 {
@@ -287,6 +332,9 @@ static const char *fixed_key_changed(const struct cygnet_config *a, const struct
         return "identity";
     if (memcmp(&a->users, &b->users, sizeof(a->users)) != 0)
         return "users";
+    if (a->stub.listen_count != b->stub.listen_count ||
+        memcmp(a->stub.listen, b->stub.listen, sizeof(a->stub.listen)) != 0)
+        return "stub";
     return a->classifier != b->classifier ? "classifier" : NULL;
 }
 
@@ -427,6 +475,7 @@ static bool watch_signals(struct parent *p)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR1);
     sigprocmask(SIG_BLOCK, &set, NULL);
     p->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     return p->signals >= 0;
@@ -459,6 +508,19 @@ static bool set_up_plane(struct parent *p)
     return true;
 }
 
+static bool open_stub_sockets(struct parent *p)
+{
+    const struct config_stub *stub = &p->config->stub;
+
+    for (size_t i = 0; i < 2 * stub->listen_count; i++) {
+        int fd = open_stub_socket(&stub->listen[i / 2], i % 2 != 0);
+        if (fd < 0)
+            return false;
+        p->stub_fds[p->stub_count++] = fd;
+    }
+    return true;
+}
+
 static bool open_sockets(struct parent *p, gid_t control_gid)
 {
     p->ike_v4_fd = open_ike_socket(IP_V4, PLANE_MARK);
@@ -481,7 +543,8 @@ static bool open_all(struct parent *p, const char *text, size_t len)
         return false;
     p->config_fd = open_sealed_copy(text, len);
     p->key_fd = open_file(config->key, "private key");
-    if (p->config_fd < 0 || p->key_fd < 0)
+    p->saved_fd = open_memory();
+    if (p->config_fd < 0 || p->key_fd < 0 || p->saved_fd < 0)
         return false;
     if (config->dns.trust_anchor_given || access(config->dns.trust_anchor, R_OK) == 0) {
         p->anchor_fd = open_file(config->dns.trust_anchor, "trust anchor");
@@ -489,6 +552,7 @@ static bool open_all(struct parent *p, const char *text, size_t len)
             return false;
     }
     return open_empty_dir() && open_state_dir(config->state, uid, gid) && set_up_plane(p) &&
+           open_stub_sockets(p) &&
            open_sockets(p, gid); /* last: who can connect finds the classifier in its place */
 }
 
@@ -499,9 +563,12 @@ static void close_all(struct parent *p)
     if (p->control_fd >= 0)
         unlink(p->config->control);
     int *const fds[] = {&p->config_fd, &p->key_fd,    &p->anchor_fd, &p->control_fd,
-                        &p->ike_v4_fd, &p->ike_v6_fd, &p->signals};
+                        &p->ike_v4_fd, &p->ike_v6_fd, &p->signals,    &p->saved_fd,
+                        &p->keyd_program};
     for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
         close_fd(fds[i]);
+    for (size_t i = 0; i < p->stub_count; i++)
+        close_fd(&p->stub_fds[i]);
 }
 
 static void log_problem(void *ctx, enum precheck_result result, const char *text)
@@ -520,6 +587,8 @@ int parent_main(struct cygnet_config *config, const char *path, const char *text
                        .control_fd = -1,
                        .ike_v4_fd = -1,
                        .ike_v6_fd = -1,
+                       .saved_fd = -1,
+                       .keyd_program = -1,
                        .signals = -1};
 
     for (size_t i = 0; i < CHILD_ROLE_COUNT; i++)
@@ -530,6 +599,8 @@ int parent_main(struct cygnet_config *config, const char *path, const char *text
     }
     if (precheck_run(config, log_problem, NULL) != 0)
         return 1;
+    if (readlink("/proc/self/exe", p.path, sizeof(p.path) - 1) < 0)
+        p.path[0] = '\0';
     bool ok = open_all(&p, text, len);
     if (ok) {
         supervisor_init(&p.supervisor, now());

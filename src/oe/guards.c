@@ -4,6 +4,8 @@
 bool delegation_trusted(const struct oe *oe, const struct oe_instance *inst,
                         const struct delegation *d)
 {
+    if (d->by_name && inst->class->kind != OE_PERMISSIVE)
+        return false; /* asked under another policy: a name says nothing of an address's owner */
     return d->secure || class_takes_anonymous(&oe->config, inst->class);
 }
 
@@ -13,18 +15,34 @@ size_t delegation_next_gateway(const struct oe *oe, const struct delegation *d, 
     for (; i < d->count; i++) {
         const struct discovered_gateway *gw = &d->gateways[i];
         /* OE-147: a name only authorizes whoever comes; nobody can be contacted by it. */
-        if (gw->id.kind == IDENTITY_ADDR && gw->key_count != 0 &&
-            !ip_addr_is_special(&gw->id.addr) && oe_own_address(oe, gw->id.addr.family) != NULL)
+        const struct ip_addr *contact = discovered_contact(gw);
+        if (contact != NULL && gw->key_count != 0 && !ip_addr_is_special(contact) &&
+            oe_own_address(oe, contact->family) != NULL)
             break;
     }
     return i;
 }
 
+/* An address that is silent stays so under its other names: nobody waits for it twice. */
+size_t delegation_gateway_after(const struct oe *oe, const struct oe_instance *inst,
+                                enum ike_failure failure)
+{
+    const struct delegation *d = inst->delegation;
+    size_t i = delegation_next_gateway(oe, d, inst->gateway_index + 1);
+    const struct ip_addr *tried = discovered_contact(&d->gateways[inst->gateway_index]);
+    while (i < d->count && failure == IKE_FAILURE_SILENT && tried != NULL &&
+           ip_addr_equal(discovered_contact(&d->gateways[i]), tried))
+        i = delegation_next_gateway(oe, d, i + 1);
+    return i;
+}
+
 static bool names_us(const struct oe *oe, const struct delegation *d)
 {
-    for (size_t i = 0; i < d->count; i++)
-        if (d->gateways[i].id.kind == IDENTITY_ADDR && oe_is_own(oe, &d->gateways[i].id.addr))
+    for (size_t i = 0; i < d->count; i++) {
+        const struct ip_addr *contact = discovered_contact(&d->gateways[i]);
+        if (contact != NULL && oe_is_own(oe, contact))
             return true;
+    }
     return false;
 }
 
@@ -85,6 +103,7 @@ bool guard_tunnel_fits(const struct oe_step *step)
 {
     const struct oe_instance *inst = step->inst;
     return inst->has_child && class_takes_tunnels(inst->class) &&
+           (!inst->by_name || inst->class->kind == OE_PERMISSIVE) &&
            (inst->dns_secure || !inst->dns_asked ||
             class_takes_anonymous(&step->oe->config, inst->class));
 }
@@ -156,7 +175,8 @@ static bool phase1_trusted(const struct oe_step *step)
 bool guard_source_is_peer(const struct oe_step *step)
 {
     const struct identity *id = &step->inst->peer_id;
-    return phase1_trusted(step) && id->kind == IDENTITY_ADDR && ip_addr_equal(&id->addr, &step->inst->key.flow.dst);
+    return phase1_trusted(step) && id->kind == IDENTITY_ADDR &&
+           ip_addr_equal(&id->addr, &step->inst->key.flow.dst);
 }
 
 static bool gateway_has_key(const struct discovered_gateway *gw, const struct public_key *key)
@@ -167,16 +187,25 @@ static bool gateway_has_key(const struct discovered_gateway *gw, const struct pu
     return false;
 }
 
+/* By the identity in the record, or by an address of a gateway that IPSECKEY names. */
+static bool gateway_is(const struct discovered_gateway *gw, const struct identity *peer)
+{
+    const struct ip_addr *contact = discovered_contact(gw);
+    return identity_equal(&gw->id, peer) || (contact != NULL && peer->kind == IDENTITY_ADDR &&
+                                             ip_addr_equal(contact, &peer->addr));
+}
+
 /* OE-183, OE-158; any gateway listed will do, whatever its precedence (OE-166, OE-167). */
 bool guard_authorized(const struct oe_step *step)
 {
     const struct delegation *d = step->event->delegation;
     const struct oe_instance *inst = step->inst;
 
-    if (d->status != DISCOVERED_FOUND || !delegation_trusted(step->oe, inst, d) || inst->peer_key == NULL)
+    if (d->status != DISCOVERED_FOUND || !delegation_trusted(step->oe, inst, d) ||
+        inst->peer_key == NULL)
         return false;
     for (size_t i = 0; i < d->count; i++)
-        if (identity_equal(&d->gateways[i].id, &inst->peer_id) &&
+        if (gateway_is(&d->gateways[i], &inst->peer_id) &&
             gateway_has_key(&d->gateways[i], inst->peer_key))
             return true;
     return false;
@@ -227,7 +256,14 @@ bool guard_more_gateways(const struct oe_step *step)
 {
     const struct oe_instance *inst = step->inst;
     const struct delegation *d = inst->delegation;
-    return d != NULL && delegation_next_gateway(step->oe, d, inst->gateway_index + 1) < d->count;
+    return d != NULL &&
+           delegation_gateway_after(step->oe, inst, step->event->failure) < d->count;
+}
+
+/* See act_stop_holding. */
+bool guard_name_holds(const struct oe_step *step)
+{
+    return instance_name_holds(step->inst);
 }
 
 bool guard_old_tunnel(const struct oe_step *step)
@@ -357,9 +393,10 @@ bool guard_still_delegated(const struct oe_step *step)
         return false;
     for (size_t i = 0; i < d->count; i++) {
         const struct identity *id = &d->gateways[i].id;
-        bool same_addr = id->kind == IDENTITY_ADDR && ip_addr_equal(&id->addr, &inst->gateway);
-        if (same_addr ||
-            (inst->peer_id.kind != IDENTITY_NONE && identity_equal(id, &inst->peer_id)))
+        const struct ip_addr *contact = discovered_contact(&d->gateways[i]);
+        bool same_addr = contact != NULL && ip_addr_equal(contact, &inst->gateway);
+        bool same_id = inst->peer_id.kind != IDENTITY_NONE && identity_equal(id, &inst->peer_id);
+        if (d->by_name ? same_addr && same_id : same_addr || same_id)
             return true;
     }
     return false;

@@ -20,6 +20,7 @@ void note_dns(struct oe_step *step, const struct delegation *d)
     inst->dns_asked = true;
     inst->dns = d->status;
     inst->dns_secure = d->secure;
+    inst->by_name = d->by_name;
     inst->fresh_until = d->expires;
     TEXT_SET(inst->record, "%s", d->why);
 }
@@ -106,7 +107,8 @@ void act_adopt(struct oe_step *step)
     OE_REASON(step, "found in the plane after a restart");
     if (event->verdict != OE_VERDICT_ENCRYPT)
         return;
-    inst->has_child = inst->adopted = true;
+    inst->has_child = true;
+    inst->adopted = !event->known;
     inst->spi_in = event->spi_in;
     inst->spi_out = event->spi_out;
     inst->suite = event->suite;
@@ -124,7 +126,7 @@ static void initiate_to(struct oe_step *step, size_t index)
     struct oe_instance *inst = step->inst;
     char addr[IP_ADDR_TEXT_MAX];
     TEXT_SET(inst->ike, "keying with %s",
-             ip_addr_format(&inst->delegation->gateways[index].id.addr, addr));
+             ip_addr_format(discovered_contact(&inst->delegation->gateways[index]), addr));
     inst->gateway_index = index;
     inst->keying = true;
     effect_initiate(step, &inst->delegation->gateways[index]);
@@ -145,8 +147,8 @@ void act_initiate(struct oe_step *step)
         return;
     }
     size_t first = delegation_next_gateway(step->oe, d, 0);
-    OE_REASON(step, "keying with %s (%s)", ip_addr_format(&d->gateways[first].id.addr, addr),
-              d->why);
+    OE_REASON(step, "keying with %s (%s)",
+              ip_addr_format(discovered_contact(&d->gateways[first]), addr), d->why);
     initiate_to(step, first);
 }
 
@@ -155,7 +157,8 @@ static const char *tried_gateway(const struct oe_instance *inst, char *text)
 {
     if (inst->delegation == NULL)
         return "the gateway";
-    return ip_addr_format(&inst->delegation->gateways[inst->gateway_index].id.addr, text);
+    return ip_addr_format(discovered_contact(&inst->delegation->gateways[inst->gateway_index]),
+                          text);
 }
 
 static const char *failure_text(enum ike_failure failure)
@@ -191,13 +194,13 @@ void act_next_gateway(struct oe_step *step)
 {
     struct oe_instance *inst = step->inst;
     char addr[IP_ADDR_TEXT_MAX];
-    size_t next = delegation_next_gateway(step->oe, inst->delegation, inst->gateway_index + 1);
+    size_t next = delegation_gateway_after(step->oe, inst, step->event->failure);
 
     inst->failure = worst_of(step);
     inst->failed_before = true;
     reason_failure(step);
     TEXT_ADD(inst->reason, "; next is %s",
-             ip_addr_format(&inst->delegation->gateways[next].id.addr, addr));
+             ip_addr_format(discovered_contact(&inst->delegation->gateways[next]), addr));
     initiate_to(step, next);
 }
 
@@ -314,9 +317,27 @@ void tunnel_up(struct oe_step *step)
     instance_forget_delegation(inst);
     TEXT_SET(inst->ike, "tunnel up with %s", ip_addr_format(&inst->gateway, addr));
     /* OE-006 */
-    OE_REASON(step, "tunnel with %s, %s", ip_addr_format(&inst->gateway, addr),
-              inst->dns_secure ? "authenticated (DNSSEC secure)"
-                               : "anonymous (DNS data was not signed)");
+    if (inst->by_name && inst->dns_secure)
+        OE_REASON(step, "tunnel with %s, authenticated as the name %s, not for the address "
+                        "(DNSSEC secure)",
+                  ip_addr_format(&inst->gateway, addr), inst->peer_id.fqdn);
+    else
+        OE_REASON(step, "tunnel with %s, %s", ip_addr_format(&inst->gateway, addr),
+                  inst->dns_secure ? "authenticated (DNSSEC secure)"
+                                   : "anonymous (DNS data was not signed)");
+}
+
+/*
+ * Whoever has a name can point it at an address that isn't his, and have us try to key with a host
+ * that never heard of it. That must not hold up the flow for as long as a gateway which the owner
+ * of the address named himself; forward names count in OE-permissive classes only, so it may pass.
+ */
+void act_stop_holding(struct oe_step *step)
+{
+    char addr[IP_ADDR_TEXT_MAX];
+    OE_REASON(step, "%s, known by name only, takes long: in clear until it has a tunnel",
+              tried_gateway(step->inst, addr));
+    effect_policy(step, OE_VERDICT_PASS);
 }
 
 void act_keyed(struct oe_step *step)
@@ -366,7 +387,8 @@ void act_restart(struct oe_step *step)
     struct oe_instance *inst = step->inst;
     inst->responder = false;
     inst->keying = false;
-    OE_REASON(step, "the tunnel's keys have expired");
+    bool told = step->event->text != NULL && step->event->text[0] != '\0';
+    OE_REASON(step, "%s", told ? step->event->text : "the tunnel's keys have expired");
     if (step->event->kind == OE_EV_HARD_EXPIRE)
         effect_delete_child(step);
     end_tunnel(step);

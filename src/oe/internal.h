@@ -28,6 +28,7 @@ enum {
     OE_LOOKUP_WAIT_MS = LIMIT_LOOKUP_MS + 2000, /* discover owes an answer by then */
     OE_KEYING_WAIT_MS = 120000,                 /* ike owes a result by then */
     OE_PEER_WAIT_MS = 120000,                   /* a peer that authenticates or proposes nothing */
+    OE_NAME_HOLD_MS = 2000,                     /* a flow held for a host known by name only */
     OE_LAST_USE_WAIT_MS = 5000,                 /* the plane owes an answer by then */
     OE_DELETE_WAIT_MS = 40000,                  /* three Deletes 10 s apart, and some (OE-106) */
     OE_HINT_PAUSE_MS = 60000,                   /* between hint-driven re-keys (OE-074) */
@@ -92,6 +93,7 @@ struct oe_instance {
     mono_t keyed_at;
 
     bool dns_asked, dns_secure;
+    bool by_name;           /* dns_secure holds for the name in peer_id, not for the address */
     bool phase1_secure;     /* responder: the KEY behind the peer's phase 1 was vouched for */
     enum discovered dns;
     mono_t fresh_until;     /* then what DNS said, or a failure, is to be looked at again */
@@ -194,6 +196,8 @@ void instance_leave_gateway(struct oe *oe, struct oe_instance *inst);
 void instance_touch(struct oe *oe, struct oe_instance *inst);
 MUST_USE bool instance_keep_delegation(struct oe_instance *inst, const struct delegation *d);
 void instance_forget_delegation(struct oe_instance *inst);
+/* Its flow waits in hold for a host that only a forward name speaks for. */
+bool instance_name_holds(const struct oe_instance *inst);
 void instance_set_deadline(struct oe *oe, struct oe_instance *inst, mono_t at);
 const char *instance_class_name(const struct oe_instance *inst);
 
@@ -224,6 +228,9 @@ enum delegation_use delegation_use(const struct oe *oe, const struct oe_instance
                                    const struct delegation *d);
 /* The first gateway from index `from` on that can be contacted, or d->count. */
 size_t delegation_next_gateway(const struct oe *oe, const struct delegation *d, size_t from);
+/* The gateway to try after the one being tried has failed; the count: none. */
+size_t delegation_gateway_after(const struct oe *oe, const struct oe_instance *inst,
+                                enum ike_failure failure);
 bool delegation_trusted(const struct oe *oe, const struct oe_instance *inst,
                         const struct delegation *d);
 

@@ -195,6 +195,8 @@ static int64_t wait_in(const struct oe_step *step)
     case OE_ST_POTENTIAL:
         return OE_LOOKUP_WAIT_MS;
     case OE_ST_PENDING:
+        if (instance_name_holds(inst))
+            return OE_NAME_HOLD_MS;
         return inst->responder || inst->keying
                    ? OE_KEYING_WAIT_MS + 1000 * (int64_t)inst->class->wait_s
                    : OE_LOOKUP_WAIT_MS;
@@ -570,7 +572,8 @@ void oe_timer(struct oe *oe, mono_t now)
     while ((node = heap_first(&oe->deadlines)) != NULL && mono_reached(now, node->at)) {
         struct oe_instance *inst = HEAP_OWNER(node, struct oe_instance, deadline);
         instance_set_deadline(oe, inst, mono_add(now, OE_PEER_WAIT_MS));
-        if (inst->state == OE_ST_PENDING && !inst->responder && inst->keying)
+        if (inst->state == OE_ST_PENDING && !inst->responder && inst->keying &&
+            !instance_name_holds(inst))
             keying_overdue(oe, now, inst);
         else
             oe_dispatch(oe, now, inst, &over);

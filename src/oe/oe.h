@@ -111,9 +111,9 @@ enum oe_event_kind {
     OE_EV_PEER_AUTHENTICATED,/* peer, peer_id, initiator */
     OE_EV_PROPOSAL,         /* serial, peer, peer_id, key, flow: ike NEED_AUTHORIZATION; answered by IKE_AUTHORIZED */
     OE_EV_SOFT_EXPIRE,      /* ticket, spi_in or spi_out (OE-070) */
-    OE_EV_HARD_EXPIRE,      /* ticket, spi_in or spi_out (OE-031) */
+    OE_EV_HARD_EXPIRE,      /* ticket, spi_in or spi_out, text: why, if not by its lifetime (OE-031) */
     OE_EV_LAST_USE,         /* ticket, flow, idle_ms: answers LAST_USE_QUERY; idle_ms < 0: never used */
-    OE_EV_ADOPT,            /* ticket, flow, peer, spi_in, spi_out, suite, verdict: found in the plane after a restart */
+    OE_EV_ADOPT,            /* ticket, flow, peer, spi_in, spi_out, suite, verdict, known: found in the plane after a restart */
     OE_EV_SA_USE,           /* ticket, spi_in, idle_ms: answers SA_USE_QUERY; idle_ms < 0: never used */
     OE_EV_HINT,             /* peer: unknown SPI or ICMP, forgeable (OE-072, OE-073) */
     OE_EV_SHUTDOWN,
@@ -134,6 +134,7 @@ struct oe_event {
     struct esp_suite suite;
     enum ike_failure failure;
     enum oe_verdict verdict;
+    bool known;            /* ADOPT: ike knows the tunnel too, under that ticket */
     uint64_t note;         /* ADOPT: what the POLICY effect said */
     int64_t idle_ms;
     const char *text;
@@ -143,7 +144,7 @@ enum oe_effect_kind {
     OE_FX_POLICY,            /* ticket, flow, verdict, spi_out, local, peer: set the SPD entry */
     OE_FX_POLICY_REMOVE,     /* ticket, flow (OE-081) */
     OE_FX_REMOVE_SA,         /* ticket, spi_in, spi_out, local, peer: adopted SAs that ike doesn't know */
-    OE_FX_LOOKUP_DELEGATION, /* ticket, address, purpose, flow (for the trace) */
+    OE_FX_LOOKUP_DELEGATION, /* ticket, address, purpose, names, peer_id, flow (for the trace) */
     OE_FX_LOOKUP_KEYS,       /* ticket, peer_id */
     OE_FX_IKE_INITIATE,      /* ticket, local, peer, peer_id, keys, key_count, flow, wait_ms */
     OE_FX_IKE_PEER_KEYS,     /* serial, ok, keys, key_count */
@@ -163,6 +164,7 @@ struct oe_effect {
     struct ip_addr local, peer;
     struct ip_addr address;
     enum discover_purpose purpose;
+    bool names;
     struct identity peer_id;
     enum oe_verdict verdict;
     uint64_t note;         /* POLICY: to be kept with it and given back in ADOPT */
@@ -178,6 +180,8 @@ struct oe;
 MUST_USE enum err oe_new(const struct oe_config *config, const struct oe_env *env, struct oe **ret);
 void oe_free(struct oe *oe);
 enum err oe_input(struct oe *oe, mono_t now, const struct oe_event *event);
+/* A ticket in use that will come with ADOPT: no other instance gets it or one before it. */
+void oe_ticket_reserve(struct oe *oe, uint64_t ticket);
 void oe_timer(struct oe *oe, mono_t now);
 mono_t oe_next_deadline(const struct oe *oe);
 /* A new configuration, copied like oe_new()'s. Flows whose class and its options are the same as
@@ -197,6 +201,7 @@ struct oe_instance_info {
     enum oe_class_kind class_kind;
     bool responder;
     bool secure;             /* every DNS answer behind it was vouched for (OE-006) */
+    bool by_name;            /* ... for the forward name in peer_id, not for the address */
     enum discovered dns;     /* what DNS said; valid if asked */
     bool dns_asked;
     struct ip_addr gateway;  /* family 0: none */

@@ -138,6 +138,7 @@ static void accept_peer(struct oe_step *step)
 void act_authorize_self(struct oe_step *step)
 {
     step->inst->dns_secure = step->inst->phase1_secure;
+    step->inst->by_name = step->inst->peer_id.kind == IDENTITY_FQDN;
     step->inst->fresh_until = MONO_NEVER;
     accept_peer(step);
 }

@@ -44,6 +44,7 @@ static void fill_info(const struct oe_instance *inst, struct oe_instance_info *r
         .class_kind = inst->class->kind,
         .responder = inst->responder,
         .secure = inst->dns_secure,
+        .by_name = inst->by_name,
         .dns = inst->dns,
         .dns_asked = inst->dns_asked,
         .gateway = inst->gateway,

@@ -105,6 +105,7 @@ static const struct oe_row table[] = {
     WARN(I, PENDING, CHILD_FAILED, paranoid, settle_failure, DENY, "failure 2 or another: normal lifespan (3.2.5)"),
     ROW(I, PENDING, DELEGATION, contactable, initiate, PENDING, "the re-key's lookup (3.2.6)"),
     WARN(I, PENDING, DELEGATION, always, keep_old, KEYED, "nobody to re-key with; hard expiry decides (4322 3.2.6)"),
+    ROW(I, PENDING, LIFESPAN, name_holds, stop_holding, PENDING, "a forward name must not hold up another's flow"),
     WARN(I, PENDING, LIFESPAN, always, keep_old, KEYED, "the re-key's lookup was lost"),
     ROW(I, PENDING, HARD_EXPIRE, current_looking_up, restart, POTENTIAL, "the old tunnel ended first (3.1.5)"),
     ROW(I, PENDING, HARD_EXPIRE, current, lose_old, PENDING, "the old tunnel ended first (3.1.5)"),

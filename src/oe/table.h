@@ -35,6 +35,7 @@
     X(permissive, "OE-permissive")                                                                 \
     X(paranoid, "OE-paranoid")                                                                     \
     X(more_gateways, "another gateway is left")                                                    \
+    X(name_holds, "held for a host known by name; OE-permissive")                                  \
     X(old_tunnel, "old tunnel still there")                                                        \
     X(silent_permissive, "silence; OE-permissive")                                                 \
     X(silent_paranoid, "silence; OE-paranoid")                                                     \
@@ -77,6 +78,7 @@
     X(settle_no_answer, "pass or deny policy")                                                     \
     X(keyed, "encrypt policy")                                                                     \
     X(next_gateway, "IKE to the next gateway")                                                     \
+    X(stop_holding, "pass policy; keying goes on")                                                 \
     X(keep_old, "keep the tunnel until its hard expiry")                                           \
     X(settle_failure, "pass or deny policy")                                                       \
     X(lose_old, "hold policy")                                                                     \

@@ -144,18 +144,23 @@ static bool set_return(struct scenario *s, struct words *w, struct scenario_gate
     return true;
 }
 
-/* set GATEWAY SETTING TIME, or: set GATEWAY require-dnssec, or: set GATEWAY return-tunnel WAY */
+static bool set_sa_room(struct scenario *s, struct words *w, struct sim_gateway *g)
+{
+    uint64_t count;
+    if (!words_number(s, w, &count))
+        return false;
+    g->plane_config.sad = (uint32_t)count;
+    return true;
+}
+
+/* set GATEWAY SETTING TIME, set GATEWAY require-dnssec, set GATEWAY sa-room COUNT,
+ * set GATEWAY return-tunnel WAY */
 static bool verb_set(struct scenario *s, struct words *w)
 {
-    static const char *const names[] = {"child-lifetime",
-                                        "ike-lifetime",
-                                        "low-lifespan",
-                                        "normal-lifespan",
-                                        "first-lifespan",
-                                        "require-dnssec",
-                                        "return-tunnel",
-                                        NULL};
-    enum { REQUIRE_DNSSEC = 5, RETURN_TUNNEL };
+    static const char *const names[] = {
+        "child-lifetime", "ike-lifetime",   "low-lifespan", "normal-lifespan",
+        "first-lifespan", "require-dnssec", "sa-room",      "return-tunnel",   NULL};
+    enum { REQUIRE_DNSSEC = 5, SA_ROOM, RETURN_TUNNEL };
     struct scenario_gateway *gw;
     size_t which;
     int64_t us;
@@ -166,6 +171,8 @@ static bool verb_set(struct scenario *s, struct words *w)
         gw->g->control_config.oe.require_dnssec = true;
         return true;
     }
+    if (which == SA_ROOM)
+        return set_sa_room(s, w, gw->g);
     if (which == RETURN_TUNNEL)
         return set_return(s, w, gw);
     if (!words_time(s, w, &us))

@@ -42,7 +42,8 @@ static void test_one_line(void **state)
     assert_false(config.dns.trust_anchor_given);
     assert_false(config.dns.require_dnssec);
     assert_true(config.dns.unsigned_only_to_self);
-    assert_false(config.dns.ask_ipseckey);
+    assert_true(config.dns.ask_ipseckey);
+    assert_int_equal(config.stub.listen_count, 0);
     assert_string_equal(config.users.keyd, "_cygnet");
     assert_string_equal(config.users.plane, "_cygnet-plane");
     assert_string_equal(config.users.resolver, "_cygnet-dns");
@@ -77,7 +78,8 @@ static void test_every_key(void **state)
         "  trust-anchor: /a.key\n"
         "  require-dnssec: yes\n"
         "  unsigned-only-to-self: no\n"
-        "  ask-ipseckey: on\n"
+        "  ask-ipseckey: off\n"
+        "stub: {listen: [127.0.0.1, '[2001:db8::1]:5335']}\n"
         "users: {keyd: 101, plane: p, resolver: dns, keeper: keys}\n"
         "fallback: oe-paranoid\n"
         "wait: 30\n"
@@ -104,7 +106,11 @@ static void test_every_key(void **state)
     assert_string_equal(config.dns.trust_anchor, "/a.key");
     assert_true(config.dns.require_dnssec);
     assert_false(config.dns.unsigned_only_to_self);
-    assert_true(config.dns.ask_ipseckey);
+    assert_false(config.dns.ask_ipseckey);
+    char listen[IP_ENDPOINT_TEXT_MAX];
+    assert_int_equal(config.stub.listen_count, 2);
+    assert_string_equal(ip_endpoint_format(&config.stub.listen[0], listen), "127.0.0.1:53");
+    assert_string_equal(ip_endpoint_format(&config.stub.listen[1], listen), "[2001:db8::1]:5335");
     assert_string_equal(config.users.keyd, "101");
     assert_string_equal(config.users.plane, "p");
     assert_string_equal(config.users.resolver, "dns");
@@ -272,6 +278,14 @@ static const struct {
      "c.yaml:3:1: a second document begins here; keep only one"},
     {"outside: eth0\nkey: /\xff\n",
      "c.yaml:2:7: not UTF-8 text: invalid leading UTF-8 octet; save the file as UTF-8"},
+    {"outside: eth0\nstub: {listen: [127.0.0.1, 0.0.0.0]}\n",
+     "c.yaml:2:28: '0.0.0.0' would answer everybody's questions; name 127.0.0.1 and the inside "
+     "addresses"},
+    {"outside: eth0\nstub: {listen: \"::\"}\n",
+     "c.yaml:2:16: '::' would answer everybody's questions; name 127.0.0.1 and the inside addresses"},
+    {"outside: eth0\nstub: {listen: localhost}\n",
+     "c.yaml:2:16: 'localhost' is not an address to listen on; write 127.0.0.1 or an inside address, "
+     "as in 192.0.2.1 or [2001:db8::1]:53"},
     {"? [a]\n: b\n", "c.yaml:1:3: a key must be a word; write 'key: value'"},
 };
 
