@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -35,7 +36,8 @@ struct parent {
     struct plane_setup_result plane_result;
     bool plane_is_set_up;
     int signals;
-    bool stopping;
+    bool stopping, reload_wanted;
+    struct stat key_stat; /* of the private key when it was opened */
 };
 
 /* Who is joined with whom; keyd is always one of them. */
@@ -223,6 +225,8 @@ static void read_signals(struct parent *p)
     while (read(p->signals, &info, sizeof(info)) == sizeof(info))
         if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
             p->stopping = true;
+        else if (info.ssi_signo == SIGHUP)
+            p->reload_wanted = true;
 }
 
 static void wait_until(struct parent *p, mono_t deadline)
@@ -237,21 +241,71 @@ static void wait_until(struct parent *p, mono_t deadline)
     reap(p);
 }
 
-static void supervise(struct parent *p)
+static int open_file(const char *path, const char *what)
 {
-    enum child_role role;
-
-    while (!p->stopping) {
-        while (supervisor_due(&p->supervisor, now(), &role))
-            start(p, role);
-        wait_until(p, supervisor_next_deadline(&p->supervisor));
-    }
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        log_line(EVENT_ERROR, "can't read the %s in %s: %s", what, path, strerror(errno));
+    return fd;
 }
 
 static void signal_role(const struct parent *p, enum child_role role, int signal_number)
 {
     if (p->supervisor.roles[role].pid != 0)
         kill(p->supervisor.roles[role].pid, signal_number);
+}
+
+static bool open_key(struct parent *p)
+{
+    int fd = open_file(p->config->key, "private key");
+    struct stat info;
+
+    if (fd < 0 || fstat(fd, &info) != 0) {
+        close_fd(&fd);
+        return false;
+    }
+    close_fd(&p->key_fd);
+    p->key_fd = fd;
+    p->key_stat = info;
+    return true;
+}
+
+static void log_problem(void *ctx, enum precheck_result result, const char *text)
+{
+    (void)ctx;
+    log_line(result == PRECHECK_ERROR ? EVENT_ERROR : EVENT_WARNING, "%s", text);
+}
+
+/* OE-154: another private key in the file's place signs from now on; tunnels that stand stay. */
+static void renew_key(struct parent *p)
+{
+    const struct stat *old = &p->key_stat;
+    struct stat info;
+
+    if (stat(p->config->key, &info) == 0 && info.st_dev == old->st_dev &&
+        info.st_ino == old->st_ino && info.st_size == old->st_size &&
+        info.st_mtim.tv_sec == old->st_mtim.tv_sec && info.st_mtim.tv_nsec == old->st_mtim.tv_nsec)
+        return;
+    if (precheck_run(p->config, log_problem, NULL) != 0 || !open_key(p)) {
+        log_line(EVENT_ERROR, "the private key stays the one that was read before");
+        return;
+    }
+    signal_role(p, CHILD_KEEPER, SIGTERM);
+    log_line(EVENT_INFO, "the private key was read again");
+}
+
+static void supervise(struct parent *p)
+{
+    enum child_role role;
+
+    while (!p->stopping) {
+        if (p->reload_wanted)
+            renew_key(p);
+        p->reload_wanted = false;
+        while (supervisor_due(&p->supervisor, now(), &role))
+            start(p, role);
+        wait_until(p, supervisor_next_deadline(&p->supervisor));
+    }
 }
 
 static void signal_all(const struct parent *p, int signal_number)
@@ -318,14 +372,6 @@ static bool set_up_plane(struct parent *p)
     return true;
 }
 
-static int open_file(const char *path, const char *what)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0)
-        log_line(EVENT_ERROR, "can't read the %s in %s: %s", what, path, strerror(errno));
-    return fd;
-}
-
 static bool open_stub_sockets(struct parent *p)
 {
     const struct config_stub *stub = &p->config->stub;
@@ -360,8 +406,7 @@ static bool open_all(struct parent *p, const char *text, size_t len)
     if (!child_user_lookup(config->users.keyd, &uid, &gid) || !watch_signals(p))
         return false;
     p->config_fd = open_sealed_copy(text, len);
-    p->key_fd = open_file(config->key, "private key");
-    if (p->config_fd < 0 || p->key_fd < 0)
+    if (p->config_fd < 0 || !open_key(p))
         return false;
     if (config->dns.trust_anchor_given || access(config->dns.trust_anchor, R_OK) == 0) {
         p->anchor_fd = open_file(config->dns.trust_anchor, "trust anchor");
@@ -385,12 +430,6 @@ static void close_all(struct parent *p)
         close_fd(fds[i]);
     for (size_t i = 0; i < p->stub_count; i++)
         close_fd(&p->stub_fds[i]);
-}
-
-static void log_problem(void *ctx, enum precheck_result result, const char *text)
-{
-    (void)ctx;
-    log_line(result == PRECHECK_ERROR ? EVENT_ERROR : EVENT_WARNING, "%s", text);
 }
 
 int parent_main(const struct cygnet_config *config, const char *text, size_t len)
