@@ -89,6 +89,24 @@ static void print_encryption(const json_t *why)
         puts("The peer is authenticated.");
 }
 
+/* The record, the negotiation, and what comes next. */
+static void print_details(const json_t *why)
+{
+    const json_t *next = json_object_get(why, "next");
+    const char *record = cli_text(why, "record", ""), *ike = cli_text(why, "ike", "");
+    char when[CLI_AGE_MAX];
+
+    if (record[0] != '\0')
+        printf("Record: %s.\n", record);
+    if (ike[0] != '\0')
+        printf("Negotiation: %s.\n", ike);
+    if (json_is_integer(json_object_get(next, "in_ms")))
+        printf("Next: %s, in %s.\n", cli_text(next, "what", "nothing"),
+               cli_age(cli_number(next, "in_ms"), when));
+    else if (next != NULL)
+        printf("Next: %s.\n", cli_text(next, "what", "nothing"));
+}
+
 static void print_why(const json_t *why)
 {
     const char *dnssec = dnssec_sentence(cli_text(why, "dnssec", "none"));
@@ -106,6 +124,7 @@ static void print_why(const json_t *why)
     else if (dnssec != NULL)
         puts(dnssec);
     print_encryption(why);
+    print_details(why);
     print_history(json_object_get(why, "history"));
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "daemon/config_policy.h"
+#include "daemon/policy_file.h"
 #include "daemon/yaml_reader.h"
 
 #define MEMBER_ROOM(type, member) sizeof(((type *)0)->member)
@@ -171,6 +172,21 @@ static bool read_identity(struct yaml_reader *r, const yaml_node_t *node,
                             text != NULL ? text : "a list");
 }
 
+static bool read_policy_files(struct yaml_reader *r, const yaml_node_t *node,
+                              const struct yaml_field *field, void *base)
+{
+    ((struct cygnet_config *)base)->policy_files_given = true;
+    return yaml_read_path(r, node, field, base);
+}
+
+static const struct yaml_choice return_tunnels[] = {
+    {"newest", OE_RETURN_NEWEST},
+    {"round-robin", OE_RETURN_ROUND_ROBIN},
+    {"last-heard", OE_RETURN_LAST_HEARD},
+    {"refuse-second", OE_RETURN_REFUSE},
+    {NULL, 0},
+};
+
 static const struct yaml_choice classifiers[] = {
     {"auto", CONFIG_CLASSIFIER_AUTO},
     {"ebpf", CONFIG_CLASSIFIER_EBPF},
@@ -229,7 +245,9 @@ static const struct yaml_field fields[] = {
     {"stub", yaml_read_map, FIELD(stub), .fields = stub_fields},
     {"users", yaml_read_map, FIELD(users), .fields = user_fields},
     {"policy", config_read_policy, 0},
-    {"fallback", yaml_read_choice, FIELD(fallback), .choices = config_class_kinds},
+    {"policy-files", read_policy_files, FIELD(policy_files), .room = CONFIG_PATH_MAX},
+    {"fallback", yaml_read_choice, FIELD(fallback), .choices = config_fallback_kinds},
+    {"return-tunnel", yaml_read_choice, FIELD(return_tunnel), .choices = return_tunnels},
     {"wait", yaml_read_number, FIELD(wait_s), .least = 1, .most = 3600}, /* OE-061 */
     {"lifespans", yaml_read_map, FIELD(lifespans), .fields = lifespan_fields},
     {"limits", yaml_read_map, FIELD(limits), .fields = limit_fields},
@@ -245,6 +263,7 @@ static void fill_defaults(struct cygnet_config *config)
         .key = "/etc/cygnet/private.pem",
         .control = "/run/cygnet/control.sock",
         .state = "/var/lib/cygnet",
+        .policy_files = "/etc/cygnet/policies",
         .dns = {.trust_anchor = "/usr/share/dns/root.key", .unsigned_only_to_self = true,
                 .ask_ipseckey = true},
         .users = {.keyd = "_cygnet",
@@ -275,6 +294,33 @@ static bool parse_document(struct yaml_reader *r, struct view text, struct cygne
     return ok;
 }
 
+/* Up to the next zero octet, which is passed over. */
+static struct view take_part(struct view *rest)
+{
+    const uint8_t *zero = rest->len != 0 ? memchr(rest->ptr, 0, rest->len) : NULL;
+    size_t len = zero != NULL ? (size_t)(zero - rest->ptr) : rest->len;
+    struct view part = view_of(rest->ptr, len);
+    size_t past = zero != NULL ? len + 1 : len;
+    *rest = view_of(rest->ptr + past, rest->len - past);
+    return part;
+}
+
+static bool parse_parts(struct yaml_reader *r, struct view text, struct cygnet_config *config)
+{
+    if (!parse_document(r, take_part(&text), config))
+        return false;
+    while (text.len != 0) {
+        char path[CONFIG_PATH_MAX + POLICY_FILE_NAME_MAX];
+        struct view name = take_part(&text), lines = take_part(&text);
+        size_t len = name.len < sizeof(path) ? name.len : sizeof(path) - 1;
+        memcpy(path, name.ptr, len);
+        path[len] = '\0';
+        if (!policy_file_parse(lines, path, config, r->error))
+            return false;
+    }
+    return true;
+}
+
 bool config_parse(struct view text, const char *name, struct cygnet_config *ret, char *ret_error)
 {
     struct yaml_reader r = {.name = name, .error = ret_error, .error_room = CONFIG_ERROR_MAX};
@@ -290,7 +336,7 @@ bool config_parse(struct view text, const char *name, struct cygnet_config *ret,
         return false;
     }
     fill_defaults(config);
-    bool ok = parse_document(&r, text, config);
+    bool ok = parse_parts(&r, text, config);
     if (ok)
         *ret = *config;
     free(config);

@@ -3,6 +3,9 @@
  * does no IO (the caller reads the file) and gives the same result for the same text. It stops at
  * the first mistake and says where it is, what is wrong and what to do, as
  * `FILE:LINE:COLUMN: what is wrong; remedy`. Needed is one line: `outside: eth0`.
+ *
+ * Policy files, one class each with a prefix a line, may follow the YAML text, each as a zero octet,
+ * its path, a zero octet and its own text (config_load.h puts them there).
  */
 #ifndef CYGNET_DAEMON_CONFIG_H
 #define CYGNET_DAEMON_CONFIG_H
@@ -74,6 +77,9 @@ struct cygnet_config {
     bool legacy_algorithms;   /* 3DES, MD5, SHA-1, groups 2 and 5 */
     bool icmp_on_deny;        /* OE-028 */
     enum config_classifier classifier;
+    enum oe_return return_tunnel; /* OE-168 */
+    char policy_files[CONFIG_PATH_MAX]; /* the directory of policy files */
+    bool policy_files_given; /* false: the default one, which need not exist */
     enum oe_class_kind fallback; /* where no policy line matches (OE-042) */
     /* Sources x destinations of every policy line. Without a policy: one OE-permissive class for
      * everything (OE-039). */

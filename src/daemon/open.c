@@ -23,36 +23,6 @@ static bool failed(const char *what, const char *path)
     return false;
 }
 
-/* As much of the file as there is, at most one octet more than is allowed. */
-static bool read_whole(int fd, char *text, size_t *ret_len)
-{
-    size_t len = 0;
-    ssize_t got;
-    while (len <= CONFIG_TEXT_MAX &&
-           (got = read(fd, text + len, CONFIG_TEXT_MAX + 1 - len)) != 0) {
-        if (got < 0 && errno != EINTR)
-            return false;
-        len += got > 0 ? (size_t)got : 0;
-    }
-    *ret_len = len;
-    return true;
-}
-
-char *open_config_text(const char *path, size_t *ret_len)
-{
-    char *text = malloc(CONFIG_TEXT_MAX + 1);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-    if (text == NULL || fd < 0 || !read_whole(fd, text, ret_len)) {
-        failed("read", path);
-        free(text);
-        text = NULL;
-    }
-    if (fd >= 0)
-        close(fd);
-    return text;
-}
-
 int open_sealed_copy(const char *text, size_t len)
 {
     int fd = memfd_create("cygnet-config", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -63,6 +33,30 @@ int open_sealed_copy(const char *text, size_t len)
     failed("keep", "the configuration in memory");
     if (fd >= 0)
         close(fd);
+    return -1;
+}
+
+int open_memory(void)
+{
+    int fd = memfd_create("cygnet-saved", MFD_CLOEXEC);
+    if (fd < 0)
+        failed("make", "a memory file for saved SAs");
+    return fd;
+}
+
+int open_program(const char *path)
+{
+    struct stat st;
+    int fd = open(path, O_PATH | O_CLOEXEC);
+
+    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == 0 &&
+        (st.st_mode & 0022) == 0)
+        return fd;
+    if (fd >= 0) {
+        close(fd);
+        errno = EPERM;
+    }
+    failed("run", path);
     return -1;
 }
 

@@ -49,14 +49,9 @@ struct discover {
     struct identity_keys no_memory_keys;
 };
 
-enum err discover_new(const struct discover_config *config, const struct discover_env *env,
-                      struct discover **ret)
+static void set_config(struct discover *d, const struct discover_config *config)
 {
-    struct discover *d = calloc(1, sizeof(*d));
-    if (d == NULL)
-        return ERR_MEMORY;
     d->config = *config;
-    d->env = *env;
     if (d->config.lookup_ms == 0)
         d->config.lookup_ms = LIMIT_LOOKUP_MS;
     if (d->config.lookups == 0)
@@ -65,6 +60,23 @@ enum err discover_new(const struct discover_config *config, const struct discove
         d->config.cache = LIMIT_DNS_CACHE;
     if (d->config.named_addresses == 0)
         d->config.named_addresses = LIMIT_NAMED_ADDRESSES;
+}
+
+void discover_reconfigure(struct discover *d, const struct discover_config *config)
+{
+    set_config(d, config);
+    d->questions.flight_limit = d->config.lookups;
+    d->questions.cache_limit = d->config.cache;
+}
+
+enum err discover_new(const struct discover_config *config, const struct discover_env *env,
+                      struct discover **ret)
+{
+    struct discover *d = calloc(1, sizeof(*d));
+    if (d == NULL)
+        return ERR_MEMORY;
+    set_config(d, config);
+    d->env = *env;
     names_init(&d->names, &d->env.rng, d->config.named_addresses);
     questions_init(&d->questions, &d->env.rng, d->config.lookups, d->config.cache);
     fifo_init(&d->outcomes, sizeof(struct outcome));

@@ -142,6 +142,8 @@ struct discover;
 MUST_USE enum err discover_new(const struct discover_config *config, const struct discover_env *env,
                                struct discover **ret);
 void discover_free(struct discover *d);
+/* Answers already known are kept; what is asked from now on is judged by the new configuration. */
+void discover_reconfigure(struct discover *d, const struct discover_config *config);
 MUST_USE enum err discover_input(struct discover *d, mono_t now, const struct discover_event *event);
 void discover_timer(struct discover *d, mono_t now);
 mono_t discover_next_deadline(const struct discover *d);

@@ -125,6 +125,15 @@ void effect_lookup_delegation(struct oe_step *step, enum discover_purpose purpos
     push(step->oe, &effect, NULL, 0);
 }
 
+void effect_lookup_own(struct oe_step *step)
+{
+    struct oe_effect effect = effect_of(step, OE_FX_LOOKUP_DELEGATION);
+    effect.address = step->inst->key.flow.src;
+    effect.purpose = PURPOSE_RECHECK; /* no step of Figure 6 */
+    effect.flow = trace_flow(step->inst);
+    push(step->oe, &effect, NULL, 0);
+}
+
 void effect_lookup_keys(struct oe_step *step)
 {
     struct oe_effect effect = effect_of(step, OE_FX_LOOKUP_KEYS);
@@ -141,6 +150,7 @@ void effect_initiate(struct oe_step *step, const struct discovered_gateway *gate
     effect.local = *local;
     effect.peer = *contact;
     effect.peer_id = gateway->id;
+    effect.wait_ms = 1000 * step->inst->class->wait_s;
     push(step->oe, &effect, gateway->keys, gateway->key_count);
 }
 
@@ -208,4 +218,17 @@ void effect_last_use_query(struct oe_step *step)
 {
     struct oe_effect effect = effect_of(step, OE_FX_LAST_USE_QUERY);
     push(step->oe, &effect, NULL, 0);
+}
+
+void effect_sa_use_query(struct oe *oe, const struct oe_instance *inst)
+{
+    struct oe_effect effect = {
+        .kind = OE_FX_SA_USE_QUERY,
+        .ticket = inst->ticket,
+        .flow = inst->key.flow,
+        .local = inst->local,
+        .peer = inst->gateway,
+        .spi_in = inst->spi_in,
+    };
+    push(oe, &effect, NULL, 0);
 }
