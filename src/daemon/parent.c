@@ -27,6 +27,7 @@ enum {
     PARENT_LEAVE_MS = 3000, /* for keyd to take leave, then for the others */
     PARENT_NEW_KEYD_MS = 3000, /* a new program that lives shorter than this is no good */
     CHANNEL_OCTETS = 4 * 1024 * 1024,
+    RELOAD_PAUSE_MS = 200, /* between two reloads, however often they are asked for */
 };
 
 struct parent {
@@ -44,6 +45,7 @@ struct parent {
     bool plane_is_set_up;
     int signals;
     bool stopping, reload_wanted, keyd_silent;
+    mono_t next_reload;
     pid_t leaving; /* a keyd that was asked to leave to a newer one */
 };
 
@@ -364,7 +366,7 @@ static const char *fixed_key_changed(const struct cygnet_config *a, const struct
     if (memcmp(&a->users, &b->users, sizeof(a->users)) != 0)
         return "users";
     if (a->stub.listen_count != b->stub.listen_count ||
-        memcmp(&a->stub.listen, &b->stub.listen, sizeof(a->stub.listen)) != 0)
+        memcmp(a->stub.listen, b->stub.listen, sizeof(a->stub.listen)) != 0)
         return "stub";
     return a->classifier != b->classifier ? "classifier" : NULL;
 }
@@ -448,6 +450,7 @@ static void reload(struct parent *p)
     int fd = config != NULL ? read_new_config(p, config, result.text) : -1;
 
     p->reload_wanted = false;
+    p->next_reload = mono_add(now(), RELOAD_PAUSE_MS);
     result.ok = fd >= 0;
     if (result.ok) {
         take_new_config(p, config, fd);
@@ -465,11 +468,12 @@ static void supervise(struct parent *p)
     enum child_role role;
 
     while (!p->stopping) {
-        if (p->reload_wanted)
+        if (p->reload_wanted && mono_reached(now(), p->next_reload))
             reload(p);
         while (supervisor_due(&p->supervisor, now(), &role))
             start(p, role);
-        wait_until(p, supervisor_next_deadline(&p->supervisor));
+        wait_until(p, mono_min(supervisor_next_deadline(&p->supervisor),
+                               p->reload_wanted ? p->next_reload : MONO_NEVER));
     }
 }
 

@@ -115,7 +115,8 @@ static bool find_kind(struct reader *r)
     for (size_t i = 0; i < FILE_COUNT; i++) {
         if (strcmp(name, files[i].name) != 0)
             continue;
-        r->class = (struct oe_class){.kind = files[i].kind};
+        memset(&r->class, 0, sizeof(r->class)); /* the holes too: configurations are compared */
+        r->class.kind = files[i].kind;
         snprintf(r->class.name, sizeof(r->class.name), "%s", name);
         return true;
     }

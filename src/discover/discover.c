@@ -67,6 +67,7 @@ void discover_reconfigure(struct discover *d, const struct discover_config *conf
     set_config(d, config);
     d->questions.flight_limit = d->config.lookups;
     d->questions.cache_limit = d->config.cache;
+    d->names.limit = d->config.named_addresses;
 }
 
 enum err discover_new(const struct discover_config *config, const struct discover_env *env,

@@ -4,6 +4,8 @@
 bool delegation_trusted(const struct oe *oe, const struct oe_instance *inst,
                         const struct delegation *d)
 {
+    if (d->by_name && inst->class->kind != OE_PERMISSIVE)
+        return false; /* asked under another policy: a name says nothing of an address's owner */
     return d->secure || class_takes_anonymous(&oe->config, inst->class);
 }
 
@@ -111,6 +113,7 @@ bool guard_tunnel_fits(const struct oe_step *step)
 {
     const struct oe_instance *inst = step->inst;
     return inst->has_child && class_takes_tunnels(inst->class) &&
+           (!inst->by_name || inst->class->kind == OE_PERMISSIVE) &&
            (inst->dns_secure || !inst->dns_asked ||
             class_takes_anonymous(&step->oe->config, inst->class));
 }
@@ -262,7 +265,8 @@ bool guard_authorized(const struct oe_step *step)
     const struct delegation *d = step->event->delegation;
     const struct oe_instance *inst = step->inst;
 
-    if (d->status != DISCOVERED_FOUND || !delegation_trusted(step->oe, inst, d) || inst->peer_key == NULL)
+    if (d->status != DISCOVERED_FOUND || !delegation_trusted(step->oe, inst, d) ||
+        inst->peer_key == NULL)
         return false;
     for (size_t i = 0; i < d->count; i++)
         if (gateway_is(&d->gateways[i], &inst->peer_id) &&
