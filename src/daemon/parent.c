@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -39,6 +40,7 @@ struct parent {
     char path[PATH_MAX]; /* where this program was started from */
     int stub_fds[2 * CONFIG_STUB_ADDRESSES];
     size_t stub_count;
+    struct stat key_stat; /* of the private key when it was opened */
     struct plane_setup_result plane_result;
     bool plane_is_set_up;
     int signals;
@@ -316,6 +318,37 @@ static int open_file(const char *path, const char *what)
     return fd;
 }
 
+static bool open_key(struct parent *p)
+{
+    int fd = open_file(p->config->key, "private key");
+    struct stat info;
+
+    if (fd < 0 || fstat(fd, &info) != 0) {
+        close_fd(&fd);
+        return false;
+    }
+    close_fd(&p->key_fd);
+    p->key_fd = fd;
+    p->key_stat = info;
+    return true;
+}
+
+/* OE-154: another private key in the file's place signs from now on; tunnels that stand stay. */
+static void renew_key(struct parent *p)
+{
+    const struct stat *old = &p->key_stat;
+    struct stat info;
+
+    if (stat(p->config->key, &info) == 0 && info.st_dev == old->st_dev &&
+        info.st_ino == old->st_ino && info.st_size == old->st_size &&
+        info.st_mtim.tv_sec == old->st_mtim.tv_sec && info.st_mtim.tv_nsec == old->st_mtim.tv_nsec)
+        return;
+    if (!open_key(p))
+        return;
+    signal_role(p, CHILD_KEEPER, SIGTERM);
+    log_line(EVENT_INFO, "the private key was read again");
+}
+
 /* What was opened or handed out at the start can't change: the first such key, or NULL. */
 static const char *fixed_key_changed(const struct cygnet_config *a, const struct cygnet_config *b)
 {
@@ -405,6 +438,7 @@ static void take_new_config(struct parent *p, const struct cygnet_config *config
     *p->config = *config;
     hand_out_config(p);
     restart_resolver(p, &old);
+    renew_key(p);
     log_line(EVENT_INFO, "the configuration was read again");
 }
 
@@ -542,9 +576,8 @@ static bool open_all(struct parent *p, const char *text, size_t len)
     if (!child_user_lookup(config->users.keyd, &uid, &gid) || !watch_signals(p))
         return false;
     p->config_fd = open_sealed_copy(text, len);
-    p->key_fd = open_file(config->key, "private key");
     p->saved_fd = open_memory();
-    if (p->config_fd < 0 || p->key_fd < 0 || p->saved_fd < 0)
+    if (p->config_fd < 0 || !open_key(p) || p->saved_fd < 0)
         return false;
     if (config->dns.trust_anchor_given || access(config->dns.trust_anchor, R_OK) == 0) {
         p->anchor_fd = open_file(config->dns.trust_anchor, "trust anchor");
