@@ -20,6 +20,7 @@
 #include "daemon/keyd_status.h"
 #include "daemon/keyd_udp.h"
 #include "daemon/log.h"
+#include "daemon/log_gate.h"
 #include "daemon/own_address.h"
 #include "plane/io/ike_relay.h"
 
@@ -36,6 +37,7 @@ struct keyd {
     struct keyd_saved saved;
     struct control_socket *socket;
     struct history history;
+    struct log_gate gate;
     struct keyd_status status;
     struct ip_addr own[OWN_ADDRESSES];
     size_t own_count;
@@ -373,13 +375,25 @@ static void on_leave(evutil_socket_t fd, short what, void *arg)
 
 /* --- people ------------------------------------------------------------------------------------ */
 
+static void log_record(struct keyd *k, const struct event_record *record)
+{
+    uint64_t left_out;
+
+    if (record->level < EVENT_WARNING || !log_gate_pass(&k->gate, record->at, &left_out))
+        return;
+    if (left_out != 0)
+        log_line(EVENT_WARNING, "%llu warnings left out; 'cygnet trace' has the latest",
+                 (unsigned long long)left_out);
+    log_line(record->level, "%s%s%s", record->title, record->detail[0] ? ": " : "",
+             record->detail);
+}
+
 static void emit(void *ctx, const struct event_record *record)
 {
     struct keyd *k = ctx;
     const struct event_record *kept = history_add(&k->history, record);
 
-    if (kept->level >= EVENT_WARNING)
-        log_line(kept->level, "%s%s%s", kept->title, kept->detail[0] ? ": " : "", kept->detail);
+    log_record(k, kept);
     if (k->socket != NULL && control_socket_has_subscribers(k->socket)) {
         json_t *line = event_json_build(kept);
         control_socket_broadcast(k->socket, line);
@@ -417,15 +431,6 @@ static json_t *answer_trace(struct keyd *k, const json_t *request)
     return json_pack("{s:o}", "records", list);
 }
 
-/* The parent does it. Its result is in the status once that counts more than `reloads`. */
-static json_t *answer_reload(const struct keyd *k)
-{
-    struct child_message message = {.fd = -1};
-    if (!child_send(k->child->parent_fd, &message, CHILD_RELOAD))
-        return json_pack("{s:s}", "error", "the parent process can't be reached");
-    return json_pack("{s:I}", "reloads", (json_int_t)k->status.reloads);
-}
-
 /* {"cmd": "name", "name": N, "addresses": [...], "ttl_s": S}, from a resolver's hook. */
 static json_t *answer_name(struct keyd *k, const json_t *request)
 {
@@ -446,6 +451,15 @@ static json_t *answer_name(struct keyd *k, const json_t *request)
     return json_pack("{s:I}", "taken", taken);
 }
 
+/* The parent does it. Its result is in the status once that counts more than `reloads`. */
+static json_t *answer_reload(const struct keyd *k)
+{
+    struct child_message message = {.fd = -1};
+    if (!child_send(k->child->parent_fd, &message, CHILD_RELOAD))
+        return json_pack("{s:s}", "error", "the parent process can't be reached");
+    return json_pack("{s:I}", "reloads", (json_int_t)k->status.reloads);
+}
+
 static json_t *answer(void *ctx, const char *cmd, const json_t *request)
 {
     struct keyd *k = ctx;
@@ -456,10 +470,10 @@ static json_t *answer(void *ctx, const char *cmd, const json_t *request)
         return answer_why(k, request);
     if (strcmp(cmd, "trace") == 0)
         return answer_trace(k, request);
-    if (strcmp(cmd, "reload") == 0)
-        return answer_reload(k);
     if (strcmp(cmd, "name") == 0)
         return answer_name(k, request);
+    if (strcmp(cmd, "reload") == 0)
+        return answer_reload(k);
     return json_pack("{s:s}", "error", "unknown command");
 }
 
@@ -481,6 +495,7 @@ static struct control_config control_config(const struct keyd *k)
                .fallback = c->fallback,
                .own = k->own,
                .own_count = k->own_count,
+               .id = c->identity,
                .instances = c->limits.instances,
                .require_dnssec = c->dns.require_dnssec,
                .return_tunnel = c->return_tunnel,

@@ -84,7 +84,7 @@ enum ike_effect_kind {
     IKE_FX_NEED_KEYS,          /* serial, peer_id, peer: responder wants the initiator's keys (OE-085) */
     IKE_FX_PEER_AUTHENTICATED, /* peer, peer_id, initiator */
     IKE_FX_NEED_SIGNATURE,     /* serial, bytes = HASH to sign */
-    IKE_FX_NEED_AUTHORIZATION, /* serial, peer, peer_id, key, flow: may it have this tunnel? (OE-092) */
+    IKE_FX_NEED_AUTHORIZATION, /* serial, peer, peer_id, key, flow, initiator (of phase 1: we): may it have this tunnel? (OE-092) */
     IKE_FX_NEED_SPI,           /* serial, peer, local: an inbound SPI */
     IKE_FX_INSTALL,            /* serial, ticket, sas, sa_count: before the next message (OE-185, OE-186) */
     IKE_FX_CHILD_UP,           /* ticket, initiator, peer, flow, spi_in, spi_out, suite */

@@ -125,6 +125,15 @@ void effect_lookup_delegation(struct oe_step *step, enum discover_purpose purpos
     push(step->oe, &effect, NULL, 0);
 }
 
+void effect_lookup_own(struct oe_step *step)
+{
+    struct oe_effect effect = effect_of(step, OE_FX_LOOKUP_DELEGATION);
+    effect.address = step->inst->key.flow.src;
+    effect.purpose = PURPOSE_RECHECK; /* no step of Figure 6 */
+    effect.flow = trace_flow(step->inst);
+    push(step->oe, &effect, NULL, 0);
+}
+
 void effect_lookup_keys(struct oe_step *step)
 {
     struct oe_effect effect = effect_of(step, OE_FX_LOOKUP_KEYS);

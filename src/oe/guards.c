@@ -46,6 +46,16 @@ static bool names_us(const struct oe *oe, const struct delegation *d)
     return false;
 }
 
+/* Or by our name, which nobody could contact us by (OE-147). */
+static bool authorizes_us(const struct oe *oe, const struct delegation *d)
+{
+    for (size_t i = 0; i < d->count; i++)
+        if (d->gateways[i].id.kind == IDENTITY_FQDN &&
+            identity_equal(&d->gateways[i].id, &oe->config.id))
+            return true;
+    return names_us(oe, d);
+}
+
 /* OE-048, OE-050, OE-051 */
 enum delegation_use delegation_use(const struct oe *oe, const struct oe_instance *inst,
                                    const struct delegation *d)
@@ -171,12 +181,66 @@ static bool phase1_trusted(const struct oe_step *step)
            class_takes_anonymous(&step->oe->config, step->inst->class);
 }
 
+/*
+ * The peer's word makes nothing ours to protect: else anyone could reach, by a tunnel, what no route
+ * from outside leads to, or have us encrypt for others. It is ours if it is our own address, if it
+ * has sent through us, or if DNS gave it to us, as whoever comes for it has read there himself.
+ */
+bool guard_own_unknown(const struct oe_step *step)
+{
+    const struct oe_instance *known = instance_by_flow(step->oe, &step->inst->key.flow);
+    return !oe_is_own(step->oe, &step->inst->key.flow.src) &&
+           (known == NULL || (known->responder && !known->has_child));
+}
+
+bool guard_own(const struct oe_step *step)
+{
+    const struct delegation *d = step->event->delegation;
+    return step->inst->checking_own && d->status == DISCOVERED_FOUND &&
+           delegation_trusted(step->oe, step->inst, d) && authorizes_us(step->oe, d);
+}
+
+bool guard_own_refused(const struct oe_step *step)
+{
+    return step->inst->checking_own && !guard_own(step);
+}
+
+bool guard_own_and_peer(const struct oe_step *step)
+{
+    return guard_own(step) && guard_source_is_peer(step);
+}
+
+bool guard_own_and_unvouched(const struct oe_step *step)
+{
+    return guard_own(step) && guard_source_unvouched(step);
+}
+
+static bool source_is_identity(const struct oe_step *step)
+{
+    const struct identity *id = &step->inst->peer_id;
+    return id->kind == IDENTITY_ADDR && ip_addr_equal(&id->addr, &step->inst->key.flow.dst);
+}
+
 /* OE-092: whoever proved an address needs no delegation to speak for that same address. */
 bool guard_source_is_peer(const struct oe_step *step)
 {
-    const struct identity *id = &step->inst->peer_id;
-    return phase1_trusted(step) && id->kind == IDENTITY_ADDR &&
-           ip_addr_equal(&id->addr, &step->inst->key.flow.dst);
+    return source_is_identity(step) && !step->inst->phase1_ours && phase1_trusted(step);
+}
+
+/* Of a phase 1 that we began, the key is the one that some client's delegation named beside that
+ * address, which proves nothing about the address itself. */
+bool guard_source_unvouched(const struct oe_step *step)
+{
+    return source_is_identity(step) && step->inst->phase1_ours;
+}
+
+bool guard_keys_vouch(const struct oe_step *step)
+{
+    const struct identity_keys *keys = step->event->keys;
+    for (size_t i = 0; guard_keys_good(step) && i < keys->count; i++)
+        if (step->inst->peer_key != NULL && public_key_equal(&keys->keys[i], step->inst->peer_key))
+            return true;
+    return false;
 }
 
 static bool gateway_has_key(const struct discovered_gateway *gw, const struct public_key *key)

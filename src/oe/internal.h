@@ -95,6 +95,8 @@ struct oe_instance {
     bool dns_asked, dns_secure;
     bool by_name;           /* dns_secure holds for the name in peer_id, not for the address */
     bool phase1_secure;     /* responder: the KEY behind the peer's phase 1 was vouched for */
+    bool phase1_ours;       /* responder: we began phase 1, with the keys that some delegation named */
+    bool checking_own;      /* POTENTIAL, responder: whether our side's client is ours */
     enum discovered dns;
     mono_t fresh_until;     /* then what DNS said, or a failure, is to be looked at again */
     struct delegation *delegation; /* while POTENTIAL or PENDING: a copy, cut to its gateways */
@@ -208,6 +210,8 @@ void effect_policy_remove(struct oe_step *step);
 /* Reads back the note of a POLICY effect. */
 void instance_take_note(struct oe_instance *inst, uint64_t note);
 void effect_lookup_delegation(struct oe_step *step, enum discover_purpose purpose);
+/* Of our side's client. */
+void effect_lookup_own(struct oe_step *step);
 void effect_lookup_keys(struct oe_step *step);
 void effect_initiate(struct oe_step *step, const struct discovered_gateway *gateway);
 void effect_peer_keys(struct oe_step *step, const struct identity_keys *keys);

@@ -68,6 +68,7 @@ struct oe_config {
     enum oe_class_kind fallback;    /* if none matches (OE-042) */
     const struct ip_addr *own;      /* our outside addresses, copied: chosen by family as the tunnel's near end */
     size_t own_count;
+    struct identity id;             /* ours, if it is a name: what delegations to us may say (OE-146) */
     bool require_dnssec;            /* every class takes authenticated encryption only */
     enum oe_return return_tunnel;
     uint32_t low_lifespan_s;        /* 0: 60 (OE-062) */
@@ -109,7 +110,7 @@ enum oe_event_kind {
     OE_EV_CHILD_DELETED,    /* ticket, spi_in, spi_out */
     OE_EV_PEER_UNKNOWN,     /* serial, peer, peer_id: ike NEED_KEYS; answered by IKE_PEER_KEYS */
     OE_EV_PEER_AUTHENTICATED,/* peer, peer_id, initiator */
-    OE_EV_PROPOSAL,         /* serial, peer, peer_id, key, flow: ike NEED_AUTHORIZATION; answered by IKE_AUTHORIZED */
+    OE_EV_PROPOSAL,         /* serial, peer, peer_id, key, flow, initiator (of phase 1: we): ike NEED_AUTHORIZATION; answered by IKE_AUTHORIZED */
     OE_EV_SOFT_EXPIRE,      /* ticket, spi_in or spi_out (OE-070) */
     OE_EV_HARD_EXPIRE,      /* ticket, spi_in or spi_out, text: why, if not by its lifetime (OE-031) */
     OE_EV_LAST_USE,         /* ticket, flow, idle_ms: answers LAST_USE_QUERY; idle_ms < 0: never used */

@@ -100,10 +100,44 @@ void act_refuse_authority(struct oe_step *step)
     refuse(step);
 }
 
+void act_check_own(struct oe_step *step)
+{
+    char client[IP_ADDR_TEXT_MAX];
+    step->inst->checking_own = true;
+    OE_REASON(step, "asking DNS whether %s is ours",
+              ip_addr_format(&step->inst->key.flow.src, client));
+    effect_lookup_own(step);
+}
+
+void act_refuse_own(struct oe_step *step)
+{
+    char client[IP_ADDR_TEXT_MAX];
+    OE_REASON(step, "%s is not delegated to us (%s)",
+              ip_addr_format(&step->inst->key.flow.src, client), step->event->delegation->why);
+    refuse(step);
+}
+
+void act_check_key(struct oe_step *step)
+{
+    char peer[IDENTITY_TEXT_MAX];
+    step->inst->checking_own = false;
+    OE_REASON(step, "asking DNS for the KEY of %s", peer_text(step->inst, peer));
+    effect_lookup_keys(step);
+}
+
+void act_refuse_unvouched(struct oe_step *step)
+{
+    char peer[IDENTITY_TEXT_MAX];
+    OE_REASON(step, "%s has not proved its own KEY (%s)", peer_text(step->inst, peer),
+              step->event->keys->why);
+    refuse(step);
+}
+
 /* OE-092; OE-091: also when the flow has a connection already. */
 void act_check_authority(struct oe_step *step)
 {
     char client[IP_ADDR_TEXT_MAX], peer[IDENTITY_TEXT_MAX];
+    step->inst->checking_own = false;
     OE_REASON(step, "asking DNS whether %s acts for %s", peer_text(step->inst, peer),
               ip_addr_format(&step->inst->key.flow.dst, client));
     effect_lookup_delegation(step, PURPOSE_AUTHORIZE);
@@ -141,6 +175,12 @@ void act_authorize_self(struct oe_step *step)
     step->inst->by_name = step->inst->peer_id.kind == IDENTITY_FQDN;
     step->inst->fresh_until = MONO_NEVER;
     accept_peer(step);
+}
+
+void act_authorize_vouched(struct oe_step *step)
+{
+    step->inst->phase1_secure = step->event->keys->secure;
+    act_authorize_self(step);
 }
 
 /* OE-183. The delegation names the peer's key itself, so its own status is what counts. */

@@ -63,7 +63,9 @@ static const struct oe_row table[] = {
     WARN(R, AUTHENTICATED_PEER, PROPOSAL, class_refuses, refuse_class, EXPIRED, "our policy for the flow wants no tunnel (3.3.2)"),
     WARN(R, AUTHENTICATED_PEER, PROPOSAL, source_unusable, refuse_source, EXPIRED, "no such client can exist"),
     WARN(R, AUTHENTICATED_PEER, PROPOSAL, second_refused, refuse_second, EXPIRED, "no second tunnel for a client: option 4 (8)"),
+    ROW(R, AUTHENTICATED_PEER, PROPOSAL, own_unknown, check_own, POTENTIAL, "is the destination ours to protect: ask"),
     ROW(R, AUTHENTICATED_PEER, PROPOSAL, source_is_peer, authorize_self, PENDING, "it proved that very address in phase 1 (4322 3.3.2)"),
+    ROW(R, AUTHENTICATED_PEER, PROPOSAL, source_unvouched, check_key, POTENTIAL, "it proved a key that another's delegation named: ask for its own"),
     ROW(R, AUTHENTICATED_PEER, PROPOSAL, always, check_authority, POTENTIAL, "may it act for the client: ask (11.2.12.2)"),
     ROW(R, AUTHENTICATED_PEER, LIFESPAN, always, drop_peer, EXPIRED, "it proposed nothing"),
     ROW(R, AUTHENTICATED_PEER, STOP, always, drop_peer, EXPIRED, "shutdown or no room"),
@@ -86,6 +88,12 @@ static const struct oe_row table[] = {
     ROW(I, POTENTIAL, STOP, always, stop, EXPIRED, "shutdown or no room"),
 
     /* ... and responder: the authority of the peer */
+    WARN(R, POTENTIAL, DELEGATION, own_refused, refuse_own, EXPIRED, "nobody gave us that destination"),
+    ROW(R, POTENTIAL, DELEGATION, own_and_peer, authorize_self, PENDING, "it proved that very address in phase 1 (4322 3.3.2)"),
+    ROW(R, POTENTIAL, DELEGATION, own_and_unvouched, check_key, POTENTIAL, "it proved a key that another's delegation named: ask for its own"),
+    ROW(R, POTENTIAL, DELEGATION, own, check_authority, POTENTIAL, "may it act for the client: ask (11.2.12.2)"),
+    ROW(R, POTENTIAL, KEYS, keys_vouch, authorize_vouched, PENDING, "its own KEY is the one of phase 1"),
+    WARN(R, POTENTIAL, KEYS, always, refuse_unvouched, EXPIRED, "its own KEY is not the one of phase 1"),
     ROW(R, POTENTIAL, DELEGATION, authorized, authorize, PENDING, "address and key are those of the peer (11.2.12.3)"),
     ROW(R, POTENTIAL, DELEGATION, self_by_name, authorize_self, PENDING, "a host for itself, known by name (7)"),
     WARN(R, POTENTIAL, DELEGATION, always, refuse_authority, EXPIRED, "not delegated to the peer: policy stays untouched (3.3.2)"),

@@ -24,7 +24,14 @@
     X(keys_good, "KEY found")                                                                      \
     X(class_refuses, "class deny or always-clear-text")                                            \
     X(source_unusable, "source can't be a client")                                                 \
+    X(own_unknown, "destination not known as ours")                                                \
+    X(own_refused, "destination is not delegated to us")                                           \
+    X(own_and_peer, "destination is ours; source is the phase 1 identity")                         \
+    X(own_and_unvouched, "destination is ours; source is the phase 1 identity by a key of another") \
+    X(own, "destination is ours")                                                                  \
     X(source_is_peer, "source is the phase 1 identity")                                            \
+    X(source_unvouched, "source is the phase 1 identity by a key of another")                      \
+    X(keys_vouch, "KEY is the one of phase 1")                                                     \
     X(authorized, "delegation names peer and key")                                                 \
     X(self_by_name, "no delegation; @FQDN peer for its own address")                               \
     X(behind_us_permissive, "gateway is ourselves; OE-permissive")                                 \
@@ -69,8 +76,13 @@
     X(refuse_source, "refuse the proposal")                                                        \
     X(refuse_second, "refuse the proposal")                                                        \
     X(refuse_authority, "refuse the proposal")                                                     \
+    X(check_own, "TXT lookup of the proposed destination")                                         \
+    X(refuse_own, "refuse the proposal")                                                           \
     X(check_authority, "TXT lookup of the proposed source")                                        \
+    X(check_key, "KEY lookup of the peer")                                                         \
     X(authorize_self, "accept the proposal; hold policy if nobody has the flow")                   \
+    X(authorize_vouched, "accept the proposal; hold policy if nobody has the flow")                                                    \
+    X(refuse_unvouched, "refuse the proposal")                                                     \
     X(authorize, "accept the proposal; hold policy if nobody has the flow")                        \
     X(initiate, "IKE to the strongest gateway")                                                    \
     X(settle_dns, "pass or deny policy")                                                           \

@@ -128,6 +128,15 @@ static uint32_t *setting_s(struct sim_gateway *g, size_t which)
     return settings[which];
 }
 
+static bool set_sa_room(struct scenario *s, struct words *w, struct sim_gateway *g)
+{
+    uint64_t count;
+    if (!words_number(s, w, &count))
+        return false;
+    g->plane_config.sad = (uint32_t)count;
+    return true;
+}
+
 static bool set_return(struct scenario *s, struct words *w, struct scenario_gateway *gw)
 {
     static const char *const names[] = {
@@ -144,22 +153,18 @@ static bool set_return(struct scenario *s, struct words *w, struct scenario_gate
     return true;
 }
 
-static bool set_sa_room(struct scenario *s, struct words *w, struct sim_gateway *g)
-{
-    uint64_t count;
-    if (!words_number(s, w, &count))
-        return false;
-    g->plane_config.sad = (uint32_t)count;
-    return true;
-}
-
-/* set GATEWAY SETTING TIME, set GATEWAY require-dnssec, set GATEWAY sa-room COUNT,
- * set GATEWAY return-tunnel WAY */
+/* set GATEWAY SETTING TIME, require-dnssec, sa-room COUNT, or return-tunnel WAY */
 static bool verb_set(struct scenario *s, struct words *w)
 {
-    static const char *const names[] = {
-        "child-lifetime", "ike-lifetime",   "low-lifespan", "normal-lifespan",
-        "first-lifespan", "require-dnssec", "sa-room",      "return-tunnel",   NULL};
+    static const char *const names[] = {"child-lifetime",
+                                        "ike-lifetime",
+                                        "low-lifespan",
+                                        "normal-lifespan",
+                                        "first-lifespan",
+                                        "require-dnssec",
+                                        "sa-room",
+                                        "return-tunnel",
+                                        NULL};
     enum { REQUIRE_DNSSEC = 5, SA_ROOM, RETURN_TUNNEL };
     struct scenario_gateway *gw;
     size_t which;

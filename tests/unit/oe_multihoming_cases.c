@@ -21,9 +21,16 @@ static uint64_t propose(struct rig *rig, const char *gateway, uint64_t key)
                                      .flow = rig_flow(ALICE, BOB)});
     if (rig->effects[rig->taken].kind != OE_FX_LOOKUP_DELEGATION)
         return 0;
-    uint64_t ticket = rig_expect(rig, OE_FX_LOOKUP_DELEGATION)->ticket;
-    struct oe_instance_info info;
     struct ip_pair flow = rig_flow(ALICE, BOB);
+    const struct oe_effect *lookup = rig_expect(rig, OE_FX_LOOKUP_DELEGATION);
+    uint64_t ticket = lookup->ticket;
+    if (ip_addr_equal(&lookup->address, &flow.src)) {
+        struct delegation *ours = rig_gateways(rig, 1);
+        ours->gateways[0].id = test_id(SG_A);
+        rig_delegation(rig, ticket, ours);
+        rig_expect(rig, OE_FX_LOOKUP_DELEGATION);
+    }
+    struct oe_instance_info info;
     bool held = !oe_instance_find(rig->oe, &flow, &info);
     rig_delegation(rig, ticket, rig_gateways(rig, 2)); /* OE-166 */
     rig_expect_accepted(rig, held);

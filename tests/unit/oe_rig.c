@@ -333,15 +333,40 @@ uint64_t rig_to_authenticated(struct rig *rig, const char *id)
     return ticket;
 }
 
-enum err rig_propose(struct rig *rig, const char *id, const char *client, uint64_t key)
+/* Alice is SG-A's, as DNS tells it when it asks. */
+static void rig_own_client(struct rig *rig)
+{
+    struct ip_addr alice = test_addr(ALICE);
+    struct delegation *d;
+
+    if (rig->taken == rig->count || rig->effects[rig->taken].kind != OE_FX_LOOKUP_DELEGATION ||
+        !ip_addr_equal(&rig->effects[rig->taken].address, &alice))
+        return;
+    uint64_t ticket = rig->effects[rig->taken++].ticket;
+    rig_expect_state(rig, ticket, OE_ST_POTENTIAL);
+    d = rig_gateways(rig, 1);
+    d->gateways[0].id = test_id(SG_A);
+    rig_delegation(rig, ticket, d);
+}
+
+enum err rig_propose_to(struct rig *rig, const char *id, const char *client, const char *own,
+                        uint64_t key, bool phase1_ours)
 {
     struct public_key proof = test_key(key);
     return rig_input(rig, (struct oe_event){.kind = OE_EV_PROPOSAL,
                                             .serial = 77,
                                             .peer = test_addr(SG_B),
                                             .peer_id = test_id(id),
+                                            .initiator = phase1_ours,
                                             .key = &proof,
-                                            .flow = rig_flow(ALICE, client)});
+                                            .flow = rig_flow(own, client)});
+}
+
+enum err rig_propose(struct rig *rig, const char *id, const char *client, uint64_t key)
+{
+    enum err err = rig_propose_to(rig, id, client, ALICE, key, false);
+    rig_own_client(rig);
+    return err;
 }
 
 uint64_t rig_to_checking(struct rig *rig, const char *id, const char *client)

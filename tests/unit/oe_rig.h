@@ -74,7 +74,10 @@ uint64_t rig_to_expiring(struct rig *rig, uint64_t ticket);
 /* As responder: SG-B, known by `id`, comes with key 1. */
 uint64_t rig_to_unauthenticated(struct rig *rig, const char *id);
 uint64_t rig_to_authenticated(struct rig *rig, const char *id);
-/* The peer proposes client -> Alice with serial 77. */
+/* The peer proposes client -> own with serial 77; `phase1_ours`: over a phase 1 that we began. */
+enum err rig_propose_to(struct rig *rig, const char *id, const char *client, const char *own,
+                        uint64_t key, bool phase1_ours);
+/* The same for Alice, who is SG-A's. */
 enum err rig_propose(struct rig *rig, const char *id, const char *client, uint64_t key);
 uint64_t rig_to_checking(struct rig *rig, const char *id, const char *client);
 uint64_t rig_to_accepted(struct rig *rig, const char *client);

@@ -233,8 +233,8 @@ static void answer_dns(struct storm *s)
     char gateway[IP_ADDR_TEXT_MAX];
     for (uint32_t n = draw(s, 3); a.status == DNS_FOUND && n > 0; n--) {
         uint32_t peer = draw(s, PEERS);
-        struct ip_addr addr = peer_addr(peer);
-        ip_addr_format(&addr, gateway);
+        struct ip_addr addr = peer_addr(peer), own = test_addr("192.1.1.4");
+        ip_addr_format(draw(s, 4) ? &addr : &own, gateway);
         test_add(&a, s->query_types[i] == DNS_TYPE_KEY
                          ? test_key_record(1 + peer)
                          : test_txt((uint16_t)draw(s, 3), draw(s, 6) ? gateway : "@gw.example",
