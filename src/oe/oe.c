@@ -465,8 +465,8 @@ struct regime {
 
 static struct regime regime_of(const struct oe *oe, const struct oe_instance *inst)
 {
-    bool wrong = inst->dns_asked &&
-                 (inst->dns == DISCOVERED_MALFORMED || inst->dns == DISCOVERED_BOGUS);
+    bool wrong =
+        inst->dns_asked && (inst->dns == DISCOVERED_MALFORMED || inst->dns == DISCOVERED_BOGUS);
     return (struct regime){
         .class = *inst->class,
         .anonymous = class_takes_anonymous(&oe->config, inst->class),
