@@ -21,7 +21,7 @@ static bool serves(const struct ike_sa *sa, const struct ike_request *request)
     bool named = request->peer_id.kind == IDENTITY_NONE ||
                  identity_equal(&sa->peer_id, &request->peer_id) ||
                  identity_equal(&sa->peer_id, &address);
-    return ike_sa_established(sa) && !sa->dying && named && has_key(request, &sa->peer_key);
+    return ike_sa_established(sa) && !sa->dying && !sa->worn_out && named && has_key(request, &sa->peer_key);
 }
 
 /* A Main Mode of ours under way that will serve: it looks for the same keys and name. */
@@ -80,7 +80,7 @@ static enum err begin_quick(struct ike *ike, struct ike_sa *sa, struct ike_reque
     enum err err = quick_new(ike, sa, V1_QM_I_START, msgid, true, &quick);
     if (err != ERR_OK)
         return err;
-    v1_msgid_mark(sa, msgid);
+    v1_msgid_mark(ike, sa, msgid);
     quick->request = request;
     quick_set_ticket(quick, request->ticket);
     quick->flow = request->flow;
@@ -224,6 +224,7 @@ static enum err request_new(struct ike *ike, const struct ike_event *event,
     request->natt = event->natt;
     request->flow = event->flow;
     request->peer_id = event->peer_id;
+    request->wait_ms = event->wait_ms;
     request->born = ike_serial(ike);
     request->ticket->request = request;
     LIST_INSERT_HEAD(&request->peer->requests, request, of_peer);

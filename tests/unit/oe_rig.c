@@ -26,20 +26,6 @@ void rig_open(struct rig *rig, enum oe_class_kind fallback)
     rig_open_config(rig, &config);
 }
 
-void rig_close(struct rig *rig)
-{
-    struct oe_table_row row;
-    for (size_t i = 0; oe_table_row(i, &row); i++)
-        rig_row_hits[i] += oe_table_hits(rig->oe, i);
-    rig_expect_none(rig);
-    oe_free(rig->oe);
-}
-
-struct ip_pair rig_flow(const char *src, const char *dst)
-{
-    return (struct ip_pair){.src = test_addr(src), .dst = test_addr(dst)};
-}
-
 static void drain(struct rig *rig)
 {
     if (rig->taken == rig->count)
@@ -53,6 +39,45 @@ static void drain(struct rig *rig)
         }
         assert_true(++rig->count < RIG_EFFECTS);
     }
+}
+
+static struct oe_config config_of_class(const struct oe_class *class)
+{
+    static struct ip_addr own[2];
+    own[0] = test_addr(SG_A);
+    own[1] = test_addr("2001:db8:1::4");
+    return (struct oe_config){.classes = class,
+                              .class_count = 1,
+                              .fallback = OE_DENY,
+                              .own = own,
+                              .own_count = CHECK_COUNT(own)};
+}
+
+void rig_open_class(struct rig *rig, const struct oe_class *class)
+{
+    struct oe_config config = config_of_class(class);
+    rig_open_config(rig, &config);
+}
+
+void rig_reclass(struct rig *rig, const struct oe_class *class)
+{
+    struct oe_config config = config_of_class(class);
+    assert_int_equal(oe_reconfigure(rig->oe, rig->now, &config), ERR_OK);
+    drain(rig);
+}
+
+void rig_close(struct rig *rig)
+{
+    struct oe_table_row row;
+    for (size_t i = 0; oe_table_row(i, &row); i++)
+        rig_row_hits[i] += oe_table_hits(rig->oe, i);
+    rig_expect_none(rig);
+    oe_free(rig->oe);
+}
+
+struct ip_pair rig_flow(const char *src, const char *dst)
+{
+    return (struct ip_pair){.src = test_addr(src), .dst = test_addr(dst)};
 }
 
 enum err rig_input(struct rig *rig, struct oe_event event)
@@ -308,8 +333,7 @@ uint64_t rig_to_authenticated(struct rig *rig, const char *id)
     return ticket;
 }
 
-/* Alice is SG-A's, as DNS tells it when it asks. */
-static void rig_own_client(struct rig *rig)
+void rig_own_client(struct rig *rig)
 {
     struct ip_addr alice = test_addr(ALICE);
     struct delegation *d;
@@ -365,11 +389,21 @@ void rig_expect_answer(struct rig *rig, bool ok)
     assert_true(fx->text[0] != '\0');
 }
 
+void rig_expect_accepted(struct rig *rig, bool held)
+{
+    if (held)
+        rig_expect_policy(rig, OE_VERDICT_HOLD);
+    rig_expect_answer(rig, true);
+}
+
 uint64_t rig_to_accepted(struct rig *rig, const char *client)
 {
     uint64_t ticket = rig_to_checking(rig, SG_B, client);
+    struct ip_pair flow = rig_flow(ALICE, client);
+    struct oe_instance_info info;
+    bool held = !oe_instance_find(rig->oe, &flow, &info);
     rig_delegation(rig, ticket, rig_gateways(rig, 2));
-    rig_expect_answer(rig, true);
+    rig_expect_accepted(rig, held);
     rig_expect_none(rig);
     rig_expect_state(rig, ticket, OE_ST_PENDING);
     return ticket;

@@ -23,6 +23,7 @@ enum v1_notify {
     V1_PAYLOAD_MALFORMED = 16,
     V1_INVALID_ID_INFORMATION = 18,
     V1_NOTIFY_STATUS = 16384,
+    V1_INITIAL_CONTACT = 24578, /* RFC 2407 section 4.6.3 */
 };
 
 /* One message or answer on its way through a row. */
@@ -63,7 +64,8 @@ enum err v1_exchange_init(struct ike *ike, struct v1_exchange *x, struct ike_sa 
 void v1_exchange_fini(struct ike *ike, struct v1_exchange *x);
 /* Message ids in use or used before on this SA. */
 bool v1_msgid_used(const struct ike_sa *sa, msgid_t msgid);
-void v1_msgid_mark(struct ike_sa *sa, msgid_t msgid);
+/* In memory; whoever then sends or acts under it saves the SA first. */
+void v1_msgid_mark(struct ike *ike, struct ike_sa *sa, msgid_t msgid);
 msgid_t v1_msgid_new(struct ike *ike, const struct ike_sa *sa);
 
 /* message.c */
