@@ -237,8 +237,13 @@ bool guard_source_unvouched(const struct oe_step *step)
 bool guard_keys_vouch(const struct oe_step *step)
 {
     const struct identity_keys *keys = step->event->keys;
-    for (size_t i = 0; guard_keys_good(step) && i < keys->count; i++)
-        if (step->inst->peer_key != NULL && public_key_equal(&keys->keys[i], step->inst->peer_key))
+    const struct public_key *proved = step->inst->peer_key;
+
+    if (keys->status != DISCOVERED_FOUND || proved == NULL ||
+        (!keys->secure && !class_takes_anonymous(&step->oe->config, step->inst->class)))
+        return false;
+    for (size_t i = 0; i < keys->count; i++)
+        if (public_key_equal(&keys->keys[i], proved))
             return true;
     return false;
 }

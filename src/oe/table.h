@@ -81,7 +81,7 @@
     X(check_authority, "TXT lookup of the proposed source")                                        \
     X(check_key, "KEY lookup of the peer")                                                         \
     X(authorize_self, "accept the proposal; hold policy if nobody has the flow")                   \
-    X(authorize_vouched, "accept the proposal; hold policy if nobody has the flow")                                                    \
+    X(authorize_vouched, "accept the proposal; hold policy if nobody has the flow")                \
     X(refuse_unvouched, "refuse the proposal")                                                     \
     X(authorize, "accept the proposal; hold policy if nobody has the flow")                        \
     X(initiate, "IKE to the strongest gateway")                                                    \

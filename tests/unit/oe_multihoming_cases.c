@@ -19,6 +19,7 @@ static uint64_t propose(struct rig *rig, const char *gateway, uint64_t key)
                                      .peer_id = test_id(gateway),
                                      .key = &proof,
                                      .flow = rig_flow(ALICE, BOB)});
+    rig_own_client(rig);
     if (rig->effects[rig->taken].kind != OE_FX_LOOKUP_DELEGATION)
         return 0;
     struct ip_pair flow = rig_flow(ALICE, BOB);

@@ -333,8 +333,7 @@ uint64_t rig_to_authenticated(struct rig *rig, const char *id)
     return ticket;
 }
 
-/* Alice is SG-A's, as DNS tells it when it asks. */
-static void rig_own_client(struct rig *rig)
+void rig_own_client(struct rig *rig)
 {
     struct ip_addr alice = test_addr(ALICE);
     struct delegation *d;
