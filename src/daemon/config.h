@@ -66,6 +66,7 @@ struct cygnet_config {
     bool legacy_algorithms;   /* 3DES, MD5, SHA-1, groups 2 and 5 */
     bool icmp_on_deny;        /* OE-028 */
     enum config_classifier classifier;
+    enum ike_nat nat;         /* RFC 3947 */
     enum oe_class_kind fallback; /* where no policy line matches (OE-042) */
     /* Sources x destinations of every policy line. Without a policy: one OE-permissive class for
      * everything (OE-039). */

@@ -120,6 +120,25 @@ bool guard_source_unusable(const struct oe_step *step)
            flow->src.family != flow->dst.family || oe_is_own(step->oe, &flow->dst);
 }
 
+/* 10/8, 172.16/12, 192.168/16 (RFC 1918), 100.64/10 (RFC 6598), fc00::/7 (RFC 4193) */
+static bool is_private(const struct ip_addr *addr)
+{
+    static const struct ip_prefix ranges[] = {
+        {{IP_V4, {10}}, 8},       {{IP_V4, {172, 16}}, 12}, {{IP_V4, {192, 168}}, 16},
+        {{IP_V4, {100, 64}}, 10}, {{IP_V6, {0xfc}}, 7},
+    };
+    for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
+        if (ip_prefix_contains(&ranges[i], addr))
+            return true;
+    return false;
+}
+
+/* OE-163: many hosts have that address, each behind a NAT of its own; no record can tell which. */
+bool guard_source_behind_nat(const struct oe_step *step)
+{
+    return step->event->behind_nat && is_private(&step->inst->key.flow.dst);
+}
+
 /* OE-092: whoever proved an address needs no delegation to speak for that same address. */
 bool guard_source_is_peer(const struct oe_step *step)
 {
@@ -152,14 +171,15 @@ bool guard_authorized(const struct oe_step *step)
 
 /*
  * OE-159: a host known by a name, speaking for the very address it keys from, needs no delegation
- * to initiate. If its reverse map does hold one, that counts instead.
+ * to initiate. If its reverse map does hold one, that counts instead. Behind a NAT the address is that
+ * of others too (OE-163).
  */
 bool guard_self_by_name(const struct oe_step *step)
 {
     const struct delegation *d = step->event->delegation;
     const struct oe_instance *inst = step->inst;
     return d->status == DISCOVERED_ABSENT && delegation_trusted(step->oe, d) &&
-           inst->peer_id.kind == IDENTITY_FQDN &&
+           inst->peer_id.kind == IDENTITY_FQDN && !inst->peer_behind_nat &&
            ip_addr_equal(&inst->gateway, &inst->key.flow.dst);
 }
 

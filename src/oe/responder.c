@@ -67,6 +67,15 @@ void act_refuse_source(struct oe_step *step)
     refuse(step);
 }
 
+/* OE-163 */
+void act_refuse_private(struct oe_step *step)
+{
+    char client[IP_ADDR_TEXT_MAX];
+    OE_REASON(step, "%s is private and its gateway is behind a NAT: give the client a public address",
+              ip_addr_format(&step->inst->key.flow.dst, client));
+    refuse(step);
+}
+
 /*
  * OE-092. The flow's own policy stays as it is: a stranger who fails here must not be able to turn
  * a flow of ours to clear or deny. Our own next datagram asks for itself.

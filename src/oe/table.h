@@ -20,6 +20,7 @@
     X(keys_good, "KEY found")                                                                      \
     X(class_refuses, "class deny or always-clear-text")                                            \
     X(source_unusable, "source can't be a client")                                                 \
+    X(source_behind_nat, "client private, gateway behind NAT")                                      \
     X(source_is_peer, "source is the phase 1 identity")                                            \
     X(authorized, "delegation names peer and key")                                                 \
     X(self_by_name, "no delegation; @FQDN peer for its own address")                               \
@@ -58,6 +59,7 @@
     X(note_peer, "wait for proposals")                                                             \
     X(refuse_class, "refuse the proposal")                                                         \
     X(refuse_source, "refuse the proposal")                                                        \
+    X(refuse_private, "refuse the proposal")                                                       \
     X(refuse_authority, "refuse the proposal")                                                     \
     X(check_authority, "TXT lookup of the proposed source")                                        \
     X(authorize_self, "accept the proposal")                                                       \

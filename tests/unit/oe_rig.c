@@ -316,6 +316,7 @@ enum err rig_propose(struct rig *rig, const char *id, const char *client, uint64
                                             .peer = test_addr(SG_B),
                                             .peer_id = test_id(id),
                                             .key = &proof,
+                                            .behind_nat = rig->behind_nat,
                                             .flow = rig_flow(ALICE, client)});
 }
 
