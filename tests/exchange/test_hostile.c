@@ -336,6 +336,8 @@ static bool reflect(struct pair *pair, struct pair_datagram *d, void *ctx)
     (void)ctx;
     struct pair_datagram back = *d;
     back.from = !d->from;
+    back.source = d->target;
+    back.target = d->source;
     back.at = mono_add(pair->now, 1);
     pair->wire[pair->wire_count++] = back;
     return true;
