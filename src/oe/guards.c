@@ -198,6 +198,25 @@ bool guard_contactable(const struct oe_step *step)
     return event_use(step) == USE_CONTACT;
 }
 
+/*
+ * OE-187: the peer's first datagram may be answered before its last message has been worked off. If
+ * the peer only ever initiates, the reply would then settle its flow in clear or deny.
+ */
+bool guard_peer_keying(const struct oe_step *step)
+{
+    const struct oe_instance *other = step->oe->youngest[1];
+    for (; other != NULL; other = other->used_before)
+        if (other->state == OE_ST_PENDING && other->responder &&
+            ip_pair_equal(&other->key.flow, &step->inst->key.flow))
+            return true;
+    return false;
+}
+
+bool guard_awaited_peer(const struct oe_step *step)
+{
+    return step->inst->awaits_peer;
+}
+
 bool guard_dns_wrong(const struct oe_step *step)
 {
     return event_use(step) == USE_WRONG;

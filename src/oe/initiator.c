@@ -62,8 +62,15 @@ void act_look_up(struct oe_step *step)
 {
     char addr[IP_ADDR_TEXT_MAX];
     OE_REASON(step, "asking DNS who acts for %s", ip_addr_format(&step->inst->key.flow.dst, addr));
+    step->inst->awaits_peer = false;
     effect_policy(step, OE_VERDICT_HOLD);
     effect_lookup_delegation(step, PURPOSE_INITIATE);
+}
+
+void act_await_peer(struct oe_step *step)
+{
+    step->inst->awaits_peer = true;
+    OE_REASON(step, "nobody can be contacted, but the peer is making a tunnel for this flow");
 }
 
 void act_adopt(struct oe_step *step)

@@ -86,6 +86,7 @@ struct oe_instance {
     mono_t keyed_at;
 
     bool dns_asked, dns_secure;
+    bool awaits_peer;       /* POTENTIAL: DNS has answered; the peer is keying for this flow */
     bool peer_behind_nat;   /* responder: as ike found */
     bool phase1_secure;     /* responder: the KEY behind the peer's phase 1 was vouched for */
     enum discovered dns;

@@ -28,6 +28,8 @@
     X(behind_us_paranoid, "gateway is ourselves; OE-paranoid")                                     \
     X(contactable, "a gateway to contact")                                                         \
     X(dns_wrong, "malformed or bogus")                                                             \
+    X(peer_keying, "nobody to contact; the peer is keying")                                        \
+    X(awaited_peer, "waited for the peer")                                                         \
     X(permissive, "OE-permissive")                                                                 \
     X(paranoid, "OE-paranoid")                                                                     \
     X(more_gateways, "another gateway is left")                                                    \
@@ -65,6 +67,7 @@
     X(authorize_self, "accept the proposal")                                                       \
     X(authorize, "accept the proposal")                                                            \
     X(initiate, "IKE to the strongest gateway")                                                    \
+    X(await_peer, "wait for its tunnel")                                                          \
     X(settle_dns, "pass or deny policy")                                                           \
     X(settle_behind_us, "pass or deny policy")                                                     \
     X(settle_no_answer, "pass or deny policy")                                                     \

@@ -224,6 +224,43 @@ static void test_named_gateway(void **state)
     rig_close(&rig);
 }
 
+/*
+ * OE-187: our client's reply is quicker than the peer's last message. The peer only initiates; the reply
+ * waits for its tunnel, and if that fails, DNS decides after all.
+ */
+static void test_reply_waits_for_peer(void **state)
+{
+    (void)state;
+    for (unsigned fails = 0; fails < 2; fails++) {
+        struct rig rig;
+        struct oe_instance_info info;
+        struct ip_pair flow = rig_flow(ALICE, BOB);
+        rig_open(&rig, OE_PERMISSIVE);
+        uint64_t peers = rig_to_accepted(&rig, BOB);
+        rig_acquire(&rig);
+        rig_expect_policy(&rig, OE_VERDICT_HOLD);
+        uint64_t own = rig_expect(&rig, OE_FX_LOOKUP_DELEGATION)->ticket;
+        assert_int_not_equal(own, peers);
+        rig_delegation(&rig, own, rig_answer(&rig, DISCOVERED_ABSENT));
+        rig_expect_none(&rig);
+        rig_expect_state(&rig, own, OE_ST_POTENTIAL);
+        if (fails) {
+            rig_child_failed(&rig, peers, IKE_FAILURE_SILENT);
+            rig_forget_effects(&rig);
+            rig_advance(&rig, 60000);
+            rig_expect_policy(&rig, OE_VERDICT_HOLD);
+            assert_int_equal(rig_expect(&rig, OE_FX_LOOKUP_DELEGATION)->ticket, own);
+            rig_delegation(&rig, own, rig_answer(&rig, DISCOVERED_ABSENT));
+            rig_expect_policy(&rig, OE_VERDICT_PASS);
+        } else {
+            rig_child_up(&rig, peers, SG_B, 0x3001, 0x4001);
+            rig_expect_policy(&rig, OE_VERDICT_ENCRYPT);
+            assert_true(oe_instance_find(rig.oe, &flow, &info) && info.ticket == peers);
+        }
+        rig_close(&rig);
+    }
+}
+
 /* OE-183, OE-091: every way in which DNS may fail to stand behind the peer. No policy is touched.
  */
 static void test_not_authorized(void **state)
@@ -497,6 +534,7 @@ const struct CMUnitTest oe_responder_cases[] = {
     cmocka_unit_test(test_peer_for_itself),
     cmocka_unit_test(test_named_host_for_itself),
     cmocka_unit_test(test_behind_nat),
+    cmocka_unit_test(test_reply_waits_for_peer),
     cmocka_unit_test(test_named_gateway),
     cmocka_unit_test(test_not_authorized),
     cmocka_unit_test(test_unsigned_authority),
