@@ -73,6 +73,15 @@ class Site:
     def up(self):
         self.control("up", "--quiet", *([] if self.daemon else ["--no-daemon"]), *self.with_policy())
         self.lab = Lab(self.suffix)
+        self.wait_ready(*(gateway.name for gateway in self.lab.gateways()))
+
+    def wait_ready(self, *gateways):
+        """Before that, datagrams may still pass by Cygnet."""
+        def ready(gateway):
+            return json.loads(self.run(gateway, "cygnet", "status", "--json"))["ready"]
+
+        for gateway in gateways if self.daemon else ():
+            wait_for(f"Cygnet on {gateway}", lambda: ready(gateway))
 
     def down(self):
         for process in self.processes:
@@ -88,6 +97,7 @@ class Site:
             self.control("stop", gateway)
         for gateway in gateways:
             self.control("start", gateway, *self.with_policy())
+        self.wait_ready(*gateways)
 
     def _command(self, host, words):
         env = {**net.environment(self.lab, host), "LAB_ETC": self.lab.path("dns", "etc")}

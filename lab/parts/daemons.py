@@ -1,6 +1,6 @@
 """The programs a lab runs: NSD on dns, cygnetd on the gateways. Each is stopped by the id it began with."""
 
-import errno
+import json
 import os
 import pwd
 import signal
@@ -248,14 +248,17 @@ def make_state_directory(lab, host):
     os.chown(state, int(lab.users["keyd"]), -1)
 
 
-def listening(path):
+def handles_flows(path):
+    """Whether the daemon behind that control socket says that it is ready for new flows."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(READY_WITHIN_S)
         try:
             probe.connect(path)
-        except OSError as error:
-            # a socket of another type still shows that its owner is there
-            return error.errno == errno.EPROTOTYPE
-    return True
+            probe.sendall(b'{"cmd": "status"}\n')
+            with probe.makefile() as answers:
+                return json.loads(answers.readline()).get("ready", False)
+        except (OSError, json.JSONDecodeError):
+            return False
 
 
 def start_gateway(lab, host, policies):
@@ -266,4 +269,4 @@ def start_gateway(lab, host, policies):
     process = launch(lab, host.name, [program(lab, "daemon", "cygnetd"), "--config", config],
                      env=net.environment(lab, host.name))
     control = lab.path(host.name, "control.sock")
-    wait_ready(lab, host.name, process, lambda: listening(control))
+    wait_ready(lab, host.name, process, lambda: handles_flows(control))

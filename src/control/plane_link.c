@@ -226,6 +226,7 @@ void plane_link_policy(struct control *c, mono_t now, const struct oe_effect *fx
         .flow = fx->flow,
         .verdict = verdicts[fx->verdict],
         .ticket = fx->ticket,
+        .note = fx->note,
     };
     if (fx->verdict == OE_VERDICT_ENCRYPT) {
         message.has |= PFKEY_HAS_SA | PFKEY_HAS_PEER;
@@ -319,6 +320,7 @@ static void found_policy(struct control *c, mono_t now, const struct pfkey_messa
         .flow = message->flow,
         .peer = message->peer,
         .verdict = verdicts[message->verdict],
+        .note = message->note,
         .spi_out = message->sa.spi,
     };
     struct map_node *node = map_find(&c->found, &message->ticket);

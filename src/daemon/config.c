@@ -174,10 +174,9 @@ static const struct yaml_field lifespan_fields[] = {
 #define LIMIT_FIELD(key, member, top)                                                              \
     {key, yaml_read_number, offsetof(struct config_limits, member), .least = 1, .most = top}
 static const struct yaml_field limit_fields[] = {
-    LIMIT_FIELD("half-open", half_open, 10 * LIMIT_HALF_OPEN),
-    LIMIT_FIELD("ike-sas", ike_sas, 10 * LIMIT_IKE_SAS),
-    LIMIT_FIELD("instances", instances, 10 * LIMIT_INSTANCES),
-    LIMIT_FIELD("lookups", lookups, 10 * LIMIT_LOOKUPS),
+    LIMIT_FIELD("half-open", half_open, LIMIT_HALF_OPEN),
+    LIMIT_FIELD("instances", instances, LIMIT_INSTANCES),
+    LIMIT_FIELD("lookups", lookups, LIMIT_LOOKUPS),
     {NULL, NULL},
 };
 
@@ -216,7 +215,6 @@ static void fill_defaults(struct cygnet_config *config)
                   .keeper = "_cygnet-key"},
         .lifespans = {.first_s = 60, .normal_s = 1200, .low_s = 60},
         .limits = {.half_open = LIMIT_HALF_OPEN,
-                   .ike_sas = LIMIT_IKE_SAS,
                    .instances = LIMIT_INSTANCES,
                    .lookups = LIMIT_LOOKUPS},
         .wait_s = 20,

@@ -49,7 +49,7 @@ struct config_lifespans {
 
 /* How much strangers may make us hold at once (OE-194). */
 struct config_limits {
-    uint32_t half_open, ike_sas, instances, lookups;
+    uint32_t half_open, instances, lookups;
 };
 
 struct cygnet_config {

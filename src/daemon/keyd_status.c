@@ -127,6 +127,13 @@ static json_t *processes_json(const struct keyd_status *status)
     return o;
 }
 
+/* New flows are handled, with everybody there whom that takes. */
+static bool is_ready(const struct keyd_status *status)
+{
+    return control_plane_ready(status->control) && status->partners[CHILD_KEEPER] &&
+           status->partners[CHILD_RESOLVER];
+}
+
 json_t *keyd_status_json(const struct keyd_status *status, mono_t now)
 {
     static const char *const words[] = {"hold", "pass", "deny", "encrypt"};
@@ -148,7 +155,7 @@ json_t *keyd_status_json(const struct keyd_status *status, mono_t now)
     json_object_set_new(o, "pid", json_integer(getpid()));
     json_object_set_new(o, "uptime_ms", json_integer(mono_since(now, status->started)));
     json_object_set_new(o, "outside", json_string(status->config->outside));
-    json_object_set_new(o, "ready", json_boolean(control_plane_ready(status->control)));
+    json_object_set_new(o, "ready", json_boolean(is_ready(status)));
     json_object_set_new(o, "processes", processes_json(status));
     json_object_set_new(o, "gateways", gateways_json(status->control, now));
     json_object_set_new(o, "flows", flows);

@@ -1,5 +1,6 @@
 #include "daemon/open.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -90,16 +91,46 @@ bool open_empty_dir(void)
     return open_parents(CHILD_EMPTY_DIR) && make_dir(CHILD_EMPTY_DIR, 0555);
 }
 
+/* Takes over fd. */
+static bool is_empty_dir(int fd)
+{
+    DIR *dir = fdopendir(fd);
+    size_t count = 0;
+
+    if (dir == NULL) {
+        close(fd);
+        return false;
+    }
+    while (readdir(dir) != NULL)
+        count++;
+    closedir(dir);
+    return count == 2; /* "." and ".." */
+}
+
+/* Only an empty directory changes hands: a mistyped path must not give away somebody else's. */
+static bool give_dir(int fd, const char *path, uid_t uid, gid_t gid)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) == 0 && st.st_uid == uid)
+        return true;
+    if (!is_empty_dir(dup(fd))) {
+        log_line(EVENT_ERROR, "%s isn't keyd's and isn't empty; give it to keyd or set 'state'",
+                 path);
+        return false;
+    }
+    return fchown(fd, uid, gid) == 0 || failed("give to keyd", path);
+}
+
 bool open_state_dir(const char *path, uid_t uid, gid_t gid)
 {
     if (!open_parents(path) || !make_dir(path, 0750))
         return false;
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    bool ok = fd >= 0 && fchown(fd, uid, gid) == 0;
-    if (!ok)
-        failed("give to keyd", path);
-    if (fd >= 0)
-        close(fd);
+    if (fd < 0)
+        return failed("open", path);
+    bool ok = give_dir(fd, path, uid, gid);
+    close(fd);
     return ok;
 }
 
@@ -111,6 +142,19 @@ static bool is_served(const struct sockaddr_un *address)
     if (fd >= 0)
         close(fd);
     return served;
+}
+
+static bool remove_stale(const char *path)
+{
+    struct stat st;
+
+    if (lstat(path, &st) != 0)
+        return errno == ENOENT || failed("look at", path);
+    if (!S_ISSOCK(st.st_mode)) {
+        log_line(EVENT_ERROR, "%s is there and is no socket; move it away or set 'control'", path);
+        return false;
+    }
+    return unlink(path) == 0 || failed("replace", path);
 }
 
 static bool listen_on(int fd, const struct sockaddr_un *address, gid_t gid)
@@ -133,7 +177,8 @@ int open_control_socket(const char *path, gid_t gid)
         log_line(EVENT_ERROR, "another cygnetd answers at %s; stop it or set 'control'", path);
         return -1;
     }
-    unlink(path);
+    if (!remove_stale(path))
+        return -1;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd >= 0 && listen_on(fd, &address, gid))
         return fd;

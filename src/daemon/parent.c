@@ -345,8 +345,8 @@ static bool open_all(struct parent *p, const char *text, size_t len)
         if (p->anchor_fd < 0)
             return false;
     }
-    return open_empty_dir() && open_state_dir(config->state, uid, gid) && open_sockets(p, gid) &&
-           set_up_plane(p);
+    return open_empty_dir() && open_state_dir(config->state, uid, gid) && set_up_plane(p) &&
+           open_sockets(p, gid); /* last: who can connect finds the classifier in its place */
 }
 
 static void close_all(struct parent *p)

@@ -22,9 +22,9 @@ struct ike_child *ike_child_find(const struct ike *ike, const struct ip_addr *re
 bool ike_ticket_up_since(const struct ike_ticket *ticket, uint64_t since)
 {
     const struct ike_child *child;
-    LIST_FOREACH(child, &ticket->children, of_ticket)
-    if (child->born > since && child->state == IKE_CHILD_UP)
-        return true;
+    LIST_FOREACH (child, &ticket->children, of_ticket)
+        if (child->born > since && child->state == IKE_CHILD_UP)
+            return true;
     return false;
 }
 
@@ -77,10 +77,10 @@ static bool superseded(const struct ike_child *child)
         return true;
     if (child->ticket == NULL)
         return false;
-    LIST_FOREACH(other, &child->ticket->children, of_ticket)
-    if (other->born > child->born && other->state == IKE_CHILD_UP &&
-        ip_pair_equal(&other->flow, &child->flow))
-        return true;
+    LIST_FOREACH (other, &child->ticket->children, of_ticket)
+        if (other->born > child->born && other->state == IKE_CHILD_UP &&
+            ip_pair_equal(&other->flow, &child->flow))
+            return true;
     return false;
 }
 

@@ -355,8 +355,9 @@ bool ike_sa_info(const struct ike *ike, size_t i, struct ike_sa_info *ret)
         return true;
     ret->peer_id = sa->peer_id;
     if (sa->peer != NULL && ike_peer_sa(sa->peer, sa->peer_key_digest) == sa)
-        LIST_FOREACH(child, &sa->peer->children, of_peer)
-    ret->children += memcmp(child->peer_key, sa->peer_key_digest, sizeof(child->peer_key)) == 0;
+        LIST_FOREACH (child, &sa->peer->children, of_peer)
+            ret->children +=
+                memcmp(child->peer_key, sa->peer_key_digest, sizeof(child->peer_key)) == 0;
     return true;
 }
 

@@ -76,8 +76,6 @@ void ike_request_fail(struct ike *ike, struct ike_request *request, enum ike_fai
 static enum err begin_quick(struct ike *ike, struct ike_sa *sa, struct ike_request *request)
 {
     struct v1_quick *quick;
-    if (sa->quick_count >= V1_QUICKS_MAX)
-        return ERR_LIMIT;
     msgid_t msgid = v1_msgid_new(ike, sa);
     enum err err = quick_new(ike, sa, V1_QM_I_START, msgid, true, &quick);
     if (err != ERR_OK)
@@ -112,15 +110,13 @@ static enum err begin_main(struct ike *ike, struct ike_request *request)
 static enum err proceed(struct ike *ike, struct ike_request *request)
 {
     struct ike_sa *sa;
-    LIST_FOREACH(sa, &request->peer->sas, of_peer)
-    {
+    LIST_FOREACH (sa, &request->peer->sas, of_peer) {
         if (serves(sa, request)) {
             request->reused = true;
             return begin_quick(ike, sa, request);
         }
     }
-    LIST_FOREACH(sa, &request->peer->sas, of_peer)
-    {
+    LIST_FOREACH (sa, &request->peer->sas, of_peer) {
         if (will_serve(sa, request)) {
             request->sa = sa;
             return ERR_OK;

@@ -43,10 +43,10 @@ void ike_peer_put(struct ike *ike, struct ike_peer *peer)
 struct ike_sa *ike_peer_sa(const struct ike_peer *peer, const uint8_t *key_digest)
 {
     struct ike_sa *sa;
-    LIST_FOREACH(sa, &peer->sas, of_peer)
-    if (ike_sa_established(sa) && !sa->dying &&
-        memcmp(sa->peer_key_digest, key_digest, IKE_DIGEST_LEN) == 0)
-        return sa;
+    LIST_FOREACH (sa, &peer->sas, of_peer)
+        if (ike_sa_established(sa) && !sa->dying &&
+            memcmp(sa->peer_key_digest, key_digest, IKE_DIGEST_LEN) == 0)
+            return sa;
     return NULL;
 }
 

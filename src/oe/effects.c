@@ -59,9 +59,29 @@ static struct oe_effect effect_of(const struct oe_step *step, enum oe_effect_kin
     };
 }
 
+/*
+ * What a keyd that finds the policy after a restart must know of how it came about: bit 0 responder,
+ * 1 DNS was asked, 2 DNSSEC vouched for it; from bit 8 what was discovered.
+ */
+static uint64_t note_of(const struct oe_instance *inst)
+{
+    return (uint64_t)inst->responder | (uint64_t)inst->dns_asked << 1 |
+           (uint64_t)inst->dns_secure << 2 | (uint64_t)inst->dns << 8;
+}
+
+void instance_take_note(struct oe_instance *inst, uint64_t note)
+{
+    inst->responder = note & 1;
+    inst->dns_asked = note >> 1 & 1;
+    inst->dns_secure = note >> 2 & 1;
+    uint64_t dns = note >> 8;
+    inst->dns = dns <= DISCOVERED_TIMEOUT ? (enum discovered)dns : DISCOVERED_TIMEOUT;
+}
+
 void effect_policy_again(struct oe_step *step)
 {
     struct oe_effect effect = effect_of(step, OE_FX_POLICY);
+    effect.note = note_of(step->inst);
     if (step->inst->owns_flow && step->inst->policy_set)
         push(step->oe, &effect, NULL, 0);
 }

@@ -84,6 +84,7 @@ void act_adopt(struct oe_step *step)
     /* What led to it is not known any more, so it is asked again when it is next reconsidered. */
     inst->fresh_until = guard_class_refuses(step) ? MONO_NEVER : step->now;
     lifespan_begin(step, seconds(step->oe->config.first_lifespan_s));
+    instance_take_note(inst, event->note);
     OE_REASON(step, "found in the plane after a restart");
     if (event->verdict != OE_VERDICT_ENCRYPT)
         return;

@@ -183,6 +183,8 @@ const char *instance_class_name(const struct oe_instance *inst);
 void effect_policy(struct oe_step *step, enum oe_verdict verdict);
 void effect_policy_again(struct oe_step *step);
 void effect_policy_remove(struct oe_step *step);
+/* Reads back the note of a POLICY effect. */
+void instance_take_note(struct oe_instance *inst, uint64_t note);
 void effect_lookup_delegation(struct oe_step *step, enum discover_purpose purpose);
 void effect_lookup_keys(struct oe_step *step);
 void effect_initiate(struct oe_step *step, const struct discovered_gateway *gateway);

@@ -104,6 +104,7 @@ struct oe_event {
     struct esp_suite suite;
     enum ike_failure failure;
     enum oe_verdict verdict;
+    uint64_t note;         /* ADOPT: what the POLICY effect said */
     int64_t idle_ms;
     const char *text;
 };
@@ -133,6 +134,7 @@ struct oe_effect {
     enum discover_purpose purpose;
     struct identity peer_id;
     enum oe_verdict verdict;
+    uint64_t note;         /* POLICY: to be kept with it and given back in ADOPT */
     spi_t spi_in, spi_out;
     const struct public_key *keys;
     size_t key_count;

@@ -1,6 +1,6 @@
 /*
- * Requests of keyd: one row for each PF_KEY type that asks something, with what it must carry. A
- * handler fills in the answer and returns an errno; then nothing has changed.
+ * Requests of keyd (OE-014): one row for each PF_KEY type that asks something, with what it must
+ * carry. A handler fills in the answer, or returns an errno, and then nothing has changed.
  */
 #include <errno.h>
 
@@ -216,7 +216,7 @@ static int policy_set(struct plane *plane, const struct pfkey_message *request,
         [PFKEY_VERDICT_DENY] = SPD_EV_SET_DENY,
         [PFKEY_VERDICT_ENCRYPT] = SPD_EV_SET_ENCRYPT,
     };
-    struct spd_input input = {.ticket = request->ticket};
+    struct spd_input input = {.ticket = request->ticket, .note = request->note};
     struct spd_key key = spd_key_of(&request->flow);
 
     if (request->verdict == PFKEY_VERDICT_NONE)
@@ -238,6 +238,7 @@ static int policy_set(struct plane *plane, const struct pfkey_message *request,
     ret->flow = request->flow;
     ret->verdict = request->verdict;
     ret->ticket = request->ticket;
+    ret->note = request->note;
     return 0;
 }
 

@@ -72,6 +72,7 @@ void notify_describe_policy(const struct plane *plane, const struct spd_entry *e
     ret->flow = *spd_flow(entry);
     ret->verdict = (uint8_t)spd_verdict(entry->state);
     ret->ticket = entry->ticket;
+    ret->note = entry->note;
     ret->octets = entry->octets;
     ret->packets = entry->packets;
     ret->age_s = age_s(plane, entry->added);

@@ -36,7 +36,7 @@ struct spd_entry *spd_add(struct spd *spd, mono_t now, const struct spd_key *key
     if (entry == NULL)
         return NULL;
     entry->key = *key;
-    entry->added = now;
+    entry->added = entry->placed = now;
     entry->used = entry->until = entry->ask_at = MONO_NEVER;
     list_init(&entry->by_sa);
     if (!heap_set(&spd->timers, &entry->timer, HEAP_IDLE)) {
@@ -66,7 +66,8 @@ void spd_use(struct spd *spd, mono_t now, struct spd_entry *entry, size_t octets
     entry->used = now;
     entry->packets++;
     entry->octets += octets;
-    if (spd->by_use.next != &entry->by_use) {
+    if (mono_since(now, entry->placed) >= SPD_ORDER_MS) {
+        entry->placed = now;
         list_remove(&entry->by_use);
         list_push(&spd->by_use, &entry->by_use);
     }

@@ -1,7 +1,8 @@
 /*
  * The SPD (RFC 4301 section 4.4.1): one entry for each pair of source and destination address in
- * use, as datagrams travel out. A bounded table in order of last use. It keeps entries; what state
- * an entry is in, and what that means, is the business of state.h.
+ * use, as datagrams travel out. A bounded table in order of last use, to a second: moving an entry
+ * at every datagram would touch its neighbours' memory too. It keeps entries; the states they are
+ * in, and what those mean, are the business of state.h.
  */
 #ifndef CYGNET_PLANE_SPD_H
 #define CYGNET_PLANE_SPD_H
@@ -22,28 +23,35 @@ enum spd_state {
     SPD_STATE_COUNT
 };
 
+enum { SPD_ORDER_MS = 1000 };
+
 struct spd_key {
     struct ip_pair flow;
     uint8_t zero[2]; /* a map's key is a multiple of four octets */
 };
 
+/* What every datagram needs comes first, so that it takes few cache lines. */
 struct spd_entry {
     struct map_node node;
-    struct list by_use;      /* in spd.by_use, the latest first */
-    struct list by_sa;       /* in sa->users */
-    struct heap_node timer;  /* always in the heap, so that setting it can't fail */
     struct spd_key key;
     uint8_t state;           /* enum spd_state; set by spd_step() only */
     bool wanted;             /* in hold: a datagram waits for the answer */
     bool answered;           /* in hold: keyd knows of it */
     bool provisional;        /* pass or deny because no answer came: forgotten soon */
+    bool configured;         /* it went through a configured tunnel: never in the clear unasked */
     struct sad_entry *sa;    /* in encrypt: the SA it names, never NULL */
-    uint64_t ticket;         /* keyd's name for the flow */
+    mono_t used;             /* MONO_NEVER before the first datagram */
+    mono_t placed;           /* when it came to the front of spd.by_use */
+    uint64_t packets, octets;
     struct stored *first, *last;
-    mono_t added, used;      /* used: MONO_NEVER before the first datagram */
+    uint64_t ticket;         /* keyd's name for the flow */
+    uint64_t note;           /* keyd's own words, kept for the keyd that comes after it */
+    struct list by_use;      /* in spd.by_use, the latest first */
+    struct list by_sa;       /* in sa->users */
+    struct heap_node timer;  /* always in the heap, so that setting it can't fail */
+    mono_t added;
     mono_t ask_at;           /* in hold: no acquire before */
     mono_t until;            /* end of hold, or of a provisional verdict */
-    uint64_t packets, octets;
 };
 
 struct spd {

@@ -233,8 +233,10 @@ static void name_sa(struct spd_entry *entry, struct sad_entry *sa)
 {
     list_remove(&entry->by_sa);
     entry->sa = sa;
-    if (sa != NULL)
-        list_push(&sa->users, &entry->by_sa);
+    if (sa == NULL)
+        return;
+    list_push(&sa->users, &entry->by_sa);
+    entry->configured = sa->params.interface == SA_CONFIGURED;
 }
 
 /* The kernel must keep handing us what we answer with an ICMP error (OE-028). */
@@ -265,6 +267,7 @@ void spd_step(struct plane *plane, struct spd_entry *entry, const struct spd_inp
     if (is_command(input->event)) {
         name_sa(entry, input->sa);
         entry->ticket = input->ticket;
+        entry->note = input->note;
     }
     assert((entry->state == SPD_ENCRYPT) == (entry->sa != NULL));
     if (changed || is_command(input->event)) {
@@ -280,12 +283,12 @@ void spd_step(struct plane *plane, struct spd_entry *entry, const struct spd_inp
 void spd_timer(struct plane *plane, struct spd_entry *entry)
 {
     bool over = mono_reached(plane->now, entry->until);
+    bool passes = plane->config.hold_failure == PFKEY_VERDICT_PASS && !entry->configured;
     struct spd_input input = {.event = SPD_EV_ASK_AGAIN};
     if (entry->state != SPD_HOLD)
         input.event = SPD_EV_FORGET;
     else if (over)
-        input.event = plane->config.hold_failure == PFKEY_VERDICT_PASS ? SPD_EV_GIVE_UP_PASS
-                                                                       : SPD_EV_GIVE_UP_DENY;
+        input.event = passes ? SPD_EV_GIVE_UP_PASS : SPD_EV_GIVE_UP_DENY;
     spd_step(plane, entry, &input);
 }
 

@@ -29,7 +29,7 @@ struct spd_input {
     enum spd_event event;
     struct packet *packet; /* DATAGRAM */
     struct sad_entry *sa;  /* SET_ENCRYPT */
-    uint64_t ticket;       /* SET_* */
+    uint64_t ticket, note; /* SET_* */
 };
 
 /* May free the entry: when the next state is nonexistent. */

@@ -95,6 +95,7 @@ struct pfkey_message {
     uint64_t counter;
     struct ip_addr peer;      /* the other gateway */
     uint64_t ticket;
+    uint64_t note;            /* with TICKET: what keyd wants to be told of the flow after a restart */
 };
 
 /*

@@ -495,11 +495,13 @@ static enum err read_last_use(struct cursor *cur, struct pfkey_message *m)
 static void write_ticket(struct builder *b, const struct pfkey_message *m)
 {
     write_number(b, m->ticket);
+    write_number(b, m->note);
 }
 
 static enum err read_ticket(struct cursor *cur, struct pfkey_message *m)
 {
     m->ticket = read_number(cur);
+    m->note = read_number(cur);
     return ERR_OK;
 }
 

@@ -104,7 +104,10 @@ struct ip_pair pair_flow(const struct pair *pair, unsigned side, unsigned n)
     char text[IP_ADDR_TEXT_MAX];
     bool v6 = pair->sides[0].addr.addr.family == IP_V6;
     for (unsigned i = 0; i < 2; i++) {
-        snprintf(text, sizeof(text), v6 ? "2001:db8:%x::%x" : "192.%u.0.%u", i + 1, 65 + n);
+        if (v6)
+            snprintf(text, sizeof(text), "2001:db8:%x::%x", i + 1, 65 + n);
+        else
+            snprintf(text, sizeof(text), "192.%u.%u.%u", i + 1, (65 + n) / 256, (65 + n) % 256);
         assert_true(ip_addr_parse(text, &hosts[i]));
     }
     return (struct ip_pair){hosts[side], hosts[!side]};

@@ -16,7 +16,7 @@
 #include "ike/ike.h"
 
 enum { PAIR_A, PAIR_B, PAIR_SIDES };
-enum { PAIR_LATENCY_MS = 10, PAIR_SAD_MAX = 64, PAIR_WIRE_MAX = 256, PAIR_KEYS = 3 };
+enum { PAIR_LATENCY_MS = 10, PAIR_SAD_MAX = 1024, PAIR_WIRE_MAX = 256, PAIR_KEYS = 3 };
 
 struct pair_datagram {
     unsigned from;

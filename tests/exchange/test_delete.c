@@ -242,6 +242,30 @@ static void test_phase1_lifetime_offered(void **state)
     pair_free(pair);
 }
 
+/* OE-194: a full table makes room with the oldest SA that nothing uses, and says so; one that
+ * carries a tunnel stays. */
+static void test_phase1_limit(void **state)
+{
+    struct pair *pair = up_with(NULL);
+    struct ike *b = pair->sides[PAIR_B].ike;
+    (void)state;
+    b->sa_limit = 1;
+    pair->sides[PAIR_A].peer_keys[0] = 2;
+    pair->sides[PAIR_B].key = 2;
+    assert_int_equal(pair_initiate(pair, PAIR_A, 8, 1), ERR_OK);
+    pair_run(pair, 30000);
+    assert_int_equal(pair->sides[PAIR_A].failed, 1);
+    assert_true(pair_counter(pair, PAIR_B, "limit") > 0);
+    assert_int_equal(pair_event(pair, PAIR_A, IKE_EV_DELETE_CHILD, 7), ERR_OK);
+    pair_run(pair, 60000);
+    assert_int_equal(pair_initiate(pair, PAIR_A, 9, 1), ERR_OK);
+    pair_run(pair, 1000);
+    assert_int_equal(pair->sides[PAIR_A].up, 2);
+    assert_int_equal(b->all_count, 1);
+    assert_int_equal(pair->sides[PAIR_A].ike->all_count, 1); /* it heard the Delete */
+    pair_free(pair);
+}
+
 /* Without a phase 1 SA there is nobody to tell: the tunnel just goes. */
 static void test_delete_without_phase1(void **state)
 {
@@ -326,6 +350,7 @@ int main(void)
         cmocka_unit_test(test_simultaneous_rekey),
         cmocka_unit_test(test_phase1_lifetime),
         cmocka_unit_test(test_phase1_lifetime_offered),
+        cmocka_unit_test(test_phase1_limit),
         cmocka_unit_test(test_delete_without_phase1),
         cmocka_unit_test(test_child_lifetime),
         cmocka_unit_test(test_shutdown),

@@ -86,6 +86,9 @@ static void test_each_doubled(void **state)
             assert_int_equal(pair->sides[PAIR_A].asked_signature, 1);
             assert_int_equal(pair->sides[PAIR_B].asked_signature, 1);
             assert_in_range(pair->sent[PAIR_A] + pair->sent[PAIR_B], DATAGRAMS, DATAGRAMS + 5);
+            /* An initiator is quiet about doubled replies, or they would multiply. */
+            if (kinds[kind] != DELAY && (i == 1 || i == 3 || i == 5))
+                assert_int_equal(pair->sent[PAIR_A] + pair->sent[PAIR_B], DATAGRAMS);
             pair_free(pair);
         }
     }

@@ -2,6 +2,7 @@
  * Tunnels that come up as they should: every suite, both families, both roles, many at once.
  */
 #include "forge.h"
+#include "ike/v1/sa.h"
 
 static void check_up(const struct pair *pair, unsigned tunnels)
 {
@@ -172,6 +173,20 @@ static void test_many_at_once(void **state)
     pair_run(pair, 1000);
     check_up(pair, 10);
     assert_int_equal(pair->sent[PAIR_A] + pair->sent[PAIR_B], 6 + 10 * 3);
+    pair_free(pair);
+}
+
+/* One after another, faster than finished Quick Modes are forgotten: there is always room. */
+static void test_many_in_a_row(void **state)
+{
+    struct pair *pair = pair_new(NULL);
+    (void)state;
+    pair->sides[PAIR_B].ticket = 0;
+    for (unsigned i = 0; i < V1_QUICKS_MAX + 40; i++) {
+        assert_int_equal(pair_initiate(pair, PAIR_A, i + 1, i), ERR_OK);
+        pair_run(pair, i == 0 ? 500 : 60);
+    }
+    check_up(pair, V1_QUICKS_MAX + 40);
     pair_free(pair);
 }
 
@@ -349,6 +364,7 @@ int main(void)
         cmocka_unit_test(test_phase1_reuse),
         cmocka_unit_test(test_no_reuse_for_another_key),
         cmocka_unit_test(test_many_at_once),
+        cmocka_unit_test(test_many_in_a_row),
         cmocka_unit_test(test_simultaneous),
         cmocka_unit_test(test_second_key),
         cmocka_unit_test(test_named_initiator),

@@ -23,11 +23,30 @@ static bool same_suite(const struct esp_suite *a, const struct esp_suite *b)
            a->esn == b->esn;
 }
 
+/* No SA is made with a gateway for a client that isn't delegated to it, with its own key (OE-092,
+ * OE-183). */
+static void check_authority(struct world *w, const struct sa_params *params)
+{
+    const struct ip_addr *remote = params->inbound ? &params->outer_src : &params->outer_dst;
+    const struct ip_prefix *client = params->inbound ? &params->inner_src : &params->inner_dst;
+    const struct sim_host *host = network_host(w, &client->addr);
+    char text[IP_ADDR_TEXT_MAX];
+
+    bool delegated = host != NULL && (host->delegation == SIM_GOOD ||
+                                      host->delegation == SIM_NO_KEY ||
+                                      host->delegation == SIM_UNSIGNED ||
+                                      host->delegation == SIM_TWO);
+    if (!delegated || !ip_addr_equal(&host->gateway->addr, remote))
+        world_fail(w, "an SA was made for %s with a gateway that may not act for it",
+                   ip_addr_format(&client->addr, text));
+}
+
 /* Both ends of an SA hold the same keys, suite and selectors. */
 void check_sa(struct world *w, const struct sa_params *params)
 {
     char dst[IP_ADDR_TEXT_MAX];
 
+    check_authority(w, params);
     for (struct sim_sa *sa = w->sas; sa != NULL; sa = sa->next) {
         const struct sa_params *other = &sa->params;
         if (other->spi.value != params->spi.value || other->inbound == params->inbound ||
@@ -76,7 +95,8 @@ void check_clear(struct sim_gateway *g, const struct ip_pair *flow)
         world_fail(w, "gw%d: %s left in clear, class %s", g->number, ip_pair_format(flow, text),
                    oe_class_kind_name(kind));
     /* DNS that fails now and then may hide a delegation, which is then absent for a while. */
-    bool dns_honest = w->faults.dns_silence == 0 && w->faults.dns_servfail == 0;
+    bool dns_honest = w->faults.dns_silence == 0 && w->faults.dns_servfail == 0 &&
+                      !w->faults.dns_meddled;
     bool forged = dst != NULL && (dst->delegation == SIM_MALFORMED || dst->delegation == SIM_BOGUS);
     if (kind == OE_PERMISSIVE && forged && dns_honest)
         world_fail(w, "gw%d: %s left in clear although its delegation is forged", g->number,

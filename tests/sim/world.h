@@ -78,6 +78,7 @@ struct sim_gateway {
 struct sim_faults {
     unsigned loss, repeat, reorder; /* permille */
     unsigned dns_silence, dns_servfail;
+    bool dns_meddled;               /* a hook loses or changes answers */
     unsigned crashes;               /* how many */
 };
 
@@ -94,6 +95,7 @@ struct sim_hooks {
     void (*record)(void *ctx, struct sim_gateway *g, const struct event_record *record);
     /* How long DNS takes for this question; below 0: for ever. */
     int64_t (*answer_us)(void *ctx, struct sim_gateway *g, uint16_t type, const char *name);
+    void (*answer)(void *ctx, struct sim_gateway *g, struct dns_answer *answer); /* may change it */
     /* May an IKE or ESP packet travel? */
     bool (*carry)(void *ctx, const struct ip_addr *from, const struct ip_addr *to, bool esp);
     void (*clear)(void *ctx, struct sim_gateway *g, struct view datagram);     /* left in clear */

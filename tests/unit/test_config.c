@@ -63,6 +63,7 @@ static void test_one_line(void **state)
     assert_int_equal(config.classes[0].destination.addr.family, IP_NONE);
 }
 
+/* OE-007, OE-028, OE-042, OE-055, OE-061, OE-138, OE-194: what is left to the administrator. */
 static void test_every_key(void **state)
 {
     (void)state;
@@ -82,7 +83,7 @@ static void test_every_key(void **state)
         "fallback: oe-paranoid\n"
         "wait: 30\n"
         "lifespans: {first: 1, normal: 2, low: 3}\n"
-        "limits: {half-open: 4, ike-sas: 5, instances: 6, lookups: 7}\n"
+        "limits: {half-open: 4, instances: 6, lookups: 7}\n"
         "legacy-algorithms: true\n"
         "classifier: routing\n"
         "nat-traversal: force\n"
@@ -116,7 +117,6 @@ static void test_every_key(void **state)
     assert_int_equal(config.lifespans.normal_s, 2);
     assert_int_equal(config.lifespans.low_s, 3);
     assert_int_equal(config.limits.half_open, 4);
-    assert_int_equal(config.limits.ike_sas, 5);
     assert_int_equal(config.limits.instances, 6);
     assert_int_equal(config.limits.lookups, 7);
     assert_true(config.legacy_algorithms);
@@ -204,6 +204,8 @@ static const struct {
      "c.yaml:2:7: 'wait' is not a fitting number; use one from 1 to 3600"},
     {"outside: eth0\nwait: 99999999999\n",
      "c.yaml:2:7: 'wait' is not a fitting number; use one from 1 to 3600"},
+    {"outside: eth0\nlimits: {half-open: 10001}\n",
+     "c.yaml:2:21: 'half-open' is not a fitting number; use one from 1 to 10000"},
     {"outside: eth0\nclassifier: epbf\n",
      "c.yaml:2:13: 'classifier' can't be 'epbf'; did you mean 'ebpf'?"},
     {"outside: eth0\nfallback: drop\n",

@@ -120,10 +120,12 @@ static void the_spd_keeps_the_order_of_use(void **state)
     }
     assert_true(spd_is_full(&spd));
     static const uint8_t uses[] = {0, 2, 2, 0, 3};
+    static const int64_t at[] = {2000, 4000, 6000, 8000, 8100};
     for (size_t i = 0; i < sizeof(uses); i++)
-        spd_use(&spd, (mono_t){(int64_t)i}, entries[uses[i]], 10);
+        spd_use(&spd, (mono_t){at[i]}, entries[uses[i]], 10);
     assert_int_equal(entries[2]->packets, 2);
     assert_int_equal(entries[2]->octets, 20);
+    spd_use(&spd, (mono_t){8999}, entries[0], 10); /* placed less than a second ago */
     static const uint8_t oldest_first[] = {1, 2, 0, 3};
     for (size_t i = 0; i < 4; i++) {
         assert_ptr_equal(spd_oldest(&spd), entries[oldest_first[i]]);

@@ -20,7 +20,8 @@ struct model_flow {
     int first, last;          /* marks; 0: none */
     int64_t until;            /* end of hold or of a provisional verdict; 0: none */
     int sa;
-    uint64_t touched; /* order of last use */
+    uint64_t touched; /* order of last use, to a second */
+    int64_t touched_at;
 };
 
 struct model_sa {
@@ -103,11 +104,18 @@ static void model_make_room(struct model *m)
         *oldest = (struct model_flow){0};
 }
 
+static void model_touch(struct model *m, struct model_flow *f)
+{
+    f->touched = ++m->touches;
+    f->touched_at = m->now;
+}
+
 static void model_send(struct model *m, struct model_flow *f, int mark)
 {
     if (f->state == PFKEY_VERDICT_NONE)
         model_make_room(m);
-    f->touched = ++m->touches;
+    if (f->state == PFKEY_VERDICT_NONE || m->now - f->touched_at >= 1000)
+        model_touch(m, f);
     m->sent++;
     model_datagram(m, f, mark);
 }
@@ -125,7 +133,7 @@ static void model_set(struct model *m, struct model_flow *f, enum pfkey_verdict 
 {
     if (f->state == PFKEY_VERDICT_NONE) {
         model_make_room(m);
-        f->touched = ++m->touches;
+        model_touch(m, f);
     }
     f->state = verdict;
     f->sa = sa;

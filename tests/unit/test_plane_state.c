@@ -335,6 +335,7 @@ static void the_longest_unused_entry_makes_room(void **state)
     }
     for (size_t i = 0; i < 3; i++)
         rig_send_mark(rig, &flows[i], 1);
+    rig_advance(rig, 1000);
     rig_send_mark(rig, &flows[0], 2);
     rig_clear(rig);
     rig_send_mark(rig, &flows[3], 1); /* flows[1] is the oldest now */
@@ -368,6 +369,27 @@ static void a_deleted_sa_sends_the_flow_back_to_hold(void **state)
     assert_int_equal(rig_told(rig, PFKEY_ACQUIRE), 1);
     assert_int_equal(rig_last(rig, PFKEY_ACQUIRE)->ticket, 9);
     rig_free(rig);
+}
+
+/* OE-188: a configured tunnel whose SA is lost is no opportunistic flow that may go in the clear. */
+static void a_configured_tunnel_never_falls_back_to_clear(void **state)
+{
+    (void)state;
+    for (int configured = 0; configured < 2; configured++) {
+        struct rig *rig = rig_new(&pass_config);
+        struct ip_pair flow = alice_bob(), gws = gateways();
+        struct sa_params sa = rig_sa(0x1000, &flow, &gws);
+        sa.interface = configured ? SA_CONFIGURED : SA_OPPORTUNISTIC;
+        sa.hard.seconds = 10;
+        assert_int_equal(rig_install(rig, PFKEY_ADD, &sa).error, 0);
+        rig_policy(rig, &flow, PFKEY_VERDICT_ENCRYPT, &sa, 9);
+        rig_advance(rig, 10000);
+        rig_send_mark(rig, &flow, 1);
+        rig_advance(rig, 26000);
+        assert_int_equal(rig->verdict, configured ? PFKEY_VERDICT_DENY : PFKEY_VERDICT_PASS);
+        assert_int_equal(rig->out_count, configured ? 0 : 1);
+        rig_free(rig);
+    }
 }
 
 /* A keyd that dies takes nothing with it; the one that comes is asked what waits. */
@@ -427,6 +449,7 @@ int main(void)
         cmocka_unit_test(held_octets_are_capped),
         cmocka_unit_test(the_longest_unused_entry_makes_room),
         cmocka_unit_test(a_deleted_sa_sends_the_flow_back_to_hold),
+        cmocka_unit_test(a_configured_tunnel_never_falls_back_to_clear),
         cmocka_unit_test(keyd_may_go_and_come_back),
         cmocka_unit_test(what_is_no_datagram_is_dropped),
     };

@@ -156,8 +156,7 @@ static struct v1_quick *refused_quick(const struct ike_sa *sa, const struct isak
     struct cursor cur = cursor_of(n->spi);
     spi_t spi = {n->spi.len == 4 ? cursor_u32(&cur) : 0};
     size_t waiting = 0;
-    LIST_FOREACH(quick, &sa->quicks, of_sa)
-    {
+    LIST_FOREACH (quick, &sa->quicks, of_sa) {
         if (quick->x.state != V1_QM_I_WAIT_REPLY && quick->x.state != V1_QM_R_WAIT_CONFIRM)
             continue;
         if (spi.value != 0 && quick->spi_in.value == spi.value)
@@ -224,8 +223,11 @@ enum err info_receive(struct ike *ike, struct ike_sa *sa, const struct ike_event
         return ERR_REPLAY;
     }
     enum err err = v1_phase2_iv(sa, header->msgid, iv);
-    if (err == ERR_OK)
-        err = v1_open(ike, sa, NULL, V1_INFO, header, event->bytes, iv, &payloads);
+    if (err != ERR_OK) {
+        ike_count(ike, IKE_COUNT_CRYPTO);
+        return err;
+    }
+    err = v1_open(ike, sa, NULL, V1_INFO, header, event->bytes, iv, &payloads);
     if (err != ERR_OK)
         return err;
     nat_follow(ike, sa, event);

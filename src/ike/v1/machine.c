@@ -74,9 +74,9 @@ void v1_exchange_fini(struct ike *ike, struct v1_exchange *x)
 struct v1_quick *quick_find(const struct ike_sa *sa, msgid_t msgid)
 {
     struct v1_quick *quick;
-    LIST_FOREACH(quick, &sa->quicks, of_sa)
-    if (quick->x.msgid.value == msgid.value)
-        return quick;
+    LIST_FOREACH (quick, &sa->quicks, of_sa)
+        if (quick->x.msgid.value == msgid.value)
+            return quick;
     return NULL;
 }
 
@@ -345,8 +345,6 @@ static enum err receive_quick(struct ike *ike, struct ike_sa *sa, const struct i
     if (fresh) {
         if (v1_msgid_used(sa, header->msgid))
             return drop(ike, IKE_COUNT_REPLAYED, ERR_REPLAY);
-        if (sa->quick_count >= V1_QUICKS_MAX)
-            return drop(ike, IKE_COUNT_LIMIT, ERR_LIMIT);
         err = quick_new(ike, sa, V1_QM_R_START, header->msgid, false, &quick);
         if (err != ERR_OK)
             return drop(ike, counter_of(err), err);

@@ -7,9 +7,27 @@
 
 #include "ike/v1/v1.h"
 
+/* Those that are done only wait for duplicates: the oldest gives way to a new one. */
+static bool make_room(struct ike *ike, struct ike_sa *sa)
+{
+    struct v1_quick *quick, *oldest = NULL;
+
+    if (sa->quick_count < V1_QUICKS_MAX)
+        return true;
+    LIST_FOREACH (quick, &sa->quicks, of_sa) {
+        if (quick->x.state == V1_QM_DONE)
+            oldest = quick; /* the list has the youngest first */
+    }
+    if (oldest != NULL)
+        quick_free(ike, oldest);
+    return oldest != NULL;
+}
+
 enum err quick_new(struct ike *ike, struct ike_sa *sa, enum v1_state state, msgid_t msgid,
                    bool initiator, struct v1_quick **ret)
 {
+    if (!make_room(ike, sa))
+        return ERR_LIMIT;
     struct v1_quick *quick = calloc(1, sizeof(*quick));
     if (quick == NULL)
         return ERR_MEMORY;

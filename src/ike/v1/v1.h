@@ -156,6 +156,7 @@ enum err quick_r_reply(struct v1_step *step);
 enum err quick_r_confirmed(struct v1_step *step);
 enum err quick_r_installed(struct v1_step *step);
 void quick_up(struct v1_step *step);
+/* ERR_LIMIT: V1_QUICKS_MAX of them are at work. */
 MUST_USE enum err quick_new(struct ike *ike, struct ike_sa *sa, enum v1_state state, msgid_t msgid,
                             bool initiator, struct v1_quick **ret);
 void quick_set_ticket(struct v1_quick *quick, struct ike_ticket *ticket);
