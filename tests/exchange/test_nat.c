@@ -353,8 +353,8 @@ static void strip_vendor(struct forge *forge)
             forge_drop(forge, i);
 }
 
-/* Section 8: whatever is done to the unauthenticated payloads, at worst UDP is used where it need not
- * be, or not used; both ends always agree on which. */
+/* Section 8: whatever is done to the unauthenticated payloads, at worst UDP is used where it need
+ * not be, or not used; both ends always agree on which. */
 static void test_tampered(void **state)
 {
     static const struct {
@@ -362,9 +362,8 @@ static void test_tampered(void **state)
         void (*change)(struct forge *forge);
         bool udp;
     } cases[] = {
-        {V1_MM1, strip_vendor, false}, {V1_MM2, strip_vendor, false},
-        {V1_MM3, strip, false},        {V1_MM4, strip, false},
-        {V1_MM3, spoil_first, false},  {V1_MM3, spoil_second, false},
+        {V1_MM1, strip_vendor, false}, {V1_MM2, strip_vendor, false}, {V1_MM3, strip, false},
+        {V1_MM4, strip, false},        {V1_MM3, spoil_first, false},  {V1_MM3, spoil_second, false},
         {V1_MM4, spoil_first, true},   {V1_MM4, spoil_second, true},
     };
     (void)state;
@@ -470,7 +469,7 @@ static void test_unauthenticated_move(void **state)
     assert_true(pair_give(pair, &changed) != ERR_OK);
     assert_int_equal(pair_counter(pair, PAIR_B, "nat-mapping-changed"), 0);
     assert_int_equal(pair_give(pair, &caught), ERR_OK); /* the true one, the true way */
-    caught.source.port = 6666; /* and again from elsewhere: a replay */
+    caught.source.port = 6666;                          /* and again from elsewhere: a replay */
     assert_int_equal(pair_give(pair, &caught), ERR_REPLAY);
     assert_int_equal(pair_counter(pair, PAIR_B, "nat-mapping-changed"), 0);
     assert_int_equal(info_of(pair, PAIR_B).remote.port, 11500);

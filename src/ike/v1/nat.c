@@ -2,9 +2,9 @@
  * NAT traversal (RFC 3947, 3948): finding a NAT in Main Mode, floating to port 4500, keeping its
  * mapping alive, and following the peer when its mapping changes.
  *
- * Vendor ids and NAT-D payloads are not authenticated: whoever changes them on the way can only make
- * us spend a UDP header, or keep us from traversing a NAT that is there. A peer's path changes with
- * authenticated messages alone, and only if it is behind a NAT and we are not (section 7).
+ * Vendor ids and NAT-D payloads are not authenticated: whoever changes them on the way can only
+ * make us spend a UDP header, or keep us from traversing a NAT that is there. A peer's path changes
+ * with authenticated messages alone, and only if it is behind a NAT and we are not (section 7).
  */
 #include <stdio.h>
 
@@ -167,7 +167,8 @@ static void trace_move(struct ike *ike, const struct ike_peer *peer, const struc
                              .peer = peer->key.remote,
                              .title = "NAT mapping changed"};
     char text[IP_ENDPOINT_TEXT_MAX];
-    snprintf(r.detail, sizeof(r.detail), "the peer now comes from %s", ip_endpoint_format(to, text));
+    snprintf(r.detail, sizeof(r.detail), "the peer now comes from %s",
+             ip_endpoint_format(to, text));
     event_emit(&ike->env.trace, &r); /* section 8: audited */
 }
 
@@ -178,13 +179,13 @@ void nat_move(struct ike *ike, struct ike_peer *peer, const uint8_t *key_digest,
     struct ike_child *child;
     ike_count(ike, IKE_COUNT_MOVED);
     trace_move(ike, peer, to);
-    LIST_FOREACH(sa, &peer->sas, of_peer)
-    if (ike_sa_established(sa) && follows(sa) &&
-        memcmp(sa->peer_key_digest, key_digest, IKE_DIGEST_LEN) == 0)
-        sa->path.remote = *to;
-    LIST_FOREACH(child, &peer->children, of_peer)
-    if (child->follows && memcmp(child->peer_key, key_digest, IKE_DIGEST_LEN) == 0)
-        ike_child_move(ike, child, to);
+    LIST_FOREACH (sa, &peer->sas, of_peer)
+        if (ike_sa_established(sa) && follows(sa) &&
+            memcmp(sa->peer_key_digest, key_digest, IKE_DIGEST_LEN) == 0)
+            sa->path.remote = *to;
+    LIST_FOREACH (child, &peer->children, of_peer)
+        if (child->follows && memcmp(child->peer_key, key_digest, IKE_DIGEST_LEN) == 0)
+            ike_child_move(ike, child, to);
 }
 
 void nat_follow(struct ike *ike, struct ike_sa *sa, const struct ike_event *event)
@@ -200,8 +201,8 @@ void nat_child(const struct ike_sa *sa, struct ike_child *child)
     child->at = (struct ip_endpoint){sa->remote.addr, sa->path.remote.port}; /* as installed */
 }
 
-/* RFC 3948 section 4: without it the NAT forgets who we are. Under force a packet filter may be what
- * has to be kept open. */
+/* RFC 3948 section 4: without it the NAT forgets who we are. Under force a packet filter may be
+ * what has to be kept open. */
 static bool keeps_alive(const struct ike *ike, const struct ike_sa *sa)
 {
     return sa->nat.udp && (sa->nat.here || ike->config.nat == IKE_NAT_FORCE);
