@@ -41,8 +41,9 @@ static void print_processes(json_t *processes)
 /* "; ESP in UDP to its port 4500, NAT at its end", or nothing. */
 static void print_nat(const json_t *gateway)
 {
-    static const char *const ends[][2] = {
-        {"here", ", NAT at our end"}, {"there", ", NAT at its end"}, {"both", ", NAT at both ends"}};
+    static const char *const ends[][2] = {{"here", ", NAT at our end"},
+                                          {"there", ", NAT at its end"},
+                                          {"both", ", NAT at both ends"}};
     const char *nat = cli_text(gateway, "nat", NULL), *where = "";
 
     if (nat == NULL)

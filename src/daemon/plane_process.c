@@ -238,8 +238,8 @@ static enum channel_result send_ike(struct plane_process *process)
     size_t len;
 
     for (unsigned i = 0; i < MESSAGES_AT_ONCE && process->ike.fd >= 0; i++) {
-        result = channel_receive(&process->ike, span_of(process->relay, sizeof(process->relay)),
-                                 &len);
+        result =
+            channel_receive(&process->ike, span_of(process->relay, sizeof(process->relay)), &len);
         if (result != CHANNEL_MESSAGE)
             break;
         if (ike_relay_parse(view_of(process->relay, len), &local, &remote, &datagram) == ERR_OK)
@@ -270,8 +270,8 @@ static void on_pfkey(struct plane_process *process, uint32_t events)
         result = channel_receive(&process->pfkey, span_of(room, sizeof(room)), &len);
         if (result != CHANNEL_MESSAGE)
             break;
-        /* What keyd handed over before goes first: Quick Mode's last message, then the datagrams that
-         * the policy it sends next lets go. */
+        /* What keyd handed over before goes first: Quick Mode's last message, then the datagrams
+         * that the policy it sends next lets go. */
         send_ike(process);
         add_counters(process, view_of(room, len));
         plane_control(process->plane, mono_now(), view_of(room, len));

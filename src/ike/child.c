@@ -252,7 +252,7 @@ static void move_sa(struct ike *ike, const struct ike_child *child, bool inbound
     (void)ike_effect_push(ike, &fx);
 }
 
-/* The plane knows both SAs by the address they were made with, and where they go apart from that. */
+/* The plane knows both SAs by the address they were made with; where they go it keeps apart. */
 void ike_child_move(struct ike *ike, struct ike_child *child, const struct ip_endpoint *to)
 {
     if (ip_endpoint_equal(&child->at, to))

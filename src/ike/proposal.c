@@ -391,9 +391,11 @@ static bool phase2_read(const struct isakmp_transform *transform, bool legacy,
                               r.esn == 1};
     if (!esp_suite_valid(&suite))
         return false;
-    *ret = (struct child_choice){
-        .suite = suite, .group = r.group, .seconds = r.life.seconds, .kilobytes = r.life.kilobytes,
-        .udp = r.mode == P2_UDP_TUNNEL};
+    *ret = (struct child_choice){.suite = suite,
+                                 .group = r.group,
+                                 .seconds = r.life.seconds,
+                                 .kilobytes = r.life.kilobytes,
+                                 .udp = r.mode == P2_UDP_TUNNEL};
     return true;
 }
 

@@ -11,7 +11,8 @@ size_t delegation_next_gateway(const struct oe *oe, const struct delegation *d, 
     size_t i = from;
     for (; i < d->count; i++) {
         const struct discovered_gateway *gw = &d->gateways[i];
-        /* OE-147, OE-164, OE-177: a name only authorizes whoever comes; nobody can be contacted by it. */
+        /* OE-147, OE-164, OE-177: a name only authorizes whoever comes; nobody can be contacted by
+         * it. */
         if (gw->id.kind == IDENTITY_ADDR && gw->key_count != 0 &&
             !ip_addr_is_special(&gw->id.addr) && oe_own_address(oe, gw->id.addr.family) != NULL)
             break;
@@ -170,9 +171,9 @@ bool guard_authorized(const struct oe_step *step)
 }
 
 /*
- * OE-159, OE-162: a host known by a name, speaking for the very address it keys from, needs no delegation
- * to initiate. If its reverse map does hold one, that counts instead. Behind a NAT the address is that
- * of others too (OE-163).
+ * OE-159, OE-162: a host known by a name, speaking for the very address it keys from, needs no
+ * delegation to initiate. If its reverse map does hold one, that counts instead. Behind a NAT the
+ * address is that of others too (OE-163).
  */
 bool guard_self_by_name(const struct oe_step *step)
 {

@@ -75,16 +75,16 @@ static void unknown_spi(struct plane *plane, uint32_t spi, struct packet *const 
 }
 
 /*
- * RFC 3947 section 7: the last authentic packet shows where the peer is. Of packets that overtook each
- * other, the one with the highest number counts. keyd is told, at most once a second, and decides.
+ * RFC 3947 section 7: the last authentic packet shows where the peer is. Of packets that overtook
+ * each other, the one with the highest number counts. keyd is told, at most once a second, and
+ * decides.
  */
 static void note_source(struct plane *plane, struct sad_entry *sa, const struct packet *packet,
                         uint32_t number)
 {
     const struct ip_endpoint from = {packet->outer.src, packet->outer.udp_src};
     if (from.port == 0 || sa->params.udp_src == 0 || ip_endpoint_equal(&from, &sa->from) ||
-        number != (uint32_t)sa->counts.sequence ||
-        !mono_reached(plane->now, sa->next_move_report))
+        number != (uint32_t)sa->counts.sequence || !mono_reached(plane->now, sa->next_move_report))
         return;
     sa->next_move_report = mono_add(plane->now, PLANE_MOVE_REPORT_MS);
     notify_new_mapping(plane, sa, &from);

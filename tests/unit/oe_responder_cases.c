@@ -171,14 +171,14 @@ static void test_named_host_for_itself(void **state)
 }
 
 /*
- * OE-163: behind a NAT a peer speaks for no private address, nor for the one that the NAT shares out;
- * for a public client it is asked what DNS says, as any other.
+ * OE-163: behind a NAT a peer speaks for no private address, nor for the one that the NAT shares
+ * out; for a public client it is asked what DNS says, as any other.
  */
 static void test_behind_nat(void **state)
 {
     (void)state;
-    static const char *const private[] = {"10.9.0.4",     "172.16.0.1", "172.31.255.255",
-                                          "192.168.1.1",  "100.64.0.1", "100.127.255.255"};
+    static const char *const private[] = {"10.9.0.4",    "172.16.0.1", "172.31.255.255",
+                                          "192.168.1.1", "100.64.0.1", "100.127.255.255"};
     struct rig rig;
     for (size_t i = 0; i < CHECK_COUNT(private); i++) {
         for (unsigned nat = 0; nat < 2; nat++) {
@@ -225,8 +225,8 @@ static void test_named_gateway(void **state)
 }
 
 /*
- * OE-187: our client's reply is quicker than the peer's last message. The peer only initiates; the reply
- * waits for its tunnel, and if that fails, DNS decides after all.
+ * OE-187: our client's reply is quicker than the peer's last message. The peer only initiates; the
+ * reply waits for its tunnel, and if that fails, DNS decides after all.
  */
 static void test_reply_waits_for_peer(void **state)
 {

@@ -294,7 +294,8 @@ static void test_phase2_proposals(void **state)
     struct builder three = builder_on(span_of(room, sizeof(room)));
     isakmp_sa_build(&three, &work);
     assert_int_equal(
-        phase2_choose(builder_written(&three), false, false, &work, &work_reply, &choice, &reply), ERR_OK);
+        phase2_choose(builder_written(&three), false, false, &work, &work_reply, &choice, &reply),
+        ERR_OK);
     assert_int_equal(choice.peer_spi.value, 0x5678);
     assert_int_equal(isakmp_sa_parse(builder_written(&reply), &work), ERR_OK);
     assert_int_equal(work.proposals[0].number, 2);
@@ -304,8 +305,9 @@ static void test_phase2_proposals(void **state)
     offer.spi.value = 255;
     b = builder_on(span_of(offer_room, sizeof(offer_room)));
     phase2_offer_build(&b, &offer, &work);
-    assert_int_equal(phase2_choose(builder_written(&b), false, false, &work, &work_reply, &choice, &reply),
-                     ERR_NO_PROPOSAL);
+    assert_int_equal(
+        phase2_choose(builder_written(&b), false, false, &work, &work_reply, &choice, &reply),
+        ERR_NO_PROPOSAL);
 }
 
 static void test_foreign_payloads(void **state)
@@ -328,11 +330,10 @@ static void test_foreign_payloads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_phase1_values),    cmocka_unit_test(test_phase1_extras),
-        cmocka_unit_test(test_phase2_values),    cmocka_unit_test(test_own_offers),
-        cmocka_unit_test(test_udp_encapsulation),
-        cmocka_unit_test(test_first_acceptable), cmocka_unit_test(test_phase2_proposals),
-        cmocka_unit_test(test_foreign_payloads),
+        cmocka_unit_test(test_phase1_values),     cmocka_unit_test(test_phase1_extras),
+        cmocka_unit_test(test_phase2_values),     cmocka_unit_test(test_own_offers),
+        cmocka_unit_test(test_udp_encapsulation), cmocka_unit_test(test_first_acceptable),
+        cmocka_unit_test(test_phase2_proposals),  cmocka_unit_test(test_foreign_payloads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -192,7 +192,8 @@ static struct tunnel tunnel_in_udp(void)
     return t;
 }
 
-/* RFC 3947 section 7: only authentic ESP, and only the newest of it, tells keyd of a new mapping. */
+/* RFC 3947 section 7: only authentic ESP, and only the newest of it, tells keyd of a new mapping.
+ */
 static void a_new_mapping_is_told(void **state)
 {
     (void)state;
@@ -237,7 +238,8 @@ static void a_new_mapping_is_told(void **state)
     tunnel_close(&t);
 }
 
-/* keyd says where the peer is: a's packets go there, and b is content with what comes from there. */
+/* keyd says where the peer is: a's packets go there, and b is content with what comes from there.
+ */
 static void an_sa_moves(void **state)
 {
     (void)state;

@@ -213,7 +213,8 @@ static enum err ask_signature(struct v1_step *step)
     uint8_t id[LIMIT_DNS_NAME + 8], hash[HASH_MAX];
     struct builder b = builder_on(span_of(id, sizeof(id)));
 
-    /* A name is looked up by those we come to; whoever came to our address expects that (OE-157). */
+    /* A name is looked up by those we come to; whoever came to our address expects that (OE-157).
+     */
     if (own.kind == IDENTITY_NONE || (own.kind == IDENTITY_FQDN && !sa->initiator))
         own = identity_of_addr(&sa->local.addr); /* OE-124 */
     isakmp_id_build_identity(&b, &own);

@@ -392,8 +392,7 @@ enum err quick_r_proposal(struct v1_step *step)
     struct ip_addr theirs, ours;
 
     enum err err = phase2_choose(v1_body(step, ISAKMP_P_SA, 0), ike->config.legacy,
-                                 step->sa->nat.udp, &ike->sa_in,
-                                 &ike->sa_out, &quick->choice, &b);
+                                 step->sa->nat.udp, &ike->sa_in, &ike->sa_out, &quick->choice, &b);
     if (err != ERR_OK)
         return v1_refuse(step, err, V1_NO_PROPOSAL_CHOSEN, "none of the offered suites will do");
     quick->spi_out = quick->choice.peer_spi;
