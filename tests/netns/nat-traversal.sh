@@ -12,8 +12,8 @@ NORA=192.5.0.70 BOB=192.2.0.66 NAT=192.1.1.9
 remap() {
     lab exec nat nft -f - <<NFT
 flush table ip nat
-add rule ip nat out ip saddr 10.9.0.0/24 oifname outside meta l4proto udp masquerade to :$1
-add rule ip nat out ip saddr 10.9.0.0/24 oifname outside masquerade
+add rule ip nat out ip saddr 10.9.0.0/16 oifname outside meta l4proto udp masquerade to :$1
+add rule ip nat out ip saddr 10.9.0.0/16 oifname outside masquerade
 NFT
     lab exec nat sysctl -qw net.netfilter.nf_conntrack_udp_timeout=1 \
         net.netfilter.nf_conntrack_udp_timeout_stream=1
@@ -44,6 +44,8 @@ end_capture "$SCRATCH/wild.pcap"
 [ "$(packets "$SCRATCH/wild.pcap" "host $NORA or net 10.0.0.0/8")" = 0 ] || fail "inner addresses outside"
 well_formed "$SCRATCH/wild.pcap"
 
+transfer 2000000 nora bob $BOB
+
 # The mapping is forgotten, and the next one is on another port.
 [ "$(gateway_field sg-b $NAT port)" = 4500 ] || fail "sg-n does not come from port 4500"
 remap 20000-30000
@@ -55,6 +57,8 @@ sleep 2.5 # the mapping's life; there is nothing to poll for, as asking would pr
 wait_for 10 "traffic after the mapping changed" recovered
 lab exec bob ping -n -c 2 -i 0.2 -W 5 $NORA >/dev/null || fail "bob does not find the new mapping"
 lab exec sg-b cygnet trace | grep -q 'NAT mapping changed' || fail "the new mapping is not in the trace"
+
+transfer 2000000 bob nora $NORA
 
 # IKE went along: the teardown arrives at both ends.
 lab stop sg-n
