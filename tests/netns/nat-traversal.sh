@@ -8,15 +8,19 @@ export LAB_TOPOLOGY=$ROOT/lab/topology-nat.ini
 
 NORA=192.5.0.70 BOB=192.2.0.66 NAT=192.1.1.9
 
-# remap PORTS: the NAT maps new flows to other ports and forgets idle ones after a second.
+# forget_after SECONDS: how long the NAT remembers an idle mapping, from its next packet on.
+forget_after() {
+    lab exec nat sysctl -qw net.netfilter.nf_conntrack_udp_timeout="$1" \
+        net.netfilter.nf_conntrack_udp_timeout_stream="$1"
+}
+
+# remap PORTS: the NAT maps new flows to other ports.
 remap() {
     lab exec nat nft -f - <<NFT
 flush table ip nat
 add rule ip nat out ip saddr 10.9.0.0/16 oifname outside meta l4proto udp masquerade to :$1
 add rule ip nat out ip saddr 10.9.0.0/16 oifname outside masquerade
 NFT
-    lab exec nat sysctl -qw net.netfilter.nf_conntrack_udp_timeout=1 \
-        net.netfilter.nf_conntrack_udp_timeout_stream=1
 }
 
 lab up --quiet
@@ -49,10 +53,12 @@ transfer 2000000 nora bob $BOB
 # The mapping is forgotten, and the next one is on another port.
 [ "$(gateway_field sg-b $NAT port)" = 4500 ] || fail "sg-n does not come from port 4500"
 remap 20000-30000
+forget_after 1
 lab exec nora ping -n -c 1 -W 5 $BOB >/dev/null || fail "the tunnel broke before the mapping did"
 recovered() {
     lab exec nora ping -n -c 1 -W 1 $BOB && [ "$(gateway_field sg-b $NAT port)" -ge 20000 ]
 }
+forget_after 120
 sleep 2.5 # the mapping's life; there is nothing to poll for, as asking would prolong it
 wait_for 10 "traffic after the mapping changed" recovered
 lab exec bob ping -n -c 2 -i 0.2 -W 5 $NORA >/dev/null || fail "bob does not find the new mapping"
