@@ -23,6 +23,7 @@ enum {
     LIMIT_IKE_DATAGRAM = 65535 - 28,
     LIMIT_HALF_OPEN = 10000,     /* phase 1 SAs not yet authenticated (OE-194) */
     LIMIT_IKE_SAS = 100000,
+    LIMIT_IKE_OFFER = 4096,      /* octets of an SA payload that are kept for a stranger (OE-194) */
     LIMIT_IKE_TRANSFORMS = 16,   /* transforms looked at in one proposal */
     LIMIT_IKE_PROPOSALS = 16,
     LIMIT_IKE_PAYLOADS = 32,

@@ -61,6 +61,10 @@ static void from_discover(struct control *c, mono_t now, const struct discover_e
         oe_input(c->oe, now, &found);
         break;
     case DISCOVER_FX_KEYS:
+        if (fx->ticket >> GREET_TICKETS != 0) {
+            greet_keys(c, now, fx);
+            break;
+        }
         found.kind = OE_EV_KEYS;
         found.keys = fx->keys;
         oe_input(c->oe, now, &found);
@@ -182,6 +186,8 @@ static void from_ike(struct control *c, mono_t now, const struct ike_effect *fx)
         .local = fx->local,
         .remote = fx->remote,
         .natt = fx->natt,
+        .ok = fx->ok,
+        .peer_id = fx->peer_id,
         .bytes = fx->bytes,
     };
     switch (fx->kind) {
@@ -207,6 +213,20 @@ static void from_ike(struct control *c, mono_t now, const struct ike_effect *fx)
         break;
     case IKE_FX_MOVE_SA:
         plane_link_move_sa(c, now, fx);
+        break;
+    case IKE_FX_SAVE:
+        out.kind = CONTROL_FX_SAVE;
+        control_push(c, &out);
+        break;
+    case IKE_FX_FORGET:
+        out.kind = CONTROL_FX_FORGET;
+        control_push(c, &out);
+        break;
+    case IKE_FX_PEER:
+        out.kind = CONTROL_FX_PEER;
+        if (fx->ok)
+            greet_connected(c, &fx->local.addr, &fx->remote.addr);
+        control_push(c, &out);
         break;
     case IKE_FX_NEED_KEYS:
     case IKE_FX_PEER_AUTHENTICATED:
@@ -249,6 +269,7 @@ static enum err shut_down(struct control *c, mono_t now)
     struct oe_event oe = {.kind = OE_EV_SHUTDOWN};
     struct ike_event ike = {.kind = IKE_EV_SHUTDOWN};
 
+    greet_fini(c);
     enum err err = ike_input(c->ike, now, &ike);
     oe_input(c->oe, now, &oe);
     return err;
@@ -286,6 +307,10 @@ static enum err dispatch(struct control *c, mono_t now, const struct control_eve
         return ERR_OK;
     case CONTROL_EV_SHUTDOWN:
         return shut_down(c, now);
+    case CONTROL_EV_RESTORE:
+        return restart_restore(c, now, event);
+    case CONTROL_EV_FORMER_PEER:
+        return greet_add(c, now, event);
     }
     return ERR_STATE;
 }
@@ -300,6 +325,7 @@ enum err control_input(struct control *c, mono_t now, const struct control_event
 void control_timer(struct control *c, mono_t now)
 {
     plane_link_timer(c, now);
+    greet_timer(c, now);
     discover_timer(c->discover, now);
     oe_timer(c->oe, now);
     ike_timer(c->ike, now);
@@ -310,6 +336,7 @@ mono_t control_next_deadline(const struct control *c)
 {
     mono_t engines = mono_min(discover_next_deadline(c->discover), oe_next_deadline(c->oe));
     engines = mono_min(engines, ike_next_deadline(c->ike));
+    engines = mono_min(engines, c->greet_at);
     return mono_min(engines, heap_next(&c->deadlines));
 }
 
@@ -325,6 +352,8 @@ enum err control_new(const struct control_config *config, const struct control_e
         return ERR_MEMORY;
     c->rng = env->rng;
     c->trace = env->trace;
+    c->require_dnssec = config->oe.require_dnssec;
+    c->greet_at = MONO_NEVER;
     c->plane_reply_ms = config->plane_reply_ms ? config->plane_reply_ms : 3000;
     fifo_init(&c->effects, sizeof(struct control_effect));
     plane_link_init(c);
@@ -351,6 +380,7 @@ void control_free(struct control *c)
         drop_octets(&left.bytes);
     drop_octets(&c->handed_out);
     fifo_fini(&c->effects);
+    greet_fini(c);
     plane_link_fini(c);
     discover_free(c->discover);
     oe_free(c->oe);

@@ -8,23 +8,13 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { SPI_MIN = 256, FOUND_SA_MAX = LIMIT_SAD };
+enum { SPI_MIN = 256 };
 
 void plane_link_init(struct control *c)
 {
     c->instance = rng_u32(&c->rng) | 1;
     map_init(&c->pending, MAP_KEY_OFFSET(struct pending, by_seq, seq), sizeof(uint32_t), &c->rng);
-    map_init(&c->found, MAP_KEY_OFFSET(struct found_sa, by_ticket, ticket), sizeof(uint64_t),
-             &c->rng);
-}
-
-static void forget_found(struct control *c)
-{
-    struct map_node *node;
-    while ((node = map_first(&c->found)) != NULL) {
-        map_remove(&c->found, node);
-        free(MAP_OWNER(node, struct found_sa, by_ticket));
-    }
+    restart_init(c);
 }
 
 static void pending_free(struct control *c, struct pending *p)
@@ -43,9 +33,8 @@ void plane_link_fini(struct control *c)
             free(p->install);
         pending_free(c, p);
     }
-    forget_found(c);
+    restart_fini(c);
     map_fini(&c->pending);
-    map_fini(&c->found);
     heap_fini(&c->deadlines);
 }
 
@@ -276,7 +265,7 @@ void plane_link_ready(struct control *c, mono_t now)
 
     c->plane_present = true;
     c->plane_ready = false;
-    forget_found(c);
+    restart_begin(c);
     ask(c, now, &message, &what);
 }
 
@@ -287,49 +276,6 @@ void plane_link_gone(struct control *c, mono_t now)
     c->plane_present = c->plane_ready = false;
     while ((node = heap_first(&c->deadlines)) != NULL)
         pending_end(c, now, HEAP_OWNER(node, struct pending, deadline), false);
-}
-
-static void found_sa(struct control *c, const struct pfkey_message *message)
-{
-    struct found_sa *found;
-
-    if (!message->sa.inbound || message->sa.ticket == 0 || c->found.count >= FOUND_SA_MAX)
-        return;
-    if (map_find(&c->found, &message->sa.ticket) != NULL)
-        return;
-    found = calloc(1, sizeof(*found));
-    if (found == NULL)
-        return;
-    found->ticket = message->sa.ticket;
-    found->spi_in = message->sa.spi;
-    found->suite = message->sa.suite;
-    if (!map_insert(&c->found, &found->by_ticket))
-        free(found);
-}
-
-static void found_policy(struct control *c, mono_t now, const struct pfkey_message *message)
-{
-    static const enum oe_verdict verdicts[] = {
-        [PFKEY_VERDICT_NONE] = OE_VERDICT_HOLD,    [PFKEY_VERDICT_HOLD] = OE_VERDICT_HOLD,
-        [PFKEY_VERDICT_PASS] = OE_VERDICT_PASS,    [PFKEY_VERDICT_DENY] = OE_VERDICT_DENY,
-        [PFKEY_VERDICT_ENCRYPT] = OE_VERDICT_ENCRYPT,
-    };
-    struct oe_event adopt = {
-        .kind = OE_EV_ADOPT,
-        .ticket = message->ticket,
-        .flow = message->flow,
-        .peer = message->peer,
-        .verdict = verdicts[message->verdict],
-        .note = message->note,
-        .spi_out = message->sa.spi,
-    };
-    struct map_node *node = map_find(&c->found, &message->ticket);
-    if (node != NULL) {
-        struct found_sa *sa = MAP_OWNER(node, struct found_sa, by_ticket);
-        adopt.spi_in = sa->spi_in;
-        adopt.suite = sa->suite;
-    }
-    oe_input(c->oe, now, &adopt);
 }
 
 /* The last message of a dump: SAs are followed by policies, policies by ordinary work. */
@@ -344,8 +290,8 @@ static void dump_over(struct control *c, mono_t now, struct pending *p)
         ask(c, now, &message, &what);
         return;
     }
-    forget_found(c);
     c->plane_ready = true;
+    restart_over(c, now);
 }
 
 static void dump_reply(struct control *c, mono_t now, struct pending *p,
@@ -356,9 +302,9 @@ static void dump_reply(struct control *c, mono_t now, struct pending *p,
         return;
     }
     if (p->request == PLANE_ASKED_SA_DUMP)
-        found_sa(c, message);
+        restart_found_sa(c, message);
     else
-        found_policy(c, now, message);
+        restart_found_policy(c, now, message);
     if (!heap_set(&c->deadlines, &p->deadline, mono_add(now, c->plane_reply_ms)))
         c->counters[CONTROL_COUNT_effects_lost]++;
 }

@@ -31,6 +31,7 @@ enum child_fd {
     CHILD_FD_CONTROL = 5, /* keyd: listening control socket */
     CHILD_FD_IKE_V4 = 6,  /* keyd: UDP port 500, marked, with packet information */
     CHILD_FD_IKE_V6 = 7,  /* may be missing */
+    CHILD_FD_SAVED = 8,   /* keyd: what a former keyd saved, in memory; see saved_log.h */
     CHILD_FD_KEY = 5,     /* keeper: the private key's PEM file */
     CHILD_FD_PLANE = 5,   /* plane: the first of its own, in the order of enum plane_fd */
     CHILD_FD_ANCHOR = 5,  /* resolver: trust anchor file; may be missing */

@@ -15,6 +15,7 @@
 #include "daemon/event_json.h"
 #include "daemon/ipc.h"
 #include "daemon/keyd_channel.h"
+#include "daemon/keyd_saved.h"
 #include "daemon/keyd_status.h"
 #include "daemon/keyd_udp.h"
 #include "daemon/log.h"
@@ -27,16 +28,17 @@ struct keyd {
     const struct cygnet_config *config;
     const struct child *child;
     struct event_base *base;
-    struct event *timer, *parent, *udp[2], *terminate;
+    struct event *timer, *parent, *udp[2], *terminate, *leave;
     int udp_fd[2]; /* IPv4, IPv6 */
     struct keyd_channel plane, relay, keeper, resolver;
     struct control *control;
+    struct keyd_saved saved;
     struct control_socket *socket;
     struct history history;
     struct keyd_status status;
     struct ip_addr own[OWN_ADDRESSES];
     size_t own_count;
-    bool stopping;
+    bool stopping, confined;
 };
 
 static mono_t now_mono(void)
@@ -106,6 +108,11 @@ static void perform(struct keyd *k, const struct control_effect *fx)
         break;
     case CONTROL_FX_PFKEY:
         keyd_channel_send(&k->plane, fx->bytes);
+        break;
+    case CONTROL_FX_SAVE:
+    case CONTROL_FX_FORGET:
+    case CONTROL_FX_PEER:
+        keyd_saved_perform(&k->saved, fx);
         break;
     }
 }
@@ -299,6 +306,17 @@ static void on_terminate(evutil_socket_t fd, short what, void *arg)
     event_base_loopexit(k->base, &grace);
 }
 
+/* Another keyd takes over at once, with all that was saved: nobody outside is told. */
+static void on_leave(evutil_socket_t fd, short what, void *arg)
+{
+    struct keyd *k = arg;
+
+    (void)fd;
+    (void)what;
+    log_line(EVENT_INFO, "leaving to a new keying daemon");
+    event_base_loopbreak(k->base);
+}
+
 /* --- people ------------------------------------------------------------------------------------ */
 
 static void emit(void *ctx, const struct event_record *record)
@@ -388,6 +406,21 @@ static enum err make_control(struct keyd *k)
     return control_new(&config, &env, &k->control);
 }
 
+static bool open_saved(struct keyd *k)
+{
+    const struct rng rng = {.fill = fill_random};
+    char path[CONFIG_PATH_MAX + 16];
+
+    /* As root's child we live inside the state directory. */
+    snprintf(path, sizeof(path), "%s/peers.db", k->confined ? "" : k->config->state);
+    return keyd_saved_open(&k->saved, k->base, child_fd(CHILD_FD_SAVED), path, &rng);
+}
+
+static void tell_saved(void *ctx, const struct control_event *event)
+{
+    tell(ctx, event);
+}
+
 static bool open_udp(struct keyd *k, int i, int fd)
 {
     k->udp_fd[i] = -1;
@@ -418,13 +451,16 @@ static bool start(struct keyd *k)
     k->timer = event_new(k->base, -1, 0, on_timer, k);
     k->parent = event_new(k->base, k->child->parent_fd, EV_READ | EV_PERSIST, on_parent, k);
     k->terminate = event_new(k->base, SIGTERM, EV_SIGNAL | EV_PERSIST, on_terminate, k);
-    if (k->timer == NULL || k->parent == NULL || k->terminate == NULL ||
-        event_add(k->parent, NULL) != 0 || event_add(k->terminate, NULL) != 0)
+    k->leave = event_new(k->base, SIGUSR1, EV_SIGNAL | EV_PERSIST, on_leave, k);
+    if (k->timer == NULL || k->parent == NULL || k->terminate == NULL || k->leave == NULL ||
+        event_add(k->parent, NULL) != 0 || event_add(k->terminate, NULL) != 0 ||
+        event_add(k->leave, NULL) != 0)
         return false;
     if (!open_udp(k, 0, CHILD_FD_IKE_V4) || !open_udp(k, 1, CHILD_FD_IKE_V6))
         return false;
-    if (make_control(k) != ERR_OK)
+    if (make_control(k) != ERR_OK || !open_saved(k))
         return false;
+    keyd_saved_give_back(&k->saved, tell_saved, k);
     k->status.control = k->control;
     k->status.history = &k->history;
     k->status.config = k->config;
@@ -435,7 +471,8 @@ static bool start(struct keyd *k)
 
 static void stop(struct keyd *k)
 {
-    struct event *events[] = {k->timer, k->parent, k->terminate, k->udp[0], k->udp[1]};
+    struct event *events[] = {k->timer,     k->parent, k->terminate,
+                              k->leave, k->udp[0], k->udp[1]};
 
     control_socket_free(k->socket);
     k->socket = NULL;
@@ -447,6 +484,7 @@ static void stop(struct keyd *k)
         if (events[i] != NULL)
             event_free(events[i]);
     control_free(k->control);
+    keyd_saved_close(&k->saved);
     history_fini(&k->history);
     if (k->base != NULL)
         event_base_free(k->base);
@@ -457,8 +495,9 @@ int keyd_process_main(const struct cygnet_config *config, const struct child *ch
     struct keyd k = {.config = config, .child = child, .udp_fd = {-1, -1}};
     int status = EXIT_FAILURE;
 
+    k.confined = geteuid() == 0;
     log_open("keyd");
-    if (!child_drop_privileges(config->users.keyd, CHILD_EMPTY_DIR))
+    if (!child_drop_privileges(config->users.keyd, config->state))
         return status;
     if (start(&k)) {
         event_base_dispatch(k.base);

@@ -65,6 +65,30 @@ int open_sealed_copy(const char *text, size_t len)
     return -1;
 }
 
+int open_memory(void)
+{
+    int fd = memfd_create("cygnet-saved", MFD_CLOEXEC);
+    if (fd < 0)
+        failed("make", "a memory file for saved SAs");
+    return fd;
+}
+
+int open_program(const char *path)
+{
+    struct stat st;
+    int fd = open(path, O_PATH | O_CLOEXEC);
+
+    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == 0 &&
+        (st.st_mode & 0022) == 0)
+        return fd;
+    if (fd >= 0) {
+        close(fd);
+        errno = EPERM;
+    }
+    failed("run", path);
+    return -1;
+}
+
 static bool make_dir(const char *path, mode_t mode)
 {
     return mkdir(path, mode) == 0 || errno == EEXIST || failed("make", path);

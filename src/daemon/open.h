@@ -12,6 +12,11 @@
 char *open_config_text(const char *path, size_t *ret_len);
 /* A sealed copy in memory, for the children. -1: failed. */
 int open_sealed_copy(const char *text, size_t len);
+/* An empty file in memory, for what one keyd leaves to the next. -1: failed. */
+int open_memory(void);
+/* The program at that path, to be run later; nobody but root may have been able to change it. -1:
+ * failed. */
+int open_program(const char *path);
 /* A path's missing directories, as root's own; `path` names a file in the last one. */
 MUST_USE bool open_parents(const char *path);
 MUST_USE bool open_empty_dir(void);

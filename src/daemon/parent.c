@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@
 
 enum {
     PARENT_LEAVE_MS = 3000, /* for keyd to take leave, then for the others */
+    PARENT_NEW_KEYD_MS = 3000, /* a new program that lives shorter than this is no good */
     CHANNEL_OCTETS = 4 * 1024 * 1024,
 };
 
@@ -29,11 +31,14 @@ struct parent {
     const struct cygnet_config *config;
     struct supervisor supervisor;
     int sockets[CHILD_ROLE_COUNT]; /* to each child; -1: it isn't running */
-    int config_fd, key_fd, anchor_fd, control_fd, ike_v4_fd, ike_v6_fd;
+    int config_fd, key_fd, anchor_fd, control_fd, ike_v4_fd, ike_v6_fd, saved_fd;
+    int keyd_program; /* a newer keyd than this program; -1: none */
+    char path[PATH_MAX]; /* where this program was started from */
     struct plane_setup_result plane_result;
     bool plane_is_set_up;
     int signals;
     bool stopping;
+    pid_t leaving; /* a keyd that was asked to leave to a newer one */
 };
 
 /* Who is joined with whom; keyd is always one of them. */
@@ -98,6 +103,7 @@ static size_t role_fds(const struct parent *p, enum child_role role, struct spaw
         ret[count++] = (struct spawn_fd){p->control_fd, CHILD_FD_CONTROL};
         ret[count++] = (struct spawn_fd){p->ike_v4_fd, CHILD_FD_IKE_V4};
         ret[count++] = (struct spawn_fd){p->ike_v6_fd, CHILD_FD_IKE_V6};
+        ret[count++] = (struct spawn_fd){p->saved_fd, CHILD_FD_SAVED};
         break;
     case CHILD_PLANE:
         count += plane_fds(p, ret + count);
@@ -169,9 +175,10 @@ static void start(struct parent *p, enum child_role role)
 {
     struct spawn_fd fds[SPAWN_FDS];
     size_t count = role_fds(p, role, fds);
+    int program = role == CHILD_KEYD ? p->keyd_program : -1;
     pid_t pid;
 
-    if (!spawn_child(role, fds, count, &pid, &p->sockets[role])) {
+    if (!spawn_child(program, role, fds, count, &pid, &p->sockets[role])) {
         log_line(EVENT_ERROR, "can't start %s: %s", child_role_name(role), strerror(errno));
         p->sockets[role] = -1;
         supervisor_failed(&p->supervisor, role, now());
@@ -193,6 +200,16 @@ static void report_death(enum child_role role, pid_t pid, int status, enum event
                  WEXITSTATUS(status));
 }
 
+/* A new keyd that can't live must not take the old one's place for good. */
+static void consider_old_keyd(struct parent *p)
+{
+    mono_t started = p->supervisor.roles[CHILD_KEYD].started;
+    if (p->keyd_program < 0 || p->stopping || mono_since(now(), started) >= PARENT_NEW_KEYD_MS)
+        return;
+    log_line(EVENT_ERROR, "the new keying daemon ended at once; the former program runs again");
+    close_fd(&p->keyd_program);
+}
+
 static void reap(struct parent *p)
 {
     enum child_role role;
@@ -203,8 +220,30 @@ static void reap(struct parent *p)
         if (!supervisor_died(&p->supervisor, pid, now(), &role))
             continue;
         close_fd(&p->sockets[role]);
-        report_death(role, pid, status, p->stopping ? EVENT_DEBUG : EVENT_WARNING);
+        bool expected = p->stopping || pid == p->leaving;
+        report_death(role, pid, status, expected ? EVENT_DEBUG : EVENT_WARNING);
+        if (role == CHILD_KEYD && pid != p->leaving)
+            consider_old_keyd(p);
     }
+}
+
+static void signal_role(const struct parent *p, enum child_role role, int signal_number)
+{
+    if (p->supervisor.roles[role].pid != 0)
+        kill(p->supervisor.roles[role].pid, signal_number);
+}
+
+/* Upgrade: keyd leaves, and the program that is now where we came from takes over what it saved. */
+static void renew_keyd(struct parent *p)
+{
+    int program = open_program(p->path);
+    if (program < 0)
+        return;
+    close_fd(&p->keyd_program);
+    p->keyd_program = program;
+    p->leaving = p->supervisor.roles[CHILD_KEYD].pid;
+    log_line(EVENT_INFO, "a new keying daemon is started from %s", p->path);
+    signal_role(p, CHILD_KEYD, SIGUSR1);
 }
 
 static void read_signals(struct parent *p)
@@ -213,6 +252,8 @@ static void read_signals(struct parent *p)
     while (read(p->signals, &info, sizeof(info)) == sizeof(info))
         if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
             p->stopping = true;
+        else if (info.ssi_signo == SIGUSR1 && !p->stopping)
+            renew_keyd(p);
 }
 
 static void wait_until(struct parent *p, mono_t deadline)
@@ -236,12 +277,6 @@ static void supervise(struct parent *p)
             start(p, role);
         wait_until(p, supervisor_next_deadline(&p->supervisor));
     }
-}
-
-static void signal_role(const struct parent *p, enum child_role role, int signal_number)
-{
-    if (p->supervisor.roles[role].pid != 0)
-        kill(p->supervisor.roles[role].pid, signal_number);
 }
 
 static void signal_all(const struct parent *p, int signal_number)
@@ -276,6 +311,7 @@ static bool watch_signals(struct parent *p)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR1);
     sigprocmask(SIG_BLOCK, &set, NULL);
     p->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     return p->signals >= 0;
@@ -338,7 +374,8 @@ static bool open_all(struct parent *p, const char *text, size_t len)
         return false;
     p->config_fd = open_sealed_copy(text, len);
     p->key_fd = open_file(config->key, "private key");
-    if (p->config_fd < 0 || p->key_fd < 0)
+    p->saved_fd = open_memory();
+    if (p->config_fd < 0 || p->key_fd < 0 || p->saved_fd < 0)
         return false;
     if (config->dns.trust_anchor_given || access(config->dns.trust_anchor, R_OK) == 0) {
         p->anchor_fd = open_file(config->dns.trust_anchor, "trust anchor");
@@ -356,7 +393,8 @@ static void close_all(struct parent *p)
     if (p->control_fd >= 0)
         unlink(p->config->control);
     int *const fds[] = {&p->config_fd, &p->key_fd,    &p->anchor_fd, &p->control_fd,
-                        &p->ike_v4_fd, &p->ike_v6_fd, &p->signals};
+                        &p->ike_v4_fd, &p->ike_v6_fd, &p->signals,    &p->saved_fd,
+                        &p->keyd_program};
     for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
         close_fd(fds[i]);
 }
@@ -376,6 +414,8 @@ int parent_main(const struct cygnet_config *config, const char *text, size_t len
                        .control_fd = -1,
                        .ike_v4_fd = -1,
                        .ike_v6_fd = -1,
+                       .saved_fd = -1,
+                       .keyd_program = -1,
                        .signals = -1};
 
     for (size_t i = 0; i < CHILD_ROLE_COUNT; i++)
@@ -386,6 +426,8 @@ int parent_main(const struct cygnet_config *config, const char *text, size_t len
     }
     if (precheck_run(config, log_problem, NULL) != 0)
         return 1;
+    if (readlink("/proc/self/exe", p.path, sizeof(p.path) - 1) < 0)
+        p.path[0] = '\0';
     bool ok = open_all(&p, text, len);
     if (ok) {
         supervisor_init(&p.supervisor, now());

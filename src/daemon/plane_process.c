@@ -141,6 +141,8 @@ static void ike_in(void *ctx, const struct ip_endpoint *local, const struct ip_e
     if (ike_relay_build(local, remote, datagram, span_of(process->relay, sizeof(process->relay)),
                         &len) == ERR_OK)
         channel_send(&process->ike, view_of(process->relay, len));
+    if (channel_is_waiting(&process->ike)) /* with the one that found no room any more */
+        watch_channel(process, &process->ike, SOURCE_IKE);
 }
 
 /* After every call into the plane: its packets are only valid until the next one. */

@@ -163,6 +163,8 @@ enum err ike_new(const struct ike_config *config, const struct ike_env *env, str
              &env->rng);
     map_init(&ike->children, MAP_KEY_OFFSET(struct ike_child, by_spi, key),
              sizeof(struct ike_child_key), &env->rng);
+    map_init(&ike->formers, MAP_KEY_OFFSET(struct ike_former, by_addresses, key),
+             sizeof(struct ike_peer_key), &env->rng);
     map_init(&ike->questions, MAP_KEY_OFFSET(struct v1_exchange, by_serial, serial),
              sizeof(uint64_t), &env->rng);
     half_open_init(&ike->half_open, &env->rng);
@@ -211,6 +213,7 @@ void ike_free(struct ike *ike)
     map_fini(&ike->tickets);
     map_fini(&ike->children);
     map_fini(&ike->questions);
+    contact_fini(ike);
     heap_fini(&ike->timers);
     fifo_fini(&ike->effects);
     free(ike->all);
@@ -295,6 +298,14 @@ static enum err dispatch(struct ike *ike, const struct ike_event *event)
         return ike_cancel(ike, event->ticket);
     case IKE_EV_SHUTDOWN:
         return shut_down(ike);
+    case IKE_EV_RESTORE:
+        return saved_restore(ike, event);
+    case IKE_EV_DISOWN:
+        return saved_disown(ike, event);
+    case IKE_EV_FORMER_PEER:
+        return contact_former_peer(ike, event);
+    case IKE_EV_GREET:
+        return contact_greet(ike, event);
     }
     ike_count(ike, IKE_COUNT_BAD_REQUEST);
     return ERR_STATE;

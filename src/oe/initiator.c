@@ -88,7 +88,8 @@ void act_adopt(struct oe_step *step)
     OE_REASON(step, "found in the plane after a restart");
     if (event->verdict != OE_VERDICT_ENCRYPT)
         return;
-    inst->has_child = inst->adopted = true;
+    inst->has_child = true;
+    inst->adopted = !event->known;
     inst->spi_in = event->spi_in;
     inst->spi_out = event->spi_out;
     inst->suite = event->suite;
@@ -343,7 +344,8 @@ void act_restart(struct oe_step *step)
     struct oe_instance *inst = step->inst;
     inst->responder = false;
     inst->keying = false;
-    OE_REASON(step, "the tunnel's keys have expired");
+    bool told = step->event->text != NULL && step->event->text[0] != '\0';
+    OE_REASON(step, "%s", told ? step->event->text : "the tunnel's keys have expired");
     if (step->event->kind == OE_EV_HARD_EXPIRE)
         effect_delete_child(step);
     end_tunnel(step);

@@ -67,11 +67,16 @@ static void evict_one(struct oe *oe, mono_t now)
         oe_dispatch(oe, now, inst, &stop);
 }
 
+void oe_ticket_reserve(struct oe *oe, uint64_t ticket)
+{
+    if (oe->last_ticket < ticket && ticket < UINT64_MAX / 2)
+        oe->last_ticket = ticket;
+}
+
 static uint64_t fresh_ticket(struct oe *oe, uint64_t wish)
 {
     if (wish != 0 && instance_by_ticket(oe, wish) == NULL) {
-        if (oe->last_ticket < wish && wish < UINT64_MAX / 2)
-            oe->last_ticket = wish;
+        oe_ticket_reserve(oe, wish);
         return wish;
     }
     while (instance_by_ticket(oe, ++oe->last_ticket) != NULL)

@@ -81,9 +81,9 @@ enum oe_event_kind {
     OE_EV_PEER_AUTHENTICATED,/* peer, peer_id, initiator */
     OE_EV_PROPOSAL,         /* serial, peer, peer_id, key, flow, behind_nat: ike NEED_AUTHORIZATION; answered by IKE_AUTHORIZED */
     OE_EV_SOFT_EXPIRE,      /* ticket, spi_in or spi_out (OE-070) */
-    OE_EV_HARD_EXPIRE,      /* ticket, spi_in or spi_out (OE-031) */
+    OE_EV_HARD_EXPIRE,      /* ticket, spi_in or spi_out, text: why, if not by its lifetime (OE-031) */
     OE_EV_LAST_USE,         /* ticket, flow, idle_ms: answers LAST_USE_QUERY; idle_ms < 0: never used */
-    OE_EV_ADOPT,            /* ticket, flow, peer, spi_in, spi_out, suite, verdict: found in the plane after a restart */
+    OE_EV_ADOPT,            /* ticket, flow, peer, spi_in, spi_out, suite, verdict, known: found in the plane after a restart */
     OE_EV_HINT,             /* peer: unknown SPI or ICMP, forgeable (OE-072, OE-073) */
     OE_EV_SHUTDOWN,
 };
@@ -104,6 +104,7 @@ struct oe_event {
     struct esp_suite suite;
     enum ike_failure failure;
     enum oe_verdict verdict;
+    bool known;            /* ADOPT: ike knows the tunnel too, under that ticket */
     uint64_t note;         /* ADOPT: what the POLICY effect said */
     int64_t idle_ms;
     const char *text;
@@ -146,6 +147,8 @@ struct oe;
 MUST_USE enum err oe_new(const struct oe_config *config, const struct oe_env *env, struct oe **ret);
 void oe_free(struct oe *oe);
 enum err oe_input(struct oe *oe, mono_t now, const struct oe_event *event);
+/* A ticket in use that will come with ADOPT: no other instance gets it or one before it. */
+void oe_ticket_reserve(struct oe *oe, uint64_t ticket);
 void oe_timer(struct oe *oe, mono_t now);
 mono_t oe_next_deadline(const struct oe *oe);
 bool oe_next_effect(struct oe *oe, struct oe_effect *ret);

@@ -546,6 +546,37 @@ static void test_esp_moves_nothing_without_nat(void **state)
     pair_free(pair);
 }
 
+/* A keyd that comes back knows who is behind the NAT, where he was last, and goes on from there. */
+static void test_resumed(void **state)
+{
+    struct nat nat = {.in_front = {true, false}, .shift = 7000};
+    struct pair *pair = up_behind(&nat);
+    (void)state;
+    nat.shift = 11000;
+    assert_int_equal(moved(pair, PAIR_B, sa_of(pair, PAIR_B, true)->spi, 15500), ERR_OK);
+    pair_crash(pair, PAIR_A, true);
+    pair_crash(pair, PAIR_B, true);
+    unsigned moves = pair->sides[PAIR_B].moves, keepalives = pair->sides[PAIR_A].keepalives;
+    check_found(pair, PAIR_A, true, false);
+    check_found(pair, PAIR_B, false, true);
+    assert_int_equal(info_of(pair, PAIR_B).remote.port, 15500);
+    pair_run(pair, 50000);
+    assert_int_equal(pair->sides[PAIR_A].keepalives, keepalives + 2);
+    pair->sides[PAIR_A].ticket = 9;
+    assert_int_equal(pair_initiate(pair, PAIR_B, 10, 1), ERR_OK);
+    pair_run(pair, 1000);
+    check_up(pair, 2, true);
+    assert_int_equal(nat.plain_seen, 4);
+    /* Both children follow on. */
+    nat.shift = 12000;
+    assert_int_equal(moved(pair, PAIR_B, sa_of(pair, PAIR_B, true)->spi, 16500), ERR_OK);
+    assert_int_equal(pair->sides[PAIR_B].moves, moves + 2 + 2);
+    assert_int_equal(pair_event(pair, PAIR_A, IKE_EV_DELETE_CHILD, 7), ERR_OK);
+    pair_run(pair, 1000);
+    assert_int_equal(pair_sad_count(pair, PAIR_B), 2);
+    pair_free(pair);
+}
+
 /* The mapping changes between a request and its repetition: the answer finds the way. */
 static void test_repeated_from_elsewhere(void **state)
 {
@@ -601,6 +632,7 @@ int main(void)
         cmocka_unit_test(test_move_without_nat),
         cmocka_unit_test(test_esp_moves),
         cmocka_unit_test(test_esp_moves_nothing_without_nat),
+        cmocka_unit_test(test_resumed),
         cmocka_unit_test(test_repeated_from_elsewhere),
         cmocka_unit_test(test_name_for_initiators),
     };

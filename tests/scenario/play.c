@@ -192,8 +192,7 @@ static bool verb_reboot(struct scenario *s, struct words *w)
     struct scenario_gateway *gw;
     if (!words_gateway(s, w, &gw))
         return false;
-    crash(s, gw->g, SIM_EV_CRASH_KEYD);
-    crash(s, gw->g, SIM_EV_CRASH_PLANE);
+    crash(s, gw->g, SIM_EV_REBOOT);
     return true;
 }
 

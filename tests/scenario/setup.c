@@ -98,17 +98,22 @@ static uint32_t *setting_s(struct sim_gateway *g, size_t which)
     return settings[which];
 }
 
-/* set GATEWAY SETTING TIME, or: set GATEWAY require-dnssec */
+static bool set_sa_room(struct scenario *s, struct words *w, struct sim_gateway *g)
+{
+    uint64_t count;
+    if (!words_number(s, w, &count))
+        return false;
+    g->plane_config.sad = (uint32_t)count;
+    return true;
+}
+
+/* set GATEWAY SETTING TIME, set GATEWAY require-dnssec, set GATEWAY sa-room COUNT */
 static bool verb_set(struct scenario *s, struct words *w)
 {
-    static const char *const names[] = {"child-lifetime",
-                                        "ike-lifetime",
-                                        "low-lifespan",
-                                        "normal-lifespan",
-                                        "first-lifespan",
-                                        "require-dnssec",
-                                        NULL};
-    enum { REQUIRE_DNSSEC = 5 };
+    static const char *const names[] = {
+        "child-lifetime", "ike-lifetime",   "low-lifespan", "normal-lifespan",
+        "first-lifespan", "require-dnssec", "sa-room",      NULL};
+    enum { REQUIRE_DNSSEC = 5, SA_ROOM = 6 };
     struct scenario_gateway *gw;
     size_t which;
     int64_t us;
@@ -119,6 +124,8 @@ static bool verb_set(struct scenario *s, struct words *w)
         gw->g->control_config.oe.require_dnssec = true;
         return true;
     }
+    if (which == SA_ROOM)
+        return set_sa_room(s, w, gw->g);
     if (!words_time(s, w, &us))
         return false;
     if (us % 1000000 != 0)

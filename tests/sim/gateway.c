@@ -184,6 +184,27 @@ static void start_control(struct sim_gateway *g)
     g->keyd_life++;
 }
 
+/* As the daemon does before it hears of a plane. */
+static void give_back(struct sim_gateway *g)
+{
+    struct sim_record *next;
+    for (struct sim_record *record = g->records; record != NULL; record = next) {
+        struct control_event restore = {.kind = CONTROL_EV_RESTORE,
+                                        .serial = record->number,
+                                        .bytes = view_of(record->octets, record->len)};
+        next = record->next; /* it may be forgotten */
+        tell_control(g, &restore);
+    }
+    for (struct sim_peer *peer = g->peers; peer != NULL; peer = peer->next) {
+        struct control_event former = {.kind = CONTROL_EV_FORMER_PEER,
+                                       .local = {.addr = peer->local},
+                                       .remote = {.addr = peer->remote},
+                                       .peer_id = peer->id};
+        if (peer->former)
+            tell_control(g, &former);
+    }
+}
+
 static void join_planes(struct sim_gateway *g)
 {
     struct control_event ready = {.kind = CONTROL_EV_PLANE_READY};
@@ -256,6 +277,15 @@ static void drain(struct sim_gateway *g)
                                 fx.bytes);
             event->life = g->plane_life;
             break;
+        case CONTROL_FX_SAVE:
+            disk_save(g, fx.serial, fx.bytes);
+            break;
+        case CONTROL_FX_FORGET:
+            disk_forget(g, fx.serial);
+            break;
+        case CONTROL_FX_PEER:
+            disk_peer(g, &fx);
+            break;
         }
     }
 }
@@ -282,6 +312,7 @@ void gateway_stop(struct sim_gateway *g)
     control_free(g->control);
     plane_free(g->plane);
     free(g->cache);
+    disk_free(g);
     private_key_free(g->key);
 }
 
@@ -289,6 +320,7 @@ static void crash_keyd(struct sim_gateway *g)
 {
     if (g->control == NULL)
         return;
+    disk_remember(g);
     control_free(g->control);
     g->control = NULL;
     g->keyd_life++;
@@ -423,8 +455,15 @@ void gateway_event(struct sim_gateway *g, struct sim_event *event)
     case SIM_EV_CRASH_PLANE:
         crash_plane(g);
         break;
+    case SIM_EV_REBOOT:
+        crash_keyd(g);
+        crash_plane(g);
+        disk_reboot(g);
+        break;
     case SIM_EV_START_KEYD:
         start_control(g);
+        give_back(g);
+        disk_check(g);
         join_planes(g);
         break;
     case SIM_EV_START_PLANE:

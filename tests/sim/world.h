@@ -54,6 +54,21 @@ struct sim_sa {
     struct sim_sa *next;
 };
 
+/* What a SAVE said, and whom a gateway has SAs with: they outlive keyd, the second also a reboot. */
+struct sim_record {
+    uint64_t number;
+    struct sim_record *next;
+    size_t len;
+    uint8_t octets[];
+};
+
+struct sim_peer {
+    struct ip_addr local, remote;
+    struct identity id;
+    bool former; /* from before a reboot */
+    struct sim_peer *next;
+};
+
 struct sim_gateway {
     struct world *world;
     int number;
@@ -70,6 +85,9 @@ struct sim_gateway {
     struct ip_addr own;
     struct control_config control_config; /* but for policy and addresses, which are above */
     struct plane_config plane_config;
+    struct sim_record *records;
+    struct sim_peer *peers;
+    struct sim_memory *memory; /* of what keyd had when it crashed */
     struct sim_policy *cache; /* what the classifier would know */
     size_t cache_count, cache_room;
     struct sim_host hosts[SIM_HOSTS];
@@ -158,6 +176,7 @@ enum sim_event_kind {
     SIM_EV_CRASH_PLANE,
     SIM_EV_START_KEYD,
     SIM_EV_START_PLANE,
+    SIM_EV_REBOOT,   /* both crash, and what was saved is gone too */
     SIM_EV_SHUTDOWN, /* keyd is asked to end politely */
 };
 
@@ -188,6 +207,16 @@ void gateway_event(struct sim_gateway *g, struct sim_event *event);
 enum pfkey_verdict gateway_verdict(const struct sim_gateway *g, const struct ip_pair *flow);
 void gateway_timers(struct sim_gateway *g);
 int64_t gateway_deadline_us(const struct sim_gateway *g);
+
+/* disk.c */
+void disk_save(struct sim_gateway *g, uint64_t number, struct view bytes);
+void disk_forget(struct sim_gateway *g, uint64_t number);
+void disk_peer(struct sim_gateway *g, const struct control_effect *fx);
+void disk_reboot(struct sim_gateway *g);
+void disk_free(struct sim_gateway *g);
+/* keyd is about to crash, and is back with what was saved. */
+void disk_remember(struct sim_gateway *g);
+void disk_check(struct sim_gateway *g);
 
 /* network.c */
 void network_send_ike(struct world *w, const struct ip_endpoint *from,

@@ -181,8 +181,10 @@ void nat_move(struct ike *ike, struct ike_peer *peer, const uint8_t *key_digest,
     trace_move(ike, peer, to);
     LIST_FOREACH (sa, &peer->sas, of_peer)
         if (ike_sa_established(sa) && follows(sa) &&
-            memcmp(sa->peer_key_digest, key_digest, IKE_DIGEST_LEN) == 0)
+            memcmp(sa->peer_key_digest, key_digest, IKE_DIGEST_LEN) == 0) {
             sa->path.remote = *to;
+            saved_sa(ike, sa);
+        }
     LIST_FOREACH (child, &peer->children, of_peer)
         if (child->follows && memcmp(child->peer_key, key_digest, IKE_DIGEST_LEN) == 0)
             ike_child_move(ike, child, to);
