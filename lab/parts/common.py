@@ -85,6 +85,7 @@ class Host:
         self.nft = section.get("nft")
         self.config = section.get("config")
         self.runs_cygnet = bool(self.inside) and section.getboolean("cygnet", True)
+        self.forward = section.getboolean("forward", False)
 
     def interface(self):
         """Name of the interface that leads to the rest of the network."""
@@ -120,10 +121,14 @@ class Lab:
     def gateways(self):
         return [host for host in self.hosts.values() if host.runs_cygnet]
 
+    def daemon_hosts(self):
+        """Hosts that can run Cygnet."""
+        return [host for host in self.hosts.values() if host.inside or host.forward]
+
     def gateway(self, name):
-        if name not in [host.name for host in self.gateways()]:
-            raise LabError(f"'{name}' is not a gateway",
-                           "one of " + " ".join(host.name for host in self.gateways()))
+        if name not in [host.name for host in self.daemon_hosts()]:
+            raise LabError(f"'{name}' does not run Cygnet",
+                           "one of " + " ".join(host.name for host in self.daemon_hosts()))
         return self.hosts[name]
 
     def namespace(self, host):

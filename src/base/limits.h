@@ -18,6 +18,8 @@ enum {
     LIMIT_DNS_CACHE = 10000,     /* answers kept until they expire */
     LIMIT_DNS_TTL_S = 86400,     /* no answer is believed for longer */
     LIMIT_LOOKUP_MS = 8000,      /* a question without an answer by then has timed out */
+    LIMIT_NAMED_ADDRESSES = 10000, /* addresses of which a forward name is known */
+    LIMIT_ADDRESS_NAMES = 4,     /* forward names kept of one address */
 
     /* IKE */
     LIMIT_IKE_DATAGRAM = 65535 - 28,

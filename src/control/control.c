@@ -79,6 +79,7 @@ static void oe_asks_discover(struct control *c, mono_t now, const struct oe_effe
         .ticket = fx->ticket,
         .flow = fx->flow,
         .purpose = fx->purpose,
+        .names = fx->names,
         .address = fx->address,
         .id = fx->peer_id,
     };
@@ -99,6 +100,7 @@ static void oe_tells_ike(struct control *c, mono_t now, const struct oe_effect *
         .peer_id = fx->peer_id,
         .keys = fx->keys,
         .key_count = fx->key_count,
+        .wait_ms = fx->wait_ms,
     };
     switch (fx->kind) {
     case OE_FX_IKE_INITIATE:
@@ -135,6 +137,9 @@ static void from_oe(struct control *c, mono_t now, const struct oe_effect *fx)
         break;
     case OE_FX_LAST_USE_QUERY:
         plane_link_last_use(c, now, fx);
+        break;
+    case OE_FX_SA_USE_QUERY:
+        plane_link_sa_use(c, now, fx);
         break;
     case OE_FX_LOOKUP_DELEGATION:
     case OE_FX_LOOKUP_KEYS:
@@ -275,6 +280,18 @@ static enum err shut_down(struct control *c, mono_t now)
     return err;
 }
 
+static enum err take_name(struct control *c, mono_t now, const struct control_event *event)
+{
+    struct discover_event name = {.kind = DISCOVER_EV_NAME,
+                                  .id = *event->name,
+                                  .address = event->address,
+                                  .ttl_s = event->ttl_s};
+    enum err err = discover_input(c->discover, now, &name);
+    if (err != ERR_OK)
+        c->counters[CONTROL_COUNT_names_refused]++;
+    return err;
+}
+
 static enum err dispatch(struct control *c, mono_t now, const struct control_event *event)
 {
     struct ike_event ike = {
@@ -292,6 +309,8 @@ static enum err dispatch(struct control *c, mono_t now, const struct control_eve
     case CONTROL_EV_DATAGRAM:
         ike.kind = IKE_EV_DATAGRAM;
         return ike_input(c->ike, now, &ike);
+    case CONTROL_EV_NAME:
+        return take_name(c, now, event);
     case CONTROL_EV_SIGNED:
         ike.kind = IKE_EV_SIGNED;
         return ike_input(c->ike, now, &ike);
@@ -368,6 +387,18 @@ enum err control_new(const struct control_config *config, const struct control_e
     }
     *ret = c;
     return ERR_OK;
+}
+
+/* oe last: what it asks again is asked under the new configuration of the others. */
+enum err control_reconfigure(struct control *c, mono_t now, const struct control_config *config)
+{
+    if (config->oe.class_count > LIMIT_CLASSES)
+        return ERR_LIMIT;
+    discover_reconfigure(c->discover, &config->discover);
+    ike_reconfigure(c->ike, &config->ike);
+    enum err err = oe_reconfigure(c->oe, now, &config->oe);
+    control_pump(c, now);
+    return err;
 }
 
 void control_free(struct control *c)

@@ -38,6 +38,7 @@ enum control_event_kind {
     CONTROL_EV_PFKEY,       /* bytes: a message from the plane */
     CONTROL_EV_PLANE_READY, /* a channel to a plane is there: learn what it holds, then go on */
     CONTROL_EV_PLANE_GONE,  /* the channel broke; requests in flight fail */
+    CONTROL_EV_NAME,        /* name, address, ttl_s: a hint that a name has an address */
     CONTROL_EV_SHUTDOWN,    /* delete tunnels politely (OE-173) */
     CONTROL_EV_RESTORE,     /* serial, bytes: what a SAVE in a former life said; before PLANE_READY */
     CONTROL_EV_FORMER_PEER, /* local, remote, peer_id: had SAs with us when all was lost (OE-175) */
@@ -52,6 +53,9 @@ struct control_event {
     struct view bytes;
     struct identity peer_id;
     const struct dns_answer *answer;
+    const struct identity *name;
+    struct ip_addr address;
+    uint32_t ttl_s;
 };
 
 enum control_effect_kind {
@@ -81,6 +85,10 @@ struct control;
 MUST_USE enum err control_new(const struct control_config *config, const struct control_env *env,
                               struct control **ret);
 void control_free(struct control *control);
+/* Flows whose class did not change are not disturbed; see oe_reconfigure(). On failure (memory) the
+ * flows stay under the old policy. */
+MUST_USE enum err control_reconfigure(struct control *control, mono_t now,
+                                      const struct control_config *config);
 /* Errors say why an event was dropped; they are counted and traced. */
 enum err control_input(struct control *control, mono_t now, const struct control_event *event);
 void control_timer(struct control *control, mono_t now);

@@ -16,6 +16,7 @@
     X(pfkey_stale)                                                                                 \
     X(pfkey_refused)                                                                               \
     X(pfkey_unanswered)                                                                            \
+    X(names_refused)                                                                               \
     X(effects_lost)
 
 enum control_counter_id {
@@ -30,6 +31,7 @@ enum plane_request {
     PLANE_ASKED_SPI,
     PLANE_ASKED_INSTALL,
     PLANE_ASKED_LAST_USE,
+    PLANE_ASKED_SA_USE,
     PLANE_ASKED_ENCRYPT,
     PLANE_ASKED_SA_DUMP,
     PLANE_ASKED_POLICY_DUMP,
@@ -51,6 +53,7 @@ struct pending {
     uint64_t serial; /* of ike's question */
     uint64_t ticket;
     spi_t spi_out; /* ENCRYPT */
+    spi_t spi_in;  /* SA_USE */
     struct ip_pair flow;
     struct install *install;
 };
@@ -136,6 +139,7 @@ void plane_link_move_sa(struct control *c, mono_t now, const struct ike_effect *
 void plane_link_policy(struct control *c, mono_t now, const struct oe_effect *fx);
 void plane_link_policy_remove(struct control *c, mono_t now, const struct oe_effect *fx);
 void plane_link_last_use(struct control *c, mono_t now, const struct oe_effect *fx);
+void plane_link_sa_use(struct control *c, mono_t now, const struct oe_effect *fx);
 
 /* restart.c: what the plane holds against what is known here */
 void restart_init(struct control *c);

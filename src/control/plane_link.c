@@ -69,6 +69,7 @@ static void pending_failed(struct control *c, mono_t now, const struct pending *
     case PLANE_ASKED_LAST_USE:
         oe_input(c->oe, now, &oe);
         break;
+    case PLANE_ASKED_SA_USE: /* asked again before long */
     case PLANE_ASKED_ENCRYPT: /* see encrypt_refused() */
     case PLANE_ASKED_INSTALL: /* see install_progress() */
     case PLANE_ASKED_SA_DUMP:
@@ -257,6 +258,20 @@ void plane_link_last_use(struct control *c, mono_t now, const struct oe_effect *
     ask(c, now, &message, &what);
 }
 
+/* OE-168: which of several tunnels did the client's gateways use last. */
+void plane_link_sa_use(struct control *c, mono_t now, const struct oe_effect *fx)
+{
+    struct pfkey_message message = {
+        .type = PFKEY_GET,
+        .satype = PFKEY_SATYPE_ESP,
+        .has = PFKEY_HAS_SA,
+        .sa = {.spi = fx->spi_in, .inbound = true, .outer_src = fx->peer, .outer_dst = fx->local},
+    };
+    struct pending what = {
+        .request = PLANE_ASKED_SA_USE, .ticket = fx->ticket, .spi_in = fx->spi_in};
+    ask(c, now, &message, &what);
+}
+
 /* SAs first: a policy found later names only its outgoing SPI. */
 void plane_link_ready(struct control *c, mono_t now)
 {
@@ -336,6 +351,10 @@ static enum err plane_reply(struct control *c, mono_t now, const struct pfkey_me
                            .ticket = p->ticket,
                            .flow = p->flow,
                            .idle_ms = message->idle_ms};
+    struct oe_event sa_use = {.kind = OE_EV_SA_USE,
+                              .ticket = p->ticket,
+                              .spi_in = p->spi_in,
+                              .idle_ms = message->idle_ms};
     struct pending asked = *p;
 
     if (!ok)
@@ -345,6 +364,8 @@ static enum err plane_reply(struct control *c, mono_t now, const struct pfkey_me
         ike_input(c->ike, now, &spi);
     else if (ok && asked.request == PLANE_ASKED_LAST_USE)
         oe_input(c->oe, now, &use);
+    else if (ok && asked.request == PLANE_ASKED_SA_USE)
+        oe_input(c->oe, now, &sa_use);
     else if (message->error == ESRCH && asked.request == PLANE_ASKED_ENCRYPT)
         encrypt_refused(c, now, &asked);
     return ERR_OK;

@@ -126,6 +126,7 @@ struct ike_request {
     struct ike_sa *sa;      /* the phase 1 SA it waits for or uses */
     struct v1_quick *quick; /* its Quick Mode, once begun */
     uint64_t born;
+    uint32_t wait_ms; /* 0: give_up_ms */
     bool reused; /* the SA was there before: silence may mean that the peer forgot it */
 };
 

@@ -180,6 +180,16 @@ enum err ike_new(const struct ike_config *config, const struct ike_env *env, str
     return ERR_OK;
 }
 
+void ike_reconfigure(struct ike *ike, const struct ike_config *config)
+{
+    struct identity id = ike->config.id;
+    ike->config = *config;
+    ike->config.id = id;
+    set_defaults(&ike->config);
+    ike->offers = phase1_offers(config->legacy, &ike->offer_count);
+    ike->child_offers = phase2_offers(config->legacy, &ike->child_offer_count);
+}
+
 static void free_requests(struct ike *ike)
 {
     struct map_node *node, *next;

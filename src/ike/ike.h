@@ -65,6 +65,7 @@ struct ike_event {
     enum ike_event_kind kind;
     uint64_t ticket;
     uint64_t serial;
+    uint32_t wait_ms; /* INITIATE: for a silent peer, instead of give_up_ms; 0: no wish (OE-061) */
     bool ok;
     bool natt; /* DATAGRAM: came through port 4500 (marker already removed) */
     struct ip_endpoint local, remote;
@@ -88,7 +89,7 @@ enum ike_effect_kind {
     IKE_FX_NEED_KEYS,          /* serial, peer_id, peer: responder wants the initiator's keys (OE-085) */
     IKE_FX_PEER_AUTHENTICATED, /* peer, peer_id, initiator */
     IKE_FX_NEED_SIGNATURE,     /* serial, bytes = HASH to sign */
-    IKE_FX_NEED_AUTHORIZATION, /* serial, peer, peer_id, key, flow, behind_nat: may it have this tunnel? (OE-092) */
+    IKE_FX_NEED_AUTHORIZATION, /* serial, peer, peer_id, key, flow, behind_nat, initiator (of phase 1: we): may it have this tunnel? (OE-092) */
     IKE_FX_NEED_SPI,           /* serial, peer, local: an inbound SPI */
     IKE_FX_INSTALL,            /* serial, ticket, sas, sa_count: before the next message (OE-185, OE-186) */
     IKE_FX_CHILD_UP,           /* ticket, initiator, peer, flow, spi_in, spi_out, suite */
@@ -129,6 +130,8 @@ struct ike;
 MUST_USE enum err ike_new(const struct ike_config *config, const struct ike_env *env,
                           struct ike **ret);
 void ike_free(struct ike *ike);
+/* For what begins from now on; `id` stays what it was. */
+void ike_reconfigure(struct ike *ike, const struct ike_config *config);
 /* Errors say why an event was dropped; they are also counted and traced. */
 enum err ike_input(struct ike *ike, mono_t now, const struct ike_event *event);
 void ike_timer(struct ike *ike, mono_t now);

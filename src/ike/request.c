@@ -224,6 +224,7 @@ static enum err request_new(struct ike *ike, const struct ike_event *event,
     request->natt = event->natt;
     request->flow = event->flow;
     request->peer_id = event->peer_id;
+    request->wait_ms = event->wait_ms;
     request->born = ike_serial(ike);
     request->ticket->request = request;
     LIST_INSERT_HEAD(&request->peer->requests, request, of_peer);

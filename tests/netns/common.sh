@@ -137,6 +137,10 @@ expect_verdict() {
     [ "$verdict" = "$3" ] || fail "$1 says '$verdict' of $2, not '$3'"
 }
 
+verdict_is() {
+    [ "$(why_field "$1" "$2" verdict)" = "$3" ]
+}
+
 listens() {
     lab exec "$1" ss -Hltn "sport = :$2" | grep -q .
 }

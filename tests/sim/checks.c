@@ -36,7 +36,8 @@ static void check_authority(struct world *w, const struct sa_params *params)
                                       host->delegation == SIM_NO_KEY ||
                                       host->delegation == SIM_UNSIGNED ||
                                       host->delegation == SIM_TWO);
-    if (!delegated || !ip_addr_equal(&host->gateway->addr, remote))
+    bool second = delegated && host->also != NULL && ip_addr_equal(&host->also->addr, remote);
+    if (!delegated || (!second && !ip_addr_equal(&host->gateway->addr, remote)))
         world_fail(w, "an SA was made for %s with a gateway that may not act for it",
                    ip_addr_format(&client->addr, text));
 }

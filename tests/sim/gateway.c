@@ -169,16 +169,23 @@ static void start_plane(struct sim_gateway *g)
 
 static void tell_control(struct sim_gateway *g, const struct control_event *event);
 
-static void start_control(struct sim_gateway *g)
+static struct control_config whole_config(const struct sim_gateway *g)
 {
     struct control_config config = g->control_config;
-    struct control_env env = {.rng = world_rng(g->world), .trace = {.emit = show, .ctx = g}};
 
     config.oe.classes = g->classes;
     config.oe.class_count = g->class_count;
     config.oe.fallback = g->kind;
     config.oe.own = &g->addr;
     config.oe.own_count = 1;
+    return config;
+}
+
+static void start_control(struct sim_gateway *g)
+{
+    struct control_config config = whole_config(g);
+    struct control_env env = {.rng = world_rng(g->world), .trace = {.emit = show, .ctx = g}};
+
     if (control_new(&config, &env, &g->control) != ERR_OK)
         abort();
     g->keyd_life++;
@@ -295,6 +302,21 @@ static void tell_control(struct sim_gateway *g, const struct control_event *even
     if (g->control == NULL)
         return;
     control_input(g->control, world_now(g->world), event);
+    drain(g);
+}
+
+void gateway_reload(struct sim_gateway *g)
+{
+    struct control_config control = whole_config(g);
+    struct plane_config plane = g->plane_config;
+
+    plane.hold_failure = hold_failure(g);
+    if (g->plane != NULL)
+        plane_reconfigure(g->plane, world_now(g->world), &plane);
+    if (g->control == NULL)
+        return;
+    if (control_reconfigure(g->control, world_now(g->world), &control) != ERR_OK)
+        abort();
     drain(g);
 }
 

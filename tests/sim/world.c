@@ -175,6 +175,7 @@ void world_init(struct world *w, uint64_t seed, bool verbose)
         choose_hosts(w, world_gateway(w, ip_addr_v4(0xc0010104u + i)));
     for (size_t i = 0; i < w->gateway_count; i++) {
         choose_classes(w, &w->gateways[i]);
+        w->gateways[i].control_config.oe.return_tunnel = (enum oe_return)((seed + i) % 4);
         gateway_start(&w->gateways[i]);
     }
     for (unsigned i = 0; i < w->faults.crashes; i++) {

@@ -40,6 +40,7 @@ struct sim_host {
     struct ip_addr addr;
     struct sim_gateway *gateway;
     enum sim_delegation delegation;
+    struct sim_gateway *also; /* if SIM_GOOD: a second gateway, of the same precedence; may be NULL */
 };
 
 struct sim_policy {
@@ -202,6 +203,8 @@ struct sim_event *world_event(struct world *w, enum sim_event_kind kind, struct 
 /* gateway.c */
 void gateway_start(struct sim_gateway *g);
 void gateway_stop(struct sim_gateway *g);
+/* Its policy has been changed: keyd and plane get to know while they run. */
+void gateway_reload(struct sim_gateway *g);
 void gateway_event(struct sim_gateway *g, struct sim_event *event);
 /* What the classifier would do with the flow; NONE: ask the plane. */
 enum pfkey_verdict gateway_verdict(const struct sim_gateway *g, const struct ip_pair *flow);

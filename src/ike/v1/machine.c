@@ -131,11 +131,29 @@ msgid_t v1_msgid_new(struct ike *ike, const struct ike_sa *sa)
 
 /* Steps */
 
+/* As long as the most patient of those who want the exchange to succeed (OE-061). */
+static int64_t wished_ms(const struct v1_step *step)
+{
+    const struct v1_exchange *x = step->x;
+    const struct ike_request *request;
+    int64_t wish = 0;
+
+    if (step->quick != NULL)
+        return step->quick->request != NULL ? step->quick->request->wait_ms : 0;
+    if (!x->initiator || x->sa->peer == NULL)
+        return 0;
+    LIST_FOREACH(request, &x->sa->peer->requests, of_peer)
+    if (request->sa == x->sa && request->wait_ms > wish)
+        wish = request->wait_ms;
+    return wish;
+}
+
 /* A peer that may have forgotten the phase 1 SA isn't waited for as long: there is another way. */
 static int64_t patience_ms(const struct v1_step *step)
 {
     const struct v1_quick *quick = step->quick;
-    int64_t ms = step->ike->config.give_up_ms;
+    int64_t wish = wished_ms(step);
+    int64_t ms = wish != 0 ? wish : step->ike->config.give_up_ms;
     bool may_be_forgotten =
         step->row->next == V1_QM_I_WAIT_REPLY && quick->request != NULL && quick->request->reused;
     return may_be_forgotten ? ms / 4 : ms;

@@ -146,7 +146,8 @@ static enum err ask(struct v1_step *step, struct ike_effect *fx)
     fx->remote = sa->remote;
     fx->peer = sa->remote.addr;
     fx->peer_id = sa->peer_id;
-    fx->initiator = step->x->initiator;
+    fx->initiator =
+        fx->kind == IKE_FX_NEED_AUTHORIZATION ? sa->initiator : step->x->initiator;
     fx->flow = step->quick->flow;
     return fx->serial != 0 && ike_effect_push(step->ike, fx) ? ERR_OK : ERR_MEMORY;
 }
