@@ -388,6 +388,7 @@ static enum err give_proposal(struct oe *oe, struct oe_instance *inst, const str
         *inst->peer_key = *event->key;
     }
     inst->serial = event->serial;
+    inst->peer_behind_nat = event->behind_nat;
     inst->phase1_ours = event->initiator;
     instance_set_flow(oe, inst, &event->flow);
     return ERR_OK;
