@@ -85,7 +85,7 @@ static void settle(struct turns *turns, struct turn_source *source)
 static void line_up(struct turn_source *source, struct turn *turn)
 {
     turn->source = source;
-    TAILQ_INSERT_TAIL(&source->line, turn, in_line);
+    TAILQ_INSERT_HEAD(&source->line, turn, in_line);
     source->waiting++;
 }
 

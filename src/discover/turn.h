@@ -2,8 +2,9 @@
  * Whose lookup goes next (OE-194). Every lookup is asked on somebody's behalf: the host whose
  * datagram wants out, or the gateway that wants in. Only so many are in flight; of those a single
  * source has at most a quarter, and the lines of what waits are served in turn. So who scans a whole
- * network waits for himself, and his neighbours ask as before. What waits is bounded too: then those
- * that wait longest give up.
+ * network waits for himself, and his neighbours ask as before. In a line the
+ * newest goes first: who stood there for long is about to give up anyway. What waits is bounded too,
+ * and then those that wait longest give up.
  *
  * A turn lies inside its owner's struct. Sources exist as long as they have turns.
  */

@@ -102,7 +102,7 @@ static void test_scanner_starves_nobody(void **state)
     expect_query(&rig, "192.0.2.1");
     expect_quiet(&rig);
     answer(&rig, serials[1]);
-    expect_query(&rig, "10.0.0.2");
+    expect_query(&rig, "10.0.0.49"); /* the newest in line */
     expect_quiet(&rig);
     rig_close(&rig);
 }
@@ -121,13 +121,13 @@ static void test_lines_are_served_in_turn(void **state)
     first = expect_query(&rig, "10.0.0.0");
     expect_quiet(&rig);
     answer(&rig, first);
-    first = expect_query(&rig, "10.0.0.100");
+    first = expect_query(&rig, "10.0.0.119");
     answer(&rig, first);
     first = expect_query(&rig, "192.0.2.1");
     answer(&rig, first);
-    first = expect_query(&rig, "10.0.0.1");
+    first = expect_query(&rig, "10.0.0.19");
     answer(&rig, first);
-    expect_query(&rig, "10.0.0.101");
+    expect_query(&rig, "10.0.0.118");
     expect_quiet(&rig);
     rig_close(&rig);
 }
