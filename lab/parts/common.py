@@ -80,6 +80,7 @@ class Host:
         self.address = addresses("address")
         self.delegate = section.get("delegate", self.behind[0] if self.behind else None)
         self.tampered = section.get("tampered")
+        self.forward = section.getboolean("forward", False)
 
     def interface(self):
         """Name of the interface that leads to the rest of the network."""
@@ -115,10 +116,14 @@ class Lab:
     def gateways(self):
         return [host for host in self.hosts.values() if host.inside]
 
+    def daemon_hosts(self):
+        """Hosts that can run Cygnet."""
+        return [host for host in self.hosts.values() if host.inside or host.forward]
+
     def gateway(self, name):
-        if name not in [host.name for host in self.gateways()]:
-            raise LabError(f"'{name}' is not a gateway",
-                           "one of " + " ".join(host.name for host in self.gateways()))
+        if name not in [host.name for host in self.daemon_hosts()]:
+            raise LabError(f"'{name}' does not run Cygnet",
+                           "one of " + " ".join(host.name for host in self.daemon_hosts()))
         return self.hosts[name]
 
     def namespace(self, host):

@@ -125,9 +125,11 @@ static void print_status(const json_t *status)
     printf("cygnet %s on %s, up %s%s\n", cli_text(status, "version", "?"),
            cli_text(status, "outside", "?"), cli_age(cli_number(status, "uptime_ms"), age),
            json_is_false(json_object_get(status, "ready")) ? ", waiting for the plane" : "");
-    printf("flows      %lld encrypted, %lld clear, %lld denied, %lld held\n",
-           cli_number(flows, "encrypt"), cli_number(flows, "pass"), cli_number(flows, "deny"),
-           cli_number(flows, "hold"));
+    printf("flows      %lld encrypted", cli_number(flows, "encrypt"));
+    if (cli_number(flows, "anonymous") != 0) /* OE-006 */
+        printf(" (%lld anonymous)", cli_number(flows, "anonymous"));
+    printf(", %lld clear, %lld denied, %lld held\n", cli_number(flows, "pass"),
+           cli_number(flows, "deny"), cli_number(flows, "hold"));
     print_processes(json_object_get(status, "processes"));
     const json_t *gateways = json_object_get(status, "gateways");
     const json_t *tunnels = json_object_get(status, "tunnels");

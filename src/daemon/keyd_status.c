@@ -38,6 +38,8 @@ static const char *grade_word(const struct oe_instance_info *info)
 {
     if (info->verdict != OE_VERDICT_ENCRYPT)
         return "none";
+    if (info->secure && info->by_name)
+        return "name";
     return info->secure ? "authenticated" : "anonymous";
 }
 
@@ -55,6 +57,8 @@ static json_t *instance_json(const struct oe_instance_info *info, mono_t now)
     json_object_set_new(o, "role", json_string(info->responder ? "responder" : "initiator"));
     json_object_set_new(o, "reason", json_string(info->reason));
     json_object_set_new(o, "dnssec", json_string(dns_word(info)));
+    if (info->by_name && info->peer_id.kind == IDENTITY_FQDN)
+        json_object_set_new(o, "name", json_string(info->peer_id.fqdn));
     json_object_set_new(o, "gateway", addr_json(&info->gateway));
     if (info->verdict == OE_VERDICT_ENCRYPT) {
         snprintf(spi_in, sizeof(spi_in), "%08x", info->spi_in.value);
@@ -64,6 +68,11 @@ static json_t *instance_json(const struct oe_instance_info *info, mono_t now)
         json_object_set_new(o, "spi_out", json_string(spi_out));
     }
     json_object_set_new(o, "since_ms", json_integer(mono_since(now, info->since)));
+    json_object_set_new(o, "record", json_string(info->record));
+    json_object_set_new(o, "ike", json_string(info->ike));
+    json_object_set_new(o, "next",
+                        json_pack("{s:s,s:I}", "what", info->next, "in_ms",
+                                  (json_int_t)mono_since(info->next_check, now)));
     return o;
 }
 
@@ -131,7 +140,7 @@ static json_t *tunnels_json(const struct oe *oe, mono_t now, size_t rows, json_t
                             json_t *summary)
 {
     static const char *const words[] = {"hold", "pass", "deny", "encrypt"};
-    json_int_t counts[4] = {0};
+    json_int_t counts[4] = {0}, anonymous = 0;
     json_t *list = json_array();
     struct choice choice = {0};
     struct oe_instance_info info;
@@ -140,10 +149,12 @@ static json_t *tunnels_json(const struct oe *oe, mono_t now, size_t rows, json_t
         if (info.flow.src.family == IP_NONE)
             continue;
         counts[info.verdict]++;
+        anonymous += info.verdict == OE_VERDICT_ENCRYPT && !info.secure;
         summary_add(summary, &info);
     }
     for (int i = 0; i < 4; i++)
         json_object_set_new(flows, words[i], json_integer(counts[i]));
+    json_object_set_new(flows, "anonymous", json_integer(anonymous)); /* of those encrypted */
     choice.important = (size_t)counts[OE_VERDICT_ENCRYPT];
     choice.others = (size_t)(counts[OE_VERDICT_HOLD] + counts[OE_VERDICT_PASS] +
                              counts[OE_VERDICT_DENY]);
@@ -214,6 +225,9 @@ json_t *keyd_status_json(const struct keyd_status *status, mono_t now, size_t ro
     json_object_set_new(o, "pid", json_integer(getpid()));
     json_object_set_new(o, "uptime_ms", json_integer(mono_since(now, status->started)));
     json_object_set_new(o, "outside", json_string(status->config->outside));
+    json_object_set_new(o, "reload",
+                        json_pack("{s:I,s:b,s:s}", "count", (json_int_t)status->reloads, "ok",
+                                  status->reload_ok, "text", status->reload_text));
     json_object_set_new(o, "ready", json_boolean(is_ready(status)));
     json_object_set_new(o, "processes", processes_json(status));
     json_object_set_new(o, "gateways",
@@ -292,6 +306,10 @@ json_t *keyd_why_json(const struct keyd_status *status, mono_t now, const struct
     json_object_set_new(o, "reason", json_string("no datagram of this flow has been seen"));
     json_object_set_new(o, "dnssec", json_string("none"));
     json_object_set_new(o, "gateway", json_null());
+    json_object_set_new(o, "record", json_string(""));
+    json_object_set_new(o, "ike", json_string(""));
+    json_object_set_new(o, "next",
+                        json_pack("{s:s,s:n}", "what", "its first datagram begins it", "in_ms"));
     struct ip_addr nobody = {0};
     json_object_set_new(o, "history", history_json(status, flow, &nobody));
     return o;

@@ -22,6 +22,9 @@ struct keyd_status {
     pid_t pids[CHILD_ROLE_COUNT]; /* 0: not running */
     uint32_t restarts[CHILD_ROLE_COUNT];
     bool partners[CHILD_ROLE_COUNT]; /* whose channel is there */
+    uint32_t reloads; /* how often the parent has said how a reload went; the last time: */
+    bool reload_ok;
+    char reload_text[CONFIG_ERROR_MAX];
 };
 
 /* Of flows and of gateways at most `rows` each, tunnels and established IKE SAs first, then the

@@ -37,6 +37,7 @@ struct plane_process {
     struct io *io;
     struct channel pfkey, ike;
     int epoll, signals;
+    bool icmp_on_deny; /* as last configured */
     bool stop;
     int status;
     uint64_t verdicts_refused;
@@ -115,7 +116,7 @@ static void plane_verdict(void *ctx, const struct ip_pair *flow, enum pfkey_verd
         return;
     if (verdict == PFKEY_VERDICT_PASS)
         cached = CLASSIFIER_PASS;
-    else if (verdict == PFKEY_VERDICT_DENY && !process->config->plane.icmp_on_deny)
+    else if (verdict == PFKEY_VERDICT_DENY && !process->icmp_on_deny)
         cached = CLASSIFIER_DENY; /* otherwise the plane must see it, to answer it (OE-028) */
     /* Without a place in the map the datagrams come here, and are treated the same, more slowly. */
     if (io_verdict_set(verdicts, flow, cached) != ERR_OK && process->verdicts_refused++ == 0)
@@ -141,6 +142,8 @@ static void ike_in(void *ctx, const struct ip_endpoint *local, const struct ip_e
     if (ike_relay_build(local, remote, datagram, span_of(process->relay, sizeof(process->relay)),
                         &len) == ERR_OK)
         channel_send(&process->ike, view_of(process->relay, len));
+    if (channel_is_waiting(&process->ike)) /* with the one that found no room any more */
+        watch_channel(process, &process->ike, SOURCE_IKE);
 }
 
 /* After every call into the plane: its packets are only valid until the next one. */
@@ -284,6 +287,19 @@ static void on_ike(struct plane_process *process, uint32_t events)
         channel_close(&process->ike);
 }
 
+static void reconfigure(struct plane_process *process, int fd)
+{
+    struct plane_config config = process->config->plane;
+    bool (*read_config)(int, struct plane_config *) = process->config->read_config;
+
+    if (read_config != NULL && read_config(fd, &config)) {
+        process->icmp_on_deny = config.icmp_on_deny;
+        plane_reconfigure(process->plane, mono_now(), &config);
+        settle(process);
+    }
+    close(fd);
+}
+
 static void on_parent(struct plane_process *process)
 {
     struct child_message message;
@@ -305,8 +321,13 @@ static void on_parent(struct plane_process *process)
             close(message.fd);
         }
         return;
+    case CHILD_CONFIG:
+        reconfigure(process, message.fd);
+        return;
     case CHILD_AGAIN:
     case CHILD_PROCESS:
+    case CHILD_RELOAD:
+    case CHILD_RELOADED:
         return;
     }
 }
@@ -482,6 +503,7 @@ int plane_process_main(const struct plane_process_config *config)
     if (process == NULL)
         return status;
     process->config = config;
+    process->icmp_on_deny = config->plane.icmp_on_deny;
     process->epoll = process->signals = -1;
     channel_init(&process->pfkey);
     channel_init(&process->ike);

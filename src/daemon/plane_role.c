@@ -1,14 +1,15 @@
 #include "daemon/plane_role.h"
 
-#include <ifaddrs.h>
-#include <netinet/in.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 
 #include "daemon/log.h"
+#include "daemon/own_address.h"
 #include "daemon/plane_process.h"
 
 enum {
     HOLD_SPARE_MS = 5000,
+    OUTSIDE_ADDRESSES = 16,
     PLANE_NICE = -10, /* tunnels come before the making of new ones (OE-194) */
 };
 
@@ -16,41 +17,47 @@ enum {
  * class forbids (OE-023). */
 static enum pfkey_verdict hold_failure(const struct cygnet_config *config)
 {
-    bool clear = config->fallback == OE_PERMISSIVE || config->fallback == OE_ALWAYS_CLEAR;
+    bool clear = config->fallback != OE_PARANOID && config->fallback != OE_DENY;
     for (size_t i = 0; i < config->class_count; i++)
-        clear &= config->classes[i].kind == OE_PERMISSIVE ||
-                 config->classes[i].kind == OE_ALWAYS_CLEAR;
+        clear &= config->classes[i].kind != OE_PARANOID && config->classes[i].kind != OE_DENY;
     return clear ? PFKEY_VERDICT_PASS : PFKEY_VERDICT_DENY;
 }
 
-static void take_address(const struct sockaddr *address, struct plane_config *ret)
-{
-    struct ip_addr addr = {0};
-
-    if (address->sa_family == AF_INET)
-        addr = ip_addr_from(
-            view_of(&((const struct sockaddr_in *)(const void *)address)->sin_addr, 4));
-    else if (address->sa_family == AF_INET6)
-        addr = ip_addr_from(
-            view_of(&((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, 16));
-    if (addr.family == IP_NONE || ip_addr_is_special(&addr))
-        return;
-    struct ip_addr *place = addr.family == IP_V4 ? &ret->icmp_v4 : &ret->icmp_v6;
-    if (place->family == IP_NONE)
-        *place = addr;
-}
-
-/* Our ICMP errors come from the outside interface's first address. */
+/* Our ICMP errors come from the outside interface's first address of either family. */
 static void take_addresses(const char *outside, struct plane_config *ret)
 {
-    struct ifaddrs *all;
+    struct ip_addr addrs[OUTSIDE_ADDRESSES];
 
-    if (getifaddrs(&all) != 0)
-        return;
-    for (const struct ifaddrs *entry = all; entry != NULL; entry = entry->ifa_next)
-        if (entry->ifa_addr != NULL && strcmp(entry->ifa_name, outside) == 0)
-            take_address(entry->ifa_addr, ret);
-    freeifaddrs(all);
+    for (size_t i = own_addresses(outside, addrs, OUTSIDE_ADDRESSES); i > 0; i--)
+        *(addrs[i - 1].family == IP_V4 ? &ret->icmp_v4 : &ret->icmp_v6) = addrs[i - 1];
+}
+
+/* As long as the most patient class waits (OE-023). */
+static uint32_t longest_wait_s(const struct cygnet_config *config)
+{
+    uint32_t wait_s = config->wait_s;
+    for (size_t i = 0; i < config->class_count; i++)
+        if (config->classes[i].wait_s > wait_s)
+            wait_s = config->classes[i].wait_s;
+    return wait_s;
+}
+
+static void take_config(const struct cygnet_config *config, struct plane_config *ret)
+{
+    ret->hold_ms = longest_wait_s(config) * 1000 + HOLD_SPARE_MS;
+    ret->hold_failure = hold_failure(config);
+    ret->icmp_on_deny = config->icmp_on_deny;
+}
+
+static bool read_config(int fd, struct plane_config *ret)
+{
+    struct cygnet_config *config = malloc(sizeof(*config));
+    bool ok = config != NULL && child_read_config(fd, config);
+
+    if (ok)
+        take_config(config, ret);
+    free(config);
+    return ok;
 }
 
 int plane_role_main(const struct cygnet_config *config, const struct child *child)
@@ -58,9 +65,7 @@ int plane_role_main(const struct cygnet_config *config, const struct child *chil
     struct plane_process_config process = {
         .child = child,
         .user = config->users.plane,
-        .plane = {.hold_ms = config->wait_s * 1000 + HOLD_SPARE_MS,
-                  .hold_failure = hold_failure(config),
-                  .icmp_on_deny = config->icmp_on_deny},
+        .read_config = read_config,
     };
     struct io_fault fault;
     struct io_link link;
@@ -71,6 +76,7 @@ int plane_role_main(const struct cygnet_config *config, const struct child *chil
         log_line(EVENT_ERROR, "%s", fault.text);
         return 1;
     }
+    take_config(config, &process.plane);
     process.plane.mtu = link.mtu;
     take_addresses(config->outside, &process.plane);
     for (int i = 0; i < PLANE_FD_COUNT; i++)

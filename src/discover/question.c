@@ -9,11 +9,18 @@
 #define QUESTION_OF(turn_ptr)                                                                      \
     ((struct question *)(void *)((char *)(turn_ptr)-offsetof(struct question, turn)))
 
+void questions_configure(struct questions *qs, const struct discover_config *config)
+{
+    qs->cache_limit = config->cache;
+    turns_limit(&qs->turns, config->lookups, config->waiting);
+}
+
 void questions_init(struct questions *qs, const struct rng *rng,
                     const struct discover_config *config)
 {
-    *qs = (struct questions){.cache_limit = config->cache};
-    turns_init(&qs->turns, rng, config->lookups, config->waiting);
+    *qs = (struct questions){0};
+    turns_init(&qs->turns, rng);
+    questions_configure(qs, config);
     map_init(&qs->by_key, MAP_KEY_OFFSET(struct question, by_key, key), sizeof(struct question_key),
              rng);
     map_init(&qs->by_serial, MAP_KEY_OFFSET(struct question, by_serial, serial), sizeof(uint64_t),

@@ -60,6 +60,8 @@ struct questions {
 
 void questions_init(struct questions *qs, const struct rng *rng,
                     const struct discover_config *config);
+/* Other limits, from now on. */
+void questions_configure(struct questions *qs, const struct discover_config *config);
 void questions_fini(struct questions *qs);
 
 /* Not answered yet, or answered and either fresh or in use; else NULL. */

@@ -17,10 +17,16 @@ struct turn_source {
     TAILQ_ENTRY(turn_source) of_ready;
 };
 
-void turns_init(struct turns *turns, const struct rng *rng, size_t limit, size_t waiting_limit)
+void turns_limit(struct turns *turns, size_t limit, size_t waiting_limit)
 {
-    *turns = (struct turns){
-        .limit = limit, .share = (limit + 3) / 4, .waiting_limit = waiting_limit};
+    turns->limit = limit;
+    turns->share = (limit + 3) / 4;
+    turns->waiting_limit = waiting_limit;
+}
+
+void turns_init(struct turns *turns, const struct rng *rng)
+{
+    *turns = (struct turns){0};
     TAILQ_INIT(&turns->ready);
     TAILQ_INIT(&turns->by_age);
     _Static_assert(sizeof(struct turn_key) % 4 == 0, "a map's key");

@@ -32,7 +32,9 @@ struct turns {
     size_t waiting, waiting_limit;
 };
 
-void turns_init(struct turns *turns, const struct rng *rng, size_t limit, size_t waiting_limit);
+void turns_init(struct turns *turns, const struct rng *rng);
+/* To be set before anybody joins, and any time later. */
+void turns_limit(struct turns *turns, size_t limit, size_t waiting_limit);
 void turns_fini(struct turns *turns); /* everybody must have left */
 
 /* Joins the line of a source; the addresses of an IPv6 /64 are one, family 0 is one too. False: out

@@ -33,6 +33,7 @@ enum {
     IKE_DRAIN_MS = 2000,   /* a replaced child still takes what is on its way, then goes (OE-109) */
     IKE_EXPIRY_MS = 5000,  /* after its hard lifetime a child that nobody deleted goes by itself */
     IKE_LINGER_MS = 30000, /* how long a finished exchange answers duplicates */
+    IKE_RECORD_MAX = 2048 + 4 * V1_USED_IDS,
 };
 
 /* Why something was dropped or refused; the names are what ike_counter() shows. */
@@ -68,6 +69,8 @@ enum {
     X(BAD_REQUEST, "bad-request")                                                                  \
     X(GAVE_UP, "gave-up")                                                                          \
     X(LIMIT, "limit")                                                                              \
+    X(WORN_OUT, "message-ids-used-up")                                                             \
+    X(BAD_RECORD, "unusable-record")                                                               \
     X(SHUTTING_DOWN, "shutting-down")                                                              \
     X(MEMORY, "out-of-memory")                                                                     \
     X(CRYPTO, "crypto-failure")
@@ -90,6 +93,13 @@ struct ike_peer {
     LIST_HEAD(, ike_sa) sas; /* authenticated, or ours as initiator */
     LIST_HEAD(, ike_request) requests;
     LIST_HEAD(, ike_child) children;
+    bool connected; /* as last reported */
+};
+
+/* A peer of a former life that has not yet heard that its SAs are gone here (OE-175). */
+struct ike_former {
+    struct map_node by_addresses;
+    struct ike_peer_key key;
 };
 
 struct ike_ticket {
@@ -113,6 +123,7 @@ struct ike_request {
     struct ike_sa *sa;      /* the phase 1 SA it waits for or uses */
     struct v1_quick *quick; /* its Quick Mode, once begun */
     uint64_t born;
+    uint32_t wait_ms; /* 0: give_up_ms */
     bool reused; /* the SA was there before: silence may mean that the peer forgot it */
 };
 
@@ -157,6 +168,7 @@ struct ike {
     struct map peers;     /* by addresses */
     struct map tickets;   /* by number */
     struct map children;  /* by peer and outbound SPI */
+    struct map formers;   /* by addresses */
     struct map questions; /* exchanges by the serial of what they wait for */
     struct ike_sa **all;  /* for ike_sa_info() */
     size_t all_count, all_room, sa_limit;
@@ -170,6 +182,7 @@ struct ike {
     struct fifo effects;
     void *lent; /* what the effect last taken points to */
     size_t lent_len;
+    uint64_t restored_ticket; /* the highest */
     uint64_t last_serial; /* of questions, and the order in which things were born */
     uint64_t counters[IKE_COUNTER_COUNT];
     enum ike_counter_id last_counted;
@@ -181,6 +194,7 @@ struct ike {
     struct isakmp_sa sa_in, sa_out;   /* work space */
     uint8_t text[LIMIT_IKE_DATAGRAM]; /* the message being read, decrypted */
     uint8_t message[IKE_MESSAGE_MAX]; /* the message being built */
+    uint8_t record[IKE_RECORD_MAX];   /* the record being built */
 };
 
 /* ike.c */
@@ -216,6 +230,27 @@ void ike_sa_free(struct ike *ike, struct ike_sa *sa);
 /* An established SA with a peer that proved the key of that digest; NULL: none. */
 struct ike_sa *ike_peer_sa(const struct ike_peer *peer, const uint8_t *key_digest);
 
+/* Reports it if the peer has SAs now and had none, or the other way round. */
+void ike_peer_note(struct ike *ike, struct ike_peer *peer);
+
+/* saved.c: what outlives the engine */
+void saved_sa(struct ike *ike, const struct ike_sa *sa); /* if it is established */
+void saved_child(struct ike *ike, const struct ike_child *child);
+void saved_forget(struct ike *ike, uint64_t number);
+enum err saved_restore(struct ike *ike, const struct ike_event *event);
+enum err saved_disown(struct ike *ike, const struct ike_event *event);
+
+/* contact.c: INITIAL-CONTACT (RFC 2407 section 4.6.3.3) */
+enum err contact_former_peer(struct ike *ike, const struct ike_event *event);
+enum err contact_greet(struct ike *ike, const struct ike_event *event);
+/* The peer may hold SAs of a former life of ours, and hasn't heard that we lost them. */
+bool contact_is_due(const struct ike *ike, const struct ike_sa *sa);
+/* It has heard. */
+void contact_made(struct ike *ike, const struct ike_sa *sa);
+/* The peer has lost what it had with us before it began this SA: so do we (OE-176). */
+void contact_peer_restarted(struct ike *ike, struct ike_sa *sa);
+void contact_fini(struct ike *ike);
+
 /* request.c */
 enum err ike_initiate(struct ike *ike, const struct ike_event *event);
 enum err ike_cancel(struct ike *ike, uint64_t ticket);
@@ -233,6 +268,11 @@ void ike_request_quick_failed(struct ike *ike, struct v1_quick *quick, enum ike_
                               const char *text);
 
 /* child.c */
+/* Without a ticket, in its peer's list, its timer at rest. */
+MUST_USE enum err ike_child_alloc(struct ike *ike, const struct ip_addr *local,
+                                  const struct ip_addr *remote, spi_t spi_out,
+                                  struct ike_child **ret);
+void ike_child_set_ticket(struct ike_child *child, struct ike_ticket *ticket);
 /* The Quick Mode's SAs are in place: quick->child keeps them. */
 MUST_USE enum err ike_child_new(struct ike *ike, struct v1_quick *quick);
 /* Reports it and retires what it replaces. */

@@ -62,6 +62,12 @@ static void emit(void *ctx, const struct event_record *record)
     assert_true(record->connection != 0);
 }
 
+static void start(struct pair *pair, struct pair_side *side)
+{
+    const struct ike_env env = {.rng = {fill, side}, .trace = {emit, side}};
+    assert_int_equal(ike_new(&pair->config, &env, &side->ike), ERR_OK);
+}
+
 struct pair *pair_new(const struct pair_options *options)
 {
     const struct pair_options none = {0};
@@ -82,18 +88,54 @@ struct pair *pair_new(const struct pair_options *options)
         side->rng_state = 0x9e3779b97f4a7c15u * (options->seed * 2 + i + 1);
         side->next_spi = 0x1000 * (i + 1);
         side->ticket = 1000 + i;
-        struct ike_config config = options->config;
-        config.legacy = options->legacy;
-        const struct ike_env env = {.rng = {fill, side}, .trace = {emit, side}};
-        assert_int_equal(ike_new(&config, &env, &side->ike), ERR_OK);
+        pair->config = options->config;
+        pair->config.legacy = options->legacy;
+        start(pair, side);
     }
     return pair;
 }
 
+void pair_crash(struct pair *pair, unsigned s, bool resume)
+{
+    struct pair_record saved[PAIR_RECORDS];
+    struct pair_side *side = &pair->sides[s];
+
+    ike_free(side->ike);
+    start(pair, side);
+    side->connected = false;
+    memcpy(saved, side->kept, sizeof(saved));
+    memset(side->kept, 0, sizeof(side->kept));
+    for (size_t i = 0; i < PAIR_RECORDS; i++) {
+        const struct ike_event event = {.kind = IKE_EV_RESTORE,
+                                        .serial = saved[i].number,
+                                        .bytes = view_of(saved[i].octets, saved[i].len)};
+        if (saved[i].number != 0 && resume)
+            (void)input(pair, side, &event);
+        if (saved[i].number != 0 && resume)
+            side->kept[i] = saved[i];
+        else
+            free(saved[i].octets);
+    }
+    if (!resume)
+        memset(side->sad, 0, sizeof(side->sad));
+    pair_drain(pair, s);
+}
+
+size_t pair_record_count(const struct pair *pair, unsigned side)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < PAIR_RECORDS; i++)
+        count += pair->sides[side].kept[i].number != 0;
+    return count;
+}
+
 void pair_free(struct pair *pair)
 {
-    for (unsigned i = 0; i < PAIR_SIDES; i++)
+    for (unsigned i = 0; i < PAIR_SIDES; i++) {
         ike_free(pair->sides[i].ike);
+        for (size_t r = 0; r < PAIR_RECORDS; r++)
+            free(pair->sides[i].kept[r].octets);
+    }
     free(pair);
 }
 
@@ -315,6 +357,45 @@ static void transmit(struct pair *pair, unsigned from, const struct ike_effect *
     pair->wire[pair->wire_count++] = d;
 }
 
+static uint8_t *test_memory(size_t len)
+{
+    uint8_t *ptr = malloc(len);
+    assert_non_null(ptr);
+    return ptr;
+}
+
+static struct pair_record *record_of(struct pair_side *side, uint64_t number)
+{
+    for (size_t i = 0; i < PAIR_RECORDS; i++)
+        if (side->kept[i].number == number)
+            return &side->kept[i];
+    return NULL;
+}
+
+static void keep(struct pair_side *side, const struct ike_effect *fx)
+{
+    struct pair_record *record = record_of(side, fx->serial);
+    if (record == NULL)
+        record = record_of(side, 0);
+    if (record == NULL)
+        fail_msg("too many records");
+    assert_in_range(fx->bytes.len, 1, IKE_RECORD_MAX);
+    free(record->octets);
+    record->number = fx->serial;
+    record->len = fx->bytes.len;
+    record->octets = test_memory(fx->bytes.len);
+    memcpy(record->octets, fx->bytes.ptr, fx->bytes.len);
+}
+
+static void forget(struct pair_side *side, uint64_t number)
+{
+    struct pair_record *record = record_of(side, number);
+    if (record == NULL)
+        return;
+    free(record->octets);
+    *record = (struct pair_record){.number = 0};
+}
+
 static void take(struct pair *pair, unsigned s, const struct ike_effect *fx)
 {
     struct pair_side *side = &pair->sides[s];
@@ -346,6 +427,16 @@ static void take(struct pair *pair, unsigned s, const struct ike_effect *fx)
             sa->used = false;
         break;
     }
+    case IKE_FX_SAVE:
+        keep(side, fx);
+        break;
+    case IKE_FX_FORGET:
+        forget(side, fx->serial);
+        break;
+    case IKE_FX_PEER:
+        assert_true(side->connected != fx->ok);
+        side->connected = fx->ok;
+        break;
     default:
         ask(pair, s, fx);
         break;

@@ -36,7 +36,8 @@ static void check_authority(struct world *w, const struct sa_params *params)
                                       host->delegation == SIM_NO_KEY ||
                                       host->delegation == SIM_UNSIGNED ||
                                       host->delegation == SIM_TWO);
-    if (!delegated || !ip_addr_equal(&host->gateway->addr, remote))
+    bool second = delegated && host->also != NULL && ip_addr_equal(&host->also->addr, remote);
+    if (!delegated || (!second && !ip_addr_equal(&host->gateway->addr, remote)))
         world_fail(w, "an SA was made for %s with a gateway that may not act for it",
                    ip_addr_format(&client->addr, text));
 }
@@ -95,7 +96,8 @@ void check_clear(struct sim_gateway *g, const struct ip_pair *flow)
         world_fail(w, "gw%d: %s left in clear, class %s", g->number, ip_pair_format(flow, text),
                    oe_class_kind_name(kind));
     /* DNS that fails now and then may hide a delegation, which is then absent for a while. */
-    bool dns_honest = w->faults.dns_silence == 0 && w->faults.dns_servfail == 0;
+    bool dns_honest = w->faults.dns_silence == 0 && w->faults.dns_servfail == 0 &&
+                      !w->faults.dns_meddled;
     bool forged = dst != NULL && (dst->delegation == SIM_MALFORMED || dst->delegation == SIM_BOGUS);
     if (kind == OE_PERMISSIVE && forged && dns_honest)
         world_fail(w, "gw%d: %s left in clear although its delegation is forged", g->number,

@@ -132,11 +132,18 @@ static int64_t classifier_idle(void *ctx, const struct ip_pair *flow)
     return (g->world->now_us - policy->used_us) / 1000;
 }
 
+static bool forbids_clear(enum oe_class_kind kind)
+{
+    return kind == OE_DENY || kind == OE_PARANOID;
+}
+
 /* As cygnetd chooses it: clear only if no class forbids it. */
 static enum pfkey_verdict hold_failure(const struct sim_gateway *g)
 {
+    if (forbids_clear(g->kind))
+        return PFKEY_VERDICT_DENY;
     for (size_t i = 0; i < g->class_count; i++)
-        if (g->classes[i].kind == OE_DENY || g->classes[i].kind == OE_PARANOID)
+        if (forbids_clear(g->classes[i].kind))
             return PFKEY_VERDICT_DENY;
     return PFKEY_VERDICT_PASS;
 }
@@ -162,19 +169,47 @@ static void start_plane(struct sim_gateway *g)
 
 static void tell_control(struct sim_gateway *g, const struct control_event *event);
 
-static void start_control(struct sim_gateway *g)
+static struct control_config whole_config(const struct sim_gateway *g)
 {
     struct control_config config = g->control_config;
-    struct control_env env = {.rng = world_rng(g->world), .trace = {.emit = show, .ctx = g}};
 
     config.oe.classes = g->classes;
     config.oe.class_count = g->class_count;
     config.oe.fallback = g->kind;
     config.oe.own = &g->addr;
     config.oe.own_count = 1;
+    return config;
+}
+
+static void start_control(struct sim_gateway *g)
+{
+    struct control_config config = whole_config(g);
+    struct control_env env = {.rng = world_rng(g->world), .trace = {.emit = show, .ctx = g}};
+
     if (control_new(&config, &env, &g->control) != ERR_OK)
         abort();
     g->keyd_life++;
+}
+
+/* As the daemon does before it hears of a plane. */
+static void give_back(struct sim_gateway *g)
+{
+    struct sim_record *next;
+    for (struct sim_record *record = g->records; record != NULL; record = next) {
+        struct control_event restore = {.kind = CONTROL_EV_RESTORE,
+                                        .serial = record->number,
+                                        .bytes = view_of(record->octets, record->len)};
+        next = record->next; /* it may be forgotten */
+        tell_control(g, &restore);
+    }
+    for (struct sim_peer *peer = g->peers; peer != NULL; peer = peer->next) {
+        struct control_event former = {.kind = CONTROL_EV_FORMER_PEER,
+                                       .local = {.addr = peer->local},
+                                       .remote = {.addr = peer->remote},
+                                       .peer_id = peer->id};
+        if (peer->former)
+            tell_control(g, &former);
+    }
 }
 
 static void join_planes(struct sim_gateway *g)
@@ -249,6 +284,15 @@ static void drain(struct sim_gateway *g)
                                 fx.bytes);
             event->life = g->plane_life;
             break;
+        case CONTROL_FX_SAVE:
+            disk_save(g, fx.serial, fx.bytes);
+            break;
+        case CONTROL_FX_FORGET:
+            disk_forget(g, fx.serial);
+            break;
+        case CONTROL_FX_PEER:
+            disk_peer(g, &fx);
+            break;
         }
     }
 }
@@ -258,6 +302,21 @@ static void tell_control(struct sim_gateway *g, const struct control_event *even
     if (g->control == NULL)
         return;
     control_input(g->control, world_now(g->world), event);
+    drain(g);
+}
+
+void gateway_reload(struct sim_gateway *g)
+{
+    struct control_config control = whole_config(g);
+    struct plane_config plane = g->plane_config;
+
+    plane.hold_failure = hold_failure(g);
+    if (g->plane != NULL)
+        plane_reconfigure(g->plane, world_now(g->world), &plane);
+    if (g->control == NULL)
+        return;
+    if (control_reconfigure(g->control, world_now(g->world), &control) != ERR_OK)
+        abort();
     drain(g);
 }
 
@@ -275,6 +334,7 @@ void gateway_stop(struct sim_gateway *g)
     control_free(g->control);
     plane_free(g->plane);
     free(g->cache);
+    disk_free(g);
     private_key_free(g->key);
 }
 
@@ -282,6 +342,7 @@ static void crash_keyd(struct sim_gateway *g)
 {
     if (g->control == NULL)
         return;
+    disk_remember(g);
     control_free(g->control);
     g->control = NULL;
     g->keyd_life++;
@@ -416,8 +477,15 @@ void gateway_event(struct sim_gateway *g, struct sim_event *event)
     case SIM_EV_CRASH_PLANE:
         crash_plane(g);
         break;
+    case SIM_EV_REBOOT:
+        crash_keyd(g);
+        crash_plane(g);
+        disk_reboot(g);
+        break;
     case SIM_EV_START_KEYD:
         start_control(g);
+        give_back(g);
+        disk_check(g);
         join_planes(g);
         break;
     case SIM_EV_START_PLANE:

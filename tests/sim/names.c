@@ -61,6 +61,10 @@ static void answer_txt(struct world *w, const struct sim_host *host, struct dns_
         break;
     case SIM_GOOD:
         add_txt(ret, storage, &real);
+        if (host->also != NULL) {
+            struct dnsrec_gateway second = record_of(host->also, 20);
+            add_txt(ret, storage, &second);
+        }
         break;
     case SIM_ABSENT:
     case SIM_DELEGATIONS:

@@ -40,6 +40,7 @@ struct sim_host {
     struct ip_addr addr;
     struct sim_gateway *gateway;
     enum sim_delegation delegation;
+    struct sim_gateway *also; /* if SIM_GOOD: a second gateway, of the same precedence; may be NULL */
 };
 
 struct sim_policy {
@@ -52,6 +53,21 @@ struct sim_policy {
 struct sim_sa {
     struct sa_params params;
     struct sim_sa *next;
+};
+
+/* What a SAVE said, and whom a gateway has SAs with: they outlive keyd, the second also a reboot. */
+struct sim_record {
+    uint64_t number;
+    struct sim_record *next;
+    size_t len;
+    uint8_t octets[];
+};
+
+struct sim_peer {
+    struct ip_addr local, remote;
+    struct identity id;
+    bool former; /* from before a reboot */
+    struct sim_peer *next;
 };
 
 struct sim_gateway {
@@ -70,6 +86,9 @@ struct sim_gateway {
     struct ip_addr own;
     struct control_config control_config; /* but for policy and addresses, which are above */
     struct plane_config plane_config;
+    struct sim_record *records;
+    struct sim_peer *peers;
+    struct sim_memory *memory; /* of what keyd had when it crashed */
     struct sim_policy *cache; /* what the classifier would know */
     size_t cache_count, cache_room;
     struct sim_host hosts[SIM_HOSTS];
@@ -78,6 +97,7 @@ struct sim_gateway {
 struct sim_faults {
     unsigned loss, repeat, reorder; /* permille */
     unsigned dns_silence, dns_servfail;
+    bool dns_meddled;               /* a hook loses or changes answers */
     unsigned crashes;               /* how many */
 };
 
@@ -157,6 +177,7 @@ enum sim_event_kind {
     SIM_EV_CRASH_PLANE,
     SIM_EV_START_KEYD,
     SIM_EV_START_PLANE,
+    SIM_EV_REBOOT,   /* both crash, and what was saved is gone too */
     SIM_EV_SHUTDOWN, /* keyd is asked to end politely */
 };
 
@@ -182,11 +203,23 @@ struct sim_event *world_event(struct world *w, enum sim_event_kind kind, struct 
 /* gateway.c */
 void gateway_start(struct sim_gateway *g);
 void gateway_stop(struct sim_gateway *g);
+/* Its policy has been changed: keyd and plane get to know while they run. */
+void gateway_reload(struct sim_gateway *g);
 void gateway_event(struct sim_gateway *g, struct sim_event *event);
 /* What the classifier would do with the flow; NONE: ask the plane. */
 enum pfkey_verdict gateway_verdict(const struct sim_gateway *g, const struct ip_pair *flow);
 void gateway_timers(struct sim_gateway *g);
 int64_t gateway_deadline_us(const struct sim_gateway *g);
+
+/* disk.c */
+void disk_save(struct sim_gateway *g, uint64_t number, struct view bytes);
+void disk_forget(struct sim_gateway *g, uint64_t number);
+void disk_peer(struct sim_gateway *g, const struct control_effect *fx);
+void disk_reboot(struct sim_gateway *g);
+void disk_free(struct sim_gateway *g);
+/* keyd is about to crash, and is back with what was saved. */
+void disk_remember(struct sim_gateway *g);
+void disk_check(struct sim_gateway *g);
 
 /* network.c */
 void network_send_ike(struct world *w, const struct ip_endpoint *from,

@@ -220,6 +220,10 @@ enum err info_receive(struct ike *ike, struct ike_sa *sa, const struct isakmp_he
         ike_count(ike, IKE_COUNT_REPLAYED); /* or one of ours, sent back */
         return ERR_REPLAY;
     }
+    if (sa->ids_full) {
+        ike_count(ike, IKE_COUNT_WORN_OUT);
+        return ERR_LIMIT;
+    }
     enum err err = v1_phase2_iv(sa, header->msgid, iv);
     if (err != ERR_OK) {
         ike_count(ike, IKE_COUNT_CRYPTO);
@@ -235,7 +239,8 @@ enum err info_receive(struct ike *ike, struct ike_sa *sa, const struct isakmp_he
         ike_count(ike, counter);
         return err;
     }
-    v1_msgid_mark(sa, header->msgid);
+    v1_msgid_mark(ike, sa, header->msgid);
+    saved_sa(ike, sa);
     return act(ike, sa, &payloads);
 }
 

@@ -7,12 +7,13 @@
 
 #include "ike/v1/v1.h"
 
-/* Those that are done only wait for duplicates: the oldest gives way to a new one. */
-static bool make_room(struct ike *ike, struct ike_sa *sa)
+/* Those that are done only wait for duplicates: the oldest gives way to a new one. `others` are
+ * there beside the new one. */
+static bool make_room(struct ike *ike, struct ike_sa *sa, size_t others)
 {
     struct v1_quick *quick, *oldest = NULL;
 
-    if (sa->quick_count < V1_QUICKS_MAX)
+    if (others < V1_QUICKS_MAX)
         return true;
     LIST_FOREACH (quick, &sa->quicks, of_sa) {
         if (quick->x.state == V1_QM_DONE)
@@ -26,7 +27,8 @@ static bool make_room(struct ike *ike, struct ike_sa *sa)
 enum err quick_new(struct ike *ike, struct ike_sa *sa, enum v1_state state, msgid_t msgid,
                    bool initiator, struct v1_quick **ret)
 {
-    if (!make_room(ike, sa))
+    /* For a message that is not proven yet nothing goes: see quick_r_proposal(). */
+    if (initiator && !make_room(ike, sa, sa->quick_count))
         return ERR_LIMIT;
     struct v1_quick *quick = calloc(1, sizeof(*quick));
     if (quick == NULL)
@@ -143,7 +145,8 @@ static enum err ask(struct v1_step *step, struct ike_effect *fx)
     fx->remote = sa->remote;
     fx->peer = sa->remote.addr;
     fx->peer_id = sa->peer_id;
-    fx->initiator = step->x->initiator;
+    fx->initiator =
+        fx->kind == IKE_FX_NEED_AUTHORIZATION ? sa->initiator : step->x->initiator;
     fx->flow = step->quick->flow;
     return fx->serial != 0 && ike_effect_push(step->ike, fx) ? ERR_OK : ERR_MEMORY;
 }
@@ -386,6 +389,8 @@ enum err quick_r_proposal(struct v1_step *step)
     struct builder b = builder_on(span_of(reply, sizeof(reply)));
     struct ip_addr theirs, ours;
 
+    if (!make_room(ike, step->sa, step->sa->quick_count - 1))
+        return v1_refuse(step, ERR_LIMIT, V1_NO_NOTIFY, "too many Quick Modes at once");
     enum err err = phase2_choose(v1_body(step, ISAKMP_P_SA, 0), ike->config.legacy, &ike->sa_in,
                                  &ike->sa_out, &quick->choice, &b);
     if (err != ERR_OK)

@@ -26,7 +26,8 @@ enum {
     IKE_MESSAGE_MAX = 4096, /* of what we send */
     V1_NONCE_LEN = 32,
     V1_QUICKS_MAX = 256, /* Quick Modes of one SA at a time */
-    V1_USED_IDS = 64,    /* message ids remembered, so that a replay starts nothing */
+    V1_USED_IDS = 4096,  /* message ids remembered, so that a replay starts nothing; then it ends */
+    V1_WORN_IDS = V1_USED_IDS - 256,
 };
 
 struct v1_exchange {
@@ -58,6 +59,7 @@ struct v1_handshake {
     struct public_key *keys; /* initiator: those the peer may prove itself with */
     size_t key_count;
     struct identity expected; /* initiator: who the peer should be */
+    bool initial_contact;     /* the peer's last message says so */
 };
 
 struct v1_keys {
@@ -86,13 +88,17 @@ struct ike_sa {
     struct v1_exchange main;
     LIST_HEAD(, v1_quick) quicks;
     size_t quick_count;
-    uint32_t used_ids[V1_USED_IDS];
-    size_t used_count;
+    uint32_t *used_ids; /* for its whole life: an id used twice would be an IV used twice */
+    size_t used_count, used_room;
+    bool worn_out; /* about to end, since ... */
+    bool ids_full; /* ... no more ids can be remembered */
     struct identity peer_id; /* as it proved */
     struct public_key peer_key;
     uint8_t peer_key_digest[IKE_DIGEST_LEN];
     struct ike_timer expiry;
     mono_t since, expires;
+    uint64_t proven; /* when it was established, as a serial */
+    bool greets;     /* our last Main Mode message says INITIAL-CONTACT */
     uint64_t trace_connection; /* the first request's ticket; zero: `number` stands for it */
     struct ip_pair trace_flow;
 };
@@ -113,6 +119,7 @@ struct v1_quick {
     struct blob reply;      /* responder: the SA body of message 2, our SPI still zero */
     struct child_choice choice;
     spi_t spi_in, spi_out;
+    bool silent;             /* the peer let all its time go by without an answer */
     bool outbound_given;     /* the outbound SA was handed out for installation */
     struct sa_params sas[2]; /* inbound, outbound; wiped once installed */
 };

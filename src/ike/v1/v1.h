@@ -23,6 +23,7 @@ enum v1_notify {
     V1_PAYLOAD_MALFORMED = 16,
     V1_INVALID_ID_INFORMATION = 18,
     V1_NOTIFY_STATUS = 16384,
+    V1_INITIAL_CONTACT = 24578, /* RFC 2407 section 4.6.3 */
 };
 
 /* One message or answer on its way through a row. */
@@ -63,7 +64,8 @@ enum err v1_exchange_init(struct ike *ike, struct v1_exchange *x, struct ike_sa 
 void v1_exchange_fini(struct ike *ike, struct v1_exchange *x);
 /* Message ids in use or used before on this SA. */
 bool v1_msgid_used(const struct ike_sa *sa, msgid_t msgid);
-void v1_msgid_mark(struct ike_sa *sa, msgid_t msgid);
+/* In memory; whoever then sends or acts under it saves the SA first. */
+void v1_msgid_mark(struct ike *ike, struct ike_sa *sa, msgid_t msgid);
 msgid_t v1_msgid_new(struct ike *ike, const struct ike_sa *sa);
 
 /* message.c */
@@ -137,7 +139,7 @@ enum err quick_r_reply(struct v1_step *step);
 enum err quick_r_confirmed(struct v1_step *step);
 enum err quick_r_installed(struct v1_step *step);
 void quick_up(struct v1_step *step);
-/* ERR_LIMIT: V1_QUICKS_MAX of them are at work. */
+/* ERR_LIMIT: V1_QUICKS_MAX of them are at work; of a responder its first handler says so. */
 MUST_USE enum err quick_new(struct ike *ike, struct ike_sa *sa, enum v1_state state, msgid_t msgid,
                             bool initiator, struct v1_quick **ret);
 void quick_set_ticket(struct v1_quick *quick, struct ike_ticket *ticket);
