@@ -179,20 +179,6 @@ static void set_labels(struct question *q, const struct discover_event *ask)
     q->ticket = ask->ticket;
 }
 
-static enum err ask_dns(struct discover *d, mono_t now, const struct discover_event *ask,
-                        uint16_t type, const char *name, struct question **ret)
-{
-    struct question *q;
-    /* Half of its requests' time: then there is some left for the answer. */
-    mono_t deadline = mono_add(now, d->config.lookup_ms / 2);
-    enum err err = questions_ask(&d->questions, deadline, type, name, &ask->behalf, &q);
-    if (err != ERR_OK)
-        return err;
-    set_labels(q, ask);
-    *ret = q;
-    return ERR_OK;
-}
-
 /* Whoever's turn it is. Lost for want of memory, a question times out like one the network lost. */
 static void send_questions(struct discover *d, mono_t now)
 {
@@ -205,6 +191,21 @@ static void send_questions(struct discover *d, mono_t now)
         report_query(&d->env.trace, now, q);
         (void)push(d, &effect, NULL);
     }
+}
+
+static enum err ask_dns(struct discover *d, mono_t now, const struct discover_event *ask,
+                        uint16_t type, const char *name, struct question **ret)
+{
+    struct question *q;
+    /* Half of its requests' time: then there is some left for the answer. */
+    mono_t deadline = mono_add(now, d->config.lookup_ms / 2);
+    enum err err = questions_ask(&d->questions, deadline, type, name, &ask->behalf, &q);
+    if (err != ERR_OK)
+        return err;
+    set_labels(q, ask);
+    send_questions(d, now); /* at once, so that those of one request go in order */
+    *ret = q;
+    return ERR_OK;
 }
 
 /* The question, asked if need be, with this request waiting for it. */
