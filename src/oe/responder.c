@@ -123,6 +123,17 @@ void act_authorize(struct oe_step *step)
     accept_peer(step);
 }
 
+/* A re-key leaves the lifespan alone, whoever began it (OE-101). */
+static void keep_lifespan(struct oe_step *step, int64_t lifespan_ms, mono_t ends)
+{
+    if (mono_reached(step->now, ends)) {
+        lifespan_begin(step, lifespan_ms);
+        return;
+    }
+    step->inst->lifespan_ms = lifespan_ms;
+    step->inst->lifespan_ends = ends;
+}
+
 /*
  * OE-088, OE-089: an identical connection gives way to the newest, now that the newest is verified
  * (OE-091) and complete. OE-187: replies find the policy already there. OE-032
@@ -132,12 +143,18 @@ void act_take_over(struct oe_step *step)
     struct oe_instance *inst = step->inst;
     struct oe_instance *old = instance_by_flow(step->oe, &inst->key.flow);
     struct oe_event superseded = {.kind = (enum oe_event_kind)OE_EV_SUPERSEDED};
+    bool rekey = old != NULL && old != inst && old->has_child &&
+                 ip_addr_equal(&old->gateway, &step->event->peer);
+    int64_t lifespan_ms = rekey ? old->lifespan_ms : 0;
+    mono_t ends = rekey ? old->lifespan_ends : step->now;
 
     if (old != NULL && old != inst)
         oe_dispatch(step->oe, step->now, old, &superseded);
     if (!instance_own_flow(step->oe, inst))
         step->oe->out_of_memory = true;
     tunnel_up(step);
+    if (rekey)
+        keep_lifespan(step, lifespan_ms, ends);
 }
 
 /* OE-168: it is not sent on, but what comes in on it is taken. */
