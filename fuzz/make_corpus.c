@@ -29,8 +29,11 @@ int main(int argc, char **argv)
         const char *name;
         void (*seeds)(const struct seed_sink *sink);
     } parsers[] = {
+        {"control", seeds_control},
         {"dnsrec", seeds_dnsrec},
         {"esp", seeds_esp},
+        {"ike", seeds_ike},
+        {"ike_relay", seeds_ike_relay},
         {"ip", seeds_ip},
         {"isakmp", seeds_isakmp},
         {"pfkey", seeds_pfkey},

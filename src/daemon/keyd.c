@@ -5,9 +5,6 @@
 #include "daemon/keyd.h"
 
 #include <event2/event.h>
-#include <ifaddrs.h>
-#include <net/if.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -21,6 +18,7 @@
 #include "daemon/keyd_status.h"
 #include "daemon/keyd_udp.h"
 #include "daemon/log.h"
+#include "daemon/own_address.h"
 #include "plane/io/ike_relay.h"
 
 enum { OWN_ADDRESSES = 16, SHUTDOWN_GRACE_MS = 1000, DATAGRAMS_PER_TURN = 64 };
@@ -362,28 +360,6 @@ static json_t *answer(void *ctx, const char *cmd, const json_t *request)
 
 /* --- start ------------------------------------------------------------------------------------- */
 
-/* Addresses of the outside interface: the near ends of our tunnels. */
-static void find_own_addresses(struct keyd *k)
-{
-    struct ifaddrs *all, *ifa;
-
-    if (getifaddrs(&all) != 0)
-        return;
-    for (ifa = all; ifa != NULL && k->own_count < OWN_ADDRESSES; ifa = ifa->ifa_next) {
-        struct ip_addr addr = {0};
-        if (ifa->ifa_addr == NULL || strcmp(ifa->ifa_name, k->config->outside) != 0)
-            continue;
-        if (ifa->ifa_addr->sa_family == AF_INET)
-            addr = ip_addr_from(view_of(&((struct sockaddr_in *)(void *)ifa->ifa_addr)->sin_addr, 4));
-        else if (ifa->ifa_addr->sa_family == AF_INET6)
-            addr =
-                ip_addr_from(view_of(&((struct sockaddr_in6 *)(void *)ifa->ifa_addr)->sin6_addr, 16));
-        if (addr.family != IP_NONE && !ip_addr_is_special(&addr))
-            k->own[k->own_count++] = addr;
-    }
-    freeifaddrs(all);
-}
-
 static enum err make_control(struct keyd *k)
 {
     const struct cygnet_config *c = k->config;
@@ -430,7 +406,7 @@ static bool start(struct keyd *k)
     k->base = event_base_new();
     if (k->base == NULL || !history_init(&k->history))
         return false;
-    find_own_addresses(k);
+    k->own_count = own_addresses(k->config->outside, k->own, OWN_ADDRESSES);
     if (k->own_count == 0)
         log_line(EVENT_WARNING, "%s has no address yet: nobody can be reached through it",
                  k->config->outside);

@@ -1,44 +1,8 @@
 #include "daemon/keyd_udp.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 
-static bool from_sockaddr(const struct sockaddr_storage *sa, struct ip_endpoint *ret)
-{
-    const struct sockaddr_in *v4 = (const void *)sa;
-    const struct sockaddr_in6 *v6 = (const void *)sa;
-
-    if (sa->ss_family == AF_INET) {
-        ret->addr = ip_addr_from(view_of(&v4->sin_addr, 4));
-        ret->port = ntohs(v4->sin_port);
-        return true;
-    }
-    if (sa->ss_family == AF_INET6) {
-        ret->addr = ip_addr_from(view_of(&v6->sin6_addr, 16));
-        ret->port = ntohs(v6->sin6_port);
-        return true;
-    }
-    return false;
-}
-
-static socklen_t to_sockaddr(const struct ip_endpoint *ep, struct sockaddr_storage *ret)
-{
-    struct sockaddr_in *v4 = (void *)ret;
-    struct sockaddr_in6 *v6 = (void *)ret;
-
-    *ret = (struct sockaddr_storage){0};
-    if (ep->addr.family == IP_V4) {
-        v4->sin_family = AF_INET;
-        v4->sin_port = htons(ep->port);
-        memcpy(&v4->sin_addr, ep->addr.octets, 4);
-        return sizeof(*v4);
-    }
-    v6->sin6_family = AF_INET6;
-    v6->sin6_port = htons(ep->port);
-    memcpy(&v6->sin6_addr, ep->addr.octets, 16);
-    return sizeof(*v6);
-}
+#include "plane/io/sockaddr.h"
 
 /* The address the datagram was sent to. */
 static bool packet_info(struct msghdr *msg, struct ip_addr *ret)
@@ -71,7 +35,7 @@ bool keyd_udp_receive(int fd, struct ip_endpoint *ret_local, struct ip_endpoint 
                       struct span room, struct view *ret_datagram)
 {
     for (;;) {
-        struct sockaddr_storage from;
+        struct sockaddr_in6 from;
         union {
             struct cmsghdr align;
             uint8_t octets[256];
@@ -89,7 +53,7 @@ bool keyd_udp_receive(int fd, struct ip_endpoint *ret_local, struct ip_endpoint 
             continue;
         if (len < 0)
             return false;
-        if (msg.msg_flags & MSG_TRUNC || !from_sockaddr(&from, ret_remote) ||
+        if (msg.msg_flags & MSG_TRUNC || !io_sockaddr_read(&from, &ret_remote->addr, &ret_remote->port) ||
             !packet_info(&msg, &ret_local->addr))
             continue;
         ret_local->port = IKE_PORT;
@@ -101,8 +65,8 @@ bool keyd_udp_receive(int fd, struct ip_endpoint *ret_local, struct ip_endpoint 
 bool keyd_udp_send(int fd, const struct ip_endpoint *local, const struct ip_endpoint *remote,
                    struct view datagram)
 {
-    struct sockaddr_storage to;
-    socklen_t to_len = to_sockaddr(remote, &to);
+    struct sockaddr_in6 to;
+    socklen_t to_len = io_sockaddr_write(&remote->addr, remote->port, &to);
     union {
         struct cmsghdr align;
         uint8_t octets[CMSG_SPACE(sizeof(struct in6_pktinfo))];

@@ -1,12 +1,10 @@
 #include "daemon/plane_role.h"
 
-#include <ifaddrs.h>
-#include <netinet/in.h>
-
 #include "daemon/log.h"
+#include "daemon/own_address.h"
 #include "daemon/plane_process.h"
 
-enum { HOLD_SPARE_MS = 5000 };
+enum { HOLD_SPARE_MS = 5000, OUTSIDE_ADDRESSES = 16 };
 
 /* keyd didn't answer in time: what policy allows for every flow, so nothing leaves in clear that a
  * class forbids (OE-023). */
@@ -19,34 +17,13 @@ static enum pfkey_verdict hold_failure(const struct cygnet_config *config)
     return clear ? PFKEY_VERDICT_PASS : PFKEY_VERDICT_DENY;
 }
 
-static void take_address(const struct sockaddr *address, struct plane_config *ret)
-{
-    struct ip_addr addr = {0};
-
-    if (address->sa_family == AF_INET)
-        addr = ip_addr_from(
-            view_of(&((const struct sockaddr_in *)(const void *)address)->sin_addr, 4));
-    else if (address->sa_family == AF_INET6)
-        addr = ip_addr_from(
-            view_of(&((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, 16));
-    if (addr.family == IP_NONE || ip_addr_is_special(&addr))
-        return;
-    struct ip_addr *place = addr.family == IP_V4 ? &ret->icmp_v4 : &ret->icmp_v6;
-    if (place->family == IP_NONE)
-        *place = addr;
-}
-
-/* Our ICMP errors come from the outside interface's first address. */
+/* Our ICMP errors come from the outside interface's first address of either family. */
 static void take_addresses(const char *outside, struct plane_config *ret)
 {
-    struct ifaddrs *all;
+    struct ip_addr addrs[OUTSIDE_ADDRESSES];
 
-    if (getifaddrs(&all) != 0)
-        return;
-    for (const struct ifaddrs *entry = all; entry != NULL; entry = entry->ifa_next)
-        if (entry->ifa_addr != NULL && strcmp(entry->ifa_name, outside) == 0)
-            take_address(entry->ifa_addr, ret);
-    freeifaddrs(all);
+    for (size_t i = own_addresses(outside, addrs, OUTSIDE_ADDRESSES); i > 0; i--)
+        *(addrs[i - 1].family == IP_V4 ? &ret->icmp_v4 : &ret->icmp_v6) = addrs[i - 1];
 }
 
 int plane_role_main(const struct cygnet_config *config, const struct child *child)

@@ -130,7 +130,8 @@ void check_clear(struct sim_gateway *g, const struct ip_pair *flow)
         world_fail(w, "gw%d: %s left in clear, class %s", g->number, ip_pair_format(flow, text),
                    oe_class_kind_name(kind));
     /* DNS that fails now and then may hide a delegation, which is then absent for a while. */
-    bool dns_honest = w->faults.dns_silence == 0 && w->faults.dns_servfail == 0;
+    bool dns_honest = w->faults.dns_silence == 0 && w->faults.dns_servfail == 0 &&
+                      !w->faults.dns_meddled;
     bool forged = dst != NULL && (dst->delegation == SIM_MALFORMED || dst->delegation == SIM_BOGUS);
     if (kind == OE_PERMISSIVE && forged && dns_honest)
         world_fail(w, "gw%d: %s left in clear although its delegation is forged", g->number,

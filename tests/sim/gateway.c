@@ -130,11 +130,18 @@ static int64_t classifier_idle(void *ctx, const struct ip_pair *flow)
     return (g->world->now_us - policy->used_us) / 1000;
 }
 
+static bool forbids_clear(enum oe_class_kind kind)
+{
+    return kind == OE_DENY || kind == OE_PARANOID;
+}
+
 /* As cygnetd chooses it: clear only if no class forbids it. */
 static enum pfkey_verdict hold_failure(const struct sim_gateway *g)
 {
+    if (forbids_clear(g->kind))
+        return PFKEY_VERDICT_DENY;
     for (size_t i = 0; i < g->class_count; i++)
-        if (g->classes[i].kind == OE_DENY || g->classes[i].kind == OE_PARANOID)
+        if (forbids_clear(g->classes[i].kind))
             return PFKEY_VERDICT_DENY;
     return PFKEY_VERDICT_PASS;
 }

@@ -102,6 +102,7 @@ struct sim_gateway {
 struct sim_faults {
     unsigned loss, repeat, reorder; /* permille */
     unsigned dns_silence, dns_servfail;
+    bool dns_meddled;               /* a hook loses or changes answers */
     unsigned crashes;               /* how many */
 };
 

@@ -11,6 +11,7 @@
 #include "plane/io/coalesce.h"
 #include "plane/io/io.h"
 #include "plane/io/segment.h"
+#include "plane/io/sockaddr.h"
 
 enum {
     IO_PACKET_ROOM = LIMIT_HEADROOM + LIMIT_PACKET + LIMIT_TAILROOM,
@@ -116,10 +117,6 @@ static inline void io_count(struct io *io, enum io_counter which)
     io->counters[which]++;
 }
 
-/* Socket addresses; the port is 0 for raw sockets. */
-socklen_t io_sockaddr_write(const struct ip_addr *addr, uint16_t port, struct sockaddr_in6 *ret);
-bool io_sockaddr_read(const struct sockaddr_in6 *name, struct ip_addr *ret_addr,
-                      uint16_t *ret_port);
 /* Control messages with the source address, the TOS octet and, if not 0, the length of each of the
  * UDP datagrams that a message holds; returns their length. */
 size_t io_control_write(const struct ip_addr *src, uint8_t tos, uint16_t segment,

@@ -1,0 +1,13 @@
+/*
+ * The addresses of an interface, in the kernel's order: of the outside one they are the near ends of
+ * our tunnels and the source of our ICMP errors.
+ */
+#ifndef CYGNET_DAEMON_OWN_ADDRESS_H
+#define CYGNET_DAEMON_OWN_ADDRESS_H
+
+#include "base/addr.h"
+
+/* How many are written to ret, `room` at most; special addresses are left out. */
+size_t own_addresses(const char *interface, struct ip_addr *ret, size_t room);
+
+#endif
