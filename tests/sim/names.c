@@ -23,6 +23,19 @@ static void add_txt(struct dns_answer *ret, struct sim_answer_storage *storage,
     ret->status = DNS_FOUND;
 }
 
+/* With each of its keys, while they roll over. */
+static void add_real(const struct sim_gateway *g, struct dns_answer *ret,
+                     struct sim_answer_storage *storage)
+{
+    struct dnsrec_gateway record = record_of(g, 20);
+
+    add_txt(ret, storage, &record);
+    if (g->also.alg == KEY_NONE)
+        return;
+    record.key = g->also;
+    add_txt(ret, storage, &record);
+}
+
 static void answer_txt(struct world *w, const struct sim_host *host, struct dns_answer *ret,
                        struct sim_answer_storage *storage)
 {
@@ -53,18 +66,14 @@ static void answer_txt(struct world *w, const struct sim_host *host, struct dns_
         break;
     case SIM_TWO:
         add_txt(ret, storage, &silent);
-        add_txt(ret, storage, &real);
+        add_real(g, ret, storage);
         break;
     case SIM_UNSIGNED:
         ret->secure = false;
-        add_txt(ret, storage, &real);
+        add_real(g, ret, storage);
         break;
     case SIM_GOOD:
-        add_txt(ret, storage, &real);
-        if (g->also.alg != KEY_NONE) {
-            real.key = g->also;
-            add_txt(ret, storage, &real);
-        }
+        add_real(g, ret, storage);
         break;
     case SIM_ABSENT:
     case SIM_DELEGATIONS:
@@ -129,6 +138,7 @@ void names_answer(struct world *w, const char *name, uint16_t type, struct dns_a
     *ret = (struct dns_answer){.status = DNS_ABSENT, .secure = true, .ttl_s = w->ttl_s};
     if (world_chance(w, w->faults.dns_servfail)) {
         ret->status = DNS_TIMEOUT;
+        ret->ttl_s = 0;
         snprintf(ret->why, sizeof(ret->why), "SERVFAIL");
         return;
     }

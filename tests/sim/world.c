@@ -319,7 +319,6 @@ static void run_event(struct world *w)
     if (event->kind != SIM_EV_CALL) {
         gateway_event(event->gateway, event);
         gateway_arm(event->gateway);
-        check_deadlines(event->gateway);
     } else if (w->hooks.call != NULL) {
         w->hooks.call(w->hooks.ctx, event);
     }
@@ -335,14 +334,12 @@ static void run_timers(struct world *w)
         struct sim_gateway *g = HEAP_OWNER(node, struct sim_gateway, timer);
         gateway_timers(g);
         gateway_arm(g);
-        check_deadlines(g);
         w->stats.timers++;
         if (g->timer.index != 0 && mono_reached(queue_key(w->now_us, ORDER_MASK), g->timer.at))
             break; /* due again at once: events first */
     }
 }
 
-/* What no event touches is looked at now and then. */
 static void sweep(struct world *w)
 {
     if (w->now_us - w->swept_us < w->sweep_us)

@@ -199,10 +199,10 @@ enum sim_event_kind {
     SIM_EV_SEND,     /* a host sends a datagram: flow */
     SIM_EV_CRASH_KEYD,
     SIM_EV_CRASH_PLANE,
-    SIM_EV_REBOOT, /* both at once */
     SIM_EV_START_KEYD,
     SIM_EV_START_PLANE,
     SIM_EV_SHUTDOWN, /* keyd is asked to end politely */
+    SIM_EV_REBOOT,   /* both crash at once */
     SIM_EV_SWITCH_OFF,
     SIM_EV_CALL,     /* whatever a test wants: hooks.call */
 };
@@ -249,7 +249,7 @@ bool network_flow(struct view datagram, struct ip_pair *ret);
 
 /* names.c: what DNS answers; `storage` keeps the records the answer points to. */
 struct sim_answer_storage {
-    uint8_t octets[2][2048];
+    uint8_t octets[3][2048];
 };
 void names_answer(struct world *w, const char *name, uint16_t type, struct dns_answer *ret,
                   struct sim_answer_storage *storage);
