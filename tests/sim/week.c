@@ -39,6 +39,8 @@ static void print_run(const struct cost *cost)
            "                %llu gateways switched off and as many on\n",
            (unsigned long long)n->rollovers, (unsigned long long)n->withdrawals,
            (unsigned long long)n->switches);
+    printf("  longest dead  %lld s, of a conversation with nothing in its way\n",
+           (long long)(week.deaf_us / WEEK_SECOND_US));
     printf(
         "  processor     %.3f s a gateway and day, of which public keys %.3f s (%llu operations);\n"
         "                %.1f s in all, the simulation itself included\n",
@@ -48,15 +50,21 @@ static void print_run(const struct cost *cost)
 
 static void print_samples(void)
 {
-    size_t idle = week.samples[0].on != 0 ? week.idle_octets / week.samples[0].on : 0;
+    const struct week_sample *s = week.samples;
+    bool counted = week.idle_octets != 0;
+    size_t idle = s->on != 0 ? week.idle_octets / s->on : 0;
 
-    printf("  memory        %zu octets of heap for a gateway that has seen nothing; beyond that:\n"
-           "    day  hour  gateways on   flows     SAs  octets a gateway\n",
-           idle);
-    for (size_t i = 0; i < week.sample_count; i++) {
-        const struct week_sample *s = &week.samples[i];
-        printf("    %3u  %02u:00  %11u  %6zu  %6zu  %zu\n", s->day, s->hour, s->on, s->flows,
-               s->sas, s->octets / s->on - idle);
+    if (counted)
+        printf("  memory        %zu octets of heap for a gateway that has seen nothing; beyond "
+               "that:\n",
+               idle);
+    printf("    day  hour  gateways on   flows     SAs  octets a gateway\n");
+    for (size_t i = 0; i < week.sample_count; i++, s++) {
+        printf("    %3u  %02u:00  %11u  %6zu  %6zu  ", s->day, s->hour, s->on, s->flows, s->sas);
+        if (counted)
+            printf("%lld\n", ((long long)s->octets - (long long)week.idle_octets) / s->on);
+        else
+            puts("not counted by this allocator");
     }
 }
 

@@ -17,7 +17,7 @@
 #define WEEK_DAY_US (24 * WEEK_HOUR_US)
 
 enum {
-    WEEK_TTL_S = 1800,
+    WEEK_TTL_S = 900,
     WEEK_LIFESPAN_S = 1200, /* as the engine's normal lifespan */
     WEEK_DAYS_MAX = 28,
 };
@@ -51,6 +51,7 @@ struct week_session {
     struct ip_pair flow;
     struct week_gateway *from, *to;
     int64_t began_us, ends_us;
+    int64_t heard_us;          /* when a datagram last arrived; at first: began */
     int64_t clear_us;          /* since then all that left did so in clear; below 0: it doesn't */
     uint32_t tunnelled, clear; /* datagrams that arrived so */
     bool ended;                /* but still counted among the live */
@@ -80,6 +81,7 @@ struct week {
     int64_t ends_us;    /* no conversation begins or goes on after it */
     int64_t steady_us;  /* since then network and DNS are well as a whole */
     bool dns_down;
+    int64_t deaf_us;    /* the longest that a conversation was dead with nothing in its way */
     size_t idle_octets; /* of heap, of all gateways together before anything has happened */
     struct week_counts counts;
     struct week_sample samples[2 * WEEK_DAYS_MAX];
@@ -128,6 +130,8 @@ bool faults_carry(struct week *week, const struct ip_addr *from, const struct ip
 /* week_rules.c */
 void rules_clear(struct week *week, const struct sim_gateway *g,
                  const struct week_session *session);
+/* Before one more datagram of it is sent. */
+void rules_heard(struct week *week, const struct week_session *session);
 void rules_delivered(struct week *week, const struct sim_gateway *g, const struct ip_pair *flow);
 void rules_hour(struct week *week);
 void rules_end(struct week *week);

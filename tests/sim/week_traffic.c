@@ -81,7 +81,8 @@ static void begin(struct week *week)
     struct week_gateway *to = choose_peer(week, from);
 
     week->unused = s->next_unused;
-    *s = (struct week_session){.from = from, .to = to, .began_us = w->now_us, .clear_us = -1};
+    *s = (struct week_session){
+        .from = from, .to = to, .began_us = w->now_us, .heard_us = w->now_us, .clear_us = -1};
     s->flow.src = from->g->hosts[world_random(w, SIM_HOSTS)].addr;
     s->flow.dst = to->g->hosts[world_random(w, SIM_HOSTS)].addr;
     s->ends_us = w->now_us + choose_length(week);
@@ -120,6 +121,7 @@ static void talk(struct week *week, uint32_t number)
         end(week, number);
         return;
     }
+    rules_heard(week, s);
     struct sim_event *event = world_event(w, SIM_EV_SEND, answer ? s->to->g : s->from->g, 0,
                                           network_datagram(room, &way, number));
     event->flow = way;
@@ -175,6 +177,7 @@ const struct week_session *traffic_arrived(struct week *week, struct view datagr
     if (number >= week->session_room || week->sessions[number].ended)
         return NULL;
     struct week_session *s = &week->sessions[number];
+    s->heard_us = week->world.now_us;
     if (tunnelled) {
         s->tunnelled++;
         s->clear_us = -1;
