@@ -156,6 +156,14 @@ void names_answer(struct world *w, const char *name, uint16_t type, struct dns_a
         return;
     ret->status = DNS_FOUND;
     ret->rdata[ret->count++] = view_of(storage->octets[0], len);
+    if (type != DNS_TYPE_TXT || (number & ~NUMBER_MASK) == NET_SOURCE)
+        return;
+    /* The responder answers at all those addresses, and knows itself by one. */
+    room = span_of(storage->octets[1], sizeof(storage->octets[1]));
+    record.precedence = 20;
+    record.gateway = identity_of_addr(&w->gateways[PAIR_RESPONDER]->addr);
+    if (dnsrec_txt_build(&record, room, &len) == ERR_OK)
+        ret->rdata[ret->count++] = view_of(storage->octets[1], len);
 }
 
 /* --- rules: the simulator proves them; here they would only cost time ------------------------- */

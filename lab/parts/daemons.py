@@ -183,24 +183,59 @@ def start_dns(lab):
             fail(lab, "dns", "did not load every zone")
 
 
+def serves(address, zone, serial):
+    """Does the server at address answer with this serial of the zone?"""
+    name = b"".join(bytes([len(label)]) + label.encode() for label in zone.split(".") if label)
+    query = struct.pack("!6H", 2, 0, 1, 0, 0, 0) + name + b"\0" + struct.pack("!2H", 6, 1)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.settimeout(0.2)
+        try:
+            probe.connect((address, 53))
+            probe.send(query)
+            reply = probe.recv(4096)
+        except OSError:
+            return False
+    return struct.pack("!2I", serial, zones.REFRESH) in reply
+
+
+def reload_zone(lab, zone, serial):
+    """Have the server read a zone file that has changed, and wait until it has."""
+    pid, alive = noted(lab, "dns")
+    if not alive:
+        return
+    os.kill(pid, signal.SIGHUP)
+    address = str(lab.hosts["dns"].outside[0].ip)
+    deadline = time.monotonic() + READY_WITHIN_S
+    while not run_in_namespace(lab.namespace("dns"), serves, address, zone, serial):
+        if time.monotonic() > deadline:
+            fail(lab, "dns", f"does not serve serial {serial} of {zone}")
+        time.sleep(0.05)
+
+
 # The gateways
 
 def make_key(lab, host):
     """A gateway's private key and the records to publish: its own KEY, a delegation for each client."""
     cygnet, key = program(lab, "cli", "cygnet"), lab.path(host.name, "private.pem")
     run(cygnet, "keys", "new", "--out", key)
+    if host.forward:
+        return run(cygnet, "keys", "dns", "--key", key, "--forward", f"{host.name}.example")
     text = ""
     for outside in host.outside:
         clients = [str(address.ip) for h in lab.hosts.values() if h.delegate == host.name
                    for address in h.own_addresses() if address.version == outside.version]
-        text += run(cygnet, "keys", "dns", "--key", key, "--address", str(outside.ip),
-                    "--ipseckey", *[word for client in clients for word in ("--client", client)])
+        name = ["--name", host.name_of_gateway] if host.name_of_gateway else []
+        records = run(cygnet, "keys", "dns", "--key", key, "--address", str(outside.ip), *name,
+                      "--ipseckey", *[word for client in clients for word in ("--client", client)])
+        # without clients it would print a delegation to itself, which the drawing has not asked for
+        text += records if clients else "".join(
+            record + "\n" for _, record in zones.split_records(records) if " IN KEY " in record)
     return text
 
 
 def make_keys(lab, pool):
     """Futures of the gateways' records."""
-    return [pool.submit(make_key, lab, host) for host in lab.gateways()]
+    return [pool.submit(make_key, lab, host) for host in lab.daemon_hosts()]
 
 
 def read_policies(lab, arguments):
@@ -228,6 +263,8 @@ def write_config(lab, host, policies):
         f"  forwarders: [{lab.hosts['dns'].outside[0].ip}]",
         f"  trust-anchor: {lab.trust_anchor()}",
         "users: {" + ", ".join(f"{role}: {uid}" for role, uid in lab.users.items()) + "}",
+        *([host.config] if host.config else []),
+        *([f'identity: "@{host.name}.example"'] if host.forward else []),
         *policies.get(None, []), *policies.get(host.name, []),
     ]
     path = lab.path(host.name, "cygnet.yaml")

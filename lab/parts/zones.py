@@ -3,18 +3,21 @@
 Each zone has one ECDSA P-256 key and its DS in the root zone; the root's key is the trust anchor.
 """
 
+import glob
 import os
 import re
 
-from .common import run
+from .common import LabError, run
 
 TTL = 300
 NEGATIVE_TTL = 60
+REFRESH = 3600
 
 
-def header(zone):
-    yield f"$TTL {TTL}"
-    yield f"{zone} IN SOA dns.example. hostmaster.example. 1 3600 900 86400 {NEGATIVE_TTL}"
+def header(zone, serial, ttl):
+    yield f"$TTL {ttl}"
+    yield (f"{zone} IN SOA dns.example. hostmaster.example. {serial} {REFRESH} 900 86400 "
+           f"{min(ttl, NEGATIVE_TTL)}")
     yield f"{zone} IN NS dns.example."
 
 
@@ -71,11 +74,13 @@ def file_of(lab, zone):
     return lab.path("dns", "zones", zone.rstrip(".") or "root")
 
 
-def write_zone(lab, zone, lines, key):
-    """Write a zone file; with a key, sign it in place, one record a line."""
+def write_zone(lab, zone, lines, key, serial=1, ttl=TTL):
+    """Write a zone file; with a key, sign it in place, one record a line. The lines are kept."""
     path = file_of(lab, zone)
+    with open(path + ".lines", "w") as file:
+        file.write(f"; {serial} {ttl}\n" + "".join(f"{line}\n" for line in lines))
     with open(path, "w") as file:
-        file.write("\n".join([*header(zone), *lines, *([key_record(lab, key)] if key else [])]) + "\n")
+        file.write("\n".join([*header(zone, serial, ttl), *lines, *([key_record(lab, key)] if key else [])]) + "\n")
     if key:
         # -z: the one key signs everything, -P: no second look at the result
         run("dnssec-signzone", "-z", "-P", "-o", zone, "-O", "full", "-d", lab.path("dns", "keys"),
@@ -100,6 +105,44 @@ def tamper(lab, host):
             file.writelines(lines)
 
 
+def read_lines(lab, zone):
+    """A zone's unsigned records, and the serial and TTL they were last written with."""
+    with open(file_of(lab, zone) + ".lines") as file:
+        serial, ttl = file.readline().split()[1:]
+        return [record for _, record in split_records(file.read())], int(serial), int(ttl)
+
+
+def key_of(lab, zone):
+    found = glob.glob(lab.path("dns", "keys", f"K{glob.escape(zone)}+*.key"))
+    return os.path.basename(found[0])[:-len(".key")] if found else None
+
+
+def is_about(record, owner, kind):
+    fields = record.split()
+    return fields[0].lower() == owner and (kind is None or kind in fields[1:5])
+
+
+def change(lab, additions, removals):
+    """Add records, after removing others by (owner, type or None). Yields (zone, new serial)."""
+    all_zones = [".", *lab.signed_zones, *lab.unsigned_zones]
+    additions = [pair for text in additions for pair in split_records(text)]
+    touched = {zone_of(all_zones, owner) for owner in
+               [owner for owner, _ in additions] + [owner for owner, _ in removals]}
+    for zone in sorted(touched):
+        lines, serial, ttl = read_lines(lab, zone)
+        for owner, kind in removals:
+            left = [line for line in lines if not is_about(line, owner, kind)]
+            if zone_of(all_zones, owner) == zone and len(left) == len(lines):
+                raise LabError(f"{zone} holds no such record of {owner}", f"look into {zone}'s .lines")
+            lines = left
+        lines += [record for owner, record in additions if zone_of(all_zones, owner) == zone]
+        write_zone(lab, zone, lines, key_of(lab, zone), serial + 1, ttl)
+        for host in lab.hosts.values():
+            if host.tampered:
+                tamper(lab, host)
+        yield zone, serial + 1
+
+
 def write_etc(lab):
     """What commands on the lab's hosts see as /etc/hosts and /etc/resolv.conf."""
     os.makedirs(lab.path("dns", "etc"), exist_ok=True)
@@ -112,7 +155,7 @@ def write_etc(lab):
         file.write(f"nameserver {lab.hosts['dns'].outside[0].ip}\nsearch example\n")
 
 
-def create(lab, pool, gateway_records):
+def create(lab, pool, gateway_records, ttl=TTL):
     """Make all zone files. gateway_records: iterable of texts in master file syntax (or futures)."""
     for directory in ("keys", "zones"):
         os.makedirs(lab.path("dns", directory))
@@ -130,7 +173,8 @@ def create(lab, pool, gateway_records):
     for text in gateway_records:
         for owner, record in split_records(text.result()):
             contents[zone_of(zones, owner)].append(record)
-    list(pool.map(lambda zone: write_zone(lab, zone, contents[zone], keys.get(zone)), zones))
+    list(pool.map(lambda zone: write_zone(lab, zone, contents[zone], keys.get(zone),
+                                          ttl=ttl), zones))
     for host in lab.hosts.values():
         if host.tampered:
             tamper(lab, host)

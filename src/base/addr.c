@@ -91,7 +91,8 @@ bool ip_addr_is_special(const struct ip_addr *addr)
     const uint8_t *o = addr->octets;
 
     if (addr->family == IP_V4)
-        return o[0] == 0 || o[0] == 127 || o[0] >= 224 || (o[0] == 169 && o[1] == 254);
+        return o[0] == 0 || o[0] == 127 || (o[0] & 0xf0) == 224 || (o[0] == 169 && o[1] == 254) ||
+               (o[0] == 255 && o[1] == 255 && o[2] == 255 && o[3] == 255);
     if (addr->family == IP_V6)
         return o[0] == 0xff || (o[0] == 0xfe && (o[1] & 0xc0) == 0x80) ||
                (memcmp(o, zero, 15) == 0 && o[15] <= 1);

@@ -18,11 +18,14 @@ enum {
     LIMIT_DNS_CACHE = 10000,     /* answers kept until they expire */
     LIMIT_DNS_TTL_S = 86400,     /* no answer is believed for longer */
     LIMIT_LOOKUP_MS = 8000,      /* a question without an answer by then has timed out */
+    LIMIT_NAMED_ADDRESSES = 10000, /* addresses of which a forward name is known */
+    LIMIT_ADDRESS_NAMES = 4,     /* forward names kept of one address */
 
     /* IKE */
     LIMIT_IKE_DATAGRAM = 65535 - 28,
     LIMIT_HALF_OPEN = 10000,     /* phase 1 SAs not yet authenticated (OE-194) */
     LIMIT_IKE_SAS = 100000,
+    LIMIT_IKE_OFFER = 4096,      /* octets of an SA payload that are kept for a stranger (OE-194) */
     LIMIT_IKE_TRANSFORMS = 16,   /* transforms looked at in one proposal */
     LIMIT_IKE_PROPOSALS = 16,
     LIMIT_IKE_PAYLOADS = 32,

@@ -2,7 +2,6 @@
  * cygnet check
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "daemon/config_load.h"
 #include "daemon/precheck.h"
 
 static const char usage[] =
@@ -42,45 +42,24 @@ static void on_result(void *ctx, enum precheck_result result, const char *text)
     add(ctx, words[result], text);
 }
 
-static bool read_file(const char *path, char *text, size_t *ret_len)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t got = -1;
-    size_t len = 0;
-
-    while (fd >= 0 && len <= CONFIG_TEXT_MAX &&
-           (got = read(fd, text + len, CONFIG_TEXT_MAX + 1 - len)) > 0)
-        len += (size_t)got;
-    int error = errno;
-    if (fd >= 0)
-        close(fd);
-    if (fd < 0 || got < 0) {
-        cli_fail("can't read %s: %s%s", path, strerror(error),
-                 error == ENOENT ? "; write one, 'outside: eth0' is enough" : "");
-        return false;
-    }
-    *ret_len = len;
-    return true;
-}
-
 /* Returns the number of errors, or -1: the file can't be read. */
 static int check(const char *path, struct report *report)
 {
-    char *text = malloc(CONFIG_TEXT_MAX + 1), error[CONFIG_ERROR_MAX];
+    char error[CONFIG_ERROR_MAX], *text = NULL;
     struct cygnet_config *config = malloc(sizeof(*config));
     size_t len;
-    int errors = -1;
+    int errors = 1;
 
-    if (text != NULL && config != NULL && read_file(path, text, &len)) {
-        if (config_parse(view_of(text, len), path, config, error)) {
-            errors = (int)precheck_run(config, on_result, report);
-        } else {
-            if (report->json)
-                add(report, "error", error);
-            else
-                puts(error); /* FILE:LINE:COLUMN first, as editors expect */
-            errors = 1;
-        }
+    if (config != NULL && access(path, F_OK) != 0) {
+        cli_fail("can't read %s: %s%s", path, strerror(errno),
+                 errno == ENOENT ? "; write one, 'outside: eth0' is enough" : "");
+        errors = -1;
+    } else if (config != NULL && (text = config_load(path, config, &len, error)) != NULL) {
+        errors = (int)precheck_run(config, on_result, report);
+    } else if (report->json) {
+        add(report, "error", config != NULL ? error : "out of memory");
+    } else {
+        puts(config != NULL ? error : "out of memory"); /* FILE:LINE first, as editors expect */
     }
     free(text);
     free(config);

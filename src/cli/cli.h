@@ -20,8 +20,10 @@ enum { CLI_SOCKETS = 16 };
 int cli_status(int argc, char **argv);
 int cli_why(int argc, char **argv);
 int cli_trace(int argc, char **argv);
+int cli_name(int argc, char **argv);
 int cli_keys(int argc, char **argv);
 int cli_check(int argc, char **argv);
+int cli_reload(int argc, char **argv);
 
 /* Options that every subcommand knows. */
 struct cli_options {

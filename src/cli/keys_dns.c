@@ -14,16 +14,20 @@ enum { CLIENTS_MAX = 1024, PRECEDENCE_DEFAULT = 10, RDATA_MAX = 4096, PRESENT_MA
 static const char usage[] =
     "usage: cygnet keys dns [--json] [--key FILE] --address GATEWAY [--client ADDRESS]...\n"
     "                       [--precedence N] [--name FQDN] [--ipseckey]\n"
+    "       cygnet keys dns [--json] [--key FILE] --forward NAME\n"
     "\n"
     "Prints the DNS records that let others find this gateway, for a signed zone in BIND's syntax:\n"
     "a KEY record at the reverse name of the gateway, and at the reverse name of each client the TXT\n"
     "record that delegates to it. Without clients the gateway acts for itself.\n"
+    "With --forward, the IPSECKEY record of a host whose owner controls only its name; give that\n"
+    "host 'identity: \"@NAME\"'.\n"
     "\n"
     "  -k, --key FILE        the gateway's private key (default " CLI_DEFAULT_KEY ")\n"
     "  -a, --address ADDR    the gateway's outside address\n"
     "  -c, --client ADDR     an address it acts for; may be repeated\n"
     "  -p, --precedence N    0 to 65535, lower is preferred (default 10)\n"
     "  -n, --name FQDN       the gateway is known by this name: delegate to @FQDN, KEY at the name\n"
+    "  -f, --forward NAME    the one record that goes to a host's own name\n"
     "  -i, --ipseckey        print IPSECKEY records for the clients too\n"
     "  -j, --json            a list of {name, type, rdata}\n"
     "  -h, --help            print this\n";
@@ -33,6 +37,7 @@ struct records {
     const char *key_path;
     struct ip_addr address;
     struct identity name; /* IDENTITY_NONE: known by its address */
+    struct identity forward;
     struct ip_addr clients[CLIENTS_MAX];
     size_t client_count;
     uint16_t precedence;
@@ -96,16 +101,35 @@ static bool print_delegation(struct records *r, const struct ip_addr *client)
            print_record(r, owner, DNS_TYPE_IPSECKEY, view_of(rdata, len));
 }
 
+/* RFC 4025: no gateway but the host itself, which is all that a forward name may say. */
+static bool print_forward(struct records *r)
+{
+    struct dnsrec_gateway self = {.precedence = PRECEDENCE_DEFAULT, .key = r->key};
+    char owner[LIMIT_DNS_NAME + 1];
+    uint8_t rdata[RDATA_MAX];
+    size_t len;
+
+    snprintf(owner, sizeof(owner), "%.255s.", r->forward.fqdn);
+    return dnsrec_ipseckey_build(&self, span_of(rdata, sizeof(rdata)), &len) == ERR_OK &&
+           print_record(r, owner, DNS_TYPE_IPSECKEY, view_of(rdata, len));
+}
+
+static bool print_reverse(struct records *r)
+{
+    if (r->client_count == 0)
+        r->clients[r->client_count++] = r->address;
+    bool ok = print_key(r);
+    for (size_t i = 0; ok && i < r->client_count; i++)
+        ok = print_delegation(r, &r->clients[i]);
+    return ok;
+}
+
 static int print_all(struct records *r)
 {
     if (!keys_read_public(r->key_path, &r->key))
         return CLI_FAILED;
-    if (r->client_count == 0)
-        r->clients[r->client_count++] = r->address;
     r->list = json_array();
-    bool ok = print_key(r);
-    for (size_t i = 0; ok && i < r->client_count; i++)
-        ok = print_delegation(r, &r->clients[i]);
+    bool ok = r->forward.kind == IDENTITY_FQDN ? print_forward(r) : print_reverse(r);
     if (ok && r->options.json)
         cli_print_json(r->list, JSON_INDENT(2));
     json_decref(r->list);
@@ -138,6 +162,8 @@ static bool take_option(struct records *r, int option, const char *argument)
         return parse_precedence(argument, &r->precedence);
     case 'n':
         return identity_of_fqdn(view_of_text(argument), &r->name);
+    case 'f':
+        return identity_of_fqdn(view_of_text(argument), &r->forward);
     default:
         r->ipseckey = true;
         return true;
@@ -152,11 +178,12 @@ static int run(struct records *r, int argc, char **argv)
                                                  {"client", required_argument, NULL, 'c'},
                                                  {"precedence", required_argument, NULL, 'p'},
                                                  {"name", required_argument, NULL, 'n'},
+                                                 {"forward", required_argument, NULL, 'f'},
                                                  {"ipseckey", no_argument, NULL, 'i'},
                                                  {0}};
     int option, status;
 
-    while ((option = getopt_long(argc, argv, CLI_OPTION_LETTERS "k:a:c:p:n:i", long_options,
+    while ((option = getopt_long(argc, argv, CLI_OPTION_LETTERS "k:a:c:p:n:f:i", long_options,
                                  NULL)) != -1) {
         enum cli_option common = cli_option(&r->options, option, usage, &status);
         if (common == CLI_OPTION_STOP)
@@ -166,7 +193,7 @@ static int run(struct records *r, int argc, char **argv)
     }
     if (optind < argc)
         return cli_misused("keys dns", "unexpected '%s'", argv[optind]);
-    if (r->address.family == IP_NONE)
+    if (r->address.family == IP_NONE && r->forward.kind == IDENTITY_NONE)
         return cli_misused("keys dns", "name the gateway's outside address with --address");
     return print_all(r);
 }

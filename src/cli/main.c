@@ -15,7 +15,9 @@ static const struct command {
     {"status", cli_status, "tunnels, flows and processes of the running daemon"},
     {"why", cli_why, "why a flow is encrypted, clear, held or denied"},
     {"trace", cli_trace, "what happened, as lines, JSON or a message ladder"},
+    {"name", cli_name, "tell the daemon of a name's addresses, from a resolver's hook"},
     {"keys", cli_keys, "make a key, show it, print the DNS records to publish"},
+    {"reload", cli_reload, "have the daemon read its configuration again"},
     {"check", cli_check, "check a configuration file and this machine"},
 };
 

@@ -38,6 +38,22 @@ static void print_processes(json_t *processes)
     putchar('\n');
 }
 
+/* "; ESP in UDP to its port 4500, NAT at its end", or nothing. */
+static void print_nat(const json_t *gateway)
+{
+    static const char *const ends[][2] = {{"here", ", NAT at our end"},
+                                          {"there", ", NAT at its end"},
+                                          {"both", ", NAT at both ends"}};
+    const char *nat = cli_text(gateway, "nat", NULL), *where = "";
+
+    if (nat == NULL)
+        return;
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+        if (strcmp(nat, ends[i][0]) == 0)
+            where = ends[i][1];
+    printf("; ESP in UDP to port %lld%s", cli_number(gateway, "port"), where);
+}
+
 static void print_gateways(const json_t *gateways)
 {
     const json_t *gateway;
@@ -52,8 +68,11 @@ static void print_gateways(const json_t *gateways)
         printf("%-24s %-26s %-22s %-5s %lld\n", cli_text(gateway, "peer", "?"),
                cli_text(gateway, "identity", "-"), cli_text(gateway, "state", "?"),
                cli_age(cli_number(gateway, "since_ms"), age), cli_number(gateway, "children"));
-        if (cli_text(gateway, "suite", "")[0] != '\0')
-            printf("  %s\n", cli_text(gateway, "suite", ""));
+        if (cli_text(gateway, "suite", "")[0] == '\0')
+            continue;
+        printf("  %s", cli_text(gateway, "suite", ""));
+        print_nat(gateway);
+        putchar('\n');
     }
 }
 
@@ -97,9 +116,11 @@ static void print_status(const json_t *status)
     printf("cygnet %s on %s, up %s%s\n", cli_text(status, "version", "?"),
            cli_text(status, "outside", "?"), cli_age(cli_number(status, "uptime_ms"), age),
            json_is_false(json_object_get(status, "ready")) ? ", waiting for the plane" : "");
-    printf("flows      %lld encrypted, %lld clear, %lld denied, %lld held\n",
-           cli_number(flows, "encrypt"), cli_number(flows, "pass"), cli_number(flows, "deny"),
-           cli_number(flows, "hold"));
+    printf("flows      %lld encrypted", cli_number(flows, "encrypt"));
+    if (cli_number(flows, "anonymous") != 0) /* OE-006 */
+        printf(" (%lld anonymous)", cli_number(flows, "anonymous"));
+    printf(", %lld clear, %lld denied, %lld held\n", cli_number(flows, "pass"),
+           cli_number(flows, "deny"), cli_number(flows, "hold"));
     print_processes(json_object_get(status, "processes"));
     print_gateways(json_object_get(status, "gateways"));
     print_tunnels(json_object_get(status, "tunnels"));

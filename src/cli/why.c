@@ -83,13 +83,34 @@ static void print_encryption(const json_t *why)
            cli_text(why, "suite", "?"));
     if (strcmp(grade, "anonymous") == 0) /* OE-006 */
         puts("The encryption is anonymous: it resists listeners, not somebody who can alter DNS.");
+    else if (strcmp(grade, "name") == 0)
+        puts("The peer is authenticated as the owner of that name, not of the address.");
     else if (strcmp(grade, "authenticated") == 0)
         puts("The peer is authenticated.");
+}
+
+/* The record, the negotiation, and what comes next. */
+static void print_details(const json_t *why)
+{
+    const json_t *next = json_object_get(why, "next");
+    const char *record = cli_text(why, "record", ""), *ike = cli_text(why, "ike", "");
+    char when[CLI_AGE_MAX];
+
+    if (record[0] != '\0')
+        printf("Record: %s.\n", record);
+    if (ike[0] != '\0')
+        printf("Negotiation: %s.\n", ike);
+    if (json_is_integer(json_object_get(next, "in_ms")))
+        printf("Next: %s, in %s.\n", cli_text(next, "what", "nothing"),
+               cli_age(cli_number(next, "in_ms"), when));
+    else if (next != NULL)
+        printf("Next: %s.\n", cli_text(next, "what", "nothing"));
 }
 
 static void print_why(const json_t *why)
 {
     const char *dnssec = dnssec_sentence(cli_text(why, "dnssec", "none"));
+    const char *name = cli_text(why, "name", NULL);
     char age[CLI_AGE_MAX];
 
     printf("%s -> %s %s", cli_text(why, "source", "any"), cli_text(why, "destination", "?"),
@@ -98,9 +119,12 @@ static void print_why(const json_t *why)
         printf(", since %s", cli_age(cli_number(why, "since_ms"), age));
     printf(": %s.\n", cli_text(why, "reason", "no reason given"));
     printf("Class %s, state %s.\n", cli_text(why, "class", "none"), cli_text(why, "state", "none"));
-    if (dnssec != NULL)
+    if (name != NULL)
+        printf("dnssec: secure (name %s). The reverse map says nothing about the address.\n", name);
+    else if (dnssec != NULL)
         puts(dnssec);
     print_encryption(why);
+    print_details(why);
     print_history(json_object_get(why, "history"));
 }
 

@@ -61,6 +61,10 @@ static void from_discover(struct control *c, mono_t now, const struct discover_e
         oe_input(c->oe, now, &found);
         break;
     case DISCOVER_FX_KEYS:
+        if (fx->ticket >> GREET_TICKETS != 0) {
+            greet_keys(c, now, fx);
+            break;
+        }
         found.kind = OE_EV_KEYS;
         found.keys = fx->keys;
         oe_input(c->oe, now, &found);
@@ -75,6 +79,7 @@ static void oe_asks_discover(struct control *c, mono_t now, const struct oe_effe
         .ticket = fx->ticket,
         .flow = fx->flow,
         .purpose = fx->purpose,
+        .names = fx->names,
         .address = fx->address,
         .id = fx->peer_id,
     };
@@ -95,6 +100,7 @@ static void oe_tells_ike(struct control *c, mono_t now, const struct oe_effect *
         .peer_id = fx->peer_id,
         .keys = fx->keys,
         .key_count = fx->key_count,
+        .wait_ms = fx->wait_ms,
     };
     switch (fx->kind) {
     case OE_FX_IKE_INITIATE:
@@ -132,6 +138,9 @@ static void from_oe(struct control *c, mono_t now, const struct oe_effect *fx)
     case OE_FX_LAST_USE_QUERY:
         plane_link_last_use(c, now, fx);
         break;
+    case OE_FX_SA_USE_QUERY:
+        plane_link_sa_use(c, now, fx);
+        break;
     case OE_FX_LOOKUP_DELEGATION:
     case OE_FX_LOOKUP_KEYS:
         oe_asks_discover(c, now, fx);
@@ -164,6 +173,7 @@ static void ike_tells_oe(struct control *c, mono_t now, const struct ike_effect 
         .peer = fx->peer,
         .peer_id = fx->peer_id,
         .initiator = fx->initiator,
+        .behind_nat = fx->behind_nat,
         .key = fx->key,
         .spi_in = fx->spi_in,
         .spi_out = fx->spi_out,
@@ -181,6 +191,8 @@ static void from_ike(struct control *c, mono_t now, const struct ike_effect *fx)
         .local = fx->local,
         .remote = fx->remote,
         .natt = fx->natt,
+        .ok = fx->ok,
+        .peer_id = fx->peer_id,
         .bytes = fx->bytes,
     };
     switch (fx->kind) {
@@ -203,6 +215,23 @@ static void from_ike(struct control *c, mono_t now, const struct ike_effect *fx)
             plane_link_remove_sa(c, now, fx->spi, true, &fx->peer, &fx->local.addr);
         else
             plane_link_remove_sa(c, now, fx->spi, false, &fx->local.addr, &fx->peer);
+        break;
+    case IKE_FX_MOVE_SA:
+        plane_link_move_sa(c, now, fx);
+        break;
+    case IKE_FX_SAVE:
+        out.kind = CONTROL_FX_SAVE;
+        control_push(c, &out);
+        break;
+    case IKE_FX_FORGET:
+        out.kind = CONTROL_FX_FORGET;
+        control_push(c, &out);
+        break;
+    case IKE_FX_PEER:
+        out.kind = CONTROL_FX_PEER;
+        if (fx->ok)
+            greet_connected(c, &fx->local.addr, &fx->remote.addr);
+        control_push(c, &out);
         break;
     case IKE_FX_NEED_KEYS:
     case IKE_FX_PEER_AUTHENTICATED:
@@ -245,8 +274,21 @@ static enum err shut_down(struct control *c, mono_t now)
     struct oe_event oe = {.kind = OE_EV_SHUTDOWN};
     struct ike_event ike = {.kind = IKE_EV_SHUTDOWN};
 
+    greet_fini(c);
     enum err err = ike_input(c->ike, now, &ike);
     oe_input(c->oe, now, &oe);
+    return err;
+}
+
+static enum err take_name(struct control *c, mono_t now, const struct control_event *event)
+{
+    struct discover_event name = {.kind = DISCOVER_EV_NAME,
+                                  .id = *event->name,
+                                  .address = event->address,
+                                  .ttl_s = event->ttl_s};
+    enum err err = discover_input(c->discover, now, &name);
+    if (err != ERR_OK)
+        c->counters[CONTROL_COUNT_names_refused]++;
     return err;
 }
 
@@ -267,6 +309,8 @@ static enum err dispatch(struct control *c, mono_t now, const struct control_eve
     case CONTROL_EV_DATAGRAM:
         ike.kind = IKE_EV_DATAGRAM;
         return ike_input(c->ike, now, &ike);
+    case CONTROL_EV_NAME:
+        return take_name(c, now, event);
     case CONTROL_EV_SIGNED:
         ike.kind = IKE_EV_SIGNED;
         return ike_input(c->ike, now, &ike);
@@ -282,6 +326,10 @@ static enum err dispatch(struct control *c, mono_t now, const struct control_eve
         return ERR_OK;
     case CONTROL_EV_SHUTDOWN:
         return shut_down(c, now);
+    case CONTROL_EV_RESTORE:
+        return restart_restore(c, now, event);
+    case CONTROL_EV_FORMER_PEER:
+        return greet_add(c, now, event);
     }
     return ERR_STATE;
 }
@@ -296,6 +344,7 @@ enum err control_input(struct control *c, mono_t now, const struct control_event
 void control_timer(struct control *c, mono_t now)
 {
     plane_link_timer(c, now);
+    greet_timer(c, now);
     discover_timer(c->discover, now);
     oe_timer(c->oe, now);
     ike_timer(c->ike, now);
@@ -306,6 +355,7 @@ mono_t control_next_deadline(const struct control *c)
 {
     mono_t engines = mono_min(discover_next_deadline(c->discover), oe_next_deadline(c->oe));
     engines = mono_min(engines, ike_next_deadline(c->ike));
+    engines = mono_min(engines, c->greet_at);
     return mono_min(engines, heap_next(&c->deadlines));
 }
 
@@ -321,6 +371,8 @@ enum err control_new(const struct control_config *config, const struct control_e
         return ERR_MEMORY;
     c->rng = env->rng;
     c->trace = env->trace;
+    c->require_dnssec = config->oe.require_dnssec;
+    c->greet_at = MONO_NEVER;
     c->plane_reply_ms = config->plane_reply_ms ? config->plane_reply_ms : 3000;
     fifo_init(&c->effects, sizeof(struct control_effect));
     plane_link_init(c);
@@ -337,6 +389,18 @@ enum err control_new(const struct control_config *config, const struct control_e
     return ERR_OK;
 }
 
+/* oe last: what it asks again is asked under the new configuration of the others. */
+enum err control_reconfigure(struct control *c, mono_t now, const struct control_config *config)
+{
+    if (config->oe.class_count > LIMIT_CLASSES)
+        return ERR_LIMIT;
+    discover_reconfigure(c->discover, &config->discover);
+    ike_reconfigure(c->ike, &config->ike);
+    enum err err = oe_reconfigure(c->oe, now, &config->oe);
+    control_pump(c, now);
+    return err;
+}
+
 void control_free(struct control *c)
 {
     struct control_effect left;
@@ -347,6 +411,7 @@ void control_free(struct control *c)
         drop_octets(&left.bytes);
     drop_octets(&c->handed_out);
     fifo_fini(&c->effects);
+    greet_fini(c);
     plane_link_fini(c);
     discover_free(c->discover);
     oe_free(c->oe);

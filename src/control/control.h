@@ -6,6 +6,10 @@
  * Events come in through control_input() and control_timer(); effects are drained with
  * control_next_effect() until it returns false. Pointers inside an effect stay valid until the next
  * call into control.
+ *
+ * A control that is given back what a former one saved goes on with its tunnels and tells nobody.
+ * What the plane holds and what is known here are compared whenever a plane comes: tunnels that the
+ * plane lost are keyed anew, and SAs that nobody here knows are taken out.
  */
 #ifndef CYGNET_CONTROL_CONTROL_H
 #define CYGNET_CONTROL_CONTROL_H
@@ -34,7 +38,10 @@ enum control_event_kind {
     CONTROL_EV_PFKEY,       /* bytes: a message from the plane */
     CONTROL_EV_PLANE_READY, /* a channel to a plane is there: learn what it holds, then go on */
     CONTROL_EV_PLANE_GONE,  /* the channel broke; requests in flight fail */
+    CONTROL_EV_NAME,        /* name, address, ttl_s: a hint that a name has an address */
     CONTROL_EV_SHUTDOWN,    /* delete tunnels politely (OE-173) */
+    CONTROL_EV_RESTORE,     /* serial, bytes: what a SAVE in a former life said; before PLANE_READY */
+    CONTROL_EV_FORMER_PEER, /* local, remote, peer_id: had SAs with us when all was lost (OE-175) */
 };
 
 struct control_event {
@@ -44,7 +51,11 @@ struct control_event {
     bool ok;
     uint64_t serial;
     struct view bytes;
+    struct identity peer_id;
     const struct dns_answer *answer;
+    const struct identity *name;
+    struct ip_addr address;
+    uint32_t ttl_s;
 };
 
 enum control_effect_kind {
@@ -52,12 +63,17 @@ enum control_effect_kind {
     CONTROL_FX_QUERY, /* serial, name, type */
     CONTROL_FX_SIGN,  /* serial, bytes */
     CONTROL_FX_PFKEY, /* bytes: to the plane */
+    CONTROL_FX_SAVE,  /* serial, bytes: keep this record under that number; it holds keys */
+    CONTROL_FX_FORGET, /* serial */
+    CONTROL_FX_PEER,  /* ok, local, remote, peer_id: has SAs with us now, or none (OE-175) */
 };
 
 struct control_effect {
     enum control_effect_kind kind;
     struct ip_endpoint local, remote;
     bool natt;
+    bool ok;
+    struct identity peer_id;
     uint64_t serial;
     uint16_t type;
     char name[LIMIT_DNS_NAME];
@@ -69,6 +85,10 @@ struct control;
 MUST_USE enum err control_new(const struct control_config *config, const struct control_env *env,
                               struct control **ret);
 void control_free(struct control *control);
+/* Flows whose class did not change are not disturbed; see oe_reconfigure(). On failure (memory) the
+ * flows stay under the old policy. */
+MUST_USE enum err control_reconfigure(struct control *control, mono_t now,
+                                      const struct control_config *config);
 /* Errors say why an event was dropped; they are counted and traced. */
 enum err control_input(struct control *control, mono_t now, const struct control_event *event);
 void control_timer(struct control *control, mono_t now);

@@ -1,5 +1,6 @@
 /*
  * What the files of this room share: control.c joins the engines, plane_link.c speaks PF_KEY,
+ * restart.c brings the plane and us together after either has crashed, greet.c tells former peers,
  * story.c turns the plane's reports into event records.
  */
 #ifndef CYGNET_CONTROL_INTERNAL_H
@@ -15,6 +16,7 @@
     X(pfkey_stale)                                                                                 \
     X(pfkey_refused)                                                                               \
     X(pfkey_unanswered)                                                                            \
+    X(names_refused)                                                                               \
     X(effects_lost)
 
 enum control_counter_id {
@@ -29,6 +31,7 @@ enum plane_request {
     PLANE_ASKED_SPI,
     PLANE_ASKED_INSTALL,
     PLANE_ASKED_LAST_USE,
+    PLANE_ASKED_SA_USE,
     PLANE_ASKED_ENCRYPT,
     PLANE_ASKED_SA_DUMP,
     PLANE_ASKED_POLICY_DUMP,
@@ -50,16 +53,43 @@ struct pending {
     uint64_t serial; /* of ike's question */
     uint64_t ticket;
     spi_t spi_out; /* ENCRYPT */
+    spi_t spi_in;  /* SA_USE */
     struct ip_pair flow;
     struct install *install;
 };
 
-/* An inbound SA that the plane held before this keyd started, until its policy is seen. */
+/* No padding: it is hashed as it lies. */
+struct found_key {
+    struct ip_addr peer; /* the other gateway, whichever way the SA goes */
+    uint8_t inbound;
+    uint8_t zero[2];
+    uint32_t spi;
+};
+
+/* An SA in the plane's answer to a dump, until both dumps are over. */
 struct found_sa {
-    struct map_node by_ticket;
+    struct map_node by_key, by_ticket;
+    struct found_key key;
     uint64_t ticket;
-    spi_t spi_in;
+    bool listed; /* in by_ticket: the first inbound one of its ticket */
+    bool wanted; /* somebody here knows it */
+    struct ip_addr src, dst;
     struct esp_suite suite;
+};
+
+/* A tunnel in use when the plane was asked what it holds. */
+struct expected_sa {
+    uint64_t ticket;
+    struct ip_addr gateway;
+    spi_t spi_in;
+};
+
+/* A former peer that has yet to hear that we restarted. */
+struct greeting {
+    struct ip_addr local, remote;
+    struct identity peer_id;
+    unsigned tries;
+    mono_t next;
 };
 
 struct control {
@@ -78,7 +108,15 @@ struct control {
     uint32_t last_seq;
     struct map pending;
     struct heap deadlines;
-    struct map found;
+    struct map found, found_by_ticket;
+    struct expected_sa *expected;
+    size_t expected_count;
+    bool cleaning; /* the SAs that nobody knows can only be a former keyd's */
+
+    struct greeting *greetings;
+    size_t greeting_count, greeting_room;
+    mono_t greet_at;
+    bool require_dnssec;
 
     uint64_t counters[CONTROL_COUNTERS];
 };
@@ -96,9 +134,30 @@ void plane_link_ask_spi(struct control *c, mono_t now, const struct ike_effect *
 void plane_link_install(struct control *c, mono_t now, const struct ike_effect *fx);
 void plane_link_remove_sa(struct control *c, mono_t now, spi_t spi, bool inbound,
                           const struct ip_addr *src, const struct ip_addr *dst);
+/* The peer's end of an SA is elsewhere now (RFC 3947 section 7). */
+void plane_link_move_sa(struct control *c, mono_t now, const struct ike_effect *fx);
 void plane_link_policy(struct control *c, mono_t now, const struct oe_effect *fx);
 void plane_link_policy_remove(struct control *c, mono_t now, const struct oe_effect *fx);
 void plane_link_last_use(struct control *c, mono_t now, const struct oe_effect *fx);
+void plane_link_sa_use(struct control *c, mono_t now, const struct oe_effect *fx);
+
+/* restart.c: what the plane holds against what is known here */
+void restart_init(struct control *c);
+void restart_fini(struct control *c);
+/* A dump begins. */
+void restart_begin(struct control *c);
+void restart_found_sa(struct control *c, const struct pfkey_message *message);
+void restart_found_policy(struct control *c, mono_t now, const struct pfkey_message *message);
+void restart_over(struct control *c, mono_t now);
+enum err restart_restore(struct control *c, mono_t now, const struct control_event *event);
+
+/* greet.c: former peers hear of us */
+enum { GREET_TICKETS = 63 }; /* the bit that tells greet.c's lookups from oe's */
+enum err greet_add(struct control *c, mono_t now, const struct control_event *event);
+void greet_timer(struct control *c, mono_t now);
+void greet_keys(struct control *c, mono_t now, const struct discover_effect *fx);
+void greet_connected(struct control *c, const struct ip_addr *local, const struct ip_addr *remote);
+void greet_fini(struct control *c);
 
 /* Emits the steps of Figure 6 that only the plane sees. */
 void story_tell(struct control *c, mono_t now, const struct pfkey_message *message);

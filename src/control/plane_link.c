@@ -8,23 +8,13 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { SPI_MIN = 256, FOUND_SA_MAX = LIMIT_SAD };
+enum { SPI_MIN = 256 };
 
 void plane_link_init(struct control *c)
 {
     c->instance = rng_u32(&c->rng) | 1;
     map_init(&c->pending, MAP_KEY_OFFSET(struct pending, by_seq, seq), sizeof(uint32_t), &c->rng);
-    map_init(&c->found, MAP_KEY_OFFSET(struct found_sa, by_ticket, ticket), sizeof(uint64_t),
-             &c->rng);
-}
-
-static void forget_found(struct control *c)
-{
-    struct map_node *node;
-    while ((node = map_first(&c->found)) != NULL) {
-        map_remove(&c->found, node);
-        free(MAP_OWNER(node, struct found_sa, by_ticket));
-    }
+    restart_init(c);
 }
 
 static void pending_free(struct control *c, struct pending *p)
@@ -43,9 +33,8 @@ void plane_link_fini(struct control *c)
             free(p->install);
         pending_free(c, p);
     }
-    forget_found(c);
+    restart_fini(c);
     map_fini(&c->pending);
-    map_fini(&c->found);
     heap_fini(&c->deadlines);
 }
 
@@ -80,6 +69,7 @@ static void pending_failed(struct control *c, mono_t now, const struct pending *
     case PLANE_ASKED_LAST_USE:
         oe_input(c->oe, now, &oe);
         break;
+    case PLANE_ASKED_SA_USE: /* asked again before long */
     case PLANE_ASKED_ENCRYPT: /* see encrypt_refused() */
     case PLANE_ASKED_INSTALL: /* see install_progress() */
     case PLANE_ASKED_SA_DUMP:
@@ -195,6 +185,23 @@ void plane_link_remove_sa(struct control *c, mono_t now, spi_t spi, bool inbound
         ask(c, now, &message, &what);
 }
 
+void plane_link_move_sa(struct control *c, mono_t now, const struct ike_effect *fx)
+{
+    struct pfkey_message message = {
+        .type = PFKEY_UPDATE,
+        .satype = PFKEY_SATYPE_ESP,
+        .has = PFKEY_HAS_SA | PFKEY_HAS_PEER,
+        .sa = {.spi = fx->spi,
+               .inbound = fx->inbound,
+               .outer_src = fx->inbound ? fx->peer : fx->local.addr,
+               .outer_dst = fx->inbound ? fx->local.addr : fx->peer},
+        .peer = fx->remote.addr,
+    };
+    struct pending what = {.request = PLANE_ASKED_OTHER};
+    *(fx->inbound ? &message.sa.udp_src : &message.sa.udp_dst) = fx->remote.port;
+    ask(c, now, &message, &what);
+}
+
 void plane_link_policy(struct control *c, mono_t now, const struct oe_effect *fx)
 {
     static const uint8_t verdicts[] = {
@@ -251,6 +258,20 @@ void plane_link_last_use(struct control *c, mono_t now, const struct oe_effect *
     ask(c, now, &message, &what);
 }
 
+/* OE-168: which of several tunnels did the client's gateways use last. */
+void plane_link_sa_use(struct control *c, mono_t now, const struct oe_effect *fx)
+{
+    struct pfkey_message message = {
+        .type = PFKEY_GET,
+        .satype = PFKEY_SATYPE_ESP,
+        .has = PFKEY_HAS_SA,
+        .sa = {.spi = fx->spi_in, .inbound = true, .outer_src = fx->peer, .outer_dst = fx->local},
+    };
+    struct pending what = {
+        .request = PLANE_ASKED_SA_USE, .ticket = fx->ticket, .spi_in = fx->spi_in};
+    ask(c, now, &message, &what);
+}
+
 /* SAs first: a policy found later names only its outgoing SPI. */
 void plane_link_ready(struct control *c, mono_t now)
 {
@@ -259,7 +280,7 @@ void plane_link_ready(struct control *c, mono_t now)
 
     c->plane_present = true;
     c->plane_ready = false;
-    forget_found(c);
+    restart_begin(c);
     ask(c, now, &message, &what);
 }
 
@@ -270,49 +291,6 @@ void plane_link_gone(struct control *c, mono_t now)
     c->plane_present = c->plane_ready = false;
     while ((node = heap_first(&c->deadlines)) != NULL)
         pending_end(c, now, HEAP_OWNER(node, struct pending, deadline), false);
-}
-
-static void found_sa(struct control *c, const struct pfkey_message *message)
-{
-    struct found_sa *found;
-
-    if (!message->sa.inbound || message->sa.ticket == 0 || c->found.count >= FOUND_SA_MAX)
-        return;
-    if (map_find(&c->found, &message->sa.ticket) != NULL)
-        return;
-    found = calloc(1, sizeof(*found));
-    if (found == NULL)
-        return;
-    found->ticket = message->sa.ticket;
-    found->spi_in = message->sa.spi;
-    found->suite = message->sa.suite;
-    if (!map_insert(&c->found, &found->by_ticket))
-        free(found);
-}
-
-static void found_policy(struct control *c, mono_t now, const struct pfkey_message *message)
-{
-    static const enum oe_verdict verdicts[] = {
-        [PFKEY_VERDICT_NONE] = OE_VERDICT_HOLD,    [PFKEY_VERDICT_HOLD] = OE_VERDICT_HOLD,
-        [PFKEY_VERDICT_PASS] = OE_VERDICT_PASS,    [PFKEY_VERDICT_DENY] = OE_VERDICT_DENY,
-        [PFKEY_VERDICT_ENCRYPT] = OE_VERDICT_ENCRYPT,
-    };
-    struct oe_event adopt = {
-        .kind = OE_EV_ADOPT,
-        .ticket = message->ticket,
-        .flow = message->flow,
-        .peer = message->peer,
-        .verdict = verdicts[message->verdict],
-        .note = message->note,
-        .spi_out = message->sa.spi,
-    };
-    struct map_node *node = map_find(&c->found, &message->ticket);
-    if (node != NULL) {
-        struct found_sa *sa = MAP_OWNER(node, struct found_sa, by_ticket);
-        adopt.spi_in = sa->spi_in;
-        adopt.suite = sa->suite;
-    }
-    oe_input(c->oe, now, &adopt);
 }
 
 /* The last message of a dump: SAs are followed by policies, policies by ordinary work. */
@@ -327,8 +305,8 @@ static void dump_over(struct control *c, mono_t now, struct pending *p)
         ask(c, now, &message, &what);
         return;
     }
-    forget_found(c);
     c->plane_ready = true;
+    restart_over(c, now);
 }
 
 static void dump_reply(struct control *c, mono_t now, struct pending *p,
@@ -339,9 +317,9 @@ static void dump_reply(struct control *c, mono_t now, struct pending *p,
         return;
     }
     if (p->request == PLANE_ASKED_SA_DUMP)
-        found_sa(c, message);
+        restart_found_sa(c, message);
     else
-        found_policy(c, now, message);
+        restart_found_policy(c, now, message);
     if (!heap_set(&c->deadlines, &p->deadline, mono_add(now, c->plane_reply_ms)))
         c->counters[CONTROL_COUNT_effects_lost]++;
 }
@@ -373,6 +351,10 @@ static enum err plane_reply(struct control *c, mono_t now, const struct pfkey_me
                            .ticket = p->ticket,
                            .flow = p->flow,
                            .idle_ms = message->idle_ms};
+    struct oe_event sa_use = {.kind = OE_EV_SA_USE,
+                              .ticket = p->ticket,
+                              .spi_in = p->spi_in,
+                              .idle_ms = message->idle_ms};
     struct pending asked = *p;
 
     if (!ok)
@@ -382,9 +364,21 @@ static enum err plane_reply(struct control *c, mono_t now, const struct pfkey_me
         ike_input(c->ike, now, &spi);
     else if (ok && asked.request == PLANE_ASKED_LAST_USE)
         oe_input(c->oe, now, &use);
+    else if (ok && asked.request == PLANE_ASKED_SA_USE)
+        oe_input(c->oe, now, &sa_use);
     else if (message->error == ESRCH && asked.request == PLANE_ASKED_ENCRYPT)
         encrypt_refused(c, now, &asked);
     return ERR_OK;
+}
+
+/* Whether to follow, ike decides: it knows who is behind a NAT. */
+static enum err new_mapping(struct control *c, mono_t now, const struct pfkey_message *message)
+{
+    struct ike_event moved = {.kind = IKE_EV_MOVED,
+                              .ticket = message->ticket,
+                              .spi = message->sa.spi,
+                              .remote = {message->peer, message->sa.udp_src}};
+    return ike_input(c->ike, now, &moved);
 }
 
 /* What the plane says unasked. */
@@ -409,6 +403,8 @@ static enum err plane_report(struct control *c, mono_t now, const struct pfkey_m
     case PFKEY_X_UNKNOWN_SPI:
         event.kind = OE_EV_HINT;
         break;
+    case PFKEY_X_NEW_MAPPING:
+        return new_mapping(c, now, message);
     case PFKEY_X_TRACE:
         story_tell(c, now, message);
         return ERR_OK;

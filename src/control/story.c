@@ -32,8 +32,8 @@ static const struct steps told_by_initiator[] = {
 };
 
 static const struct steps told_by_responder[] = {
-    [PFKEY_TRACE_FIRST_HELD] = {{{"5", EVENT_LINE_CLEAR, EVENT_PARTY_DEST, EVENT_PARTY_SELF,
-                                  "first datagram, held"}}},
+    /* The reply came early and waits for the tunnel: FIRST_OUT tells of it, after what it answers. */
+    [PFKEY_TRACE_FIRST_HELD] = {{{NULL}}},
     [PFKEY_TRACE_FIRST_OUT] = {{{"8", EVENT_LINE_CLEAR, EVENT_PARTY_DEST, EVENT_PARTY_SELF,
                                  "reply"},
                                 {"9", EVENT_LINE_ESP, EVENT_PARTY_SELF, EVENT_PARTY_ADDR,

@@ -17,7 +17,13 @@
 #include "base/cursor.h"
 #include "daemon/log.h"
 
-enum { CHILD_LETTER_PROCESS = 'p', CHILD_MESSAGE_OCTETS = 10 };
+enum {
+    CHILD_LETTER_PROCESS = 'p',
+    CHILD_LETTER_CONFIG = 'c',
+    CHILD_LETTER_RELOAD = 'r',
+    CHILD_LETTER_RELOADED = 't',
+    CHILD_MESSAGE_OCTETS = 11 + CONFIG_ERROR_MAX,
+};
 
 static const char *const role_names[CHILD_ROLE_COUNT] = {
     [CHILD_KEYD] = "keyd",
@@ -61,14 +67,34 @@ int child_fd(int number)
     return S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3) ? -1 : number;
 }
 
+static uint8_t letter_of(const struct child_message *message, enum child_result kind)
+{
+    switch (kind) {
+    case CHILD_PROCESS:
+        return CHILD_LETTER_PROCESS;
+    case CHILD_CONFIG:
+        return CHILD_LETTER_CONFIG;
+    case CHILD_RELOAD:
+        return CHILD_LETTER_RELOAD;
+    case CHILD_RELOADED:
+        return CHILD_LETTER_RELOADED;
+    default:
+        return (uint8_t)message->channel;
+    }
+}
+
 bool child_send(int socket, const struct child_message *message, enum child_result kind)
 {
     uint8_t octets[CHILD_MESSAGE_OCTETS];
     struct builder b = builder_on(span_of(octets, sizeof(octets)));
-    builder_u8(&b, kind == CHILD_PROCESS ? CHILD_LETTER_PROCESS : (uint8_t)message->channel);
+    builder_u8(&b, letter_of(message, kind));
     builder_u8(&b, (uint8_t)message->role);
     builder_u32(&b, (uint32_t)message->pid);
     builder_u32(&b, message->restarts);
+    if (kind == CHILD_RELOADED) {
+        builder_u8(&b, message->ok);
+        builder_bytes(&b, message->text, strnlen(message->text, CONFIG_ERROR_MAX - 1));
+    }
 
     struct iovec part = {.iov_base = octets, .iov_len = b.len};
     struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
@@ -112,13 +138,27 @@ static enum child_result understand(struct view octets, int fd, struct child_mes
     message.role = (enum child_role)cursor_u8(&cur);
     message.pid = (pid_t)cursor_u32(&cur);
     message.restarts = cursor_u32(&cur);
+    message.ok = letter == CHILD_LETTER_RELOADED && cursor_u8(&cur) != 0;
     message.channel = (enum child_channel)letter;
+    struct view text = view_of(NULL, 0);
+    if (letter == CHILD_LETTER_RELOADED)
+        text = cursor_rest(&cur);
 
-    if (!cursor_done(&cur) || message.role >= CHILD_ROLE_COUNT)
+    if (!cursor_done(&cur) || message.role >= CHILD_ROLE_COUNT || text.len >= sizeof(message.text))
         return CHILD_AGAIN;
+    if (text.len != 0)
+        memcpy(message.text, text.ptr, text.len);
     if (letter == CHILD_LETTER_PROCESS && fd < 0) {
         *ret = message;
         return CHILD_PROCESS;
+    }
+    if ((letter == CHILD_LETTER_RELOAD || letter == CHILD_LETTER_RELOADED) && fd < 0) {
+        *ret = message;
+        return letter == CHILD_LETTER_RELOAD ? CHILD_RELOAD : CHILD_RELOADED;
+    }
+    if (letter == CHILD_LETTER_CONFIG && fd >= 0) {
+        *ret = message;
+        return CHILD_CONFIG;
     }
     if (channel_is_known(letter) && fd >= 0) {
         fcntl(fd, F_SETFL, O_NONBLOCK);

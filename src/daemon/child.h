@@ -31,9 +31,11 @@ enum child_fd {
     CHILD_FD_CONTROL = 5, /* keyd: listening control socket */
     CHILD_FD_IKE_V4 = 6,  /* keyd: UDP port 500, marked, with packet information */
     CHILD_FD_IKE_V6 = 7,  /* may be missing */
+    CHILD_FD_SAVED = 8,   /* keyd: what a former keyd saved, in memory; see saved_log.h */
     CHILD_FD_KEY = 5,     /* keeper: the private key's PEM file */
     CHILD_FD_PLANE = 5,   /* plane: the first of its own, in the order of enum plane_fd */
     CHILD_FD_ANCHOR = 5,  /* resolver: trust anchor file; may be missing */
+    CHILD_FD_STUB = 6,    /* resolver: UDP and TCP of each address the stub listens on, in turn */
 };
 
 /* The letter that says what a descriptor from the parent is for. */
@@ -53,6 +55,9 @@ enum child_result {
     CHILD_AGAIN,   /* nothing now */
     CHILD_CHANNEL, /* channel and fd are set; the caller owns fd (non-blocking, close-on-exec) */
     CHILD_PROCESS, /* role and pid are set: that process runs under a new number; to keyd only */
+    CHILD_CONFIG,  /* fd is a new configuration, checked; to keyd and the plane */
+    CHILD_RELOAD,  /* from keyd to the parent: somebody wants the configuration read again */
+    CHILD_RELOADED,/* to keyd: ok or not, and text says why not */
     CHILD_GONE,    /* the parent has gone: exit */
 };
 
@@ -62,6 +67,8 @@ struct child_message {
     enum child_role role;
     pid_t pid;
     uint32_t restarts; /* how often the parent has restarted that role */
+    bool ok;
+    char text[CONFIG_ERROR_MAX];
 };
 
 /* Takes over the parent's socket; dies with the parent. Call first. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "daemon/config_policy.h"
+#include "daemon/policy_file.h"
 #include "daemon/yaml_reader.h"
 
 #define MEMBER_ROOM(type, member) sizeof(((type *)0)->member)
@@ -96,6 +97,50 @@ static bool read_forwarders(struct yaml_reader *r, const yaml_node_t *node,
     return true;
 }
 
+static bool read_listener(struct yaml_reader *r, const yaml_node_t *node, struct config_stub *stub)
+{
+    static const struct ip_addr any[] = {{.family = IP_V4}, {.family = IP_V6}};
+    struct ip_endpoint *at = &stub->listen[stub->listen_count];
+    const char *text = yaml_reader_scalar(node);
+
+    if (text == NULL || !parse_endpoint(text, at))
+        return yaml_reader_fail(r, node,
+                                "'%.60s' is not an address to listen on; write 127.0.0.1 or an "
+                                "inside address, as in 192.0.2.1 or [2001:db8::1]:53",
+                                text != NULL ? text : "a list");
+    if (ip_addr_equal(&at->addr, &any[0]) || ip_addr_equal(&at->addr, &any[1]))
+        return yaml_reader_fail(r, node,
+                                "'%.60s' would answer everybody's questions; name 127.0.0.1 and "
+                                "the inside addresses",
+                                text);
+    stub->listen_count++;
+    return true;
+}
+
+static bool read_listeners(struct yaml_reader *r, const yaml_node_t *node,
+                           const struct yaml_field *field, void *base)
+{
+    struct config_stub *stub = (struct config_stub *)base;
+
+    if (node->type != YAML_SEQUENCE_NODE)
+        return read_listener(r, node, stub);
+    for (const yaml_node_item_t *item = node->data.sequence.items.start;
+         item < node->data.sequence.items.top; item++) {
+        const yaml_node_t *entry = yaml_document_get_node(r->document, *item);
+        if (stub->listen_count == CONFIG_STUB_ADDRESSES)
+            return yaml_reader_fail(r, entry, "'%s' has more than %d addresses; leave some out",
+                                    field->name, CONFIG_STUB_ADDRESSES);
+        if (!read_listener(r, entry, stub))
+            return false;
+    }
+    return true;
+}
+
+static const struct yaml_field stub_fields[] = {
+    {"listen", read_listeners},
+    {NULL, NULL},
+};
+
 static bool read_trust_anchor(struct yaml_reader *r, const yaml_node_t *node,
                               const struct yaml_field *field, void *base)
 {
@@ -127,10 +172,32 @@ static bool read_identity(struct yaml_reader *r, const yaml_node_t *node,
                             text != NULL ? text : "a list");
 }
 
+static bool read_policy_files(struct yaml_reader *r, const yaml_node_t *node,
+                              const struct yaml_field *field, void *base)
+{
+    ((struct cygnet_config *)base)->policy_files_given = true;
+    return yaml_read_path(r, node, field, base);
+}
+
+static const struct yaml_choice return_tunnels[] = {
+    {"newest", OE_RETURN_NEWEST},
+    {"round-robin", OE_RETURN_ROUND_ROBIN},
+    {"last-heard", OE_RETURN_LAST_HEARD},
+    {"refuse-second", OE_RETURN_REFUSE},
+    {NULL, 0},
+};
+
 static const struct yaml_choice classifiers[] = {
     {"auto", CONFIG_CLASSIFIER_AUTO},
     {"ebpf", CONFIG_CLASSIFIER_EBPF},
     {"routing", CONFIG_CLASSIFIER_ROUTING},
+    {NULL, 0},
+};
+
+static const struct yaml_choice nat_choices[] = {
+    {"auto", IKE_NAT_AUTO},
+    {"force", IKE_NAT_FORCE},
+    {"off", IKE_NAT_OFF},
     {NULL, 0},
 };
 
@@ -182,14 +249,18 @@ static const struct yaml_field fields[] = {
     {"state", yaml_read_path, FIELD(state), .room = CONFIG_PATH_MAX},
     {"identity", read_identity, FIELD(identity)},
     {"dns", yaml_read_map, FIELD(dns), .fields = dns_fields},
+    {"stub", yaml_read_map, FIELD(stub), .fields = stub_fields},
     {"users", yaml_read_map, FIELD(users), .fields = user_fields},
     {"policy", config_read_policy, 0},
-    {"fallback", yaml_read_choice, FIELD(fallback), .choices = config_class_kinds},
+    {"policy-files", read_policy_files, FIELD(policy_files), .room = CONFIG_PATH_MAX},
+    {"fallback", yaml_read_choice, FIELD(fallback), .choices = config_fallback_kinds},
+    {"return-tunnel", yaml_read_choice, FIELD(return_tunnel), .choices = return_tunnels},
     {"wait", yaml_read_number, FIELD(wait_s), .least = 1, .most = 3600}, /* OE-061 */
     {"lifespans", yaml_read_map, FIELD(lifespans), .fields = lifespan_fields},
     {"limits", yaml_read_map, FIELD(limits), .fields = limit_fields},
     {"legacy-algorithms", yaml_read_bool, FIELD(legacy_algorithms)},
     {"classifier", yaml_read_choice, FIELD(classifier), .choices = classifiers},
+    {"nat-traversal", yaml_read_choice, FIELD(nat), .choices = nat_choices},
     {"icmp-on-deny", yaml_read_bool, FIELD(icmp_on_deny)},
     {NULL, NULL},
 };
@@ -200,7 +271,9 @@ static void fill_defaults(struct cygnet_config *config)
         .key = "/etc/cygnet/private.pem",
         .control = "/run/cygnet/control.sock",
         .state = "/var/lib/cygnet",
-        .dns = {.trust_anchor = "/usr/share/dns/root.key", .unsigned_only_to_self = true},
+        .policy_files = "/etc/cygnet/policies",
+        .dns = {.trust_anchor = "/usr/share/dns/root.key", .unsigned_only_to_self = true,
+                .ask_ipseckey = true},
         .users = {.keyd = "_cygnet",
                   .plane = "_cygnet-plane",
                   .resolver = "_cygnet-dns",
@@ -229,6 +302,33 @@ static bool parse_document(struct yaml_reader *r, struct view text, struct cygne
     return ok;
 }
 
+/* Up to the next zero octet, which is passed over. */
+static struct view take_part(struct view *rest)
+{
+    const uint8_t *zero = rest->len != 0 ? memchr(rest->ptr, 0, rest->len) : NULL;
+    size_t len = zero != NULL ? (size_t)(zero - rest->ptr) : rest->len;
+    struct view part = view_of(rest->ptr, len);
+    size_t past = zero != NULL ? len + 1 : len;
+    *rest = view_of(rest->ptr + past, rest->len - past);
+    return part;
+}
+
+static bool parse_parts(struct yaml_reader *r, struct view text, struct cygnet_config *config)
+{
+    if (!parse_document(r, take_part(&text), config))
+        return false;
+    while (text.len != 0) {
+        char path[CONFIG_PATH_MAX + POLICY_FILE_NAME_MAX];
+        struct view name = take_part(&text), lines = take_part(&text);
+        size_t len = name.len < sizeof(path) ? name.len : sizeof(path) - 1;
+        memcpy(path, name.ptr, len);
+        path[len] = '\0';
+        if (!policy_file_parse(lines, path, config, r->error))
+            return false;
+    }
+    return true;
+}
+
 bool config_parse(struct view text, const char *name, struct cygnet_config *ret, char *ret_error)
 {
     struct yaml_reader r = {.name = name, .error = ret_error, .error_room = CONFIG_ERROR_MAX};
@@ -244,7 +344,7 @@ bool config_parse(struct view text, const char *name, struct cygnet_config *ret,
         return false;
     }
     fill_defaults(config);
-    bool ok = parse_document(&r, text, config);
+    bool ok = parse_parts(&r, text, config);
     if (ok)
         *ret = *config;
     free(config);

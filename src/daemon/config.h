@@ -3,6 +3,9 @@
  * does no IO (the caller reads the file) and gives the same result for the same text. It stops at
  * the first mistake and says where it is, what is wrong and what to do, as
  * `FILE:LINE:COLUMN: what is wrong; remedy`. Needed is one line: `outside: eth0`.
+ *
+ * Policy files, one class each with a prefix a line, may follow the YAML text, each as a zero octet,
+ * its path, a zero octet and its own text (config_load.h puts them there).
  */
 #ifndef CYGNET_DAEMON_CONFIG_H
 #define CYGNET_DAEMON_CONFIG_H
@@ -11,6 +14,7 @@
 
 enum {
     CONFIG_FORWARDERS = 8,
+    CONFIG_STUB_ADDRESSES = 8,
     CONFIG_PATH_MAX = 256,
     CONFIG_CONTROL_MAX = 108, /* what a socket address holds */
     CONFIG_INTERFACE_MAX = 16,
@@ -32,7 +36,13 @@ struct config_dns {
     bool trust_anchor_given;             /* false: the default file, which need not exist */
     bool require_dnssec;                 /* an unsigned delegation counts as absent (OE-007) */
     bool unsigned_only_to_self;          /* OE-055, OE-056 */
-    bool ask_ipseckey;                   /* OE-138 */
+    bool ask_ipseckey;                   /* OE-138; on by default */
+};
+
+/* Where the stub resolver listens; none: there is none. */
+struct config_stub {
+    struct ip_endpoint listen[CONFIG_STUB_ADDRESSES];
+    size_t listen_count;
 };
 
 /* Whom the children run as: names or numbers. */
@@ -59,6 +69,7 @@ struct cygnet_config {
     char state[CONFIG_PATH_MAX];
     struct identity identity; /* IDENTITY_NONE: the address of the outside interface */
     struct config_dns dns;
+    struct config_stub stub;
     struct config_users users;
     struct config_lifespans lifespans;
     struct config_limits limits;
@@ -66,6 +77,10 @@ struct cygnet_config {
     bool legacy_algorithms;   /* 3DES, MD5, SHA-1, groups 2 and 5 */
     bool icmp_on_deny;        /* OE-028 */
     enum config_classifier classifier;
+    enum ike_nat nat;         /* RFC 3947 */
+    enum oe_return return_tunnel; /* OE-168 */
+    char policy_files[CONFIG_PATH_MAX]; /* the directory of policy files */
+    bool policy_files_given; /* false: the default one, which need not exist */
     enum oe_class_kind fallback; /* where no policy line matches (OE-042) */
     /* Sources x destinations of every policy line. Without a policy: one OE-permissive class for
      * everything (OE-039). */

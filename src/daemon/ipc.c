@@ -34,7 +34,9 @@ static void build_keys(struct builder *b, const struct ipc_message *message)
 
 static bool within_limits(const struct ipc_message *message)
 {
-    if (message->kind == IPC_QUERY)
+    if (message->kind == IPC_NAME && message->address.family == IP_NONE)
+        return false;
+    if (message->kind == IPC_QUERY || message->kind == IPC_NAME)
         return memchr(message->name, '\0', sizeof(message->name)) != NULL;
     if (message->kind == IPC_ANSWER)
         return message->answer.count <= LIMIT_DNS_RECORDS;
@@ -78,6 +80,12 @@ size_t ipc_build(const struct ipc_message *message, struct span room)
         builder_u8(&b, message->ok);
         builder_view(&b, message->octets);
         break;
+    case IPC_NAME:
+        builder_u32(&b, message->ttl_s);
+        builder_u8(&b, (uint8_t)ip_addr_len(&message->address));
+        builder_view(&b, ip_addr_view(&message->address));
+        builder_bytes(&b, message->name, strlen(message->name));
+        break;
     default:
         return 0;
     }
@@ -100,6 +108,13 @@ static void parse_name(struct cursor *cur, char ret[LIMIT_DNS_NAME])
         return;
     }
     memcpy(ret, name.ptr, name.len);
+}
+
+static void parse_address(struct cursor *cur, struct ip_addr *ret)
+{
+    *ret = ip_addr_from(cursor_take(cur, cursor_u8(cur)));
+    if (ret->family == IP_NONE)
+        cur->bad = true;
 }
 
 static void parse_answer(struct cursor *cur, struct dns_answer *ret)
@@ -172,6 +187,11 @@ enum err ipc_parse(struct view bytes, struct ipc_message *ret)
     case IPC_SIGNED:
         message.ok = parse_bool(&cur);
         message.octets = cursor_rest(&cur);
+        break;
+    case IPC_NAME:
+        message.ttl_s = cursor_u32(&cur);
+        parse_address(&cur, &message.address);
+        parse_name(&cur, message.name);
         break;
     default:
         return ERR_UNSUPPORTED;

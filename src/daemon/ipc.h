@@ -6,6 +6,7 @@
  *   keyd -> resolver  QUERY serial type name       keyd -> keeper  SIGN serial key octets
  *                     CANCEL serial                keeper -> keyd  HELLO keys  (first, once)
  *   resolver -> keyd  ANSWER serial answer                         SIGNED serial ok signature
+ *                     NAME ttl address name
  */
 #ifndef CYGNET_DAEMON_IPC_H
 #define CYGNET_DAEMON_IPC_H
@@ -24,13 +25,16 @@ enum ipc_kind {
     IPC_HELLO = 4,
     IPC_SIGN = 5,
     IPC_SIGNED = 6,
+    IPC_NAME = 7,
 };
 
 struct ipc_message {
     enum ipc_kind kind;
-    uint64_t serial;           /* all but HELLO */
+    uint64_t serial;           /* all but HELLO; NAME: 0 */
     uint16_t type;             /* QUERY: DNS_TYPE_... */
-    char name[LIMIT_DNS_NAME]; /* QUERY: with the final dot */
+    char name[LIMIT_DNS_NAME]; /* QUERY: with the final dot; NAME: without */
+    struct ip_addr address;    /* NAME: one of the name's; keyd believes none of it (discover.h) */
+    uint32_t ttl_s;            /* NAME */
     struct dns_answer answer;  /* ANSWER */
     uint8_t key;               /* SIGN: index into HELLO's keys */
     bool ok;                   /* SIGNED */

@@ -101,7 +101,12 @@ static bool take_channel(const struct keeper *keeper, const struct child *child,
         *channel = message.fd;
         greet(keeper, *channel);
         break;
+    case CHILD_CONFIG: /* not for this role */
+        close(message.fd);
+        break;
     case CHILD_PROCESS:
+    case CHILD_RELOAD:
+    case CHILD_RELOADED:
     case CHILD_AGAIN:
         break;
     }

@@ -6,6 +6,7 @@
 
 #include <event2/event.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <time.h>
@@ -15,28 +16,32 @@
 #include "daemon/event_json.h"
 #include "daemon/ipc.h"
 #include "daemon/keyd_channel.h"
+#include "daemon/keyd_saved.h"
 #include "daemon/keyd_status.h"
 #include "daemon/keyd_udp.h"
 #include "daemon/log.h"
+#include "daemon/log_gate.h"
 #include "daemon/own_address.h"
 #include "plane/io/ike_relay.h"
 
 enum { OWN_ADDRESSES = 16, SHUTDOWN_GRACE_MS = 1000, DATAGRAMS_PER_TURN = 64 };
 
 struct keyd {
-    const struct cygnet_config *config;
+    struct cygnet_config *config;
     const struct child *child;
     struct event_base *base;
-    struct event *timer, *parent, *udp[2], *terminate;
+    struct event *timer, *parent, *udp[2], *terminate, *leave;
     int udp_fd[2]; /* IPv4, IPv6 */
     struct keyd_channel plane, relay, keeper, resolver;
     struct control *control;
+    struct keyd_saved saved;
     struct control_socket *socket;
     struct history history;
+    struct log_gate gate;
     struct keyd_status status;
     struct ip_addr own[OWN_ADDRESSES];
     size_t own_count;
-    bool stopping;
+    bool stopping, confined;
 };
 
 static mono_t now_mono(void)
@@ -106,6 +111,11 @@ static void perform(struct keyd *k, const struct control_effect *fx)
         break;
     case CONTROL_FX_PFKEY:
         keyd_channel_send(&k->plane, fx->bytes);
+        break;
+    case CONTROL_FX_SAVE:
+    case CONTROL_FX_FORGET:
+    case CONTROL_FX_PEER:
+        keyd_saved_perform(&k->saved, fx);
         break;
     }
 }
@@ -188,12 +198,30 @@ static void from_keeper(void *ctx, struct view message)
     tell(ctx, &event);
 }
 
+static enum err take_name(struct keyd *k, const char *text, const struct ip_addr *address,
+                          uint32_t ttl_s)
+{
+    struct identity name;
+    struct control_event event = {
+        .kind = CONTROL_EV_NAME, .name = &name, .address = *address, .ttl_s = ttl_s};
+
+    if (!identity_of_fqdn(view_of_text(text), &name))
+        return ERR_VALUE;
+    enum err err = control_input(k->control, now_mono(), &event);
+    drain(k);
+    return err;
+}
+
 static void from_resolver(void *ctx, struct view message)
 {
     static struct ipc_message ipc;
     struct control_event event = {.kind = CONTROL_EV_ANSWER};
 
-    if (ipc_parse(message, &ipc) != ERR_OK || ipc.kind != IPC_ANSWER)
+    if (ipc_parse(message, &ipc) != ERR_OK)
+        return;
+    if (ipc.kind == IPC_NAME)
+        (void)take_name(ctx, ipc.name, &ipc.address, ipc.ttl_s);
+    if (ipc.kind != IPC_ANSWER)
         return;
     event.serial = ipc.serial;
     event.answer = &ipc.answer;
@@ -257,6 +285,33 @@ static void take_channel(struct keyd *k, const struct child_message *message)
         log_line(EVENT_ERROR, "can't use the channel '%c'", message->channel);
 }
 
+static struct control_config control_config(const struct keyd *k);
+
+/* The parent has checked it; here it only has to be taken. */
+static void take_config(struct keyd *k, int fd)
+{
+    struct cygnet_config *config = malloc(sizeof(*config));
+
+    if (config != NULL && child_read_config(fd, config)) {
+        *k->config = *config;
+        k->own_count = own_addresses(k->config->outside, k->own, OWN_ADDRESSES);
+        struct control_config changed = control_config(k);
+        enum err err = control_reconfigure(k->control, now_mono(), &changed);
+        if (err != ERR_OK)
+            log_line(EVENT_ERROR, "the new configuration can't be used: %s", err_text(err));
+        drain(k);
+    }
+    free(config);
+    close(fd);
+}
+
+static void note_reload(struct keyd *k, const struct child_message *message)
+{
+    k->status.reloads++;
+    k->status.reload_ok = message->ok;
+    snprintf(k->status.reload_text, sizeof(k->status.reload_text), "%s", message->text);
+}
+
 static void on_parent(evutil_socket_t fd, short what, void *arg)
 {
     struct keyd *k = arg;
@@ -274,6 +329,14 @@ static void on_parent(evutil_socket_t fd, short what, void *arg)
         case CHILD_PROCESS:
             k->status.pids[message.role] = message.pid;
             k->status.restarts[message.role] = message.restarts;
+            break;
+        case CHILD_CONFIG:
+            take_config(k, message.fd);
+            break;
+        case CHILD_RELOADED:
+            note_reload(k, &message);
+            break;
+        case CHILD_RELOAD:
             break;
         case CHILD_GONE:
             event_base_loopbreak(k->base);
@@ -299,15 +362,38 @@ static void on_terminate(evutil_socket_t fd, short what, void *arg)
     event_base_loopexit(k->base, &grace);
 }
 
+/* Another keyd takes over at once, with all that was saved: nobody outside is told. */
+static void on_leave(evutil_socket_t fd, short what, void *arg)
+{
+    struct keyd *k = arg;
+
+    (void)fd;
+    (void)what;
+    log_line(EVENT_INFO, "leaving to a new keying daemon");
+    event_base_loopbreak(k->base);
+}
+
 /* --- people ------------------------------------------------------------------------------------ */
+
+static void log_record(struct keyd *k, const struct event_record *record)
+{
+    uint64_t left_out;
+
+    if (record->level < EVENT_WARNING || !log_gate_pass(&k->gate, record->at, &left_out))
+        return;
+    if (left_out != 0)
+        log_line(EVENT_WARNING, "%llu warnings left out; 'cygnet trace' has the latest",
+                 (unsigned long long)left_out);
+    log_line(record->level, "%s%s%s", record->title, record->detail[0] ? ": " : "",
+             record->detail);
+}
 
 static void emit(void *ctx, const struct event_record *record)
 {
     struct keyd *k = ctx;
     const struct event_record *kept = history_add(&k->history, record);
 
-    if (kept->level >= EVENT_WARNING)
-        log_line(kept->level, "%s%s%s", kept->title, kept->detail[0] ? ": " : "", kept->detail);
+    log_record(k, kept);
     if (k->socket != NULL && control_socket_has_subscribers(k->socket)) {
         json_t *line = event_json_build(kept);
         control_socket_broadcast(k->socket, line);
@@ -345,6 +431,35 @@ static json_t *answer_trace(struct keyd *k, const json_t *request)
     return json_pack("{s:o}", "records", list);
 }
 
+/* {"cmd": "name", "name": N, "addresses": [...], "ttl_s": S}, from a resolver's hook. */
+static json_t *answer_name(struct keyd *k, const json_t *request)
+{
+    const char *name = json_string_value(json_object_get(request, "name"));
+    json_int_t ttl_s = json_integer_value(json_object_get(request, "ttl_s"));
+    const json_t *item;
+    json_int_t taken = 0;
+    size_t i;
+
+    if (name == NULL || ttl_s < 0 || ttl_s > UINT32_MAX)
+        return json_pack("{s:s}", "error", "name needs a name, addresses and their time to live");
+    json_array_foreach(json_object_get(request, "addresses"), i, item)
+    {
+        struct ip_addr address;
+        if (json_is_string(item) && ip_addr_parse(json_string_value(item), &address))
+            taken += take_name(k, name, &address, (uint32_t)ttl_s) == ERR_OK;
+    }
+    return json_pack("{s:I}", "taken", taken);
+}
+
+/* The parent does it. Its result is in the status once that counts more than `reloads`. */
+static json_t *answer_reload(const struct keyd *k)
+{
+    struct child_message message = {.fd = -1};
+    if (!child_send(k->child->parent_fd, &message, CHILD_RELOAD))
+        return json_pack("{s:s}", "error", "the parent process can't be reached");
+    return json_pack("{s:I}", "reloads", (json_int_t)k->status.reloads);
+}
+
 static json_t *answer(void *ctx, const char *cmd, const json_t *request)
 {
     struct keyd *k = ctx;
@@ -355,36 +470,63 @@ static json_t *answer(void *ctx, const char *cmd, const json_t *request)
         return answer_why(k, request);
     if (strcmp(cmd, "trace") == 0)
         return answer_trace(k, request);
+    if (strcmp(cmd, "name") == 0)
+        return answer_name(k, request);
+    if (strcmp(cmd, "reload") == 0)
+        return answer_reload(k);
     return json_pack("{s:s}", "error", "unknown command");
 }
 
 /* --- start ------------------------------------------------------------------------------------- */
 
-static enum err make_control(struct keyd *k)
+static struct control_config control_config(const struct keyd *k)
 {
     const struct cygnet_config *c = k->config;
-    struct control_config config = {
+    return (struct control_config){
         .discover = {.lookups = c->limits.lookups,
                      .ask_ipseckey = c->dns.ask_ipseckey,
                      .insecure_only_to_self = c->dns.unsigned_only_to_self},
         .ike = {.id = c->identity,
                 .legacy = c->legacy_algorithms,
                 .give_up_ms = c->wait_s * 1000,
+                .nat = c->nat,
                 .half_open = c->limits.half_open},
         .oe = {.classes = c->classes,
                .class_count = c->class_count,
                .fallback = c->fallback,
                .own = k->own,
                .own_count = k->own_count,
+               .id = c->identity,
                .instances = c->limits.instances,
                .require_dnssec = c->dns.require_dnssec,
+               .return_tunnel = c->return_tunnel,
                .low_lifespan_s = c->lifespans.low_s,
                .normal_lifespan_s = c->lifespans.normal_s,
                .first_lifespan_s = c->lifespans.first_s},
     };
+}
+
+static enum err make_control(struct keyd *k)
+{
+    struct control_config config = control_config(k);
     struct control_env env = {.rng = {.fill = fill_random},
                               .trace = {.emit = emit, .ctx = k}};
     return control_new(&config, &env, &k->control);
+}
+
+static bool open_saved(struct keyd *k)
+{
+    const struct rng rng = {.fill = fill_random};
+    char path[CONFIG_PATH_MAX + 16];
+
+    /* As root's child we live inside the state directory. */
+    snprintf(path, sizeof(path), "%s/peers.db", k->confined ? "" : k->config->state);
+    return keyd_saved_open(&k->saved, k->base, child_fd(CHILD_FD_SAVED), path, &rng);
+}
+
+static void tell_saved(void *ctx, const struct control_event *event)
+{
+    tell(ctx, event);
 }
 
 static bool open_udp(struct keyd *k, int i, int fd)
@@ -417,13 +559,16 @@ static bool start(struct keyd *k)
     k->timer = event_new(k->base, -1, 0, on_timer, k);
     k->parent = event_new(k->base, k->child->parent_fd, EV_READ | EV_PERSIST, on_parent, k);
     k->terminate = event_new(k->base, SIGTERM, EV_SIGNAL | EV_PERSIST, on_terminate, k);
-    if (k->timer == NULL || k->parent == NULL || k->terminate == NULL ||
-        event_add(k->parent, NULL) != 0 || event_add(k->terminate, NULL) != 0)
+    k->leave = event_new(k->base, SIGUSR1, EV_SIGNAL | EV_PERSIST, on_leave, k);
+    if (k->timer == NULL || k->parent == NULL || k->terminate == NULL || k->leave == NULL ||
+        event_add(k->parent, NULL) != 0 || event_add(k->terminate, NULL) != 0 ||
+        event_add(k->leave, NULL) != 0)
         return false;
     if (!open_udp(k, 0, CHILD_FD_IKE_V4) || !open_udp(k, 1, CHILD_FD_IKE_V6))
         return false;
-    if (make_control(k) != ERR_OK)
+    if (make_control(k) != ERR_OK || !open_saved(k))
         return false;
+    keyd_saved_give_back(&k->saved, tell_saved, k);
     k->status.control = k->control;
     k->status.history = &k->history;
     k->status.config = k->config;
@@ -434,7 +579,8 @@ static bool start(struct keyd *k)
 
 static void stop(struct keyd *k)
 {
-    struct event *events[] = {k->timer, k->parent, k->terminate, k->udp[0], k->udp[1]};
+    struct event *events[] = {k->timer,     k->parent, k->terminate,
+                              k->leave, k->udp[0], k->udp[1]};
 
     control_socket_free(k->socket);
     k->socket = NULL;
@@ -446,18 +592,20 @@ static void stop(struct keyd *k)
         if (events[i] != NULL)
             event_free(events[i]);
     control_free(k->control);
+    keyd_saved_close(&k->saved);
     history_fini(&k->history);
     if (k->base != NULL)
         event_base_free(k->base);
 }
 
-int keyd_process_main(const struct cygnet_config *config, const struct child *child)
+int keyd_process_main(struct cygnet_config *config, const struct child *child)
 {
     struct keyd k = {.config = config, .child = child, .udp_fd = {-1, -1}};
     int status = EXIT_FAILURE;
 
+    k.confined = geteuid() == 0;
     log_open("keyd");
-    if (!child_drop_privileges(config->users.keyd, CHILD_EMPTY_DIR))
+    if (!child_drop_privileges(config->users.keyd, config->state))
         return status;
     if (start(&k)) {
         event_base_dispatch(k.base);

@@ -7,6 +7,6 @@
 
 #include "daemon/child.h"
 
-int keyd_process_main(const struct cygnet_config *config, const struct child *child);
+int keyd_process_main(struct cygnet_config *config, const struct child *child);
 
 #endif

@@ -37,6 +37,8 @@ static const char *grade_word(const struct oe_instance_info *info)
 {
     if (info->verdict != OE_VERDICT_ENCRYPT)
         return "none";
+    if (info->secure && info->by_name)
+        return "name";
     return info->secure ? "authenticated" : "anonymous";
 }
 
@@ -54,6 +56,8 @@ static json_t *instance_json(const struct oe_instance_info *info, mono_t now)
     json_object_set_new(o, "role", json_string(info->responder ? "responder" : "initiator"));
     json_object_set_new(o, "reason", json_string(info->reason));
     json_object_set_new(o, "dnssec", json_string(dns_word(info)));
+    if (info->by_name && info->peer_id.kind == IDENTITY_FQDN)
+        json_object_set_new(o, "name", json_string(info->peer_id.fqdn));
     json_object_set_new(o, "gateway", addr_json(&info->gateway));
     if (info->verdict == OE_VERDICT_ENCRYPT) {
         snprintf(spi_in, sizeof(spi_in), "%08x", info->spi_in.value);
@@ -63,7 +67,20 @@ static json_t *instance_json(const struct oe_instance_info *info, mono_t now)
         json_object_set_new(o, "spi_out", json_string(spi_out));
     }
     json_object_set_new(o, "since_ms", json_integer(mono_since(now, info->since)));
+    json_object_set_new(o, "record", json_string(info->record));
+    json_object_set_new(o, "ike", json_string(info->ike));
+    json_object_set_new(o, "next",
+                        json_pack("{s:s,s:I}", "what", info->next, "in_ms",
+                                  (json_int_t)mono_since(info->next_check, now)));
     return o;
+}
+
+/* Who is behind a NAT, if ESP goes inside UDP. */
+static const char *nat_word(const struct ike_sa_info *info)
+{
+    if (info->nat_here)
+        return info->nat_there ? "both" : "here";
+    return info->nat_there ? "there" : "none";
 }
 
 static json_t *gateways_json(const struct control *control, mono_t now)
@@ -75,6 +92,10 @@ static json_t *gateways_json(const struct control *control, mono_t now)
         char id[IDENTITY_TEXT_MAX];
         json_t *o = json_object();
         json_object_set_new(o, "peer", addr_json(&info.remote.addr));
+        if (info.udp) {
+            json_object_set_new(o, "port", json_integer(info.remote.port));
+            json_object_set_new(o, "nat", json_string(nat_word(&info)));
+        }
         json_object_set_new(o, "identity", json_string(identity_format(&info.peer_id, id)));
         json_object_set_new(o, "role", json_string(info.initiator ? "initiator" : "responder"));
         json_object_set_new(o, "state", json_string(info.state));
@@ -125,7 +146,7 @@ static bool is_ready(const struct keyd_status *status)
 json_t *keyd_status_json(const struct keyd_status *status, mono_t now)
 {
     static const char *const words[] = {"hold", "pass", "deny", "encrypt"};
-    json_int_t counts[4] = {0};
+    json_int_t counts[4] = {0}, anonymous = 0;
     json_t *o = json_object(), *tunnels = json_array(), *flows = json_object(),
            *counters = json_object();
     struct oe_instance_info info;
@@ -134,15 +155,20 @@ json_t *keyd_status_json(const struct keyd_status *status, mono_t now)
         if (info.flow.src.family == IP_NONE)
             continue; /* a peer that has not proposed anything yet */
         counts[info.verdict]++;
+        anonymous += info.verdict == OE_VERDICT_ENCRYPT && !info.secure;
         json_array_append_new(tunnels, instance_json(&info, now));
     }
     for (int i = 0; i < 4; i++)
         json_object_set_new(flows, words[i], json_integer(counts[i]));
+    json_object_set_new(flows, "anonymous", json_integer(anonymous)); /* of those encrypted */
     add_counters(counters, status->control);
     json_object_set_new(o, "version", json_string(CYGNET_VERSION));
     json_object_set_new(o, "pid", json_integer(getpid()));
     json_object_set_new(o, "uptime_ms", json_integer(mono_since(now, status->started)));
     json_object_set_new(o, "outside", json_string(status->config->outside));
+    json_object_set_new(o, "reload",
+                        json_pack("{s:I,s:b,s:s}", "count", (json_int_t)status->reloads, "ok",
+                                  status->reload_ok, "text", status->reload_text));
     json_object_set_new(o, "ready", json_boolean(is_ready(status)));
     json_object_set_new(o, "processes", processes_json(status));
     json_object_set_new(o, "gateways", gateways_json(status->control, now));
@@ -214,6 +240,10 @@ json_t *keyd_why_json(const struct keyd_status *status, mono_t now, const struct
     json_object_set_new(o, "reason", json_string("no datagram of this flow has been seen"));
     json_object_set_new(o, "dnssec", json_string("none"));
     json_object_set_new(o, "gateway", json_null());
+    json_object_set_new(o, "record", json_string(""));
+    json_object_set_new(o, "ike", json_string(""));
+    json_object_set_new(o, "next",
+                        json_pack("{s:s,s:n}", "what", "its first datagram begins it", "in_ms"));
     struct ip_addr nobody = {0};
     json_object_set_new(o, "history", history_json(status, flow, &nobody));
     return o;

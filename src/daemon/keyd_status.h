@@ -20,6 +20,9 @@ struct keyd_status {
     pid_t pids[CHILD_ROLE_COUNT]; /* 0: not running */
     uint32_t restarts[CHILD_ROLE_COUNT];
     bool partners[CHILD_ROLE_COUNT]; /* whose channel is there */
+    uint32_t reloads; /* how often the parent has said how a reload went; the last time: */
+    bool reload_ok;
+    char reload_text[CONFIG_ERROR_MAX];
 };
 
 json_t *keyd_status_json(const struct keyd_status *status, mono_t now);

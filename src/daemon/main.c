@@ -9,10 +9,10 @@
 #include <unistd.h>
 
 #include "daemon/child.h"
+#include "daemon/config_load.h"
 #include "daemon/keeper.h"
 #include "daemon/keyd.h"
 #include "daemon/log.h"
-#include "daemon/open.h"
 #include "daemon/parent.h"
 #include "daemon/plane_role.h"
 #include "daemon/precheck.h"
@@ -82,17 +82,15 @@ static int daemon_main(const struct arguments *arguments)
 {
     char error[CONFIG_ERROR_MAX];
     size_t len;
-    char *text = open_config_text(arguments->config, &len);
+    char *text = config_load(arguments->config, &config, &len, error);
     int status = 1;
 
     if (text == NULL)
-        return 1;
-    if (!config_parse(view_of(text, len), arguments->config, &config, error))
         fprintf(stderr, "%s\n", error);
     else if (arguments->check)
         status = precheck_run(&config, print_problem, NULL) == 0 ? 0 : 1;
     else
-        status = parent_main(&config, text, len);
+        status = parent_main(&config, arguments->config, text, len);
     free(text);
     return status;
 }

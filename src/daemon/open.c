@@ -14,42 +14,13 @@
 
 #include "daemon/log.h"
 
+enum { STUB_BACKLOG = 64 };
 enum { IKE_PORT = 500, IKE_SOCKET_OCTETS = 4 * 1024 * 1024, CONTROL_BACKLOG = 16 };
 
 static bool failed(const char *what, const char *path)
 {
     log_line(EVENT_ERROR, "can't %s %s: %s", what, path, strerror(errno));
     return false;
-}
-
-/* As much of the file as there is, at most one octet more than is allowed. */
-static bool read_whole(int fd, char *text, size_t *ret_len)
-{
-    size_t len = 0;
-    ssize_t got;
-    while (len <= CONFIG_TEXT_MAX &&
-           (got = read(fd, text + len, CONFIG_TEXT_MAX + 1 - len)) != 0) {
-        if (got < 0 && errno != EINTR)
-            return false;
-        len += got > 0 ? (size_t)got : 0;
-    }
-    *ret_len = len;
-    return true;
-}
-
-char *open_config_text(const char *path, size_t *ret_len)
-{
-    char *text = malloc(CONFIG_TEXT_MAX + 1);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-    if (text == NULL || fd < 0 || !read_whole(fd, text, ret_len)) {
-        failed("read", path);
-        free(text);
-        text = NULL;
-    }
-    if (fd >= 0)
-        close(fd);
-    return text;
 }
 
 int open_sealed_copy(const char *text, size_t len)
@@ -62,6 +33,30 @@ int open_sealed_copy(const char *text, size_t len)
     failed("keep", "the configuration in memory");
     if (fd >= 0)
         close(fd);
+    return -1;
+}
+
+int open_memory(void)
+{
+    int fd = memfd_create("cygnet-saved", MFD_CLOEXEC);
+    if (fd < 0)
+        failed("make", "a memory file for saved SAs");
+    return fd;
+}
+
+int open_program(const char *path)
+{
+    struct stat st;
+    int fd = open(path, O_PATH | O_CLOEXEC);
+
+    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == 0 &&
+        (st.st_mode & 0022) == 0)
+        return fd;
+    if (fd >= 0) {
+        close(fd);
+        errno = EPERM;
+    }
+    failed("run", path);
     return -1;
 }
 
@@ -144,6 +139,19 @@ static bool is_served(const struct sockaddr_un *address)
     return served;
 }
 
+bool open_is_free(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    if (strlen(path) >= sizeof(address.sun_path))
+        return false;
+    strcpy(address.sun_path, path);
+    if (!is_served(&address))
+        return true;
+    log_line(EVENT_ERROR, "another cygnetd answers at %s; stop it or set 'control'", path);
+    return false;
+}
+
 static bool remove_stale(const char *path)
 {
     struct stat st;
@@ -173,11 +181,7 @@ int open_control_socket(const char *path, gid_t gid)
     if (strlen(path) >= sizeof(address.sun_path) || !open_parents(path))
         return -1;
     strcpy(address.sun_path, path);
-    if (is_served(&address)) {
-        log_line(EVENT_ERROR, "another cygnetd answers at %s; stop it or set 'control'", path);
-        return -1;
-    }
-    if (!remove_stale(path))
+    if (!open_is_free(path) || !remove_stale(path))
         return -1;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd >= 0 && listen_on(fd, &address, gid))
@@ -230,5 +234,46 @@ int open_ike_socket(enum ip_family family, uint32_t mark)
         failed("prepare", "UDP port 500");
     close(fd);
     errno = EINVAL;
+    return -1;
+}
+
+static socklen_t socket_address(const struct ip_endpoint *at, struct sockaddr_storage *ret)
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(at->port)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(at->port)};
+
+    if (at->addr.family == IP_V4) {
+        memcpy(&v4.sin_addr, at->addr.octets, 4);
+        memcpy(ret, &v4, sizeof(v4));
+        return sizeof(v4);
+    }
+    memcpy(&v6.sin6_addr, at->addr.octets, 16);
+    memcpy(ret, &v6, sizeof(v6));
+    return sizeof(v6);
+}
+
+int open_stub_socket(const struct ip_endpoint *at, bool stream)
+{
+    struct sockaddr_storage address;
+    socklen_t len = socket_address(at, &address);
+    char text[IP_ENDPOINT_TEXT_MAX];
+    int fd = socket(address.ss_family,
+                    (stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    /* An address that comes up later is no mistake: interfaces may be slower than we are. */
+    if (fd >= 0 && (!stream || set(fd, SOL_SOCKET, SO_REUSEADDR, 1)) &&
+        set(fd, IPPROTO_IP, IP_FREEBIND, 1) &&
+        bind(fd, (const struct sockaddr *)&address, len) == 0 &&
+        (!stream || listen(fd, STUB_BACKLOG) == 0))
+        return fd;
+    ip_endpoint_format(at, text);
+    if (errno == EADDRINUSE)
+        log_line(EVENT_ERROR,
+                 "%s port %s is taken: another DNS server listens there; take it out of 'stub'",
+                 stream ? "TCP" : "UDP", text);
+    else
+        failed("listen on", text);
+    if (fd >= 0)
+        close(fd);
     return -1;
 }

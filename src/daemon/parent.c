@@ -2,17 +2,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/config_load.h"
 #include "daemon/log.h"
 #include "daemon/open.h"
 #include "daemon/precheck.h"
@@ -22,18 +25,28 @@
 
 enum {
     PARENT_LEAVE_MS = 3000, /* for keyd to take leave, then for the others */
+    PARENT_NEW_KEYD_MS = 3000, /* a new program that lives shorter than this is no good */
     CHANNEL_OCTETS = 4 * 1024 * 1024,
+    RELOAD_PAUSE_MS = 200, /* between two reloads, however often they are asked for */
 };
 
 struct parent {
-    const struct cygnet_config *config;
+    const char *config_path;
+    struct cygnet_config *config;
     struct supervisor supervisor;
     int sockets[CHILD_ROLE_COUNT]; /* to each child; -1: it isn't running */
-    int config_fd, key_fd, anchor_fd, control_fd, ike_v4_fd, ike_v6_fd;
+    int config_fd, key_fd, anchor_fd, control_fd, ike_v4_fd, ike_v6_fd, saved_fd;
+    int keyd_program; /* a newer keyd than this program; -1: none */
+    char path[PATH_MAX]; /* where this program was started from */
+    int stub_fds[2 * CONFIG_STUB_ADDRESSES];
+    size_t stub_count;
+    struct stat key_stat; /* of the private key when it was opened */
     struct plane_setup_result plane_result;
     bool plane_is_set_up;
     int signals;
-    bool stopping;
+    bool stopping, reload_wanted, keyd_silent;
+    mono_t next_reload;
+    pid_t leaving; /* a keyd that was asked to leave to a newer one */
 };
 
 /* Who is joined with whom; keyd is always one of them. */
@@ -88,6 +101,13 @@ static size_t plane_fds(const struct parent *p, struct spawn_fd *ret)
     return PLANE_FD_COUNT;
 }
 
+static size_t stub_fds(const struct parent *p, struct spawn_fd *ret)
+{
+    for (size_t i = 0; i < p->stub_count; i++)
+        ret[i] = (struct spawn_fd){p->stub_fds[i], CHILD_FD_STUB + (int)i};
+    return p->stub_count;
+}
+
 /* The descriptors of a role, with the configuration first. */
 static size_t role_fds(const struct parent *p, enum child_role role, struct spawn_fd *ret)
 {
@@ -98,6 +118,7 @@ static size_t role_fds(const struct parent *p, enum child_role role, struct spaw
         ret[count++] = (struct spawn_fd){p->control_fd, CHILD_FD_CONTROL};
         ret[count++] = (struct spawn_fd){p->ike_v4_fd, CHILD_FD_IKE_V4};
         ret[count++] = (struct spawn_fd){p->ike_v6_fd, CHILD_FD_IKE_V6};
+        ret[count++] = (struct spawn_fd){p->saved_fd, CHILD_FD_SAVED};
         break;
     case CHILD_PLANE:
         count += plane_fds(p, ret + count);
@@ -107,6 +128,7 @@ static size_t role_fds(const struct parent *p, enum child_role role, struct spaw
         break;
     case CHILD_RESOLVER:
         ret[count++] = (struct spawn_fd){p->anchor_fd, CHILD_FD_ANCHOR};
+        count += stub_fds(p, ret + count);
         break;
     case CHILD_ROLE_COUNT:
         break;
@@ -169,15 +191,18 @@ static void start(struct parent *p, enum child_role role)
 {
     struct spawn_fd fds[SPAWN_FDS];
     size_t count = role_fds(p, role, fds);
+    int program = role == CHILD_KEYD ? p->keyd_program : -1;
     pid_t pid;
 
-    if (!spawn_child(role, fds, count, &pid, &p->sockets[role])) {
+    if (!spawn_child(program, role, fds, count, &pid, &p->sockets[role])) {
         log_line(EVENT_ERROR, "can't start %s: %s", child_role_name(role), strerror(errno));
         p->sockets[role] = -1;
         supervisor_failed(&p->supervisor, role, now());
         return;
     }
     supervisor_started(&p->supervisor, role, pid, now());
+    if (role == CHILD_KEYD)
+        p->keyd_silent = false;
     log_line(EVENT_INFO, "%s runs as process %d", child_role_name(role), (int)pid);
     join_partners(p, role);
     tell_keyd(p, role);
@@ -193,6 +218,16 @@ static void report_death(enum child_role role, pid_t pid, int status, enum event
                  WEXITSTATUS(status));
 }
 
+/* A new keyd that can't live must not take the old one's place for good. */
+static void consider_old_keyd(struct parent *p)
+{
+    mono_t started = p->supervisor.roles[CHILD_KEYD].started;
+    if (p->keyd_program < 0 || p->stopping || mono_since(now(), started) >= PARENT_NEW_KEYD_MS)
+        return;
+    log_line(EVENT_ERROR, "the new keying daemon ended at once; the former program runs again");
+    close_fd(&p->keyd_program);
+}
+
 static void reap(struct parent *p)
 {
     enum child_role role;
@@ -203,8 +238,30 @@ static void reap(struct parent *p)
         if (!supervisor_died(&p->supervisor, pid, now(), &role))
             continue;
         close_fd(&p->sockets[role]);
-        report_death(role, pid, status, p->stopping ? EVENT_DEBUG : EVENT_WARNING);
+        bool expected = p->stopping || pid == p->leaving;
+        report_death(role, pid, status, expected ? EVENT_DEBUG : EVENT_WARNING);
+        if (role == CHILD_KEYD && pid != p->leaving)
+            consider_old_keyd(p);
     }
+}
+
+static void signal_role(const struct parent *p, enum child_role role, int signal_number)
+{
+    if (p->supervisor.roles[role].pid != 0)
+        kill(p->supervisor.roles[role].pid, signal_number);
+}
+
+/* Upgrade: keyd leaves, and the program that is now where we came from takes over what it saved. */
+static void renew_keyd(struct parent *p)
+{
+    int program = open_program(p->path);
+    if (program < 0)
+        return;
+    close_fd(&p->keyd_program);
+    p->keyd_program = program;
+    p->leaving = p->supervisor.roles[CHILD_KEYD].pid;
+    log_line(EVENT_INFO, "a new keying daemon is started from %s", p->path);
+    signal_role(p, CHILD_KEYD, SIGUSR1);
 }
 
 static void read_signals(struct parent *p)
@@ -213,18 +270,197 @@ static void read_signals(struct parent *p)
     while (read(p->signals, &info, sizeof(info)) == sizeof(info))
         if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
             p->stopping = true;
+        else if (info.ssi_signo == SIGUSR1 && !p->stopping)
+            renew_keyd(p);
+        else if (info.ssi_signo == SIGHUP)
+            p->reload_wanted = true;
+}
+
+/* keyd asks for nothing but a reload. */
+static void read_keyd(struct parent *p)
+{
+    const struct child keyd = {.parent_fd = p->sockets[CHILD_KEYD]};
+    struct child_message message;
+    enum child_result result;
+
+    if (keyd.parent_fd < 0)
+        return;
+    while ((result = child_receive(&keyd, &message)) != CHILD_AGAIN && result != CHILD_GONE) {
+        if (result == CHILD_RELOAD)
+            p->reload_wanted = true;
+        else if (result == CHILD_CHANNEL || result == CHILD_CONFIG)
+            close(message.fd);
+    }
+    /* Until SIGCHLD says that it has died: no event of this socket is of interest. */
+    p->keyd_silent = result == CHILD_GONE;
 }
 
 static void wait_until(struct parent *p, mono_t deadline)
 {
-    struct pollfd ready = {.fd = p->signals, .events = POLLIN};
+    struct pollfd ready[] = {
+        {.fd = p->signals, .events = POLLIN},
+        {.fd = p->keyd_silent ? -1 : p->sockets[CHILD_KEYD], .events = POLLIN}};
     int64_t left = mono_is_never(deadline) ? -1 : mono_since(deadline, now());
 
     if (!mono_is_never(deadline) && left < 0)
         left = 0;
-    poll(&ready, 1, left > 60000 ? 60000 : (int)left);
+    poll(ready, 2, left > 60000 ? 60000 : (int)left);
     read_signals(p);
+    read_keyd(p);
     reap(p);
+}
+
+static int open_file(const char *path, const char *what)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        log_line(EVENT_ERROR, "can't read the %s in %s: %s", what, path, strerror(errno));
+    return fd;
+}
+
+static bool open_key(struct parent *p)
+{
+    int fd = open_file(p->config->key, "private key");
+    struct stat info;
+
+    if (fd < 0 || fstat(fd, &info) != 0) {
+        close_fd(&fd);
+        return false;
+    }
+    close_fd(&p->key_fd);
+    p->key_fd = fd;
+    p->key_stat = info;
+    return true;
+}
+
+/* OE-154: another private key in the file's place signs from now on; tunnels that stand stay. */
+static void renew_key(struct parent *p)
+{
+    const struct stat *old = &p->key_stat;
+    struct stat info;
+
+    if (stat(p->config->key, &info) == 0 && info.st_dev == old->st_dev &&
+        info.st_ino == old->st_ino && info.st_size == old->st_size &&
+        info.st_mtim.tv_sec == old->st_mtim.tv_sec && info.st_mtim.tv_nsec == old->st_mtim.tv_nsec)
+        return;
+    if (!open_key(p))
+        return;
+    signal_role(p, CHILD_KEEPER, SIGTERM);
+    log_line(EVENT_INFO, "the private key was read again");
+}
+
+/* What was opened or handed out at the start can't change: the first such key, or NULL. */
+static const char *fixed_key_changed(const struct cygnet_config *a, const struct cygnet_config *b)
+{
+    if (strcmp(a->outside, b->outside) != 0)
+        return "outside";
+    if (strcmp(a->key, b->key) != 0)
+        return "key";
+    if (strcmp(a->control, b->control) != 0)
+        return "control";
+    if (strcmp(a->state, b->state) != 0)
+        return "state";
+    if (a->identity.kind != b->identity.kind ||
+        (a->identity.kind != IDENTITY_NONE && !identity_equal(&a->identity, &b->identity)))
+        return "identity";
+    if (memcmp(&a->users, &b->users, sizeof(a->users)) != 0)
+        return "users";
+    if (a->stub.listen_count != b->stub.listen_count ||
+        memcmp(a->stub.listen, b->stub.listen, sizeof(a->stub.listen)) != 0)
+        return "stub";
+    return a->classifier != b->classifier ? "classifier" : NULL;
+}
+
+/* The first error is the one that is told. */
+static void note_problem(void *ctx, enum precheck_result result, const char *text)
+{
+    char *error = ctx;
+    if (result == PRECHECK_ERROR && error[0] == '\0')
+        snprintf(error, CONFIG_ERROR_MAX, "%s", text);
+}
+
+/* A configuration that can take the place of ours, and a copy for the children. -1: `error` says
+ * why not. */
+static int read_new_config(const struct parent *p, struct cygnet_config *ret, char *error)
+{
+    size_t len;
+    char *text = config_load(p->config_path, ret, &len, error);
+    int fd = -1;
+
+    if (text == NULL)
+        return -1;
+    error[0] = '\0';
+    const char *fixed = fixed_key_changed(p->config, ret);
+    if (fixed != NULL)
+        snprintf(error, CONFIG_ERROR_MAX,
+                 "%s: '%s' can't change while cygnetd runs; restart it, or change it back",
+                 p->config_path, fixed);
+    else if (precheck_run(ret, note_problem, error) == 0 &&
+             (fd = open_sealed_copy(text, len)) < 0)
+        snprintf(error, CONFIG_ERROR_MAX, "can't keep the configuration: %s", strerror(errno));
+    free(text);
+    return fd;
+}
+
+/* The resolver keeps nothing but a cache, so it begins anew if what it starts with has changed. */
+static void restart_resolver(struct parent *p, const struct config_dns *old)
+{
+    const struct config_dns *dns = &p->config->dns;
+    bool same = dns->forwarder_count == old->forwarder_count &&
+                memcmp(dns->forwarders, old->forwarders, sizeof(dns->forwarders)) == 0 &&
+                strcmp(dns->trust_anchor, old->trust_anchor) == 0;
+
+    if (same)
+        return;
+    close_fd(&p->anchor_fd);
+    if (access(dns->trust_anchor, R_OK) == 0)
+        p->anchor_fd = open_file(dns->trust_anchor, "trust anchor");
+    signal_role(p, CHILD_RESOLVER, SIGTERM);
+}
+
+static void hand_out_config(const struct parent *p)
+{
+    static const enum child_role roles[] = {CHILD_PLANE, CHILD_KEYD};
+    const struct child_message message = {.fd = p->config_fd};
+
+    for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
+        if (p->sockets[roles[i]] >= 0 && !child_send(p->sockets[roles[i]], &message, CHILD_CONFIG))
+            log_line(EVENT_WARNING, "can't hand %s the configuration",
+                     child_role_name(roles[i]));
+}
+
+static void take_new_config(struct parent *p, const struct cygnet_config *config, int fd)
+{
+    struct config_dns old = p->config->dns;
+
+    close_fd(&p->config_fd);
+    p->config_fd = fd;
+    *p->config = *config;
+    hand_out_config(p);
+    restart_resolver(p, &old);
+    renew_key(p);
+    log_line(EVENT_INFO, "the configuration was read again");
+}
+
+/* A configuration with a mistake is refused, and the one in force stays. */
+static void reload(struct parent *p)
+{
+    struct cygnet_config *config = malloc(sizeof(*config));
+    struct child_message result = {.fd = -1, .text = "out of memory"};
+    int fd = config != NULL ? read_new_config(p, config, result.text) : -1;
+
+    p->reload_wanted = false;
+    p->next_reload = mono_add(now(), RELOAD_PAUSE_MS);
+    result.ok = fd >= 0;
+    if (result.ok) {
+        take_new_config(p, config, fd);
+    } else {
+        log_line(EVENT_ERROR, "%s", result.text);
+        log_line(EVENT_ERROR, "the new configuration is refused; the old one stays in force");
+    }
+    free(config);
+    if (p->sockets[CHILD_KEYD] >= 0 && !child_send(p->sockets[CHILD_KEYD], &result, CHILD_RELOADED))
+        log_line(EVENT_WARNING, "can't tell keyd how the reload went");
 }
 
 static void supervise(struct parent *p)
@@ -232,16 +468,13 @@ static void supervise(struct parent *p)
     enum child_role role;
 
     while (!p->stopping) {
+        if (p->reload_wanted && mono_reached(now(), p->next_reload))
+            reload(p);
         while (supervisor_due(&p->supervisor, now(), &role))
             start(p, role);
-        wait_until(p, supervisor_next_deadline(&p->supervisor));
+        wait_until(p, mono_min(supervisor_next_deadline(&p->supervisor),
+                               p->reload_wanted ? p->next_reload : MONO_NEVER));
     }
-}
-
-static void signal_role(const struct parent *p, enum child_role role, int signal_number)
-{
-    if (p->supervisor.roles[role].pid != 0)
-        kill(p->supervisor.roles[role].pid, signal_number);
 }
 
 static void signal_all(const struct parent *p, int signal_number)
@@ -276,6 +509,7 @@ static bool watch_signals(struct parent *p)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR1);
     sigprocmask(SIG_BLOCK, &set, NULL);
     p->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     return p->signals >= 0;
@@ -308,12 +542,17 @@ static bool set_up_plane(struct parent *p)
     return true;
 }
 
-static int open_file(const char *path, const char *what)
+static bool open_stub_sockets(struct parent *p)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0)
-        log_line(EVENT_ERROR, "can't read the %s in %s: %s", what, path, strerror(errno));
-    return fd;
+    const struct config_stub *stub = &p->config->stub;
+
+    for (size_t i = 0; i < 2 * stub->listen_count; i++) {
+        int fd = open_stub_socket(&stub->listen[i / 2], i % 2 != 0);
+        if (fd < 0)
+            return false;
+        p->stub_fds[p->stub_count++] = fd;
+    }
+    return true;
 }
 
 static bool open_sockets(struct parent *p, gid_t control_gid)
@@ -337,15 +576,16 @@ static bool open_all(struct parent *p, const char *text, size_t len)
     if (!child_user_lookup(config->users.keyd, &uid, &gid) || !watch_signals(p))
         return false;
     p->config_fd = open_sealed_copy(text, len);
-    p->key_fd = open_file(config->key, "private key");
-    if (p->config_fd < 0 || p->key_fd < 0)
+    p->saved_fd = open_memory();
+    if (p->config_fd < 0 || !open_key(p) || p->saved_fd < 0)
         return false;
     if (config->dns.trust_anchor_given || access(config->dns.trust_anchor, R_OK) == 0) {
         p->anchor_fd = open_file(config->dns.trust_anchor, "trust anchor");
         if (p->anchor_fd < 0)
             return false;
     }
-    return open_empty_dir() && open_state_dir(config->state, uid, gid) && set_up_plane(p) &&
+    return open_is_free(config->control) && open_empty_dir() &&
+           open_state_dir(config->state, uid, gid) && set_up_plane(p) && open_stub_sockets(p) &&
            open_sockets(p, gid); /* last: who can connect finds the classifier in its place */
 }
 
@@ -356,9 +596,12 @@ static void close_all(struct parent *p)
     if (p->control_fd >= 0)
         unlink(p->config->control);
     int *const fds[] = {&p->config_fd, &p->key_fd,    &p->anchor_fd, &p->control_fd,
-                        &p->ike_v4_fd, &p->ike_v6_fd, &p->signals};
+                        &p->ike_v4_fd, &p->ike_v6_fd, &p->signals,    &p->saved_fd,
+                        &p->keyd_program};
     for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
         close_fd(fds[i]);
+    for (size_t i = 0; i < p->stub_count; i++)
+        close_fd(&p->stub_fds[i]);
 }
 
 static void log_problem(void *ctx, enum precheck_result result, const char *text)
@@ -367,15 +610,18 @@ static void log_problem(void *ctx, enum precheck_result result, const char *text
     log_line(result == PRECHECK_ERROR ? EVENT_ERROR : EVENT_WARNING, "%s", text);
 }
 
-int parent_main(const struct cygnet_config *config, const char *text, size_t len)
+int parent_main(struct cygnet_config *config, const char *path, const char *text, size_t len)
 {
-    struct parent p = {.config = config,
+    struct parent p = {.config_path = path,
+                       .config = config,
                        .config_fd = -1,
                        .key_fd = -1,
                        .anchor_fd = -1,
                        .control_fd = -1,
                        .ike_v4_fd = -1,
                        .ike_v6_fd = -1,
+                       .saved_fd = -1,
+                       .keyd_program = -1,
                        .signals = -1};
 
     for (size_t i = 0; i < CHILD_ROLE_COUNT; i++)
@@ -386,6 +632,8 @@ int parent_main(const struct cygnet_config *config, const char *text, size_t len
     }
     if (precheck_run(config, log_problem, NULL) != 0)
         return 1;
+    if (readlink("/proc/self/exe", p.path, sizeof(p.path) - 1) < 0)
+        p.path[0] = '\0';
     bool ok = open_all(&p, text, len);
     if (ok) {
         supervisor_init(&p.supervisor, now());

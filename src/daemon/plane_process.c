@@ -37,6 +37,7 @@ struct plane_process {
     struct io *io;
     struct channel pfkey, ike;
     int epoll, signals;
+    bool icmp_on_deny; /* as last configured */
     bool stop;
     int status;
     uint64_t verdicts_refused;
@@ -115,7 +116,7 @@ static void plane_verdict(void *ctx, const struct ip_pair *flow, enum pfkey_verd
         return;
     if (verdict == PFKEY_VERDICT_PASS)
         cached = CLASSIFIER_PASS;
-    else if (verdict == PFKEY_VERDICT_DENY && !process->config->plane.icmp_on_deny)
+    else if (verdict == PFKEY_VERDICT_DENY && !process->icmp_on_deny)
         cached = CLASSIFIER_DENY; /* otherwise the plane must see it, to answer it (OE-028) */
     /* Without a place in the map the datagrams come here, and are treated the same, more slowly. */
     if (io_verdict_set(verdicts, flow, cached) != ERR_OK && process->verdicts_refused++ == 0)
@@ -141,6 +142,8 @@ static void ike_in(void *ctx, const struct ip_endpoint *local, const struct ip_e
     if (ike_relay_build(local, remote, datagram, span_of(process->relay, sizeof(process->relay)),
                         &len) == ERR_OK)
         channel_send(&process->ike, view_of(process->relay, len));
+    if (channel_is_waiting(&process->ike)) /* with the one that found no room any more */
+        watch_channel(process, &process->ike, SOURCE_IKE);
 }
 
 /* After every call into the plane: its packets are only valid until the next one. */
@@ -229,6 +232,25 @@ static void add_counters(struct plane_process *process, struct view bytes)
     pfkey_message_wipe(&request);
 }
 
+/* IKE that keyd handed over. */
+static enum channel_result send_ike(struct plane_process *process)
+{
+    enum channel_result result = CHANNEL_EMPTY;
+    struct ip_endpoint local, remote;
+    struct view datagram;
+    size_t len;
+
+    for (unsigned i = 0; i < MESSAGES_AT_ONCE && process->ike.fd >= 0; i++) {
+        result =
+            channel_receive(&process->ike, span_of(process->relay, sizeof(process->relay)), &len);
+        if (result != CHANNEL_MESSAGE)
+            break;
+        if (ike_relay_parse(view_of(process->relay, len), &local, &remote, &datagram) == ERR_OK)
+            io_send_ike(process->io, &local, &remote, datagram);
+    }
+    return result;
+}
+
 static void keyd_left(struct plane_process *process)
 {
     log_line(EVENT_WARNING, "keyd has gone; going on with what is there");
@@ -251,6 +273,9 @@ static void on_pfkey(struct plane_process *process, uint32_t events)
         result = channel_receive(&process->pfkey, span_of(room, sizeof(room)), &len);
         if (result != CHANNEL_MESSAGE)
             break;
+        /* What keyd handed over before goes first: Quick Mode's last message, then the datagrams
+         * that the policy it sends next lets go. */
+        send_ike(process);
         add_counters(process, view_of(room, len));
         plane_control(process->plane, mono_now(), view_of(room, len));
         settle(process);
@@ -262,26 +287,27 @@ static void on_pfkey(struct plane_process *process, uint32_t events)
 
 static void on_ike(struct plane_process *process, uint32_t events)
 {
-    enum channel_result result = CHANNEL_EMPTY;
-    struct ip_endpoint local, remote;
-    struct view datagram;
-    size_t len;
-
     if ((events & EPOLLOUT) != 0) {
         channel_flush(&process->ike);
         watch_channel(process, &process->ike, SOURCE_IKE);
     }
-    for (unsigned i = 0; i < MESSAGES_AT_ONCE; i++) {
-        result = channel_receive(&process->ike, span_of(process->relay, sizeof(process->relay)),
-                                 &len);
-        if (result != CHANNEL_MESSAGE)
-            break;
-        if (ike_relay_parse(view_of(process->relay, len), &local, &remote, &datagram) == ERR_OK)
-            io_send_ike(process->io, &local, &remote, datagram);
-    }
+    enum channel_result result = send_ike(process);
     settle(process);
     if (result == CHANNEL_CLOSED)
         channel_close(&process->ike);
+}
+
+static void reconfigure(struct plane_process *process, int fd)
+{
+    struct plane_config config = process->config->plane;
+    bool (*read_config)(int, struct plane_config *) = process->config->read_config;
+
+    if (read_config != NULL && read_config(fd, &config)) {
+        process->icmp_on_deny = config.icmp_on_deny;
+        plane_reconfigure(process->plane, mono_now(), &config);
+        settle(process);
+    }
+    close(fd);
 }
 
 static void on_parent(struct plane_process *process)
@@ -305,8 +331,13 @@ static void on_parent(struct plane_process *process)
             close(message.fd);
         }
         return;
+    case CHILD_CONFIG:
+        reconfigure(process, message.fd);
+        return;
     case CHILD_AGAIN:
     case CHILD_PROCESS:
+    case CHILD_RELOAD:
+    case CHILD_RELOADED:
         return;
     }
 }
@@ -482,6 +513,7 @@ int plane_process_main(const struct plane_process_config *config)
     if (process == NULL)
         return status;
     process->config = config;
+    process->icmp_on_deny = config->plane.icmp_on_deny;
     process->epoll = process->signals = -1;
     channel_init(&process->pfkey);
     channel_init(&process->ike);

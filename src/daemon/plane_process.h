@@ -16,6 +16,8 @@ struct plane_process_config {
     struct plane_fds fds;      /* closed at the end */
     struct plane_config plane;
     const char *user;          /* whom to become; NULL: stay, without any capability */
+    /* Understands a configuration that came while running; false: it can't. NULL: never comes. */
+    bool (*read_config)(int fd, struct plane_config *ret);
 };
 
 /* Runs until the parent goes or SIGTERM comes. Returns the exit status. */

@@ -1,5 +1,7 @@
 #include "daemon/plane_role.h"
 
+#include <stdlib.h>
+
 #include "daemon/log.h"
 #include "daemon/own_address.h"
 #include "daemon/plane_process.h"
@@ -10,10 +12,9 @@ enum { HOLD_SPARE_MS = 5000, OUTSIDE_ADDRESSES = 16 };
  * class forbids (OE-023). */
 static enum pfkey_verdict hold_failure(const struct cygnet_config *config)
 {
-    bool clear = config->fallback == OE_PERMISSIVE || config->fallback == OE_ALWAYS_CLEAR;
+    bool clear = config->fallback != OE_PARANOID && config->fallback != OE_DENY;
     for (size_t i = 0; i < config->class_count; i++)
-        clear &= config->classes[i].kind == OE_PERMISSIVE ||
-                 config->classes[i].kind == OE_ALWAYS_CLEAR;
+        clear &= config->classes[i].kind != OE_PARANOID && config->classes[i].kind != OE_DENY;
     return clear ? PFKEY_VERDICT_PASS : PFKEY_VERDICT_DENY;
 }
 
@@ -26,14 +27,40 @@ static void take_addresses(const char *outside, struct plane_config *ret)
         *(addrs[i - 1].family == IP_V4 ? &ret->icmp_v4 : &ret->icmp_v6) = addrs[i - 1];
 }
 
+/* As long as the most patient class waits (OE-023). */
+static uint32_t longest_wait_s(const struct cygnet_config *config)
+{
+    uint32_t wait_s = config->wait_s;
+    for (size_t i = 0; i < config->class_count; i++)
+        if (config->classes[i].wait_s > wait_s)
+            wait_s = config->classes[i].wait_s;
+    return wait_s;
+}
+
+static void take_config(const struct cygnet_config *config, struct plane_config *ret)
+{
+    ret->hold_ms = longest_wait_s(config) * 1000 + HOLD_SPARE_MS;
+    ret->hold_failure = hold_failure(config);
+    ret->icmp_on_deny = config->icmp_on_deny;
+}
+
+static bool read_config(int fd, struct plane_config *ret)
+{
+    struct cygnet_config *config = malloc(sizeof(*config));
+    bool ok = config != NULL && child_read_config(fd, config);
+
+    if (ok)
+        take_config(config, ret);
+    free(config);
+    return ok;
+}
+
 int plane_role_main(const struct cygnet_config *config, const struct child *child)
 {
     struct plane_process_config process = {
         .child = child,
         .user = config->users.plane,
-        .plane = {.hold_ms = config->wait_s * 1000 + HOLD_SPARE_MS,
-                  .hold_failure = hold_failure(config),
-                  .icmp_on_deny = config->icmp_on_deny},
+        .read_config = read_config,
     };
     struct io_fault fault;
     struct io_link link;
@@ -42,6 +69,7 @@ int plane_role_main(const struct cygnet_config *config, const struct child *chil
         log_line(EVENT_ERROR, "%s", fault.text);
         return 1;
     }
+    take_config(config, &process.plane);
     process.plane.mtu = link.mtu;
     take_addresses(config->outside, &process.plane);
     for (int i = 0; i < PLANE_FD_COUNT; i++)

@@ -11,6 +11,7 @@
 #include "base/map.h"
 #include "daemon/seqpacket.h"
 #include "daemon/log.h"
+#include "daemon/stub.h"
 
 enum { DNS_CLASS_IN = 1, RESOLVER_FILES = 4096 };
 
@@ -20,6 +21,7 @@ struct resolver {
     struct ub_ctx *ub;
     uint32_t limit;
     struct map queries; /* struct query, by serial */
+    const struct config_stub *stub_config;
     int channel;        /* -1: no keyd now */
     struct event *channel_event;
 };
@@ -72,6 +74,19 @@ static void send_answer(struct resolver *r, uint64_t serial, const struct dns_an
     if (r->channel >= 0)
         seqpacket_send_wait(r->channel,
                             view_of(reply, len)); /* end of file tells of a partner gone */
+}
+
+/* keyd may be away, or busy: a name that it doesn't hear of is told again when next asked for. */
+static void tell_name(void *ctx, const struct identity *name, const struct ip_addr *addr,
+                      uint32_t ttl_s)
+{
+    struct resolver *r = ctx;
+    struct ipc_message message = {.kind = IPC_NAME, .address = *addr, .ttl_s = ttl_s};
+
+    memcpy(message.name, name->fqdn, sizeof(message.name));
+    size_t len = ipc_build(&message, span_of(reply, sizeof(reply)));
+    if (r->channel >= 0 && len != 0)
+        (void)seqpacket_send(r->channel, view_of(reply, len));
 }
 
 static void on_answer(void *ctx, int error, struct ub_result *result)
@@ -171,7 +186,12 @@ static void on_parent(evutil_socket_t fd, short what, void *ctx)
         else
             close(message.fd);
         break;
+    case CHILD_CONFIG: /* not for this role */
+        close(message.fd);
+        break;
     case CHILD_PROCESS:
+    case CHILD_RELOAD:
+    case CHILD_RELOADED:
     case CHILD_AGAIN:
         break;
     }
@@ -281,8 +301,26 @@ static void fill_random(void *ctx, uint8_t *ret, size_t len)
         abort();
 }
 
+/* NULL with *ret_ok set: none is wanted. */
+static struct stub *open_stub(struct resolver *r, bool *ret_ok)
+{
+    int fds[2 * CONFIG_STUB_ADDRESSES];
+    size_t count = 2 * r->stub_config->listen_count;
+
+    *ret_ok = true;
+    if (count == 0)
+        return NULL;
+    for (size_t i = 0; i < count; i++)
+        fds[i] = CHILD_FD_STUB + (int)i;
+    struct stub *stub = stub_new(r->base, r->ub, fds, count, tell_name, r);
+    *ret_ok = stub != NULL;
+    return stub;
+}
+
 static bool run(struct resolver *r)
 {
+    bool stub_ok;
+
     r->base = event_base_new();
     if (r->base == NULL)
         return false;
@@ -290,11 +328,13 @@ static bool run(struct resolver *r)
         event_new(r->base, r->child->parent_fd, EV_READ | EV_PERSIST, on_parent, r);
     struct event *unbound =
         event_new(r->base, ub_fd(r->ub), EV_READ | EV_PERSIST, on_unbound, r);
-    bool ok = parent != NULL && unbound != NULL && event_add(parent, NULL) == 0 &&
+    struct stub *stub = open_stub(r, &stub_ok);
+    bool ok = stub_ok && parent != NULL && unbound != NULL && event_add(parent, NULL) == 0 &&
               event_add(unbound, NULL) == 0;
     if (ok)
         event_base_dispatch(r->base);
     close_channel(r);
+    stub_free(stub);
     if (parent != NULL)
         event_free(parent);
     if (unbound != NULL)
@@ -306,7 +346,8 @@ static bool run(struct resolver *r)
 int resolver_process_main(const struct cygnet_config *config, const struct child *child)
 {
     struct rng rng = {.fill = fill_random};
-    struct resolver r = {.child = child, .limit = config->limits.lookups, .channel = -1};
+    struct resolver r = {.child = child, .limit = config->limits.lookups,
+                         .stub_config = &config->stub, .channel = -1};
 
     raise_file_limit();
     r.ub = open_unbound(&config->dns);

@@ -1,6 +1,6 @@
 /*
  * Starts one child: forks, puts the given descriptors at their agreed numbers, closes all others
- * and runs this program again with `--role NAME`.
+ * and runs this program, or a newer one, with `--role NAME`.
  */
 #ifndef CYGNET_DAEMON_SPAWN_H
 #define CYGNET_DAEMON_SPAWN_H
@@ -14,9 +14,9 @@ struct spawn_fd {
     int number; /* the child's */
 };
 
-/* The child's process id and our end of its socket (SOCK_SEQPACKET, non-blocking). False: errno
+/* `program` below 0: the program that runs here. The child's process id and our end of its socket (SOCK_SEQPACKET, non-blocking). False: errno
  * says why. */
-MUST_USE bool spawn_child(enum child_role role, const struct spawn_fd *fds, size_t count,
-                          pid_t *ret_pid, int *ret_socket);
+MUST_USE bool spawn_child(int program, enum child_role role, const struct spawn_fd *fds,
+                          size_t count, pid_t *ret_pid, int *ret_socket);
 
 #endif

@@ -3,13 +3,20 @@
 #include "base/fifo.h"
 #include "base/text.h"
 #include "discover/gather.h"
+#include "discover/names.h"
 #include "discover/report.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
-/* A delegation takes TXT, perhaps IPSECKEY, and a KEY for each gateway. */
-enum { REQUEST_QUESTIONS = 2 + LIMIT_GATEWAYS };
+/*
+ * A delegation takes TXT and IPSECKEY; of each gateway KEY, IPSECKEY and addresses of both kinds; and
+ * of each forward name IPSECKEY and an address.
+ */
+enum {
+    REQUEST_NAMES = LIMIT_ADDRESS_NAMES + 1,
+    REQUEST_QUESTIONS = 2 + 4 * LIMIT_GATEWAYS + 2 * REQUEST_NAMES,
+};
 
 /*
  * A request is worked out from the start whenever one of its questions is answered: it asks what it
@@ -34,11 +41,34 @@ struct discover {
     struct discover_env env;
     struct questions questions;
     struct heap deadlines; /* of requests */
+    struct names names;
+    bool has_names; /* somebody tells us names */
     struct fifo outcomes;
     void *handed_out; /* owned by the effect last given to the caller */
     struct delegation no_memory;
     struct identity_keys no_memory_keys;
 };
+
+static void set_config(struct discover *d, const struct discover_config *config)
+{
+    d->config = *config;
+    if (d->config.lookup_ms == 0)
+        d->config.lookup_ms = LIMIT_LOOKUP_MS;
+    if (d->config.lookups == 0)
+        d->config.lookups = LIMIT_LOOKUPS;
+    if (d->config.cache == 0)
+        d->config.cache = LIMIT_DNS_CACHE;
+    if (d->config.named_addresses == 0)
+        d->config.named_addresses = LIMIT_NAMED_ADDRESSES;
+}
+
+void discover_reconfigure(struct discover *d, const struct discover_config *config)
+{
+    set_config(d, config);
+    d->questions.flight_limit = d->config.lookups;
+    d->questions.cache_limit = d->config.cache;
+    d->names.limit = d->config.named_addresses;
+}
 
 enum err discover_new(const struct discover_config *config, const struct discover_env *env,
                       struct discover **ret)
@@ -46,14 +76,9 @@ enum err discover_new(const struct discover_config *config, const struct discove
     struct discover *d = calloc(1, sizeof(*d));
     if (d == NULL)
         return ERR_MEMORY;
-    d->config = *config;
+    set_config(d, config);
     d->env = *env;
-    if (d->config.lookup_ms == 0)
-        d->config.lookup_ms = LIMIT_LOOKUP_MS;
-    if (d->config.lookups == 0)
-        d->config.lookups = LIMIT_LOOKUPS;
-    if (d->config.cache == 0)
-        d->config.cache = LIMIT_DNS_CACHE;
+    names_init(&d->names, &d->env.rng, d->config.named_addresses);
     questions_init(&d->questions, &d->env.rng, d->config.lookups, d->config.cache);
     fifo_init(&d->outcomes, sizeof(struct outcome));
     d->no_memory.status = DISCOVERED_TIMEOUT;
@@ -80,6 +105,7 @@ void discover_free(struct discover *d)
     free(d->handed_out);
     fifo_fini(&d->outcomes);
     heap_fini(&d->deadlines);
+    names_fini(&d->names);
     questions_fini(&d->questions);
     free(d);
 }
@@ -136,6 +162,7 @@ static void request_free(struct discover *d, mono_t now, struct request *r)
     free(r);
 }
 
+/* Figure 6 has one question for each of its steps: the records of the draft. */
 static void set_labels(struct question *q, const struct discover_event *ask)
 {
     static const char *const labels[][2] = {
@@ -144,8 +171,9 @@ static void set_labels(struct question *q, const struct discover_event *ask)
         [PURPOSE_RECHECK] = {"", ""},
     };
     const char *const *label = labels[ask->purpose];
-    q->label_query = ask->kind == DISCOVER_EV_KEYS ? "5F1" : label[0];
-    q->label_answer = ask->kind == DISCOVER_EV_KEYS ? "5F2" : label[1];
+    bool drawn = q->type == DNS_TYPE_TXT || q->type == DNS_TYPE_KEY;
+    q->label_query = !drawn ? "" : ask->kind == DISCOVER_EV_KEYS ? "5F1" : label[0];
+    q->label_answer = !drawn ? "" : ask->kind == DISCOVER_EV_KEYS ? "5F2" : label[1];
     q->flow = ask->flow;
     q->ticket = ask->ticket;
 }
@@ -231,23 +259,53 @@ static void search_failed(struct key_search *search, const struct identity_keys 
     memcpy(search->why, keys->why, sizeof(search->why));
 }
 
+/*
+ * The keys of an identity: its KEY records, or where there are none its IPSECKEY records, asked for
+ * at the same time so that nobody waits twice (OE-138).
+ */
+static enum err find_keys(struct discover *d, mono_t now, struct request *r,
+                          const struct identity *id, struct identity_keys *ret, bool *ret_waiting)
+{
+    struct question *key, *ipseckey = NULL;
+    char name[LIMIT_DNS_NAME];
+
+    key_name(id, name);
+    enum err err = request_question(d, now, r, DNS_TYPE_KEY, name, &key);
+    if (err == ERR_OK && d->config.ask_ipseckey)
+        err = request_question(d, now, r, DNS_TYPE_IPSECKEY, name, &ipseckey);
+    if (err != ERR_OK)
+        return err;
+    *ret_waiting = !key->answered;
+    if (*ret_waiting)
+        return ERR_OK;
+    gather_keys(id, key, ret);
+    if (ipseckey == NULL || ret->status != DISCOVERED_ABSENT)
+        return ERR_OK;
+    *ret_waiting = !ipseckey->answered;
+    if (*ret_waiting)
+        return ERR_OK;
+    bool secure = ret->secure;
+    mono_t expires = ret->expires;
+    gather_keys(id, ipseckey, ret);
+    ret->secure = ret->secure && secure;
+    ret->expires = mono_min(ret->expires, expires);
+    return ERR_OK;
+}
+
 static enum err search_key(struct discover *d, mono_t now, struct request *r,
                            struct delegation *delegation, size_t i, struct key_search *search)
 {
     struct discovered_gateway *gw = &delegation->gateways[i];
     struct identity_keys keys;
-    struct question *q;
-    char name[LIMIT_DNS_NAME];
+    bool waiting;
 
-    key_name(&gw->id, name);
-    enum err err = request_question(d, now, r, DNS_TYPE_KEY, name, &q);
+    enum err err = find_keys(d, now, r, &gw->id, &keys, &waiting);
     if (err != ERR_OK)
         return err;
-    if (!q->answered) {
+    if (waiting) {
         search->waiting = true;
         return ERR_OK;
     }
-    gather_keys(&gw->id, q, &keys);
     delegation->secure = delegation->secure && keys.secure;
     delegation->expires = mono_min(delegation->expires, keys.expires);
     if (keys.status != DISCOVERED_FOUND)
@@ -297,71 +355,158 @@ static enum err search_keys(struct discover *d, mono_t now, struct request *r,
     return ERR_OK;
 }
 
-/* OE-138: IPSECKEY speaks where no TXT of ours does. */
-static enum err try_ipseckey(struct discover *d, mono_t now, struct request *r,
-                             const struct gather_rules *rules, struct gathered *found,
-                             bool *ret_waiting)
+/* Both kinds of address of a name, or only one of them (0: both). */
+static enum err ask_addresses(struct discover *d, mono_t now, struct request *r, const char *name,
+                              uint8_t family, struct question *ret[2], bool *ret_waiting)
 {
-    struct question *q;
-    char name[LIMIT_DNS_NAME];
-    bool secure = found->delegation.secure;
-    mono_t expires = found->delegation.expires;
+    static const uint16_t types[2] = {DNS_TYPE_A, DNS_TYPE_AAAA};
+    static const uint8_t families[2] = {IP_V4, IP_V6};
 
-    ip_addr_reverse(&r->ask.address, name);
-    enum err err = request_question(d, now, r, DNS_TYPE_IPSECKEY, name, &q);
-    if (err != ERR_OK)
-        return err;
-    *ret_waiting = !q->answered;
-    if (*ret_waiting)
-        return ERR_OK;
-    err = gather_delegation(rules, q, found);
-    if (err != ERR_OK)
-        return err;
-    found->delegation.secure = found->delegation.secure && secure;
-    found->delegation.expires = mono_min(found->delegation.expires, expires);
+    for (size_t i = 0; i < 2; i++) {
+        ret[i] = NULL;
+        if (family != IP_NONE && family != families[i])
+            continue;
+        enum err err = request_question(d, now, r, types[i], name, &ret[i]);
+        if (err != ERR_OK)
+            return err;
+        *ret_waiting = *ret_waiting || !ret[i]->answered;
+    }
     return ERR_OK;
 }
 
-static enum err work_out_delegation(struct discover *d, mono_t now, struct request *r,
-                                    struct gathered *found, bool *ret_waiting)
+/* RFC 4025 section 2.5: a gateway that is a name is found at the addresses of that name. */
+static enum err search_addresses(struct discover *d, mono_t now, struct request *r,
+                                 struct delegation *delegation, bool *ret_waiting)
+{
+    for (size_t i = 0; i < delegation->count; i++) {
+        struct question *q[2];
+        char name[LIMIT_DNS_NAME];
+        bool waiting = false;
+
+        if (delegation->gateways[i].id.kind != IDENTITY_FQDN)
+            continue;
+        key_name(&delegation->gateways[i].id, name);
+        enum err err = ask_addresses(d, now, r, name, IP_NONE, q, &waiting);
+        if (err != ERR_OK)
+            return err;
+        if (waiting)
+            *ret_waiting = true;
+        else
+            i = gather_contacts(q, 2, delegation, i);
+    }
+    return ERR_OK;
+}
+
+/* What the reverse map says; OE-138: IPSECKEY speaks where no TXT of ours does. */
+static enum err read_reverse(struct discover *d, mono_t now, struct request *r,
+                             struct gathered *found, bool *ret_named, bool *ret_waiting)
 {
     struct gather_rules rules = {
         .address = r->ask.address,
         .insecure_only_to_self = d->config.insecure_only_to_self,
         .order = r->order,
     };
-    struct question *q;
+    struct question *txt, *ipseckey = NULL;
     char name[LIMIT_DNS_NAME];
 
     ip_addr_reverse(&r->ask.address, name);
-    enum err err = request_question(d, now, r, DNS_TYPE_TXT, name, &q);
+    enum err err = request_question(d, now, r, DNS_TYPE_TXT, name, &txt);
+    if (err == ERR_OK && d->config.ask_ipseckey)
+        err = request_question(d, now, r, DNS_TYPE_IPSECKEY, name, &ipseckey);
     if (err != ERR_OK)
         return err;
-    *ret_waiting = !q->answered;
+    *ret_waiting = !txt->answered;
+    if (!*ret_waiting)
+        err = gather_delegation(&rules, txt, found);
+    if (err != ERR_OK || *ret_waiting || ipseckey == NULL ||
+        found->delegation.status != DISCOVERED_ABSENT)
+        return err;
+    *ret_waiting = !ipseckey->answered;
     if (*ret_waiting)
         return ERR_OK;
-    err = gather_delegation(&rules, q, found);
-    if (err == ERR_OK && d->config.ask_ipseckey && found->delegation.status == DISCOVERED_ABSENT)
-        err = try_ipseckey(d, now, r, &rules, found, ret_waiting);
-    if (err == ERR_OK && !*ret_waiting && found->delegation.status == DISCOVERED_FOUND)
-        err = search_keys(d, now, r, found, ret_waiting);
+    bool secure = found->delegation.secure;
+    mono_t expires = found->delegation.expires;
+    err = gather_delegation(&rules, ipseckey, found);
+    found->delegation.secure = found->delegation.secure && secure;
+    found->delegation.expires = mono_min(found->delegation.expires, expires);
+    *ret_named = true;
+    return err;
+}
+
+/* What DNS says of one name for the address; adds a gateway if it holds. */
+static enum err try_name(struct discover *d, mono_t now, struct request *r,
+                         const struct identity *id, struct delegation *named, bool *ret_waiting)
+{
+    struct question *key, *addresses[2];
+    char name[LIMIT_DNS_NAME];
+    bool waiting = false;
+
+    key_name(id, name);
+    enum err err = request_question(d, now, r, DNS_TYPE_IPSECKEY, name, &key);
+    if (err == ERR_OK)
+        err = ask_addresses(d, now, r, name, r->ask.address.family, addresses, &waiting);
+    if (err != ERR_OK)
+        return err;
+    waiting = waiting || !key->answered;
+    *ret_waiting = *ret_waiting || waiting;
+    if (!waiting)
+        gather_named(id, &r->ask.address, key,
+                     addresses[0] != NULL ? addresses[0] : addresses[1], named);
+    return ERR_OK;
+}
+
+/*
+ * Where the reverse map holds nothing, or nobody answers for it, a forward name may speak: for the
+ * address itself alone, and only as far as DNSSEC vouches for all of it.
+ */
+static enum err try_names(struct discover *d, mono_t now, struct request *r,
+                          struct delegation *delegation, bool *ret_waiting)
+{
+    const struct identity *ids[REQUEST_NAMES];
+    size_t count = names_of(&d->names, now, &r->ask.address, ids);
+    bool known = r->ask.id.kind != IDENTITY_FQDN;
+    struct delegation *named = calloc(1, sizeof(*named));
+    enum err err = named != NULL ? ERR_OK : ERR_MEMORY;
+
+    for (size_t i = 0; i < count; i++)
+        known = known || identity_equal(ids[i], &r->ask.id);
+    if (!known)
+        ids[count++] = &r->ask.id;
+    for (size_t i = 0; err == ERR_OK && i < count; i++)
+        err = try_name(d, now, r, ids[i], named, ret_waiting);
+    /* A name may be told at any time. */
+    if (d->has_names)
+        delegation->expires = mono_min(delegation->expires, mono_add(now, NAMES_TTL_MIN_S * 1000));
+    if (err == ERR_OK && !*ret_waiting && named->count != 0)
+        *delegation = *named;
+    free(named);
+    return err;
+}
+
+static enum err work_out_delegation(struct discover *d, mono_t now, struct request *r,
+                                    struct gathered *found, bool *ret_waiting)
+{
+    bool named = false, keys_waiting = false, addresses_waiting = false;
+    enum err err = read_reverse(d, now, r, found, &named, ret_waiting);
+    enum discovered status = found->delegation.status;
+
+    if (err != ERR_OK || *ret_waiting)
+        return err;
+    if (r->ask.names && (status == DISCOVERED_ABSENT || status == DISCOVERED_TIMEOUT))
+        return try_names(d, now, r, &found->delegation, ret_waiting);
+    if (status != DISCOVERED_FOUND)
+        return ERR_OK;
+    err = search_keys(d, now, r, found, &keys_waiting);
+    if (err == ERR_OK && named)
+        err = search_addresses(d, now, r, &found->delegation, &addresses_waiting);
+    *ret_waiting = keys_waiting || addresses_waiting;
     return err;
 }
 
 static enum err work_out_keys(struct discover *d, mono_t now, struct request *r,
                               struct identity_keys *keys, bool *ret_waiting)
 {
-    struct question *q;
-    char name[LIMIT_DNS_NAME];
-
-    key_name(&r->ask.id, name);
-    enum err err = request_question(d, now, r, DNS_TYPE_KEY, name, &q);
-    if (err != ERR_OK)
-        return err;
-    *ret_waiting = !q->answered;
-    if (q->answered)
-        gather_keys(&r->ask.id, q, keys);
-    return ERR_OK;
+    return find_keys(d, now, r, &r->ask.id, keys, ret_waiting);
 }
 
 /* Finishes the request, with its one effect, or leaves it waiting. */
@@ -443,6 +588,9 @@ enum err discover_input(struct discover *d, mono_t now, const struct discover_ev
     case DISCOVER_EV_ANSWER:
         q = questions_by_serial(&d->questions, event->serial);
         return q != NULL ? question_answered(d, now, q, event->answer) : ERR_UNKNOWN;
+    case DISCOVER_EV_NAME:
+        d->has_names = true;
+        return names_tell(&d->names, now, &event->id, &event->address, event->ttl_s);
     }
     return ERR_STATE;
 }
@@ -457,6 +605,7 @@ void discover_timer(struct discover *d, mono_t now)
     /* A failure in here is memory's; the requests then end by their own deadlines just below. */
     while ((q = questions_timed_out(&d->questions, now)) != NULL)
         (void)question_answered(d, now, q, &silence);
+    names_timer(&d->names, now);
     while ((node = heap_first(&d->deadlines)) != NULL && mono_reached(now, node->at)) {
         struct request *r = HEAP_OWNER(node, struct request, deadline);
         struct discover_event ask = r->ask;
@@ -467,7 +616,8 @@ void discover_timer(struct discover *d, mono_t now)
 
 mono_t discover_next_deadline(const struct discover *d)
 {
-    return mono_min(heap_next(&d->deadlines), heap_next(&d->questions.deadlines));
+    return mono_min(heap_next(&d->names.deadlines),
+                    mono_min(heap_next(&d->deadlines), heap_next(&d->questions.deadlines)));
 }
 
 bool discover_next_effect(struct discover *d, struct discover_effect *ret)

@@ -41,7 +41,8 @@ enum discovered {
 
 struct discovered_gateway {
     uint16_t precedence;
-    struct identity id; /* how to find it; @FQDN only authorizes (OE-147) */
+    struct identity id; /* who it is; @FQDN in TXT only authorizes (OE-147) */
+    struct ip_addr contact; /* where to reach a gateway that IPSECKEY names; family 0: unknown */
     uint8_t key_count;
     struct public_key keys[LIMIT_GATEWAY_KEYS];
 };
@@ -50,11 +51,21 @@ struct discovered_gateway {
 struct delegation {
     enum discovered status;
     bool secure;      /* every answer used was vouched for by DNSSEC */
+    bool by_name;     /* a forward name says so, the reverse map holds nothing: each gateway is the
+                         address itself, and has the keys of the name in its id */
     mono_t expires;   /* when the answer goes stale (OE-077) */
     uint8_t count;
     struct discovered_gateway gateways[LIMIT_GATEWAYS];
     char why[LIMIT_REASON];    /* one line for people */
 };
+
+/* Where the gateway can be reached; NULL: nowhere that we know of. */
+static inline const struct ip_addr *discovered_contact(const struct discovered_gateway *gw)
+{
+    if (gw->id.kind == IDENTITY_ADDR)
+        return &gw->id.addr;
+    return gw->contact.family != IP_NONE ? &gw->contact : NULL;
+}
 
 /* The answer to "which keys does this identity have?" */
 struct identity_keys {
@@ -74,15 +85,28 @@ enum discover_purpose {
     PURPOSE_RECHECK,   /* is an old answer still true (OE-077): no label */
 };
 
-enum discover_event_kind { DISCOVER_EV_DELEGATION, DISCOVER_EV_KEYS, DISCOVER_EV_ANSWER };
+/*
+ * NAME is a hint from whoever resolves names for the site: this name has this address. Nothing in
+ * it is believed; before it is used, discover asks for the name's own address and IPSECKEY records
+ * and wants both vouched for by DNSSEC.
+ */
+enum discover_event_kind {
+    DISCOVER_EV_DELEGATION,
+    DISCOVER_EV_KEYS,
+    DISCOVER_EV_ANSWER,
+    DISCOVER_EV_NAME,
+};
 
 struct discover_event {
     enum discover_event_kind kind;
     uint64_t ticket;        /* DELEGATION, KEYS: the caller's, returned in the effect */
     struct ip_pair flow;    /* DELEGATION, KEYS: for the trace only; may be zero */
     enum discover_purpose purpose; /* DELEGATION: for the trace only */
-    struct ip_addr address; /* DELEGATION: whose gateways (OE-047, OE-139) */
-    struct identity id;     /* KEYS: reverse map for an address, forward map for a name (OE-085) */
+    bool names;             /* DELEGATION: forward names may speak where the reverse map doesn't */
+    struct ip_addr address; /* DELEGATION: whose gateways (OE-047, OE-139); NAME */
+    struct identity id;     /* KEYS: reverse map for an address, forward map for a name (OE-085);
+                               DELEGATION: with names, one more to ask about; NAME */
+    uint32_t ttl_s;         /* NAME */
     uint64_t serial;        /* ANSWER: of the QUERY; unknown serials are ignored */
     const struct dns_answer *answer;
 };
@@ -100,11 +124,12 @@ struct discover_effect {
 };
 
 struct discover_config {
-    bool ask_ipseckey;         /* also ask for IPSECKEY where no TXT delegation is (OE-138) */
+    bool ask_ipseckey;         /* IPSECKEY counts where no TXT or KEY of ours is (OE-138) */
     bool insecure_only_to_self;/* an unsigned delegation may only name the address itself (OE-055, OE-056) */
     uint32_t lookup_ms;        /* 0: LIMIT_LOOKUP_MS */
     uint32_t lookups;          /* 0: LIMIT_LOOKUPS */
     uint32_t cache;            /* 0: LIMIT_DNS_CACHE */
+    uint32_t named_addresses;  /* 0: LIMIT_NAMED_ADDRESSES */
 };
 
 struct discover_env {
@@ -117,6 +142,8 @@ struct discover;
 MUST_USE enum err discover_new(const struct discover_config *config, const struct discover_env *env,
                                struct discover **ret);
 void discover_free(struct discover *d);
+/* Answers already known are kept; what is asked from now on is judged by the new configuration. */
+void discover_reconfigure(struct discover *d, const struct discover_config *config);
 MUST_USE enum err discover_input(struct discover *d, mono_t now, const struct discover_event *event);
 void discover_timer(struct discover *d, mono_t now);
 mono_t discover_next_deadline(const struct discover *d);

@@ -192,6 +192,11 @@ enum err gather_delegation(const struct gather_rules *rules, const struct questi
     return ERR_OK;
 }
 
+static const char *record_name(const struct question *q)
+{
+    return q->type == DNS_TYPE_KEY ? "KEY" : "IPSECKEY";
+}
+
 static void explain_keys(const char *id, enum err malformed, const struct question *q,
                          struct identity_keys *keys)
 {
@@ -200,20 +205,47 @@ static void explain_keys(const char *id, enum err malformed, const struct questi
     case DNS_ABSENT:
         keys->status = malformed != ERR_OK ? DISCOVERED_MALFORMED : DISCOVERED_ABSENT;
         if (malformed != ERR_OK)
-            TEXT_SET(keys->why, "the KEY record of %s is malformed: %s", id, err_text(malformed));
+            TEXT_SET(keys->why, "the %s record of %s is malformed: %s", record_name(q), id,
+                     err_text(malformed));
         else
-            TEXT_SET(keys->why, "no KEY in DNS for %s (%s)", id,
+            TEXT_SET(keys->why, "no %s in DNS for %s (%s)", record_name(q), id,
                      keys->secure ? "secure denial" : "not signed");
         break;
     case DNS_BOGUS:
         keys->status = DISCOVERED_BOGUS;
-        TEXT_SET(keys->why, "the KEY of %s is bogus: %s", id, q->answer.why);
+        TEXT_SET(keys->why, "the %s of %s is bogus: %s", record_name(q), id, q->answer.why);
         break;
     case DNS_TIMEOUT:
         keys->status = DISCOVERED_TIMEOUT;
-        TEXT_SET(keys->why, "DNS did not answer about the KEY of %s: %s", id, q->answer.why);
+        TEXT_SET(keys->why, "DNS did not answer about the %s of %s: %s", record_name(q), id,
+                 q->answer.why);
         break;
     }
+}
+
+/* Does a record at a name or a reverse name speak of its owner, not of another gateway? */
+static bool is_about_owner(const struct dnsrec_gateway *gw, const struct identity *id)
+{
+    return gw->gateway.kind == IDENTITY_NONE || identity_equal(&gw->gateway, id);
+}
+
+/* The key in one record; ERR_UNKNOWN: none of this identity's. */
+static enum err read_key(const struct identity *id, const struct question *q, size_t i,
+                         struct public_key *ret)
+{
+    struct dnsrec_gateway gw;
+
+    if (q->type == DNS_TYPE_KEY)
+        return dnsrec_key_parse(q->answer.rdata[i], ret);
+    enum err err = dnsrec_ipseckey_parse(q->answer.rdata[i], &gw);
+    if (err == ERR_UNSUPPORTED)
+        return ERR_UNKNOWN;
+    if (err != ERR_OK)
+        return err;
+    if (!is_about_owner(&gw, id) || gw.key.alg == KEY_NONE)
+        return ERR_UNKNOWN;
+    *ret = gw.key;
+    return ERR_OK;
 }
 
 /*
@@ -231,7 +263,7 @@ void gather_keys(const struct identity *id, const struct question *q, struct ide
     identity_format(id, text);
     for (size_t i = 0; i < q->answer.count; i++) {
         struct public_key key;
-        enum err err = dnsrec_key_parse(q->answer.rdata[i], &key);
+        enum err err = read_key(id, q, i, &key);
         if (err == ERR_OK)
             gather_add_key(ret->keys, &ret->count, &key);
         else if (err != ERR_UNKNOWN)
@@ -242,6 +274,93 @@ void gather_keys(const struct identity *id, const struct question *q, struct ide
         return;
     }
     ret->status = DISCOVERED_FOUND;
-    TEXT_SET(ret->why, "%u KEY record%s of %s (%s)", ret->count, ret->count == 1 ? "" : "s", text,
-             vouched(ret->secure));
+    TEXT_SET(ret->why, "%u %s record%s of %s (%s)", ret->count, record_name(q),
+             ret->count == 1 ? "" : "s", text, vouched(ret->secure));
+}
+
+static bool read_address(const struct question *q, size_t i, struct ip_addr *ret)
+{
+    *ret = ip_addr_from(q->answer.rdata[i]);
+    return ret->family == (q->type == DNS_TYPE_A ? IP_V4 : IP_V6);
+}
+
+/* Room for another gateway like the one at `i`, right behind it. False: there is none. */
+static bool gateway_split(struct delegation *d, size_t i)
+{
+    if (d->count == LIMIT_GATEWAYS)
+        return false;
+    memmove(&d->gateways[i + 1], &d->gateways[i], (d->count - i) * sizeof(d->gateways[0]));
+    d->count++;
+    return true;
+}
+
+size_t gather_contacts(struct question *const *q, size_t count, struct delegation *d, size_t i)
+{
+    for (size_t k = 0; k < count; k++) {
+        struct ip_addr addr;
+        if (q[k]->answer.status != DNS_FOUND)
+            continue;
+        d->secure = d->secure && q[k]->answer.secure;
+        d->expires = mono_min(d->expires, q[k]->expires);
+        for (size_t j = 0; j < q[k]->answer.count; j++) {
+            if (!read_address(q[k], j, &addr))
+                continue;
+            if (d->gateways[i].contact.family != IP_NONE && gateway_split(d, i))
+                i++;
+            d->gateways[i].contact = addr;
+        }
+    }
+    return i;
+}
+
+static bool has_address(const struct question *q, const struct ip_addr *address)
+{
+    struct ip_addr addr;
+    for (size_t i = 0; i < q->answer.count; i++)
+        if (read_address(q, i, &addr) && ip_addr_equal(&addr, address))
+            return true;
+    return false;
+}
+
+static bool is_secure_find(const struct question *q)
+{
+    return q->answer.status == DNS_FOUND && q->answer.secure;
+}
+
+/* Keys of the name for the address itself: no other gateway is ever taken from a forward name. */
+static void add_named_keys(const struct identity *id, const struct ip_addr *address,
+                           const struct question *key, struct discovered_gateway *gw)
+{
+    struct identity self = identity_of_addr(address);
+    for (size_t i = 0; i < key->answer.count; i++) {
+        struct dnsrec_gateway record;
+        if (dnsrec_ipseckey_parse(key->answer.rdata[i], &record) != ERR_OK ||
+            record.key.alg == KEY_NONE)
+            continue;
+        if (is_about_owner(&record, id) || is_about_owner(&record, &self))
+            gather_add_key(gw->keys, &gw->key_count, &record.key);
+    }
+}
+
+void gather_named(const struct identity *id, const struct ip_addr *address,
+                  const struct question *key, const struct question *addresses,
+                  struct delegation *d)
+{
+    char text[IP_ADDR_TEXT_MAX], name[IDENTITY_TEXT_MAX];
+
+    if (d->count == LIMIT_GATEWAYS || !is_secure_find(key) || !is_secure_find(addresses) ||
+        !has_address(addresses, address))
+        return;
+    struct discovered_gateway *gw = &d->gateways[d->count];
+    *gw = (struct discovered_gateway){.id = *id, .contact = *address};
+    add_named_keys(id, address, key, gw);
+    if (gw->key_count == 0)
+        return;
+    mono_t expires = mono_min(key->expires, addresses->expires);
+    d->expires = d->count == 0 ? expires : mono_min(d->expires, expires);
+    d->count++;
+    d->status = DISCOVERED_FOUND;
+    d->secure = d->by_name = true;
+    TEXT_SET(d->why, "the name %s has the address %s and an IPSECKEY (secure)",
+             identity_format(id, name) + 1, ip_addr_format(address, text));
 }

@@ -4,7 +4,18 @@
 
 static const char *type_name(uint16_t type)
 {
-    return type == DNS_TYPE_TXT ? "TXT" : type == DNS_TYPE_KEY ? "KEY" : "IPSECKEY";
+    switch (type) {
+    case DNS_TYPE_A:
+        return "A";
+    case DNS_TYPE_AAAA:
+        return "AAAA";
+    case DNS_TYPE_TXT:
+        return "TXT";
+    case DNS_TYPE_KEY:
+        return "KEY";
+    default:
+        return "IPSECKEY";
+    }
 }
 
 /* Names in ip6.arpa are longer than a title; the part that tells them apart comes first. */
@@ -57,6 +68,12 @@ static void describe_record(const struct question *q, size_t i, char *text, size
     char name[PUBLIC_KEY_TEXT_MAX];
     enum err err;
 
+    if (q->type == DNS_TYPE_A || q->type == DNS_TYPE_AAAA) {
+        struct ip_addr addr = ip_addr_from(q->answer.rdata[i]);
+        char address[IP_ADDR_TEXT_MAX];
+        text_add(text, room, "; %s", ip_addr_format(&addr, address));
+        return;
+    }
     if (q->type == DNS_TYPE_KEY)
         err = dnsrec_key_parse(q->answer.rdata[i], &key);
     else if (q->type == DNS_TYPE_TXT)

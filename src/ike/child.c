@@ -57,12 +57,14 @@ static void remove_sas(struct ike *ike, struct ike_child *child)
 
 void ike_child_free(struct ike *ike, struct ike_child *child)
 {
+    saved_forget(ike, child->born);
     map_remove(&ike->children, &child->by_spi);
     if (child->ticket != NULL) {
         LIST_REMOVE(child, of_ticket);
         ike_ticket_put(ike, child->ticket);
     }
     LIST_REMOVE(child, of_peer);
+    ike_peer_note(ike, child->peer);
     ike_peer_put(ike, child->peer);
     ike_timer_drop(ike, &child->timer);
     free(child);
@@ -117,6 +119,7 @@ static void delete_try(struct ike *ike, struct ike_child *child)
     info_send_delete_children(ike, sa, &child->spi_in, 1);
     remove_inbound(ike, child);
     ike_timer_set(ike, &child->timer, mono_add(ike->now, IKE_DELETE_SPACING_MS));
+    saved_child(ike, child);
 }
 
 static void child_timer(struct ike *ike, struct ike_timer *timer)
@@ -138,43 +141,32 @@ static void retire_older(struct ike *ike, const struct ike_child *newer, uint64_
         if (child == newer || child->born > begun || !ip_pair_equal(&child->flow, &newer->flow))
             continue;
         child->replaced = true;
-        if (child->state != IKE_CHILD_UP)
-            continue;
-        child->state = IKE_CHILD_DRAINING;
-        ike_timer_set(ike, &child->timer, mono_add(ike->now, IKE_DRAIN_MS));
+        if (child->state == IKE_CHILD_UP) {
+            child->state = IKE_CHILD_DRAINING;
+            ike_timer_set(ike, &child->timer, mono_add(ike->now, IKE_DRAIN_MS));
+        }
+        saved_child(ike, child);
     }
 }
 
-enum err ike_child_new(struct ike *ike, struct v1_quick *quick)
+enum err ike_child_alloc(struct ike *ike, const struct ip_addr *local, const struct ip_addr *remote,
+                         spi_t spi_out, struct ike_child **ret)
 {
-    const struct ike_sa *sa = quick->x.sa;
-    struct ike_child *old = ike_child_find(ike, &sa->remote.addr, quick->spi_out);
-    struct ike_peer *peer = ike_peer_get(ike, &sa->local.addr, &sa->remote.addr, true);
+    struct ike_peer *peer = ike_peer_get(ike, local, remote, true);
     struct ike_child *child = calloc(1, sizeof(*child));
 
     if (child == NULL || peer == NULL || !ike_timer_add(ike, &child->timer, child_timer))
         goto fail;
-    if (old != NULL)
-        ike_child_free(ike, old); /* its outbound SA was just overwritten */
-    child->key = child_key(&sa->remote.addr, quick->spi_out);
+    child->key = child_key(remote, spi_out);
     if (!map_insert(&ike->children, &child->by_spi)) {
         ike_timer_drop(ike, &child->timer);
         goto fail;
     }
-    child->ticket = quick->ticket;
     child->peer = peer;
-    child->local = sa->local.addr;
-    child->flow = quick->flow;
-    child->spi_in = quick->spi_in;
-    child->spi_out = quick->spi_out;
-    child->born = ike_serial(ike);
-    memcpy(child->peer_key, sa->peer_key_digest, sizeof(child->peer_key));
-    if (child->ticket != NULL)
-        LIST_INSERT_HEAD(&child->ticket->children, child, of_ticket);
+    child->local = *local;
+    child->spi_out = spi_out;
     LIST_INSERT_HEAD(&peer->children, child, of_peer);
-    ike_timer_set(ike, &child->timer,
-                  mono_add(ike->now, (int64_t)quick->sas[0].hard.seconds * 1000 + IKE_EXPIRY_MS));
-    quick->child = child;
+    *ret = child;
     return ERR_OK;
 
 fail:
@@ -182,6 +174,41 @@ fail:
         ike_peer_put(ike, peer);
     free(child);
     return ERR_MEMORY;
+}
+
+void ike_child_set_ticket(struct ike_child *child, struct ike_ticket *ticket)
+{
+    child->ticket = ticket;
+    LIST_INSERT_HEAD(&ticket->children, child, of_ticket);
+}
+
+enum err ike_child_new(struct ike *ike, struct v1_quick *quick)
+{
+    const struct ike_sa *sa = quick->x.sa;
+    struct ike_child *old = ike_child_find(ike, &sa->remote.addr, quick->spi_out);
+    struct ike_child *child;
+
+    if (old != NULL)
+        ike_child_free(ike, old); /* its outbound SA was just overwritten */
+    enum err err =
+        ike_child_alloc(ike, &sa->local.addr, &sa->remote.addr, quick->spi_out, &child);
+    if (err != ERR_OK)
+        return err;
+    child->flow = quick->flow;
+    child->spi_in = quick->spi_in;
+    child->born = ike_serial(ike);
+    nat_child(sa, child);
+    memcpy(child->peer_key, sa->peer_key_digest, sizeof(child->peer_key));
+    if (quick->ticket != NULL)
+        ike_child_set_ticket(child, quick->ticket);
+    ike_timer_set(ike, &child->timer,
+                  mono_add(ike->now, (int64_t)quick->sas[0].hard.seconds * 1000 + IKE_EXPIRY_MS));
+    quick->child = child;
+    if (child->follows)
+        ike_child_move(ike, child, &sa->path.remote);
+    saved_child(ike, child);
+    ike_peer_note(ike, child->peer);
+    return ERR_OK;
 }
 
 static void report_up(struct ike *ike, const struct v1_quick *quick)
@@ -235,6 +262,49 @@ enum err ike_child_delete(struct ike *ike, uint64_t number)
     return ERR_OK;
 }
 
+static void move_sa(struct ike *ike, const struct ike_child *child, bool inbound)
+{
+    const struct ike_effect fx = {
+        .kind = IKE_FX_MOVE_SA,
+        .spi = inbound ? child->spi_in : child->spi_out,
+        .inbound = inbound,
+        .ticket = child->ticket ? child->ticket->number : 0,
+        .peer = child->key.remote,
+        .local = {.addr = child->local},
+        .remote = child->at,
+    };
+    (void)ike_effect_push(ike, &fx);
+}
+
+/* The plane knows both SAs by the address they were made with; where they go it keeps apart. */
+void ike_child_move(struct ike *ike, struct ike_child *child, const struct ip_endpoint *to)
+{
+    if (ip_endpoint_equal(&child->at, to))
+        return;
+    child->at = *to;
+    if (!child->inbound_gone)
+        move_sa(ike, child, true);
+    move_sa(ike, child, false);
+    saved_child(ike, child);
+}
+
+enum err ike_child_moved(struct ike *ike, const struct ike_event *event)
+{
+    struct ike_ticket *ticket = ike_ticket_get(ike, event->ticket, false);
+    struct ike_child *child = ticket != NULL ? LIST_FIRST(&ticket->children) : NULL;
+    while (child != NULL && child->spi_in.value != event->spi.value)
+        child = LIST_NEXT(child, of_ticket);
+    if (child == NULL || !child->follows || event->remote.port == 0 ||
+        event->remote.addr.family != child->local.family ||
+        ip_addr_is_special(&event->remote.addr)) {
+        ike_count(ike, IKE_COUNT_MOVE_REFUSED);
+        return ERR_POLICY;
+    }
+    child->at = (struct ip_endpoint){0}; /* said again, in case the plane missed it */
+    nat_move(ike, child->peer, child->peer_key, &event->remote);
+    return ERR_OK;
+}
+
 bool ike_child_deleted_by_peer(struct ike *ike, struct ike_sa *sa, spi_t spi, spi_t *ret_answer)
 {
     struct ike_child *child = ike_child_find(ike, &sa->remote.addr, spi);
@@ -243,5 +313,41 @@ bool ike_child_deleted_by_peer(struct ike *ike, struct ike_sa *sa, spi_t spi, sp
         return false;
     ret_answer->value = child->state == IKE_CHILD_DELETING ? 0 : child->spi_in.value;
     ike_child_finish(ike, child); /* OE-069 */
+    return true;
+}
+
+/* For control */
+
+static void describe(const struct ike_child *child, struct ike_child_info *ret)
+{
+    *ret = (struct ike_child_info){
+        .at = &child->by_spi,
+        .ticket = child->ticket != NULL ? child->ticket->number : 0,
+        .local = child->local,
+        .remote = child->key.remote,
+        .spi_in = child->spi_in,
+        .spi_out = child->spi_out,
+        .deleting = child->state == IKE_CHILD_DELETING,
+    };
+}
+
+bool ike_child_next(const struct ike *ike, struct ike_child_info *walk)
+{
+    const struct map_node *at = walk->at;
+    const struct map_node *next =
+        at == NULL ? map_first(&ike->children) : map_next(&ike->children, at);
+    if (next == NULL)
+        return false;
+    describe(MAP_OWNER(next, struct ike_child, by_spi), walk);
+    return true;
+}
+
+bool ike_child_info(const struct ike *ike, const struct ip_addr *remote, spi_t spi_out,
+                    struct ike_child_info *ret)
+{
+    const struct ike_child *child = ike_child_find(ike, remote, spi_out);
+    if (child == NULL)
+        return false;
+    describe(child, ret);
     return true;
 }

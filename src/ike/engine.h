@@ -32,7 +32,9 @@ enum {
     IKE_DELETE_SPACING_MS = 10000, /* OE-106 */
     IKE_DRAIN_MS = 2000,   /* a replaced child still takes what is on its way, then goes (OE-109) */
     IKE_EXPIRY_MS = 5000,  /* after its hard lifetime a child that nobody deleted goes by itself */
+    IKE_KEEPALIVE_MS = 20000, /* RFC 3948 section 4 */
     IKE_LINGER_MS = 30000, /* how long a finished exchange answers duplicates */
+    IKE_RECORD_MAX = 2048 + 4 * V1_USED_IDS,
 };
 
 /* Why something was dropped or refused; the names are what ike_counter() shows. */
@@ -49,6 +51,8 @@ enum {
     X(NO_ROW, "unexpected-message")                                                                \
     X(CLEAR, "not-encrypted")                                                                      \
     X(ENCRYPTED, "encrypted-too-early")                                                            \
+    X(MOVED, "nat-mapping-changed")                                                                \
+    X(MOVE_REFUSED, "nat-mapping-change-refused")                                                  \
     X(UNDECRYPTABLE, "undecryptable")                                                              \
     X(BAD_HASH, "bad-hash")                                                                        \
     X(MISSING, "payload-missing")                                                                  \
@@ -68,6 +72,8 @@ enum {
     X(BAD_REQUEST, "bad-request")                                                                  \
     X(GAVE_UP, "gave-up")                                                                          \
     X(LIMIT, "limit")                                                                              \
+    X(WORN_OUT, "message-ids-used-up")                                                             \
+    X(BAD_RECORD, "unusable-record")                                                               \
     X(SHUTTING_DOWN, "shutting-down")                                                              \
     X(MEMORY, "out-of-memory")                                                                     \
     X(CRYPTO, "crypto-failure")
@@ -90,6 +96,13 @@ struct ike_peer {
     LIST_HEAD(, ike_sa) sas; /* authenticated, or ours as initiator */
     LIST_HEAD(, ike_request) requests;
     LIST_HEAD(, ike_child) children;
+    bool connected; /* as last reported */
+};
+
+/* A peer of a former life that has not yet heard that its SAs are gone here (OE-175). */
+struct ike_former {
+    struct map_node by_addresses;
+    struct ike_peer_key key;
 };
 
 struct ike_ticket {
@@ -113,6 +126,7 @@ struct ike_request {
     struct ike_sa *sa;      /* the phase 1 SA it waits for or uses */
     struct v1_quick *quick; /* its Quick Mode, once begun */
     uint64_t born;
+    uint32_t wait_ms; /* 0: give_up_ms */
     bool reused; /* the SA was there before: silence may mean that the peer forgot it */
 };
 
@@ -139,6 +153,8 @@ struct ike_child {
     struct ip_addr local;
     struct ip_pair flow;
     spi_t spi_in, spi_out;
+    bool udp, follows;     /* inside UDP; the peer's end may move (RFC 3947 section 7) */
+    struct ip_endpoint at; /* where the plane sends it, if it follows */
     uint8_t peer_key[IKE_DIGEST_LEN]; /* whoever deletes it must have proven the same key */
     uint64_t born;
     bool replaced; /* its ticket lives on in a newer child: nothing to report */
@@ -157,6 +173,7 @@ struct ike {
     struct map peers;     /* by addresses */
     struct map tickets;   /* by number */
     struct map children;  /* by peer and outbound SPI */
+    struct map formers;   /* by addresses */
     struct map questions; /* exchanges by the serial of what they wait for */
     struct ike_sa **all;  /* for ike_sa_info() */
     size_t all_count, all_room, sa_limit;
@@ -170,6 +187,7 @@ struct ike {
     struct fifo effects;
     void *lent; /* what the effect last taken points to */
     size_t lent_len;
+    uint64_t restored_ticket; /* the highest */
     uint64_t last_serial; /* of questions, and the order in which things were born */
     uint64_t counters[IKE_COUNTER_COUNT];
     enum ike_counter_id last_counted;
@@ -181,6 +199,7 @@ struct ike {
     struct isakmp_sa sa_in, sa_out;   /* work space */
     uint8_t text[LIMIT_IKE_DATAGRAM]; /* the message being read, decrypted */
     uint8_t message[IKE_MESSAGE_MAX]; /* the message being built */
+    uint8_t record[IKE_RECORD_MAX];   /* the record being built */
 };
 
 /* ike.c */
@@ -216,6 +235,35 @@ void ike_sa_free(struct ike *ike, struct ike_sa *sa);
 /* An established SA with a peer that proved the key of that digest; NULL: none. */
 struct ike_sa *ike_peer_sa(const struct ike_peer *peer, const uint8_t *key_digest);
 
+/* v1/nat.c */
+ike_timer_fn nat_keepalive;
+void nat_keepalive_start(struct ike *ike, struct ike_sa *sa);
+/* The peer that proved this key is at another address or port: phase 1 and children follow. */
+void nat_move(struct ike *ike, struct ike_peer *peer, const uint8_t *key_digest,
+              const struct ip_endpoint *to);
+/* What a child takes from its SA. */
+void nat_child(const struct ike_sa *sa, struct ike_child *child);
+/* Reports it if the peer has SAs now and had none, or the other way round. */
+void ike_peer_note(struct ike *ike, struct ike_peer *peer);
+
+/* saved.c: what outlives the engine */
+void saved_sa(struct ike *ike, const struct ike_sa *sa); /* if it is established */
+void saved_child(struct ike *ike, const struct ike_child *child);
+void saved_forget(struct ike *ike, uint64_t number);
+enum err saved_restore(struct ike *ike, const struct ike_event *event);
+enum err saved_disown(struct ike *ike, const struct ike_event *event);
+
+/* contact.c: INITIAL-CONTACT (RFC 2407 section 4.6.3.3) */
+enum err contact_former_peer(struct ike *ike, const struct ike_event *event);
+enum err contact_greet(struct ike *ike, const struct ike_event *event);
+/* The peer may hold SAs of a former life of ours, and hasn't heard that we lost them. */
+bool contact_is_due(const struct ike *ike, const struct ike_sa *sa);
+/* It has heard. */
+void contact_made(struct ike *ike, const struct ike_sa *sa);
+/* The peer has lost what it had with us before it began this SA: so do we (OE-176). */
+void contact_peer_restarted(struct ike *ike, struct ike_sa *sa);
+void contact_fini(struct ike *ike);
+
 /* request.c */
 enum err ike_initiate(struct ike *ike, const struct ike_event *event);
 enum err ike_cancel(struct ike *ike, uint64_t ticket);
@@ -233,11 +281,19 @@ void ike_request_quick_failed(struct ike *ike, struct v1_quick *quick, enum ike_
                               const char *text);
 
 /* child.c */
+/* Without a ticket, in its peer's list, its timer at rest. */
+MUST_USE enum err ike_child_alloc(struct ike *ike, const struct ip_addr *local,
+                                  const struct ip_addr *remote, spi_t spi_out,
+                                  struct ike_child **ret);
+void ike_child_set_ticket(struct ike_child *child, struct ike_ticket *ticket);
 /* The Quick Mode's SAs are in place: quick->child keeps them. */
 MUST_USE enum err ike_child_new(struct ike *ike, struct v1_quick *quick);
 /* Reports it and retires what it replaces. */
 void ike_child_up(struct ike *ike, struct v1_quick *quick);
 enum err ike_child_delete(struct ike *ike, uint64_t ticket);
+/* The plane got authentic ESP from elsewhere. */
+enum err ike_child_moved(struct ike *ike, const struct ike_event *event);
+void ike_child_move(struct ike *ike, struct ike_child *child, const struct ip_endpoint *to);
 /* The peer deleted its inbound SA `spi`. True: it was one of ours; ret_answer is set to the SPI to
  * name in our answering Delete, or zero if the Delete was itself an answer (OE-103, OE-104). */
 bool ike_child_deleted_by_peer(struct ike *ike, struct ike_sa *sa, spi_t spi, spi_t *ret_answer);

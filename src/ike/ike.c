@@ -163,6 +163,8 @@ enum err ike_new(const struct ike_config *config, const struct ike_env *env, str
              &env->rng);
     map_init(&ike->children, MAP_KEY_OFFSET(struct ike_child, by_spi, key),
              sizeof(struct ike_child_key), &env->rng);
+    map_init(&ike->formers, MAP_KEY_OFFSET(struct ike_former, by_addresses, key),
+             sizeof(struct ike_peer_key), &env->rng);
     map_init(&ike->questions, MAP_KEY_OFFSET(struct v1_exchange, by_serial, serial),
              sizeof(uint64_t), &env->rng);
     half_open_init(&ike->half_open, &env->rng);
@@ -176,6 +178,16 @@ enum err ike_new(const struct ike_config *config, const struct ike_env *env, str
     }
     *ret = ike;
     return ERR_OK;
+}
+
+void ike_reconfigure(struct ike *ike, const struct ike_config *config)
+{
+    struct identity id = ike->config.id;
+    ike->config = *config;
+    ike->config.id = id;
+    set_defaults(&ike->config);
+    ike->offers = phase1_offers(config->legacy, &ike->offer_count);
+    ike->child_offers = phase2_offers(config->legacy, &ike->child_offer_count);
 }
 
 static void free_requests(struct ike *ike)
@@ -211,6 +223,7 @@ void ike_free(struct ike *ike)
     map_fini(&ike->tickets);
     map_fini(&ike->children);
     map_fini(&ike->questions);
+    contact_fini(ike);
     heap_fini(&ike->timers);
     fifo_fini(&ike->effects);
     free(ike->all);
@@ -287,12 +300,22 @@ static enum err dispatch(struct ike *ike, const struct ike_event *event)
         return v1_answer(ike, event, V1_ON_SPI);
     case IKE_EV_INSTALLED:
         return v1_answer(ike, event, V1_ON_INSTALLED);
+    case IKE_EV_MOVED:
+        return ike_child_moved(ike, event);
     case IKE_EV_DELETE_CHILD:
         return ike_child_delete(ike, event->ticket);
     case IKE_EV_CANCEL:
         return ike_cancel(ike, event->ticket);
     case IKE_EV_SHUTDOWN:
         return shut_down(ike);
+    case IKE_EV_RESTORE:
+        return saved_restore(ike, event);
+    case IKE_EV_DISOWN:
+        return saved_disown(ike, event);
+    case IKE_EV_FORMER_PEER:
+        return contact_former_peer(ike, event);
+    case IKE_EV_GREET:
+        return contact_greet(ike, event);
     }
     ike_count(ike, IKE_COUNT_BAD_REQUEST);
     return ERR_STATE;
@@ -335,8 +358,11 @@ bool ike_sa_info(const struct ike *ike, size_t i, struct ike_sa_info *ret)
         return false;
     const struct ike_sa *sa = ike->all[i];
     *ret = (struct ike_sa_info){
-        .local = sa->local,
-        .remote = sa->remote,
+        .local = sa->path.local,
+        .remote = sa->path.remote,
+        .nat_here = sa->nat.here,
+        .nat_there = sa->nat.there,
+        .udp = sa->nat.udp,
         .initiator = sa->initiator,
         .established = ike_sa_established(sa),
         .state = v1_state_name(sa->main.state),

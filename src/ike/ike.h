@@ -7,6 +7,10 @@
  * serial and the exchange sleeps until an event brings that serial back; a stale serial is ignored.
  * Pointers inside an effect stay valid until the next call into the engine. Nothing lasting is
  * changed by a message before that message is authenticated.
+ *
+ * What must outlive this engine leaves as SAVE: one opaque record for each established phase 1 SA
+ * and each child. Fed to a new engine with RESTORE, they go on as if nothing had happened; exchanges
+ * under way at the time do not. A SAVE comes before the messages that depend on it.
  */
 #ifndef CYGNET_IKE_IKE_H
 #define CYGNET_IKE_IKE_H
@@ -18,6 +22,9 @@
 #include "wire/identity.h"
 #include "wire/sa.h"
 
+/* RFC 3947: look for NAT; put ESP into UDP even without one; never. */
+enum ike_nat { IKE_NAT_AUTO, IKE_NAT_FORCE, IKE_NAT_OFF };
+
 struct ike_config {
     struct identity id;        /* ours in phase 1; IDENTITY_NONE: the local address used (OE-124) */
     bool legacy;               /* also the draft's 3DES, MD5, SHA-1, groups 2 and 5 (OE-119, OE-132) */
@@ -27,6 +34,7 @@ struct ike_config {
     uint32_t child_lifetime_s; /* hard; soft is 90% less jitter; 0: 1 hour */
     uint64_t child_octets;     /* hard limit; 0: none */
     uint32_t half_open;        /* 0: LIMIT_HALF_OPEN */
+    enum ike_nat nat;
 };
 
 struct ike_env {
@@ -42,15 +50,22 @@ enum ike_event_kind {
     IKE_EV_AUTHORIZED,   /* serial, ok, ticket: answers NEED_AUTHORIZATION */
     IKE_EV_SPI,          /* serial, ok, spi: answers NEED_SPI */
     IKE_EV_INSTALLED,    /* serial, ok: answers INSTALL */
+    IKE_EV_MOVED,        /* ticket, spi, remote: the plane got authentic ESP of our inbound SA from there */
     IKE_EV_DELETE_CHILD, /* ticket: delete all its child SAs, tell the peer (OE-082, OE-105) */
     IKE_EV_CANCEL,       /* ticket: forget the request; no CHILD_... effect follows */
     IKE_EV_SHUTDOWN,     /* delete everything, answer nothing new (OE-173, OE-174) */
+    IKE_EV_RESTORE,      /* serial, bytes: a record of a SAVE in a former life; before anything else */
+    IKE_EV_DISOWN,       /* local.addr, remote.addr, spi: an inbound SA of a former life that never came up;
+                            an error: the peer can't be told */
+    IKE_EV_FORMER_PEER,  /* local.addr, remote.addr: it may hold SAs that we lost (OE-175) */
+    IKE_EV_GREET,        /* local.addr, remote.addr, peer_id, keys: phase 1 with a former peer */
 };
 
 struct ike_event {
     enum ike_event_kind kind;
     uint64_t ticket;
     uint64_t serial;
+    uint32_t wait_ms; /* INITIATE: for a silent peer, instead of give_up_ms; 0: no wish (OE-061) */
     bool ok;
     bool natt; /* DATAGRAM: came through port 4500 (marker already removed) */
     struct ip_endpoint local, remote;
@@ -70,17 +85,21 @@ enum ike_failure {
 };
 
 enum ike_effect_kind {
-    IKE_FX_SEND,               /* local, remote, natt, bytes */
+    IKE_FX_SEND,               /* local, remote, natt, bytes; no bytes: a NAT keepalive (RFC 3948) */
     IKE_FX_NEED_KEYS,          /* serial, peer_id, peer: responder wants the initiator's keys (OE-085) */
     IKE_FX_PEER_AUTHENTICATED, /* peer, peer_id, initiator */
     IKE_FX_NEED_SIGNATURE,     /* serial, bytes = HASH to sign */
-    IKE_FX_NEED_AUTHORIZATION, /* serial, peer, peer_id, key, flow: may it have this tunnel? (OE-092) */
+    IKE_FX_NEED_AUTHORIZATION, /* serial, peer, peer_id, key, flow, behind_nat, initiator (of phase 1: we): may it have this tunnel? (OE-092) */
     IKE_FX_NEED_SPI,           /* serial, peer, local: an inbound SPI */
     IKE_FX_INSTALL,            /* serial, ticket, sas, sa_count: before the next message (OE-185, OE-186) */
     IKE_FX_CHILD_UP,           /* ticket, initiator, peer, flow, spi_in, spi_out, suite */
     IKE_FX_CHILD_FAILED,       /* ticket, failure, text */
     IKE_FX_CHILD_DELETED,      /* ticket, spi_in, spi_out: by the peer (OE-069) or after our Delete */
     IKE_FX_REMOVE_SA,          /* spi, inbound, peer, local: take it out of the SAD */
+    IKE_FX_MOVE_SA,            /* spi, inbound, peer, local, remote: the peer's end is now remote */
+    IKE_FX_SAVE,               /* serial, bytes: keep this record under that number; it holds keys */
+    IKE_FX_FORGET,             /* serial: the record is of no use any more */
+    IKE_FX_PEER,               /* ok, local, remote, peer_id: has SAs with us now, or none (OE-175) */
 };
 
 struct ike_effect {
@@ -90,6 +109,8 @@ struct ike_effect {
     bool natt;
     bool initiator;
     bool inbound;
+    bool behind_nat;     /* the peer is */
+    bool ok;
     struct ip_endpoint local, remote;
     struct ip_addr peer; /* the other gateway */
     struct identity peer_id;
@@ -109,6 +130,8 @@ struct ike;
 MUST_USE enum err ike_new(const struct ike_config *config, const struct ike_env *env,
                           struct ike **ret);
 void ike_free(struct ike *ike);
+/* For what begins from now on; `id` stays what it was. */
+void ike_reconfigure(struct ike *ike, const struct ike_config *config);
 /* Errors say why an event was dropped; they are also counted and traced. */
 enum err ike_input(struct ike *ike, mono_t now, const struct ike_event *event);
 void ike_timer(struct ike *ike, mono_t now);
@@ -120,6 +143,7 @@ struct ike_sa_info {
     struct ip_endpoint local, remote;
     uint8_t cookies[16];
     bool initiator, established;
+    bool nat_here, nat_there, udp; /* what is behind NAT; ESP inside UDP */
     struct identity peer_id;
     const char *state;
     char suite[64];
@@ -127,6 +151,21 @@ struct ike_sa_info {
     size_t children;
 };
 bool ike_sa_info(const struct ike *ike, size_t i, struct ike_sa_info *ret);
+/* Children that are up or on their way out: `at` is NULL at first and belongs to the engine, in which
+ * nothing may happen during the walk. False: no more. */
+struct ike_child_info {
+    const void *at;
+    uint64_t ticket; /* 0: none */
+    struct ip_addr local, remote;
+    spi_t spi_in, spi_out;
+    bool deleting;
+};
+bool ike_child_next(const struct ike *ike, struct ike_child_info *walk);
+/* The child that sends to the peer under that SPI. */
+bool ike_child_info(const struct ike *ike, const struct ip_addr *remote, spi_t spi_out,
+                    struct ike_child_info *ret);
+/* The highest ticket that RESTORE brought back; 0: none. */
+uint64_t ike_restored_ticket(const struct ike *ike);
 /* Named drop counters; `i` from 0 up. False: no more. */
 bool ike_counter(const struct ike *ike, size_t i, const char **ret_name, uint64_t *ret_value);
 

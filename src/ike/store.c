@@ -40,6 +40,33 @@ void ike_peer_put(struct ike *ike, struct ike_peer *peer)
     free(peer);
 }
 
+static const struct ike_sa *any_established(const struct ike_peer *peer)
+{
+    const struct ike_sa *sa;
+    LIST_FOREACH(sa, &peer->sas, of_peer)
+    if (ike_sa_established(sa) && !sa->dying)
+        return sa;
+    return NULL;
+}
+
+/* OE-175 */
+void ike_peer_note(struct ike *ike, struct ike_peer *peer)
+{
+    const struct ike_sa *sa = any_established(peer);
+    bool connected = sa != NULL || !LIST_EMPTY(&peer->children);
+    struct ike_effect fx = {.kind = IKE_FX_PEER,
+                            .ok = connected,
+                            .peer = peer->key.remote,
+                            .local = {.addr = peer->key.local},
+                            .remote = {.addr = peer->key.remote}};
+    if (connected == peer->connected)
+        return;
+    peer->connected = connected;
+    if (sa != NULL)
+        fx.peer_id = sa->peer_id;
+    (void)ike_effect_push(ike, &fx);
+}
+
 struct ike_sa *ike_peer_sa(const struct ike_peer *peer, const uint8_t *key_digest)
 {
     struct ike_sa *sa;
@@ -116,7 +143,7 @@ static struct ike_sa *oldest_unused(const struct ike *ike)
     struct ike_sa *oldest = NULL;
     for (size_t i = 0; i < ike->all_count; i++) {
         struct ike_sa *sa = ike->all[i];
-        if (ike_sa_established(sa) && LIST_EMPTY(&sa->quicks) &&
+        if (ike_sa_established(sa) && !sa->dying && LIST_EMPTY(&sa->quicks) &&
             (sa->peer == NULL || LIST_EMPTY(&sa->peer->children)) &&
             (oldest == NULL || sa->since.ms < oldest->since.ms))
             oldest = sa;
@@ -149,7 +176,7 @@ enum err ike_sa_new(struct ike *ike, const uint8_t *cookies, bool initiator,
     memcpy(sa->cookies, cookies, sizeof(sa->cookies));
     sa->local = *local;
     sa->remote = *remote;
-    sa->natt = natt;
+    sa->path = (struct ike_path){*local, *remote, natt};
     sa->initiator = initiator;
     sa->number = ike_serial(ike);
     sa->since = ike->now;
@@ -162,6 +189,8 @@ enum err ike_sa_new(struct ike *ike, const uint8_t *cookies, bool initiator,
         goto no_exchange;
     if (!ike_timer_add(ike, &sa->expiry, sa_expired))
         goto no_timer;
+    if (!ike_timer_add(ike, &sa->keepalive, nat_keepalive))
+        goto no_keepalive;
     if (!list_all(ike, sa))
         goto no_list;
     if (!map_insert(&ike->sas, &sa->by_cookies))
@@ -172,6 +201,8 @@ enum err ike_sa_new(struct ike *ike, const uint8_t *cookies, bool initiator,
 no_map:
     unlist_all(ike, sa);
 no_list:
+    ike_timer_drop(ike, &sa->keepalive);
+no_keepalive:
     ike_timer_drop(ike, &sa->expiry);
 no_timer:
     v1_exchange_fini(ike, &sa->main);
@@ -223,6 +254,11 @@ void ike_sa_established_now(struct ike *ike, struct ike_sa *sa)
     sa->since = ike->now;
     sa->expires = mono_add(ike->now, (int64_t)seconds * 1000);
     ike_timer_set(ike, &sa->expiry, sa->expires);
+    nat_keepalive_start(ike, sa);
+    sa->proven = ike_serial(ike);
+    saved_sa(ike, sa);
+    if (sa->peer != NULL)
+        ike_peer_note(ike, sa->peer);
 }
 
 struct ike_sa *ike_sa_find(const struct ike *ike, const uint8_t *cookies)
@@ -266,12 +302,16 @@ void ike_sa_free(struct ike *ike, struct ike_sa *sa)
 
     sa->dying = true;
     end_quicks(ike, sa);
+    if (ike_sa_established(sa))
+        saved_forget(ike, sa->number);
     unproven_remove(ike, sa);
     map_remove(&ike->sas, &sa->by_cookies);
     unlist_all(ike, sa);
     ike_timer_drop(ike, &sa->expiry);
+    ike_timer_drop(ike, &sa->keepalive);
     v1_exchange_fini(ike, &sa->main);
     main_handshake_free(sa->handshake);
+    free(sa->used_ids);
     if (sa->peer != NULL) {
         for (request = LIST_FIRST(&sa->peer->requests); request != NULL; request = next) {
             next = LIST_NEXT(request, of_peer);
@@ -279,6 +319,7 @@ void ike_sa_free(struct ike *ike, struct ike_sa *sa)
                 request->sa = NULL;
         }
         LIST_REMOVE(sa, of_peer);
+        ike_peer_note(ike, sa->peer);
         ike_peer_put(ike, sa->peer);
     }
     secret_wipe(sa, sizeof(*sa));

@@ -61,12 +61,13 @@ static struct oe_effect effect_of(const struct oe_step *step, enum oe_effect_kin
 
 /*
  * What a keyd that finds the policy after a restart must know of how it came about: bit 0 responder,
- * 1 DNS was asked, 2 DNSSEC vouched for it; from bit 8 what was discovered.
+ * 1 DNS was asked, 2 DNSSEC vouched for it, 3 for a forward name only; from bit 8 what was discovered.
  */
 static uint64_t note_of(const struct oe_instance *inst)
 {
     return (uint64_t)inst->responder | (uint64_t)inst->dns_asked << 1 |
-           (uint64_t)inst->dns_secure << 2 | (uint64_t)inst->dns << 8;
+           (uint64_t)inst->dns_secure << 2 | (uint64_t)inst->by_name << 3 |
+           (uint64_t)inst->dns << 8;
 }
 
 void instance_take_note(struct oe_instance *inst, uint64_t note)
@@ -74,6 +75,7 @@ void instance_take_note(struct oe_instance *inst, uint64_t note)
     inst->responder = note & 1;
     inst->dns_asked = note >> 1 & 1;
     inst->dns_secure = note >> 2 & 1;
+    inst->by_name = note >> 3 & 1;
     uint64_t dns = note >> 8;
     inst->dns = dns <= DISCOVERED_TIMEOUT ? (enum discovered)dns : DISCOVERED_TIMEOUT;
 }
@@ -117,6 +119,17 @@ void effect_lookup_delegation(struct oe_step *step, enum discover_purpose purpos
     struct oe_effect effect = effect_of(step, OE_FX_LOOKUP_DELEGATION);
     effect.address = step->inst->key.flow.dst;
     effect.purpose = purpose;
+    /* A name says nothing about whom an address belongs to, which is what OE-paranoid asks. */
+    effect.names = purpose != PURPOSE_AUTHORIZE && step->inst->class->kind == OE_PERMISSIVE;
+    effect.flow = trace_flow(step->inst);
+    push(step->oe, &effect, NULL, 0);
+}
+
+void effect_lookup_own(struct oe_step *step)
+{
+    struct oe_effect effect = effect_of(step, OE_FX_LOOKUP_DELEGATION);
+    effect.address = step->inst->key.flow.src;
+    effect.purpose = PURPOSE_RECHECK; /* no step of Figure 6 */
     effect.flow = trace_flow(step->inst);
     push(step->oe, &effect, NULL, 0);
 }
@@ -130,11 +143,14 @@ void effect_lookup_keys(struct oe_step *step)
 void effect_initiate(struct oe_step *step, const struct discovered_gateway *gateway)
 {
     struct oe_effect effect = effect_of(step, OE_FX_IKE_INITIATE);
-    const struct ip_addr *local = oe_own_address(step->oe, gateway->id.addr.family);
+    const struct ip_addr *contact = discovered_contact(gateway);
+    assert(contact != NULL);
+    const struct ip_addr *local = oe_own_address(step->oe, contact->family);
     assert(local != NULL);
     effect.local = *local;
-    effect.peer = gateway->id.addr;
+    effect.peer = *contact;
     effect.peer_id = gateway->id;
+    effect.wait_ms = 1000 * step->inst->class->wait_s;
     push(step->oe, &effect, gateway->keys, gateway->key_count);
 }
 
@@ -202,4 +218,17 @@ void effect_last_use_query(struct oe_step *step)
 {
     struct oe_effect effect = effect_of(step, OE_FX_LAST_USE_QUERY);
     push(step->oe, &effect, NULL, 0);
+}
+
+void effect_sa_use_query(struct oe *oe, const struct oe_instance *inst)
+{
+    struct oe_effect effect = {
+        .kind = OE_FX_SA_USE_QUERY,
+        .ticket = inst->ticket,
+        .flow = inst->key.flow,
+        .local = inst->local,
+        .peer = inst->gateway,
+        .spi_in = inst->spi_in,
+    };
+    push(oe, &effect, NULL, 0);
 }

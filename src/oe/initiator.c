@@ -7,13 +7,22 @@ void lifespan_begin(struct oe_step *step, int64_t ms)
     step->inst->lifespan_ends = mono_add(step->now, ms);
 }
 
+void shunt(struct oe_step *step)
+{
+    const struct oe_class *class = step->inst->class;
+    bool pass = class->pass_while_keying && class->kind != OE_PARANOID;
+    effect_policy(step, pass ? OE_VERDICT_PASS : OE_VERDICT_HOLD);
+}
+
 void note_dns(struct oe_step *step, const struct delegation *d)
 {
     struct oe_instance *inst = step->inst;
     inst->dns_asked = true;
     inst->dns = d->status;
     inst->dns_secure = d->secure;
+    inst->by_name = d->by_name;
     inst->fresh_until = d->expires;
+    TEXT_SET(inst->record, "%s", d->why);
 }
 
 /* OE-043, OE-044, OE-012: the entry in the plane is also the negative cache. */
@@ -27,12 +36,26 @@ void settle(struct oe_step *step)
     instance_forget_delegation(inst);
 }
 
+int64_t clear_lifespan_ms(const struct oe_step *step)
+{
+    const struct oe_config *config = &step->oe->config;
+    int64_t first = seconds(config->first_lifespan_s), normal = seconds(config->normal_lifespan_s);
+    int64_t left = mono_since(step->inst->fresh_until, step->now);
+    if (left < first)
+        left = first;
+    return left < normal ? left : normal;
+}
+
 /* A first look after a minute; what has been in use for longer is looked at less often. */
 static void settle_lifespan(struct oe_step *step)
 {
     const struct oe_config *config = &step->oe->config;
-    bool old = step->inst->state == OE_ST_EXPIRING;
-    lifespan_begin(step, seconds(old ? config->normal_lifespan_s : config->first_lifespan_s));
+    if (step->inst->state != OE_ST_EXPIRING)
+        lifespan_begin(step, seconds(config->first_lifespan_s));
+    else if (step->row->to == OE_ST_CLEAR)
+        lifespan_begin(step, clear_lifespan_ms(step));
+    else
+        lifespan_begin(step, seconds(config->normal_lifespan_s));
 }
 
 void act_none(struct oe_step *step)
@@ -44,6 +67,8 @@ void act_none(struct oe_step *step)
 void act_settle_class(struct oe_step *step)
 {
     OE_REASON(step, "policy %s", instance_class_name(step->inst));
+    cancel_keying(step);
+    step->inst->fresh_until = MONO_NEVER;
     settle_lifespan(step);
     settle(step);
 }
@@ -62,7 +87,8 @@ void act_look_up(struct oe_step *step)
 {
     char addr[IP_ADDR_TEXT_MAX];
     OE_REASON(step, "asking DNS who acts for %s", ip_addr_format(&step->inst->key.flow.dst, addr));
-    effect_policy(step, OE_VERDICT_HOLD);
+    step->inst->responder = false;
+    shunt(step);
     effect_lookup_delegation(step, PURPOSE_INITIATE);
 }
 
@@ -81,7 +107,8 @@ void act_adopt(struct oe_step *step)
     OE_REASON(step, "found in the plane after a restart");
     if (event->verdict != OE_VERDICT_ENCRYPT)
         return;
-    inst->has_child = inst->adopted = true;
+    inst->has_child = true;
+    inst->adopted = !event->known;
     inst->spi_in = event->spi_in;
     inst->spi_out = event->spi_out;
     inst->suite = event->suite;
@@ -97,6 +124,9 @@ void act_adopt(struct oe_step *step)
 static void initiate_to(struct oe_step *step, size_t index)
 {
     struct oe_instance *inst = step->inst;
+    char addr[IP_ADDR_TEXT_MAX];
+    TEXT_SET(inst->ike, "keying with %s",
+             ip_addr_format(discovered_contact(&inst->delegation->gateways[index]), addr));
     inst->gateway_index = index;
     inst->keying = true;
     effect_initiate(step, &inst->delegation->gateways[index]);
@@ -117,8 +147,8 @@ void act_initiate(struct oe_step *step)
         return;
     }
     size_t first = delegation_next_gateway(step->oe, d, 0);
-    OE_REASON(step, "keying with %s (%s)", ip_addr_format(&d->gateways[first].id.addr, addr),
-              d->why);
+    OE_REASON(step, "keying with %s (%s)",
+              ip_addr_format(discovered_contact(&d->gateways[first]), addr), d->why);
     initiate_to(step, first);
 }
 
@@ -127,7 +157,8 @@ static const char *tried_gateway(const struct oe_instance *inst, char *text)
 {
     if (inst->delegation == NULL)
         return "the gateway";
-    return ip_addr_format(&inst->delegation->gateways[inst->gateway_index].id.addr, text);
+    return ip_addr_format(discovered_contact(&inst->delegation->gateways[inst->gateway_index]),
+                          text);
 }
 
 static const char *failure_text(enum ike_failure failure)
@@ -148,6 +179,7 @@ static void reason_failure(struct oe_step *step)
     OE_REASON(step, "%s %s", tried_gateway(step->inst, addr), failure_text(event->failure));
     if (event->text != NULL && event->text[0] != '\0')
         TEXT_ADD(step->inst->reason, ": %s", event->text);
+    TEXT_SET(step->inst->ike, "%.*s", (int)sizeof(step->inst->ike) - 1, step->inst->reason);
 }
 
 static enum ike_failure worst_of(const struct oe_step *step)
@@ -162,13 +194,13 @@ void act_next_gateway(struct oe_step *step)
 {
     struct oe_instance *inst = step->inst;
     char addr[IP_ADDR_TEXT_MAX];
-    size_t next = delegation_next_gateway(step->oe, inst->delegation, inst->gateway_index + 1);
+    size_t next = delegation_gateway_after(step->oe, inst, step->event->failure);
 
     inst->failure = worst_of(step);
     inst->failed_before = true;
     reason_failure(step);
     TEXT_ADD(inst->reason, "; next is %s",
-             ip_addr_format(&inst->delegation->gateways[next].id.addr, addr));
+             ip_addr_format(discovered_contact(&inst->delegation->gateways[next]), addr));
     initiate_to(step, next);
 }
 
@@ -204,7 +236,7 @@ void act_settle_dns(struct oe_step *step)
     note_dns(step, d);
     if (d->status != DISCOVERED_FOUND)
         OE_REASON(step, "%s", d->why);
-    else if (!delegation_trusted(step->oe, d))
+    else if (!delegation_trusted(step->oe, step->inst, d))
         OE_REASON(step, "the delegation of %s is not signed, and policy requires DNSSEC", addr);
     else
         OE_REASON(step, "no gateway of %s can be contacted: it only initiates", addr);
@@ -264,7 +296,7 @@ static void take_new_sas(struct oe_step *step)
         inst->peer_id = inst->delegation->gateways[inst->gateway_index].id;
     inst->has_child = true;
     inst->adopted = false;
-    inst->keyed_at = step->now;
+    inst->keyed_at = inst->heard_at = step->now;
 }
 
 /* OE-068, OE-108 */
@@ -283,10 +315,29 @@ void tunnel_up(struct oe_step *step)
         lifespan_begin(step, seconds(step->oe->config.first_lifespan_s));
     inst->keying = false;
     instance_forget_delegation(inst);
+    TEXT_SET(inst->ike, "tunnel up with %s", ip_addr_format(&inst->gateway, addr));
     /* OE-006 */
-    OE_REASON(step, "tunnel with %s, %s", ip_addr_format(&inst->gateway, addr),
-              inst->dns_secure ? "authenticated (DNSSEC secure)"
-                               : "anonymous (DNS data was not signed)");
+    if (inst->by_name && inst->dns_secure)
+        OE_REASON(step, "tunnel with %s, authenticated as the name %s, not for the address "
+                        "(DNSSEC secure)",
+                  ip_addr_format(&inst->gateway, addr), inst->peer_id.fqdn);
+    else
+        OE_REASON(step, "tunnel with %s, %s", ip_addr_format(&inst->gateway, addr),
+                  inst->dns_secure ? "authenticated (DNSSEC secure)"
+                                   : "anonymous (DNS data was not signed)");
+}
+
+/*
+ * Whoever has a name can point it at an address that isn't his, and have us try to key with a host
+ * that never heard of it. That must not hold up the flow for as long as a gateway which the owner
+ * of the address named himself; forward names count in OE-permissive classes only, so it may pass.
+ */
+void act_stop_holding(struct oe_step *step)
+{
+    char addr[IP_ADDR_TEXT_MAX];
+    OE_REASON(step, "%s, known by name only, takes long: in clear until it has a tunnel",
+              tried_gateway(step->inst, addr));
+    effect_policy(step, OE_VERDICT_PASS);
 }
 
 void act_keyed(struct oe_step *step)
@@ -320,7 +371,7 @@ void act_keep_old(struct oe_step *step)
 
 static void end_tunnel(struct oe_step *step)
 {
-    effect_policy(step, OE_VERDICT_HOLD);
+    shunt(step);
     step->inst->has_child = step->inst->adopted = false;
 }
 
@@ -336,10 +387,47 @@ void act_restart(struct oe_step *step)
     struct oe_instance *inst = step->inst;
     inst->responder = false;
     inst->keying = false;
-    OE_REASON(step, "the tunnel's keys have expired");
+    bool told = step->event->text != NULL && step->event->text[0] != '\0';
+    OE_REASON(step, "%s", told ? step->event->text : "the tunnel's keys have expired");
     if (step->event->kind == OE_EV_HARD_EXPIRE)
         effect_delete_child(step);
     end_tunnel(step);
+    instance_leave_gateway(step->oe, inst);
+    effect_lookup_delegation(step, PURPOSE_INITIATE);
+}
+
+/* OE-094: the peer may come again; until then the flow is in clear. */
+void act_end_respond(struct oe_step *step)
+{
+    OE_REASON(step, "the tunnel has ended; %s leaves a new one to the peer",
+              instance_class_name(step->inst));
+    settle_lifespan(step);
+    settle(step);
+}
+
+/* What is under way goes on; the shunt may be another now. */
+void act_reclass(struct oe_step *step)
+{
+    if (step->inst->verdict != OE_VERDICT_ENCRYPT)
+        shunt(step);
+}
+
+void act_keep_tunnel(struct oe_step *step)
+{
+    OE_REASON(step, "policy has changed; the tunnel stays until its keys expire");
+    cancel_keying(step);
+    instance_forget_delegation(step->inst);
+}
+
+void act_reclass_anew(struct oe_step *step)
+{
+    struct oe_instance *inst = step->inst;
+    OE_REASON(step, "policy has changed to %s", instance_class_name(inst));
+    cancel_keying(step);
+    shunt(step);
+    effect_delete_child(step);
+    inst->has_child = inst->adopted = inst->responder = false;
+    instance_forget_delegation(inst);
     instance_leave_gateway(step->oe, inst);
     effect_lookup_delegation(step, PURPOSE_INITIATE);
 }

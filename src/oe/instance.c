@@ -67,11 +67,16 @@ static void evict_one(struct oe *oe, mono_t now)
         oe_dispatch(oe, now, inst, &stop);
 }
 
+void oe_ticket_reserve(struct oe *oe, uint64_t ticket)
+{
+    if (oe->last_ticket < ticket && ticket < UINT64_MAX / 2)
+        oe->last_ticket = ticket;
+}
+
 static uint64_t fresh_ticket(struct oe *oe, uint64_t wish)
 {
     if (wish != 0 && instance_by_ticket(oe, wish) == NULL) {
-        if (oe->last_ticket < wish && wish < UINT64_MAX / 2)
-            oe->last_ticket = wish;
+        oe_ticket_reserve(oe, wish);
         return wish;
     }
     while (instance_by_ticket(oe, ++oe->last_ticket) != NULL)
@@ -90,6 +95,7 @@ struct oe_instance *instance_new(struct oe *oe, mono_t now, uint64_t ticket)
     inst->class = &oe->fallback;
     inst->since = now;
     inst->fresh_until = MONO_NEVER;
+    ring_init(inst);
     if (!heap_set(&oe->deadlines, &inst->deadline, mono_add(now, OE_PEER_WAIT_MS))) {
         free(inst);
         return NULL;
@@ -107,6 +113,7 @@ struct oe_instance *instance_new(struct oe *oe, mono_t now, uint64_t ticket)
 void instance_free(struct oe *oe, struct oe_instance *inst)
 {
     instance_disown_flow(oe, inst);
+    ring_leave(oe, inst);
     instance_leave_gateway(oe, inst);
     instance_forget_delegation(inst);
     use_unlink(oe, inst);
@@ -154,6 +161,7 @@ void instance_disown_flow(struct oe *oe, struct oe_instance *inst)
     if (!inst->owns_flow)
         return;
     map_remove(&oe->by_flow, &inst->by_flow);
+    heap_remove(&oe->turns, &inst->turn);
     use_unlink(oe, inst);
     inst->owns_flow = false;
     use_link(oe, inst);
@@ -247,4 +255,10 @@ void instance_set_deadline(struct oe *oe, struct oe_instance *inst, mono_t at)
 const char *instance_class_name(const struct oe_instance *inst)
 {
     return inst->class->name[0] != '\0' ? inst->class->name : oe_class_kind_name(inst->class->kind);
+}
+
+bool instance_name_holds(const struct oe_instance *inst)
+{
+    return inst->state == OE_ST_PENDING && inst->by_name && inst->keying && !inst->responder &&
+           inst->verdict == OE_VERDICT_HOLD && inst->class->kind == OE_PERMISSIVE;
 }

@@ -18,6 +18,8 @@ enum {
     OE_EV_LIFESPAN = OE_EV_SHUTDOWN + 1, /* the state's time is over */
     OE_EV_SUPERSEDED,                    /* another instance took the flow (OE-089) */
     OE_EV_STOP,                          /* shutdown, or evicted for a newer one (OE-194) */
+    OE_EV_RECLASS,                       /* oe_reconfigure() gave it another class */
+    OE_EV_CHOSEN,                        /* of several tunnels it is the one to send on (OE-168) */
     OE_EVENT_COUNT,
 };
 
@@ -26,6 +28,7 @@ enum {
     OE_LOOKUP_WAIT_MS = LIMIT_LOOKUP_MS + 2000, /* discover owes an answer by then */
     OE_KEYING_WAIT_MS = 120000,                 /* ike owes a result by then */
     OE_PEER_WAIT_MS = 120000,                   /* a peer that authenticates or proposes nothing */
+    OE_NAME_HOLD_MS = 2000,                     /* a flow held for a host known by name only */
     OE_LAST_USE_WAIT_MS = 5000,                 /* the plane owes an answer by then */
     OE_DELETE_WAIT_MS = 40000,                  /* three Deletes 10 s apart, and some (OE-106) */
     OE_HINT_PAUSE_MS = 60000,                   /* between hint-driven re-keys (OE-074) */
@@ -64,6 +67,9 @@ struct oe_instance {
     struct oe_instance *used_before, *used_after;
     struct oe_instance *gateway_before, *gateway_after;
     struct oe_gateway *gateway_entry; /* NULL: in no gateway's list */
+    struct oe_instance *ring_before, *ring_after; /* tunnels of one flow to several gateways */
+    struct heap_node turn; /* while it owns a flow that has several tunnels */
+    mono_t heard_at;       /* when its inbound SA was last used, as far as was asked */
 
     uint64_t ticket;
     struct flow_key key;    /* src is our side's client; family 0 while the peer has proposed none */
@@ -72,6 +78,7 @@ struct oe_instance {
     enum oe_state former;   /* EXPIRING: where it came from */
     bool responder;         /* role in the latest negotiation */
     const struct oe_class *class;
+    bool reclass;           /* within oe_reconfigure(): what applies to it has changed */
 
     bool policy_set;        /* the plane has `verdict` for the flow */
     enum oe_verdict verdict;
@@ -86,7 +93,11 @@ struct oe_instance {
     mono_t keyed_at;
 
     bool dns_asked, dns_secure;
+    bool peer_behind_nat;   /* responder: as ike found */
+    bool by_name;           /* dns_secure holds for the name in peer_id, not for the address */
     bool phase1_secure;     /* responder: the KEY behind the peer's phase 1 was vouched for */
+    bool phase1_ours;       /* responder: we began phase 1, with the keys that some delegation named */
+    bool checking_own;      /* POTENTIAL, responder: whether our side's client is ours */
     enum discovered dns;
     mono_t fresh_until;     /* then what DNS said, or a failure, is to be looked at again */
     struct delegation *delegation; /* while POTENTIAL or PENDING: a copy, cut to its gateways */
@@ -100,6 +111,8 @@ struct oe_instance {
     mono_t since;
     mono_t lifespan_ends;   /* CLEAR, DENY, KEYED: when to reconsider (OE-101) */
     int64_t lifespan_ms;    /* for the last-half rule (OE-098) */
+    char record[OE_RECORD_TEXT];
+    char ike[OE_IKE_TEXT];
     char reason[LIMIT_REASON];
 };
 
@@ -111,7 +124,7 @@ struct oe {
     struct event_sink trace;
 
     struct map by_ticket, by_flow, by_gateway;
-    struct heap deadlines;
+    struct heap deadlines, turns;
     struct oe_instance *first, *last;               /* by creation */
     struct oe_instance *oldest[2], *youngest[2];    /* by use; [0]: those that own their flow */
     size_t used_count[2];
@@ -154,6 +167,18 @@ struct oe_step {
 /* classes.c */
 const struct oe_class *classes_match(const struct oe_class *classes, size_t count,
                                      const struct ip_pair *flow);
+/* The OE-dnssec-fail line for the flow, or NULL. */
+const struct oe_class *classes_match_fail(const struct oe_class *classes, size_t count,
+                                          const struct ip_pair *flow);
+/* Does the class take encryption on data that DNSSEC doesn't vouch for? */
+bool class_takes_anonymous(const struct oe_config *config, const struct oe_class *class);
+/* The class tries OE of its own accord. */
+bool class_initiates(const struct oe_class *class);
+/* ... or takes a peer's tunnel at least. */
+bool class_takes_tunnels(const struct oe_class *class);
+/* May a flow of this class go in clear if its delegation is malformed or bogus? */
+bool class_fails_clear(const struct oe_config *config, const struct oe_class *class,
+                       const struct ip_pair *flow);
 
 /* instance.c */
 MUST_USE struct oe_instance *instance_new(struct oe *oe, mono_t now, uint64_t ticket);
@@ -174,6 +199,8 @@ void instance_leave_gateway(struct oe *oe, struct oe_instance *inst);
 void instance_touch(struct oe *oe, struct oe_instance *inst);
 MUST_USE bool instance_keep_delegation(struct oe_instance *inst, const struct delegation *d);
 void instance_forget_delegation(struct oe_instance *inst);
+/* Its flow waits in hold for a host that only a forward name speaks for. */
+bool instance_name_holds(const struct oe_instance *inst);
 void instance_set_deadline(struct oe *oe, struct oe_instance *inst, mono_t at);
 const char *instance_class_name(const struct oe_instance *inst);
 
@@ -184,6 +211,8 @@ void effect_policy_remove(struct oe_step *step);
 /* Reads back the note of a POLICY effect. */
 void instance_take_note(struct oe_instance *inst, uint64_t note);
 void effect_lookup_delegation(struct oe_step *step, enum discover_purpose purpose);
+/* Of our side's client. */
+void effect_lookup_own(struct oe_step *step);
 void effect_lookup_keys(struct oe_step *step);
 void effect_initiate(struct oe_step *step, const struct discovered_gateway *gateway);
 void effect_peer_keys(struct oe_step *step, const struct identity_keys *keys);
@@ -191,6 +220,7 @@ void effect_cancel(struct oe_step *step);
 /* IKE Delete, or removal from the plane if ike doesn't know the SAs. */
 void effect_delete_child(struct oe_step *step);
 void effect_last_use_query(struct oe_step *step);
+void effect_sa_use_query(struct oe *oe, const struct oe_instance *inst);
 /* Answers ike's question, if one waits; the instance's reason says why not. */
 void effect_answer_proposal(struct oe_step *step, bool ok);
 void effect_answer_no(struct oe *oe, const struct oe_event *event, const char *why);
@@ -199,10 +229,27 @@ void effects_fini(struct oe *oe);
 
 /* What a delegation means for whoever wants to initiate. */
 enum delegation_use { USE_NOBODY, USE_WRONG, USE_BEHIND_US, USE_CONTACT };
-enum delegation_use delegation_use(const struct oe *oe, const struct delegation *d);
+enum delegation_use delegation_use(const struct oe *oe, const struct oe_instance *inst,
+                                   const struct delegation *d);
 /* The first gateway from index `from` on that can be contacted, or d->count. */
 size_t delegation_next_gateway(const struct oe *oe, const struct delegation *d, size_t from);
-bool delegation_trusted(const struct oe *oe, const struct delegation *d);
+/* The gateway to try after the one being tried has failed; the count: none. */
+size_t delegation_gateway_after(const struct oe *oe, const struct oe_instance *inst,
+                                enum ike_failure failure);
+bool delegation_trusted(const struct oe *oe, const struct oe_instance *inst,
+                        const struct delegation *d);
+
+/* multihoming.c: section 8, several tunnels of one flow */
+void ring_init(struct oe_instance *inst);
+void ring_leave(struct oe *oe, struct oe_instance *inst);
+/* `newer` takes the flow of `older`, which keeps its tunnel. */
+void ring_join(struct oe *oe, struct oe_instance *newer, struct oe_instance *older);
+/* The superseded tunnel to send on if this one ends, or NULL. */
+struct oe_instance *ring_spare(const struct oe_instance *inst);
+/* One of several tunnels has the flow now: when to look at them again. */
+void ring_begin_turn(struct oe *oe, mono_t now, struct oe_instance *owner);
+void ring_timer(struct oe *oe, mono_t now);
+enum err ring_heard(struct oe *oe, mono_t now, const struct oe_event *event);
 
 /* oe.c */
 void oe_dispatch(struct oe *oe, mono_t now, struct oe_instance *inst, const struct oe_event *event);

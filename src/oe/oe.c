@@ -39,12 +39,15 @@ static const char *const event_names[OE_EVENT_COUNT] = {
     [OE_EV_SOFT_EXPIRE] = "soft-expire",
     [OE_EV_HARD_EXPIRE] = "hard-expire",
     [OE_EV_LAST_USE] = "last-use",
+    [OE_EV_SA_USE] = "sa-use",
     [OE_EV_ADOPT] = "adopt",
     [OE_EV_HINT] = "hint",
     [OE_EV_SHUTDOWN] = "shutdown",
     [OE_EV_LIFESPAN] = "lifespan-over",
     [OE_EV_SUPERSEDED] = "superseded",
     [OE_EV_STOP] = "stop",
+    [OE_EV_RECLASS] = "policy-changed",
+    [OE_EV_CHOSEN] = "chosen",
 };
 
 const char *oe_event_name(int kind)
@@ -72,17 +75,39 @@ static void *copy_array(const void *items, size_t count, size_t size)
     return copy;
 }
 
-enum err oe_new(const struct oe_config *config, const struct oe_env *env, struct oe **ret)
+/* Also the fallback, which has no prefixes. */
+static enum err take_config(struct oe *oe, const struct oe_config *config)
 {
+    struct oe_class *classes = NULL;
+    struct ip_addr *own = NULL;
+
     if (config->class_count > LIMIT_CLASSES)
         return ERR_LIMIT;
+    classes = copy_array(config->classes, config->class_count, sizeof(*classes));
+    own = copy_array(config->own, config->own_count, sizeof(*own));
+    if (classes == NULL || own == NULL) {
+        free(classes);
+        free(own);
+        return ERR_MEMORY;
+    }
+    free(oe->classes);
+    free(oe->own);
+    oe->classes = classes;
+    oe->own = own;
+    oe->config = *config;
+    oe->config.classes = classes;
+    oe->config.own = own;
+    set_defaults(&oe->config);
+    oe->fallback = (struct oe_class){.kind = config->fallback, .name = "default"};
+    return ERR_OK;
+}
+
+enum err oe_new(const struct oe_config *config, const struct oe_env *env, struct oe **ret)
+{
     struct oe *oe = calloc(1, sizeof(*oe));
     if (oe == NULL)
         return ERR_MEMORY;
-    oe->config = *config;
     oe->trace = env->trace;
-    set_defaults(&oe->config);
-    oe->fallback = (struct oe_class){.kind = config->fallback, .name = "default"};
     fifo_init(&oe->effects, sizeof(struct oe_queued));
     map_init(&oe->by_ticket, MAP_KEY_OFFSET(struct oe_instance, by_ticket, ticket),
              sizeof(uint64_t), &env->rng);
@@ -90,16 +115,15 @@ enum err oe_new(const struct oe_config *config, const struct oe_env *env, struct
              sizeof(struct flow_key), &env->rng);
     map_init(&oe->by_gateway, MAP_KEY_OFFSET(struct oe_gateway, by_addr, key),
              sizeof(struct gateway_key), &env->rng);
-    oe->classes = copy_array(config->classes, config->class_count, sizeof(*oe->classes));
-    oe->own = copy_array(config->own, config->own_count, sizeof(*oe->own));
+    enum err err = take_config(oe, config);
     oe->row_hits = calloc(table_rows(), sizeof(*oe->row_hits));
     oe->walk = calloc(1, sizeof(*oe->walk));
-    if (oe->classes == NULL || oe->own == NULL || oe->row_hits == NULL || oe->walk == NULL) {
+    if (err == ERR_OK && (oe->row_hits == NULL || oe->walk == NULL))
+        err = ERR_MEMORY;
+    if (err != ERR_OK) {
         oe_free(oe);
-        return ERR_MEMORY;
+        return err;
     }
-    oe->config.classes = oe->classes;
-    oe->config.own = oe->own;
     *ret = oe;
     return ERR_OK;
 }
@@ -115,6 +139,7 @@ void oe_free(struct oe *oe)
     map_fini(&oe->by_flow);
     map_fini(&oe->by_gateway);
     heap_fini(&oe->deadlines);
+    heap_fini(&oe->turns);
     free(oe->classes);
     free(oe->own);
     free(oe->row_hits);
@@ -170,7 +195,11 @@ static int64_t wait_in(const struct oe_step *step)
     case OE_ST_POTENTIAL:
         return OE_LOOKUP_WAIT_MS;
     case OE_ST_PENDING:
-        return inst->responder || inst->keying ? OE_KEYING_WAIT_MS : OE_LOOKUP_WAIT_MS;
+        if (instance_name_holds(inst))
+            return OE_NAME_HOLD_MS;
+        return inst->responder || inst->keying
+                   ? OE_KEYING_WAIT_MS + 1000 * (int64_t)inst->class->wait_s
+                   : OE_LOOKUP_WAIT_MS;
     case OE_ST_EXPIRING:
         return step->row->action == ACT_recheck ? OE_LOOKUP_WAIT_MS : OE_LAST_USE_WAIT_MS;
     case OE_ST_EXPIRED:
@@ -281,9 +310,11 @@ static struct oe_instance *find_peer(const struct oe *oe, const struct oe_event 
 /* A tunnel of the same peer knows how its phase 1 key was vouched for. */
 static bool peer_secure(const struct oe_gateway *gw, const struct identity *id)
 {
-    for (struct oe_instance *inst = gw->last; inst != NULL; inst = inst->gateway_before)
-        if (inst->phase1_secure && identity_equal(&inst->peer_id, id))
+    for (struct oe_instance *inst = gw->last; inst != NULL; inst = inst->gateway_before) {
+        bool proved = inst->phase1_secure || (inst->has_child && !inst->responder && inst->dns_secure);
+        if (proved && identity_equal(&inst->peer_id, id))
             return true;
+    }
     return false;
 }
 
@@ -357,6 +388,8 @@ static enum err give_proposal(struct oe *oe, struct oe_instance *inst, const str
         *inst->peer_key = *event->key;
     }
     inst->serial = event->serial;
+    inst->peer_behind_nat = event->behind_nat;
+    inst->phase1_ours = event->initiator;
     instance_set_flow(oe, inst, &event->flow);
     return ERR_OK;
 }
@@ -420,6 +453,71 @@ static enum err input_shutdown(struct oe *oe, mono_t now)
     return ERR_OK;
 }
 
+static bool same_class(const struct oe_class *a, const struct oe_class *b)
+{
+    return a->kind == b->kind && a->pass_while_keying == b->pass_while_keying;
+}
+
+/* What a flow's class makes of it, to be compared before and after a change. */
+struct regime {
+    struct oe_class class;
+    bool anonymous, fails_clear;
+};
+
+static struct regime regime_of(const struct oe *oe, const struct oe_instance *inst)
+{
+    bool wrong =
+        inst->dns_asked && (inst->dns == DISCOVERED_MALFORMED || inst->dns == DISCOVERED_BOGUS);
+    return (struct regime){
+        .class = *inst->class,
+        .anonymous = class_takes_anonymous(&oe->config, inst->class),
+        .fails_clear = wrong && class_fails_clear(&oe->config, inst->class, &inst->key.flow),
+    };
+}
+
+/* Gives every instance its class of the new configuration; `before` are those of the old one. */
+static void reclass_all(struct oe *oe, const struct regime *before)
+{
+    for (struct oe_instance *inst = oe->first; inst != NULL; inst = inst->created_after) {
+        bool has_flow = inst->key.flow.dst.family != IP_NONE;
+        inst->class = has_flow ? oe_classify(oe, &inst->key.flow) : &oe->fallback;
+        struct regime after = regime_of(oe, inst);
+        inst->reclass = has_flow && (!same_class(&before->class, &after.class) ||
+                                     before->anonymous != after.anonymous ||
+                                     before->fails_clear != after.fails_clear);
+        before++;
+    }
+}
+
+static struct regime *regimes(const struct oe *oe)
+{
+    size_t i = 0;
+    struct regime *all = calloc(oe->by_ticket.count + 1, sizeof(*all));
+    for (const struct oe_instance *inst = oe->first; all != NULL && inst != NULL;
+         inst = inst->created_after)
+        all[i++] = regime_of(oe, inst);
+    return all;
+}
+
+enum err oe_reconfigure(struct oe *oe, mono_t now, const struct oe_config *config)
+{
+    struct oe_event changed = {.kind = (enum oe_event_kind)OE_EV_RECLASS};
+    struct oe_instance *next;
+    struct regime *before = regimes(oe);
+    enum err err = before != NULL ? take_config(oe, config) : ERR_MEMORY;
+
+    oe->out_of_memory = false;
+    if (err == ERR_OK)
+        reclass_all(oe, before);
+    for (struct oe_instance *inst = oe->first; err == ERR_OK && inst != NULL; inst = next) {
+        next = inst->created_after;
+        if (inst->reclass && !oe->shutting_down)
+            oe_dispatch(oe, now, inst, &changed);
+    }
+    free(before);
+    return err;
+}
+
 static enum err input(struct oe *oe, mono_t now, const struct oe_event *event)
 {
     switch (event->kind) {
@@ -435,6 +533,8 @@ static enum err input(struct oe *oe, mono_t now, const struct oe_event *event)
     case OE_EV_HARD_EXPIRE:
     case OE_EV_LAST_USE:
         return input_ticket(oe, now, event);
+    case OE_EV_SA_USE:
+        return ring_heard(oe, now, event);
     case OE_EV_PEER_UNKNOWN:
         return input_peer_unknown(oe, now, event);
     case OE_EV_PEER_AUTHENTICATED:
@@ -474,14 +574,16 @@ void oe_timer(struct oe *oe, mono_t now)
     while ((node = heap_first(&oe->deadlines)) != NULL && mono_reached(now, node->at)) {
         struct oe_instance *inst = HEAP_OWNER(node, struct oe_instance, deadline);
         instance_set_deadline(oe, inst, mono_add(now, OE_PEER_WAIT_MS));
-        if (inst->state == OE_ST_PENDING && !inst->responder && inst->keying)
+        if (inst->state == OE_ST_PENDING && !inst->responder && inst->keying &&
+            !instance_name_holds(inst))
             keying_overdue(oe, now, inst);
         else
             oe_dispatch(oe, now, inst, &over);
     }
+    ring_timer(oe, now);
 }
 
 mono_t oe_next_deadline(const struct oe *oe)
 {
-    return heap_next(&oe->deadlines);
+    return mono_min(heap_next(&oe->deadlines), heap_next(&oe->turns));
 }

@@ -20,18 +20,47 @@ enum oe_class_kind {
     OE_ALWAYS_CLEAR,
     OE_PERMISSIVE,
     OE_PARANOID,
+    OE_RESPOND_ONLY, /* accept a peer's tunnel, never begin one; clear meanwhile (OE-094) */
+    OE_DNSSEC_FAIL,  /* of flows whose delegation is malformed or bogus; see oe_class (OE-054) */
     OE_CLASS_KIND_COUNT
 };
 const char *oe_class_kind_name(enum oe_class_kind kind); /* "OE-permissive" */
 bool oe_class_kind_parse(const char *name, enum oe_class_kind *ret);
 
-/* One policy line: pairs with src in source and dst in destination. The longest destination prefix
- * wins, then the longest source prefix (OE-005, OE-035). Either may be of family 0: any. */
+/* The least grade of encryption that a class takes (OE-006, OE-007). */
+enum oe_accept {
+    OE_ACCEPT_DEFAULT,       /* authenticated for OE-paranoid, anonymous for the others */
+    OE_ACCEPT_AUTHENTICATED, /* what DNSSEC doesn't vouch for counts as absent */
+    OE_ACCEPT_ANONYMOUS,
+};
+
+/*
+ * One policy line: pairs with src in source and dst in destination. The longest destination prefix
+ * wins, then the longest source prefix (OE-005, OE-035). Either may be of family 0: any.
+ *
+ * OE-dnssec-fail lines are matched apart from the others, and only when a delegation turns out
+ * malformed or bogus: then `fail_clear` lets a flow go in clear that would be denied, unless its
+ * own class is OE-paranoid.
+ */
 struct oe_class {
     enum oe_class_kind kind;
     struct ip_prefix source, destination;
     char name[32]; /* what status shows; empty: the kind's name */
+    enum oe_accept accept;
+    bool pass_while_keying; /* the negotiation shunt: pass instead of hold; not for OE-paranoid */
+    bool fail_clear;        /* OE_DNSSEC_FAIL only */
+    uint32_t wait_s;        /* for a silent gateway; 0: as ike is configured (OE-061) */
 };
+
+/* Which of several tunnels to one client carries return traffic: section 8's options (OE-168). */
+enum oe_return {
+    OE_RETURN_NEWEST,      /* 5: the one most recently keyed */
+    OE_RETURN_ROUND_ROBIN, /* 1: each has its turn, of OE_TURN_MS */
+    OE_RETURN_LAST_HEARD,  /* 2: the gateway most recently received from, looked at each turn */
+    OE_RETURN_REFUSE,      /* 4: a second gateway's tunnel is refused */
+};
+
+enum { OE_TURN_MS = 1000 };
 
 struct oe_config {
     const struct oe_class *classes; /* copied */
@@ -39,7 +68,9 @@ struct oe_config {
     enum oe_class_kind fallback;    /* if none matches (OE-042) */
     const struct ip_addr *own;      /* our outside addresses, copied: chosen by family as the tunnel's near end */
     size_t own_count;
-    bool require_dnssec;            /* an unsigned delegation counts as absent */
+    struct identity id;             /* ours, if it is a name: what delegations to us may say (OE-146) */
+    bool require_dnssec;            /* every class takes authenticated encryption only */
+    enum oe_return return_tunnel;
     uint32_t low_lifespan_s;        /* 0: 60 (OE-062) */
     uint32_t normal_lifespan_s;     /* 0: 1200 (OE-098) */
     uint32_t first_lifespan_s;      /* 0: 60 (OE-097) */
@@ -79,11 +110,12 @@ enum oe_event_kind {
     OE_EV_CHILD_DELETED,    /* ticket, spi_in, spi_out */
     OE_EV_PEER_UNKNOWN,     /* serial, peer, peer_id: ike NEED_KEYS; answered by IKE_PEER_KEYS */
     OE_EV_PEER_AUTHENTICATED,/* peer, peer_id, initiator */
-    OE_EV_PROPOSAL,         /* serial, peer, peer_id, key, flow: ike NEED_AUTHORIZATION; answered by IKE_AUTHORIZED */
+    OE_EV_PROPOSAL,         /* serial, peer, peer_id, key, flow, behind_nat, initiator (of phase 1: we): ike NEED_AUTHORIZATION; answered by IKE_AUTHORIZED */
     OE_EV_SOFT_EXPIRE,      /* ticket, spi_in or spi_out (OE-070) */
-    OE_EV_HARD_EXPIRE,      /* ticket, spi_in or spi_out (OE-031) */
+    OE_EV_HARD_EXPIRE,      /* ticket, spi_in or spi_out, text: why, if not by its lifetime (OE-031) */
     OE_EV_LAST_USE,         /* ticket, flow, idle_ms: answers LAST_USE_QUERY; idle_ms < 0: never used */
-    OE_EV_ADOPT,            /* ticket, flow, peer, spi_in, spi_out, suite, verdict: found in the plane after a restart */
+    OE_EV_ADOPT,            /* ticket, flow, peer, spi_in, spi_out, suite, verdict, known: found in the plane after a restart */
+    OE_EV_SA_USE,           /* ticket, spi_in, idle_ms: answers SA_USE_QUERY; idle_ms < 0: never used */
     OE_EV_HINT,             /* peer: unknown SPI or ICMP, forgeable (OE-072, OE-073) */
     OE_EV_SHUTDOWN,
 };
@@ -96,6 +128,7 @@ struct oe_event {
     struct ip_addr peer;
     struct identity peer_id;
     bool initiator;
+    bool behind_nat; /* the peer is, so its address is not its own alone */
     const struct public_key *key;
     const struct delegation *delegation;
     const struct identity_keys *keys;
@@ -103,6 +136,7 @@ struct oe_event {
     struct esp_suite suite;
     enum ike_failure failure;
     enum oe_verdict verdict;
+    bool known;            /* ADOPT: ike knows the tunnel too, under that ticket */
     uint64_t note;         /* ADOPT: what the POLICY effect said */
     int64_t idle_ms;
     const char *text;
@@ -112,14 +146,15 @@ enum oe_effect_kind {
     OE_FX_POLICY,            /* ticket, flow, verdict, spi_out, local, peer: set the SPD entry */
     OE_FX_POLICY_REMOVE,     /* ticket, flow (OE-081) */
     OE_FX_REMOVE_SA,         /* ticket, spi_in, spi_out, local, peer: adopted SAs that ike doesn't know */
-    OE_FX_LOOKUP_DELEGATION, /* ticket, address, purpose, flow (for the trace) */
+    OE_FX_LOOKUP_DELEGATION, /* ticket, address, purpose, names, peer_id, flow (for the trace) */
     OE_FX_LOOKUP_KEYS,       /* ticket, peer_id */
-    OE_FX_IKE_INITIATE,      /* ticket, local, peer, peer_id, keys, key_count, flow */
+    OE_FX_IKE_INITIATE,      /* ticket, local, peer, peer_id, keys, key_count, flow, wait_ms */
     OE_FX_IKE_PEER_KEYS,     /* serial, ok, keys, key_count */
     OE_FX_IKE_AUTHORIZED,    /* serial, ok, ticket, text */
     OE_FX_IKE_DELETE,        /* ticket */
     OE_FX_IKE_CANCEL,        /* ticket */
     OE_FX_LAST_USE_QUERY,    /* ticket, flow, spi_in (OE-075, OE-079) */
+    OE_FX_SA_USE_QUERY,      /* ticket, spi_in, local, peer: when was the inbound SA last used */
 };
 
 struct oe_effect {
@@ -131,12 +166,14 @@ struct oe_effect {
     struct ip_addr local, peer;
     struct ip_addr address;
     enum discover_purpose purpose;
+    bool names;
     struct identity peer_id;
     enum oe_verdict verdict;
     uint64_t note;         /* POLICY: to be kept with it and given back in ADOPT */
     spi_t spi_in, spi_out;
     const struct public_key *keys;
     size_t key_count;
+    uint32_t wait_ms; /* 0: no wish */
     char text[120];
 };
 
@@ -145,9 +182,16 @@ struct oe;
 MUST_USE enum err oe_new(const struct oe_config *config, const struct oe_env *env, struct oe **ret);
 void oe_free(struct oe *oe);
 enum err oe_input(struct oe *oe, mono_t now, const struct oe_event *event);
+/* A ticket in use that will come with ADOPT: no other instance gets it or one before it. */
+void oe_ticket_reserve(struct oe *oe, uint64_t ticket);
 void oe_timer(struct oe *oe, mono_t now);
 mono_t oe_next_deadline(const struct oe *oe);
+/* A new configuration, copied like oe_new()'s. Flows whose class and its options are the same as
+ * before go on undisturbed; the others are looked at again at once. On failure the old one stays. */
+MUST_USE enum err oe_reconfigure(struct oe *oe, mono_t now, const struct oe_config *config);
 bool oe_next_effect(struct oe *oe, struct oe_effect *ret);
+
+enum { OE_RECORD_TEXT = 160, OE_IKE_TEXT = 120 };
 
 /* What `cygnet status` and `cygnet why` show about one instance. */
 struct oe_instance_info {
@@ -159,6 +203,7 @@ struct oe_instance_info {
     enum oe_class_kind class_kind;
     bool responder;
     bool secure;             /* every DNS answer behind it was vouched for (OE-006) */
+    bool by_name;            /* ... for the forward name in peer_id, not for the address */
     enum discovered dns;     /* what DNS said; valid if asked */
     bool dns_asked;
     struct ip_addr gateway;  /* family 0: none */
@@ -166,7 +211,10 @@ struct oe_instance_info {
     struct esp_suite suite;
     spi_t spi_in, spi_out;
     mono_t since, next_check;
+    const char *next;                 /* what happens at next_check, if nothing does before */
     char reason[LIMIT_REASON];        /* why it is in this state, one line */
+    char record[OE_RECORD_TEXT];      /* what DNS said; empty: it was not asked */
+    char ike[OE_IKE_TEXT];            /* how the last negotiation stands or ended; empty: none */
 };
 /* Walks the instances; `i` from 0 up, in order of creation. False: no more. */
 bool oe_instance_info(const struct oe *oe, size_t i, struct oe_instance_info *ret);

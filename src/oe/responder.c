@@ -67,6 +67,27 @@ void act_refuse_source(struct oe_step *step)
     refuse(step);
 }
 
+/* OE-163 */
+void act_refuse_private(struct oe_step *step)
+{
+    char client[IP_ADDR_TEXT_MAX];
+    OE_REASON(step,
+              "%s is private and its gateway is behind a NAT: give the client a public address",
+              ip_addr_format(&step->inst->key.flow.dst, client));
+    refuse(step);
+}
+
+/* OE-168, option 4 */
+void act_refuse_second(struct oe_step *step)
+{
+    const struct oe_instance *own = instance_by_flow(step->oe, &step->inst->key.flow);
+    char client[IP_ADDR_TEXT_MAX], gateway[IP_ADDR_TEXT_MAX];
+    OE_REASON(step, "%s has a tunnel by %s already, and policy takes one",
+              ip_addr_format(&step->inst->key.flow.dst, client),
+              ip_addr_format(&own->gateway, gateway));
+    refuse(step);
+}
+
 /*
  * OE-092. The flow's own policy stays as it is: a stranger who fails here must not be able to turn
  * a flow of ours to clear or deny. Our own next datagram asks for itself.
@@ -81,7 +102,7 @@ void act_refuse_authority(struct oe_step *step)
         OE_REASON(step, "the lookup for %s was lost", client);
     else if (d->status != DISCOVERED_FOUND)
         OE_REASON(step, "%s", d->why);
-    else if (!delegation_trusted(step->oe, d))
+    else if (!delegation_trusted(step->oe, step->inst, d))
         OE_REASON(step, "the delegation of %s is not signed, and policy requires DNSSEC", client);
     else
         OE_REASON(step, "%s is not delegated to %s with the key it used", client,
@@ -89,13 +110,61 @@ void act_refuse_authority(struct oe_step *step)
     refuse(step);
 }
 
+void act_check_own(struct oe_step *step)
+{
+    char client[IP_ADDR_TEXT_MAX];
+    step->inst->checking_own = true;
+    OE_REASON(step, "asking DNS whether %s is ours",
+              ip_addr_format(&step->inst->key.flow.src, client));
+    effect_lookup_own(step);
+}
+
+void act_refuse_own(struct oe_step *step)
+{
+    char client[IP_ADDR_TEXT_MAX];
+    OE_REASON(step, "%s is not delegated to us (%s)",
+              ip_addr_format(&step->inst->key.flow.src, client), step->event->delegation->why);
+    refuse(step);
+}
+
+void act_check_key(struct oe_step *step)
+{
+    char peer[IDENTITY_TEXT_MAX];
+    step->inst->checking_own = false;
+    OE_REASON(step, "asking DNS for the KEY of %s", peer_text(step->inst, peer));
+    effect_lookup_keys(step);
+}
+
+void act_refuse_unvouched(struct oe_step *step)
+{
+    char peer[IDENTITY_TEXT_MAX];
+    OE_REASON(step, "%s has not proved its own KEY (%s)", peer_text(step->inst, peer),
+              step->event->keys->why);
+    refuse(step);
+}
+
 /* OE-092; OE-091: also when the flow has a connection already. */
 void act_check_authority(struct oe_step *step)
 {
     char client[IP_ADDR_TEXT_MAX], peer[IDENTITY_TEXT_MAX];
+    step->inst->checking_own = false;
     OE_REASON(step, "asking DNS whether %s acts for %s", peer_text(step->inst, peer),
               ip_addr_format(&step->inst->key.flow.dst, client));
     effect_lookup_delegation(step, PURPOSE_AUTHORIZE);
+}
+
+/*
+ * OE-032, OE-046: a reply of our client may come before the peer's last message has been dealt with;
+ * it waits for this tunnel, and begins no keying of its own. Whoever has the flow keeps it.
+ */
+static void hold_reply(struct oe_step *step)
+{
+    if (instance_by_flow(step->oe, &step->inst->key.flow) != NULL)
+        return;
+    if (instance_own_flow(step->oe, step->inst))
+        shunt(step);
+    else
+        step->oe->out_of_memory = true;
 }
 
 static void accept_peer(struct oe_step *step)
@@ -103,6 +172,7 @@ static void accept_peer(struct oe_step *step)
     char client[IP_ADDR_TEXT_MAX], peer[IDENTITY_TEXT_MAX];
     OE_REASON(step, "%s may act for %s", peer_text(step->inst, peer),
               ip_addr_format(&step->inst->key.flow.dst, client));
+    hold_reply(step);
     effect_answer_proposal(step, true);
     free(step->inst->peer_key);
     step->inst->peer_key = NULL;
@@ -112,8 +182,15 @@ static void accept_peer(struct oe_step *step)
 void act_authorize_self(struct oe_step *step)
 {
     step->inst->dns_secure = step->inst->phase1_secure;
+    step->inst->by_name = step->inst->peer_id.kind == IDENTITY_FQDN;
     step->inst->fresh_until = MONO_NEVER;
     accept_peer(step);
+}
+
+void act_authorize_vouched(struct oe_step *step)
+{
+    step->inst->phase1_secure = step->event->keys->secure;
+    act_authorize_self(step);
 }
 
 /* OE-183. The delegation names the peer's key itself, so its own status is what counts. */
@@ -134,6 +211,27 @@ static void keep_lifespan(struct oe_step *step, int64_t lifespan_ms, mono_t ends
     step->inst->lifespan_ends = ends;
 }
 
+static void supersede(struct oe_step *step)
+{
+    struct oe_instance *old = instance_by_flow(step->oe, &step->inst->key.flow);
+    struct oe_event superseded = {.kind = (enum oe_event_kind)OE_EV_SUPERSEDED};
+
+    if (old == NULL || old == step->inst)
+        return;
+    if (old->has_child)
+        ring_join(step->oe, step->inst, old);
+    oe_dispatch(step->oe, step->now, old, &superseded);
+}
+
+static void take_child(struct oe_step *step)
+{
+    struct oe_instance *inst = step->inst;
+    inst->has_child = true;
+    inst->spi_in = step->event->spi_in;
+    inst->spi_out = step->event->spi_out;
+    inst->suite = step->event->suite;
+}
+
 /*
  * OE-088, OE-089: an identical connection gives way to the newest, now that the newest is verified
  * (OE-091) and complete. OE-187: replies find the policy already there. OE-032
@@ -141,30 +239,52 @@ static void keep_lifespan(struct oe_step *step, int64_t lifespan_ms, mono_t ends
 void act_take_over(struct oe_step *step)
 {
     struct oe_instance *inst = step->inst;
-    struct oe_instance *old = instance_by_flow(step->oe, &inst->key.flow);
-    struct oe_event superseded = {.kind = (enum oe_event_kind)OE_EV_SUPERSEDED};
+    const struct oe_instance *old = instance_by_flow(step->oe, &inst->key.flow);
     bool rekey = old != NULL && old != inst && old->has_child &&
                  ip_addr_equal(&old->gateway, &step->event->peer);
     int64_t lifespan_ms = rekey ? old->lifespan_ms : 0;
     mono_t ends = rekey ? old->lifespan_ends : step->now;
 
-    if (old != NULL && old != inst)
-        oe_dispatch(step->oe, step->now, old, &superseded);
+    supersede(step);
     if (!instance_own_flow(step->oe, inst))
         step->oe->out_of_memory = true;
     tunnel_up(step);
     if (rekey)
         keep_lifespan(step, lifespan_ms, ends);
+    ring_begin_turn(step->oe, step->now, inst);
+}
+
+/* OE-168: of several tunnels of one flow it is this one's turn to send, or the only one left. */
+void act_take_back(struct oe_step *step)
+{
+    struct oe_instance *inst = step->inst;
+    char addr[IP_ADDR_TEXT_MAX];
+
+    supersede(step);
+    inst->lingering = false;
+    if (!instance_own_flow(step->oe, inst))
+        step->oe->out_of_memory = true;
+    effect_policy(step, OE_VERDICT_ENCRYPT);
+    if (mono_reached(step->now, inst->lifespan_ends)) /* reconsidered now, not never */
+        inst->lifespan_ends = mono_add(step->now, 1);
+    OE_REASON(step, "of several tunnels, the one with %s", ip_addr_format(&inst->gateway, addr));
+    ring_begin_turn(step->oe, step->now, inst);
+}
+
+/* A tunnel that came up although another gateway's stands: nothing is sent or kept on it. */
+void act_decline(struct oe_step *step)
+{
+    take_child(step);
+    OE_REASON(step, "another gateway's tunnel carries the flow, and policy takes one");
+    effect_delete_child(step);
 }
 
 /* OE-168: it is not sent on, but what comes in on it is taken. */
 void act_yield(struct oe_step *step)
 {
     struct oe_instance *inst = step->inst;
-    inst->has_child = inst->lingering = true;
-    inst->spi_in = step->event->spi_in;
-    inst->spi_out = step->event->spi_out;
-    inst->suite = step->event->suite;
+    take_child(step);
+    inst->lingering = true;
     OE_REASON(step, "both gateways began at once; the tunnel begun here carries the flow");
 }
 
@@ -181,4 +301,6 @@ void act_drop_peer(struct oe_step *step)
     if (step->inst->state == OE_ST_UNAUTHENTICATED_PEER && step->inst->serial != 0)
         effect_peer_keys(step, NULL);
     refuse(step);
+    effect_policy_remove(step);
+    instance_disown_flow(step->oe, step->inst);
 }

@@ -1,6 +1,38 @@
 /* What a person may see of the engine: its instances and its counters. */
 #include "oe/internal.h"
 
+/* What the end of the state's time brings (OE-075, OE-077). */
+static const char *next_step(const struct oe_instance *inst)
+{
+    bool stale = inst->fresh_until.ms <= inst->deadline.at.ms;
+    switch (inst->state) {
+    case OE_ST_POTENTIAL:
+        return inst->responder ? "without an answer from DNS the peer is refused"
+                               : "without an answer from DNS it counts as a timeout";
+    case OE_ST_PENDING:
+        return inst->responder || inst->keying ? "the negotiation is given up"
+                                               : "without an answer from DNS the old keys stay";
+    case OE_ST_CLEAR:
+    case OE_ST_DENY:
+        return stale ? "if the flow is still in use, DNS is asked again; else it is forgotten"
+                     : "if the flow is no longer in use, it is forgotten";
+    case OE_ST_KEYED:
+        return stale ? "if the tunnel is still in use, DNS is asked again; else it is closed"
+                     : "if the tunnel is no longer in use, it is closed";
+    case OE_ST_EXPIRING:
+        return "without an answer everything stays as it is";
+    case OE_ST_EXPIRED:
+        return inst->lingering ? "the superseded tunnel is closed" : "it is forgotten";
+    case OE_ST_UNAUTHENTICATED_PEER:
+    case OE_ST_AUTHENTICATED_PEER:
+        return "the peer is forgotten";
+    case OE_ST_NONEXISTENT:
+    case OE_STATE_COUNT:
+        break;
+    }
+    return "nothing";
+}
+
 static void fill_info(const struct oe_instance *inst, struct oe_instance_info *ret)
 {
     *ret = (struct oe_instance_info){
@@ -12,6 +44,7 @@ static void fill_info(const struct oe_instance *inst, struct oe_instance_info *r
         .class_kind = inst->class->kind,
         .responder = inst->responder,
         .secure = inst->dns_secure,
+        .by_name = inst->by_name,
         .dns = inst->dns,
         .dns_asked = inst->dns_asked,
         .gateway = inst->gateway,
@@ -21,10 +54,13 @@ static void fill_info(const struct oe_instance *inst, struct oe_instance_info *r
         .spi_out = inst->spi_out,
         .since = inst->since,
         .next_check = inst->deadline.at,
+        .next = next_step(inst),
     };
     if (inst->gateway_entry == NULL && !inst->has_child)
         ret->gateway = (struct ip_addr){0};
     memcpy(ret->reason, inst->reason, sizeof(ret->reason));
+    memcpy(ret->record, inst->record, sizeof(ret->record));
+    memcpy(ret->ike, inst->ike, sizeof(ret->ike));
 }
 
 bool oe_instance_info(const struct oe *oe, size_t i, struct oe_instance_info *ret)
@@ -81,6 +117,9 @@ bool oe_counter(const struct oe *oe, size_t i, const char **ret_name, uint64_t *
         [OE_EV_LIFESPAN] = "dropped_lifespan",
         [OE_EV_SUPERSEDED] = "dropped_superseded",
         [OE_EV_STOP] = "dropped_stop",
+        [OE_EV_SA_USE] = "dropped_sa_use",
+        [OE_EV_RECLASS] = "dropped_policy_changed",
+        [OE_EV_CHOSEN] = "dropped_chosen",
     };
     if (i < OE_EVENT_COUNT) {
         *ret_name = dropped[i];

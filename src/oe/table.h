@@ -17,27 +17,44 @@
     X(adopt_pass, "plane passes it, class allows")                                                 \
     X(adopt_deny, "plane denies it, class allows")                                                 \
     X(adopt_encrypt, "plane encrypts it, class allows")                                            \
+    X(respond_only, "class OE-respond-only")                                                       \
+    X(no_asking, "class passes it unasked")                                                        \
+    X(tunnel_fits, "class takes the tunnel there is")                                              \
+    X(rekey_fits, "class takes the tunnel and re-keys it")                                         \
     X(keys_good, "KEY found")                                                                      \
     X(class_refuses, "class deny or always-clear-text")                                            \
     X(source_unusable, "source can't be a client")                                                 \
+    X(source_behind_nat, "client private, gateway behind NAT")                                      \
+    X(own_unknown, "destination not known as ours")                                                \
+    X(own_refused, "destination is not delegated to us")                                           \
+    X(own_and_peer, "destination is ours; source is the phase 1 identity")                         \
+    X(own_and_unvouched, "destination is ours; source is the phase 1 identity by a key of another") \
+    X(own, "destination is ours")                                                                  \
     X(source_is_peer, "source is the phase 1 identity")                                            \
+    X(source_unvouched, "source is the phase 1 identity by a key of another")                      \
+    X(keys_vouch, "KEY is the one of phase 1")                                                     \
     X(authorized, "delegation names peer and key")                                                 \
     X(self_by_name, "no delegation; @FQDN peer for its own address")                               \
     X(behind_us_permissive, "gateway is ourselves; OE-permissive")                                 \
     X(behind_us_paranoid, "gateway is ourselves; OE-paranoid")                                     \
     X(contactable, "a gateway to contact")                                                         \
+    X(dns_wrong_clear, "malformed or bogus; OE-dnssec-fail says clear")                            \
     X(dns_wrong, "malformed or bogus")                                                             \
     X(permissive, "OE-permissive")                                                                 \
     X(paranoid, "OE-paranoid")                                                                     \
     X(more_gateways, "another gateway is left")                                                    \
+    X(name_holds, "held for a host known by name; OE-permissive")                                  \
     X(old_tunnel, "old tunnel still there")                                                        \
     X(silent_permissive, "silence; OE-permissive")                                                 \
     X(silent_paranoid, "silence; OE-paranoid")                                                     \
     X(signature_permissive, "signature failure; OE-permissive")                                    \
     X(signature_paranoid, "signature failure; OE-paranoid")                                        \
     X(current, "of the tunnel in use")                                                             \
+    X(current_respond_only, "of the tunnel in use; OE-respond-only")                               \
     X(current_looking_up, "of the tunnel in use; still looking up")                                \
     X(crossed, "crossed with our own, which wins")                                                 \
+    X(second_refused, "another gateway's tunnel is up; one is policy")                             \
+    X(spare_in_use, "superseded by another gateway's; in use")                                     \
     X(idle, "not used lately")                                                                     \
     X(stale, "used; answer stale")                                                                 \
     X(was_clear, "was clear-text")                                                                 \
@@ -58,22 +75,37 @@
     X(note_peer, "wait for proposals")                                                             \
     X(refuse_class, "refuse the proposal")                                                         \
     X(refuse_source, "refuse the proposal")                                                        \
+    X(refuse_private, "refuse the proposal")                                                       \
+    X(refuse_second, "refuse the proposal")                                                        \
     X(refuse_authority, "refuse the proposal")                                                     \
+    X(check_own, "TXT lookup of the proposed destination")                                         \
+    X(refuse_own, "refuse the proposal")                                                           \
     X(check_authority, "TXT lookup of the proposed source")                                        \
-    X(authorize_self, "accept the proposal")                                                       \
-    X(authorize, "accept the proposal")                                                            \
+    X(check_key, "KEY lookup of the peer")                                                         \
+    X(authorize_self, "accept the proposal; hold policy if nobody has the flow")                   \
+    X(authorize_vouched, "accept the proposal; hold policy if nobody has the flow")                \
+    X(refuse_unvouched, "refuse the proposal")                                                     \
+    X(authorize, "accept the proposal; hold policy if nobody has the flow")                        \
     X(initiate, "IKE to the strongest gateway")                                                    \
     X(settle_dns, "pass or deny policy")                                                           \
     X(settle_behind_us, "pass or deny policy")                                                     \
     X(settle_no_answer, "pass or deny policy")                                                     \
     X(keyed, "encrypt policy")                                                                     \
     X(next_gateway, "IKE to the next gateway")                                                     \
+    X(stop_holding, "pass policy; keying goes on")                                                 \
     X(keep_old, "keep the tunnel until its hard expiry")                                           \
     X(settle_failure, "pass or deny policy")                                                       \
     X(lose_old, "hold policy")                                                                     \
     X(restart, "hold policy; TXT lookup again")                                                    \
     X(take_over, "encrypt policy; the newest instance wins")                                       \
     X(yield, "accept on it, send on our own")                                                      \
+    X(decline, "IKE Delete at once")                                                               \
+    X(give_up_flow, "leave the policy to it")                                                      \
+    X(end_respond, "pass policy")                                                                  \
+    X(reclass, "as before, under the new class")                                                   \
+    X(reclass_anew, "hold policy; end what there was; TXT lookup again")                           \
+    X(keep_tunnel, "cancel the re-key")                                                            \
+    X(take_back, "encrypt policy")                                                                 \
     X(drop_peer, "forget the peer")                                                                \
     X(peer_deleted, "remove the policy")                                                           \
     X(rekey, "TXT lookup, then IKE; policy unchanged")                                             \

@@ -40,13 +40,14 @@ void outbound_icmp_prohibited(struct plane *plane, const struct packet *packet)
 /* Sending a burst */
 
 /* IPv6 links carry 1280 octets, also those made of a tunnel whose own path carries less (RFC 2473
- * section 7.1): then it is the outer datagram that is cut. */
+ * section 7.1): then it is the outer datagram that is cut. So it is on a path that carries no more
+ * than the least we believe: what is said of it may be forged, and the system may believe less. */
 static void allow_outer_fragments(const struct sad_entry *sa, struct packet *packet)
 {
     uint32_t outer_len = packet->len + (uint32_t)ip_header_len(sa->params.outer_dst.family);
     if (sa->params.udp_dst != 0)
         outer_len += IP_UDP_HEADER;
-    if (outer_len > sa->path_mtu)
+    if (outer_len > sa->path_mtu || sa->path_mtu <= PATH_MTU_V4_LEAST)
         packet->outer.dont_fragment = false;
 }
 

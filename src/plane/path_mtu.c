@@ -7,7 +7,6 @@
 enum {
     PATH_MTUS_MAX = 1024,
     PATH_MTU_LIFE_MS = 10 * 60 * 1000, /* RFC 1191 section 6.3 */
-    PATH_MTU_V4_LEAST = 576,           /* RFC 791: every host takes it */
 };
 
 struct path_mtu {

@@ -10,6 +10,8 @@
 #include "base/heap.h"
 #include "base/map.h"
 
+enum { PATH_MTU_V4_LEAST = 576 }; /* RFC 791: every host takes it */
+
 struct path_mtus {
     struct map by_dst;
     struct heap timers;

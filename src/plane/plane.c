@@ -65,6 +65,21 @@ void plane_free(struct plane *plane)
     free(plane);
 }
 
+void plane_reconfigure(struct plane *plane, mono_t now, const struct plane_config *config)
+{
+    struct plane_config wanted = *config;
+    const struct list *head = &plane->spd.by_use;
+
+    fill_defaults(&wanted);
+    plane_enter(plane, now);
+    plane->config.hold_ms = wanted.hold_ms;
+    plane->config.hold_failure = wanted.hold_failure;
+    plane->config.icmp_on_deny = wanted.icmp_on_deny;
+    /* Whether the classifier may deny by itself has changed, perhaps. */
+    for (const struct list *at = head->next; at != head; at = at->next)
+        spd_announce(plane, LIST_OWNER(at, struct spd_entry, by_use));
+}
+
 void plane_keyd_changed(struct plane *plane, mono_t now, bool present)
 {
     plane_enter(plane, now);

@@ -51,6 +51,9 @@ MUST_USE enum err plane_new(const struct plane_config *config, const struct plan
                             struct plane **ret);
 void plane_free(struct plane *plane);
 
+/* New hold_ms, hold_failure and icmp_on_deny; the rest stays what plane_new() was given. */
+void plane_reconfigure(struct plane *plane, mono_t now, const struct plane_config *config);
+
 /* Datagrams that the classifier did not let pass, from oe0 or vpn0. */
 void plane_outbound(struct plane *plane, mono_t now, struct packet **packets, size_t count);
 /* ESP packets from the network, starting at the ESP header, `outer` filled in. */

@@ -240,7 +240,7 @@ static void name_sa(struct spd_entry *entry, struct sad_entry *sa)
 }
 
 /* The kernel must keep handing us what we answer with an ICMP error (OE-028). */
-static void announce(struct plane *plane, const struct spd_entry *entry)
+void spd_announce(struct plane *plane, const struct spd_entry *entry)
 {
     enum pfkey_verdict verdict = spd_verdict(entry->state);
     if (verdict == PFKEY_VERDICT_DENY && plane->config.icmp_on_deny)
@@ -273,7 +273,7 @@ void spd_step(struct plane *plane, struct spd_entry *entry, const struct spd_inp
     if (changed || is_command(input->event)) {
         entry->provisional = entry->answered = false;
         spd_set_timer(&plane->spd, entry, HEAP_IDLE);
-        announce(plane, entry);
+        spd_announce(plane, entry);
     }
     row->action(plane, entry, input);
     if (row->next == SPD_NONEXISTENT)

@@ -33,6 +33,8 @@ struct spd_input {
 };
 
 /* May free the entry: when the next state is nonexistent. */
+/* Tells the classifier what the entry says. */
+void spd_announce(struct plane *plane, const struct spd_entry *entry);
 void spd_step(struct plane *plane, struct spd_entry *entry, const struct spd_input *input);
 /* The entry's time has come. */
 void spd_timer(struct plane *plane, struct spd_entry *entry);

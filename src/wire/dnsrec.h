@@ -10,7 +10,13 @@
 #include "crypto/key.h"
 #include "wire/identity.h"
 
-enum { DNS_TYPE_TXT = 16, DNS_TYPE_KEY = 25, DNS_TYPE_IPSECKEY = 45 };
+enum {
+    DNS_TYPE_A = 1,
+    DNS_TYPE_TXT = 16,
+    DNS_TYPE_KEY = 25,
+    DNS_TYPE_AAAA = 28,
+    DNS_TYPE_IPSECKEY = 45,
+};
 
 /* Where a delegation points. */
 struct dnsrec_gateway {

@@ -8,7 +8,7 @@
 #include "ike/v1/v1.h"
 #include "pair.h"
 
-enum { FORGE_PAYLOADS = 40, FORGE_BODY = 1024 };
+enum { FORGE_PAYLOADS = 40, FORGE_BODY = 1536 };
 
 struct forge {
     enum v1_message_kind kind;

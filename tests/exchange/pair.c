@@ -62,6 +62,12 @@ static void emit(void *ctx, const struct event_record *record)
     assert_true(record->connection != 0);
 }
 
+static void start(struct pair *pair, struct pair_side *side)
+{
+    const struct ike_env env = {.rng = {fill, side}, .trace = {emit, side}};
+    assert_int_equal(ike_new(&pair->config, &env, &side->ike), ERR_OK);
+}
+
 struct pair *pair_new(const struct pair_options *options)
 {
     const struct pair_options none = {0};
@@ -76,24 +82,61 @@ struct pair *pair_new(const struct pair_options *options)
             options->v6 ? (i ? "2001:db8:5::1" : "2001:db8:4::1") : (i ? "192.1.1.5" : "192.1.1.4");
         assert_true(ip_addr_parse(text, &side->addr.addr));
         side->addr.port = 500;
+        side->reached_at = side->addr.addr;
         side->key = i;
         side->peer_keys[0] = !i;
         side->peer_key_count = 1;
         side->rng_state = 0x9e3779b97f4a7c15u * (options->seed * 2 + i + 1);
         side->next_spi = 0x1000 * (i + 1);
         side->ticket = 1000 + i;
-        struct ike_config config = options->config;
-        config.legacy = options->legacy;
-        const struct ike_env env = {.rng = {fill, side}, .trace = {emit, side}};
-        assert_int_equal(ike_new(&config, &env, &side->ike), ERR_OK);
+        pair->config = options->config;
+        pair->config.legacy = options->legacy;
+        start(pair, side);
     }
     return pair;
 }
 
+void pair_crash(struct pair *pair, unsigned s, bool resume)
+{
+    struct pair_record saved[PAIR_RECORDS];
+    struct pair_side *side = &pair->sides[s];
+
+    ike_free(side->ike);
+    start(pair, side);
+    side->connected = false;
+    memcpy(saved, side->kept, sizeof(saved));
+    memset(side->kept, 0, sizeof(side->kept));
+    for (size_t i = 0; i < PAIR_RECORDS; i++) {
+        const struct ike_event event = {.kind = IKE_EV_RESTORE,
+                                        .serial = saved[i].number,
+                                        .bytes = view_of(saved[i].octets, saved[i].len)};
+        if (saved[i].number != 0 && resume)
+            (void)input(pair, side, &event);
+        if (saved[i].number != 0 && resume)
+            side->kept[i] = saved[i];
+        else
+            free(saved[i].octets);
+    }
+    if (!resume)
+        memset(side->sad, 0, sizeof(side->sad));
+    pair_drain(pair, s);
+}
+
+size_t pair_record_count(const struct pair *pair, unsigned side)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < PAIR_RECORDS; i++)
+        count += pair->sides[side].kept[i].number != 0;
+    return count;
+}
+
 void pair_free(struct pair *pair)
 {
-    for (unsigned i = 0; i < PAIR_SIDES; i++)
+    for (unsigned i = 0; i < PAIR_SIDES; i++) {
         ike_free(pair->sides[i].ike);
+        for (size_t r = 0; r < PAIR_RECORDS; r++)
+            free(pair->sides[i].kept[r].octets);
+    }
     free(pair);
 }
 
@@ -122,9 +165,9 @@ enum err pair_initiate(struct pair *pair, unsigned side, uint64_t ticket, unsign
         .kind = IKE_EV_INITIATE,
         .ticket = ticket,
         .local = {.addr = s->addr.addr},
-        .remote = {.addr = pair->sides[!side].addr.addr},
+        .remote = {.addr = pair->sides[!side].reached_at},
         .flow = pair_flow(pair, side, n),
-        .peer_id = identity_of_addr(&pair->sides[!side].addr.addr),
+        .peer_id = identity_of_addr(&pair->sides[!side].reached_at),
         .keys = keys,
         .key_count = s->peer_key_count,
     };
@@ -151,6 +194,20 @@ enum err pair_inject(struct pair *pair, unsigned side, struct view octets)
     };
     enum err err = input(pair, &pair->sides[side], &event);
     pair_drain(pair, side);
+    return err;
+}
+
+enum err pair_give(struct pair *pair, const struct pair_datagram *d)
+{
+    const struct ike_event event = {
+        .kind = IKE_EV_DATAGRAM,
+        .local = d->target,
+        .remote = d->source,
+        .natt = d->natt,
+        .bytes = view_of(d->octets, d->len),
+    };
+    enum err err = input(pair, &pair->sides[!d->from], &event);
+    pair_drain(pair, !d->from);
     return err;
 }
 
@@ -205,7 +262,9 @@ size_t pair_check_keys(const struct pair *pair)
             assert_int_equal(in->cipher_key_len, out->cipher_key_len);
             assert_memory_equal(in->cipher_key, out->cipher_key, in->cipher_key_len);
             assert_memory_equal(in->auth_key, out->auth_key, in->auth_key_len);
-            assert_memory_equal(&in->outer_src, &out->outer_src, sizeof(in->outer_src));
+            assert_int_equal(in->udp_dst != 0, out->udp_dst != 0);
+            if (ip_addr_equal(&pair->sides[s].reached_at, &pair->sides[s].addr.addr))
+                assert_memory_equal(&in->outer_src, &out->outer_src, sizeof(in->outer_src));
             assert_memory_equal(&in->inner_src, &out->inner_src, sizeof(in->inner_src));
             assert_memory_equal(&in->inner_dst, &out->inner_dst, sizeof(in->inner_dst));
             assert_true(in->hard.seconds == out->hard.seconds && in->soft.seconds != 0 &&
@@ -305,7 +364,14 @@ static void transmit(struct pair *pair, unsigned from, const struct ike_effect *
                                .at = mono_add(pair->now, PAIR_LATENCY_MS),
                                .len = fx->bytes.len,
                                .source = fx->local,
-                               .target = fx->remote};
+                               .target = fx->remote,
+                               .natt = fx->natt};
+    assert_true(fx->natt == (fx->local.port == 4500));
+    if (fx->bytes.len == 0) {
+        assert_true(fx->natt);
+        pair->sides[from].keepalives++;
+        return;
+    }
     assert_in_range(fx->bytes.len, ISAKMP_HEADER_LEN, 1452); /* OE-122: never fragmented */
     memcpy(d.octets, fx->bytes.ptr, fx->bytes.len);
     pair->sent[from]++;
@@ -313,6 +379,45 @@ static void transmit(struct pair *pair, unsigned from, const struct ike_effect *
         return;
     assert_true(pair->wire_count < PAIR_WIRE_MAX);
     pair->wire[pair->wire_count++] = d;
+}
+
+static uint8_t *test_memory(size_t len)
+{
+    uint8_t *ptr = malloc(len);
+    assert_non_null(ptr);
+    return ptr;
+}
+
+static struct pair_record *record_of(struct pair_side *side, uint64_t number)
+{
+    for (size_t i = 0; i < PAIR_RECORDS; i++)
+        if (side->kept[i].number == number)
+            return &side->kept[i];
+    return NULL;
+}
+
+static void keep(struct pair_side *side, const struct ike_effect *fx)
+{
+    struct pair_record *record = record_of(side, fx->serial);
+    if (record == NULL)
+        record = record_of(side, 0);
+    if (record == NULL)
+        fail_msg("too many records");
+    assert_in_range(fx->bytes.len, 1, IKE_RECORD_MAX);
+    free(record->octets);
+    record->number = fx->serial;
+    record->len = fx->bytes.len;
+    record->octets = test_memory(fx->bytes.len);
+    memcpy(record->octets, fx->bytes.ptr, fx->bytes.len);
+}
+
+static void forget(struct pair_side *side, uint64_t number)
+{
+    struct pair_record *record = record_of(side, number);
+    if (record == NULL)
+        return;
+    free(record->octets);
+    *record = (struct pair_record){.number = 0};
 }
 
 static void take(struct pair *pair, unsigned s, const struct ike_effect *fx)
@@ -346,6 +451,24 @@ static void take(struct pair *pair, unsigned s, const struct ike_effect *fx)
             sa->used = false;
         break;
     }
+    case IKE_FX_MOVE_SA: {
+        struct pair_sa *sa = sad_find(side, fx->spi, fx->inbound);
+        assert_non_null(sa);
+        assert_true(sa->params.udp_dst != 0);
+        sa->moved = fx->remote;
+        side->moves++;
+        break;
+    }
+    case IKE_FX_SAVE:
+        keep(side, fx);
+        break;
+    case IKE_FX_FORGET:
+        forget(side, fx->serial);
+        break;
+    case IKE_FX_PEER:
+        assert_true(side->connected != fx->ok);
+        side->connected = fx->ok;
+        break;
     default:
         ask(pair, s, fx);
         break;
@@ -374,7 +497,7 @@ static void deliver(struct pair *pair, size_t i)
     d = pair->wire[i];
     memmove(&pair->wire[i], &pair->wire[i + 1], (pair->wire_count - i - 1) * sizeof(pair->wire[0]));
     pair->wire_count--;
-    (void)pair_inject(pair, !d.from, view_of(d.octets, d.len));
+    (void)pair_give(pair, &d);
 }
 
 void pair_run(struct pair *pair, int64_t ms)

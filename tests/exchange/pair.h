@@ -16,7 +16,20 @@
 #include "ike/ike.h"
 
 enum { PAIR_A, PAIR_B, PAIR_SIDES };
-enum { PAIR_LATENCY_MS = 10, PAIR_SAD_MAX = 1024, PAIR_WIRE_MAX = 256, PAIR_KEYS = 3 };
+enum {
+    PAIR_LATENCY_MS = 10,
+    PAIR_SAD_MAX = 1024,
+    PAIR_WIRE_MAX = 256,
+    PAIR_KEYS = 3,
+    PAIR_RECORDS = 1024
+};
+
+/* What a SAVE left. */
+struct pair_record {
+    uint64_t number; /* 0: free */
+    size_t len;
+    uint8_t *octets;
+};
 
 struct pair_datagram {
     unsigned from;
@@ -24,10 +37,12 @@ struct pair_datagram {
     size_t len;
     uint8_t octets[4096];
     struct ip_endpoint source, target;
+    bool natt; /* between ports 4500, with the marker */
 };
 
 struct pair_sa {
     bool used;
+    struct ip_endpoint moved; /* where its peer is, by the last MOVE_SA; port 0: none came */
     struct sa_params params;
 };
 
@@ -44,17 +59,21 @@ struct pair_question {
 struct pair_side {
     struct ike *ike;
     struct ip_endpoint addr;
+    struct ip_addr reached_at; /* its address as others know it */
     unsigned key;            /* which test key it signs with */
     unsigned peer_key_count; /* keys it believes the peer to have */
     unsigned peer_keys[PAIR_KEYS];
     uint64_t rng_state;
 
     bool refuse, no_spi, no_install, no_keys, no_signature;
-    bool hold[16];             /* by effect kind: leave the question open */
+    bool hold[32];             /* by effect kind: leave the question open */
     struct pair_question held; /* the last question left open */
     uint64_t ticket;           /* what it authorizes the peer's proposals as */
 
     unsigned up, failed, deleted, authenticated, removed;
+    unsigned keepalives, moves;
+    bool connected; /* as last reported */
+    struct pair_record kept[PAIR_RECORDS];
     unsigned asked_keys, asked_authorization, asked_signature;
     struct ike_effect last_up, last_failed, last_deleted;
     struct pair_sa sad[PAIR_SAD_MAX];
@@ -70,6 +89,7 @@ typedef bool pair_tap(struct pair *pair, struct pair_datagram *datagram, void *c
 
 struct pair {
     struct pair_side sides[PAIR_SIDES];
+    struct ike_config config;
     mono_t now;
     struct pair_datagram wire[PAIR_WIRE_MAX];
     size_t wire_count;
@@ -94,12 +114,17 @@ void pair_free(struct pair *pair);
 const struct private_key *pair_private_key(unsigned which);
 const struct public_key *pair_public_key(unsigned which);
 
+/* The side's engine is gone and a new one takes its place; with `resume` it gets what was saved. */
+void pair_crash(struct pair *pair, unsigned side, bool resume);
+size_t pair_record_count(const struct pair *pair, unsigned side);
 /* The flow between the two hosts behind `side` and its peer. `n` picks another host. */
 struct ip_pair pair_flow(const struct pair *pair, unsigned side, unsigned n);
 enum err pair_initiate(struct pair *pair, unsigned side, uint64_t ticket, unsigned n);
 enum err pair_event(struct pair *pair, unsigned side, enum ike_event_kind kind, uint64_t ticket);
 /* Answers a question that was held. */
 enum err pair_answer(struct pair *pair, unsigned side, const struct pair_question *question);
+/* Hands a datagram to the side that didn't send it, from its source to its target. */
+enum err pair_give(struct pair *pair, const struct pair_datagram *datagram);
 /* Hands octets to a side as if they came from its peer. */
 enum err pair_inject(struct pair *pair, unsigned side, struct view octets);
 /* Takes what the engine wants done. */

@@ -284,30 +284,39 @@ static void test_only_hosts(void **state)
     }
 }
 
-/* The ends that message 2 repeats must be the ones asked for. */
+/* The ends that message 2 repeats must be the ones asked for, each of them. */
 static bool swap_ends(struct pair *pair, struct pair_datagram *d, void *ctx)
 {
     static struct forge forge;
-    (void)ctx;
+    const bool *second = ctx;
     if (d->from != PAIR_B || !pair_is_exchange(d, ISAKMP_QUICK_MODE))
         return true;
     forge_open(pair, PAIR_A, d, V1_QM2, &forge);
-    forge_find(&forge, ISAKMP_P_ID)->body[7]++;
+    struct forge_payload *id = forge_find(&forge, ISAKMP_P_ID);
+    assert_int_equal(id[1].type, ISAKMP_P_ID);
+    id[*second].body[7]++;
     forge_close(pair, PAIR_A, &forge, d);
     return true;
 }
 
-static void test_changed_ends(void **state)
+static void check_changed_end(bool second)
 {
     struct pair *pair = pair_new(NULL);
-    (void)state;
     pair->tap = swap_ends;
+    pair->tap_ctx = &second;
     assert_int_equal(pair_initiate(pair, PAIR_A, 7, 0), ERR_OK);
     pair_run(pair, 200);
     assert_int_equal(pair->sides[PAIR_A].failed, 1);
     assert_int_equal(pair->sides[PAIR_A].last_failed.failure, IKE_FAILURE_OTHER);
     assert_int_equal(pair_sad_count(pair, PAIR_A), 0);
     pair_free(pair);
+}
+
+static void test_changed_ends(void **state)
+{
+    (void)state;
+    check_changed_end(false);
+    check_changed_end(true);
 }
 
 /* An established SA does not let the peer speak in another's name: each proposal is asked about. */

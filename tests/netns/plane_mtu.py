@@ -4,7 +4,29 @@ answered, and TCP finds its size; one that may be is carried. A smaller MTU on t
 is learnt.
 """
 
+import re
+
 from plane_common import INSIDE, OUTSIDE, expect, main, pinged, wait_for
+
+# "Fragmentation needed, 68 octets" about an ESP packet from argv[2] to argv[1].
+FORGE = """
+import socket, struct, sys
+
+def checksum(data):
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+about = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 1400, 1, 0x4000, 60, 50, 0,
+                    socket.inet_aton(sys.argv[2]), socket.inet_aton(sys.argv[1]))
+about += struct.pack("!II", 0x12345678, 1)
+icmp = struct.pack("!BBHHH", 3, 4, 0, 0, 68) + about
+icmp = icmp[:2] + struct.pack("!H", checksum(icmp)) + icmp[4:]
+sender = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+sender.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, 0x43594701)
+sender.sendto(icmp, (sys.argv[2], 0))
+"""
 
 
 def too_big(net, inner):
@@ -44,7 +66,35 @@ def smaller_on_the_way(net):
     tcp(net, 4)
 
 
+def forged(net):
+    """A stranger claims that the way to gwb carries next to nothing (RFC 4301 section 8.2.1): the
+    tunnel gets smaller datagrams, but all that fits what its hosts were told still goes through."""
+    gwa = net.gateways["gwa"]
+    before = gwa.counter("io_path_mtu_news")
+    net.run("gwb", "python3", "-c", FORGE, OUTSIDE["gwb"][4], OUTSIDE["gwa"][4])
+
+    def told():
+        output, _ = net.ping("alice", INSIDE["bob"][4], "-s", "1000", "-M", "do",
+                             within=1).communicate()
+        return re.search(r"mtu\s*=\s*(\d+)", output)
+
+    mtu = int(wait_for("alice is told", told)[1])
+    expect(gwa.counter("io_path_mtu_news") > before, "news of the forged MTU")
+    expect(mtu > 500, f"alice was told of {mtu}")
+    pinged(net.ping("alice", INSIDE["bob"][4], "-s", str(mtu - 28), "-M", "do", count=3),
+           f"datagrams of {mtu} octets, which alice was told to send")
+    tcp(net, 4, "200K")
+
+
 def test(net):
+    net.both()
+    net.tunnel()
+    net.encrypt_all()
+    forged(net)
+    net.ip("-n", net.names["alice"], "route", "flush", "cache")
+    for host in ("gwa", "gwb"):
+        net.gateways[host].quit()
+        net.ip("-n", net.names[host], "route", "flush", "cache")
     net.both()
     net.tunnel()
     net.encrypt_all()

@@ -3,6 +3,8 @@
 port: IKE with its marker goes to keyd and comes from it, keepalives go nowhere (RFC 3948).
 """
 
+import signal
+
 from plane_common import INSIDE, OUTSIDE, expect, main, pinged, wait_for
 
 SEND = """
@@ -13,6 +15,14 @@ sender.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, 0x43594701)
 sender.bind((sys.argv[2], 4501))
 for text in sys.argv[3:]:
     sender.sendto(bytes.fromhex(text), (sys.argv[1], 4500))
+"""
+FLOOD = """
+import socket, sys
+sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sender.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, 0x43594701)
+sender.bind((sys.argv[2], 4501))
+for _ in range(int(sys.argv[3])):
+    sender.sendto(bytes(4) + b"x" * 1000, (sys.argv[1], 4500))
 """
 RECEIVE = """
 import socket, sys
@@ -56,11 +66,26 @@ def shared_port(net, family):
     expect(output == f"{near} 4500 00000000{b'greetings'.hex()}\n", f"IKE from keyd: {output}")
 
 
+def busy_keyd(net):
+    """A stranger sends more IKE than keyd reads: some is lost, but what comes later isn't."""
+    gwb, far, near = net.gateways["gwb"], OUTSIDE["gwb"][4], OUTSIDE["gwa"][4]
+    before = gwb.counter("io_ike_in")
+    gwb.process.send_signal(signal.SIGSTOP)
+    try:
+        net.run("gwa", "python3", "-c", FLOOD, far, near, "3000")
+    finally:
+        gwb.process.send_signal(signal.SIGCONT)
+    wait_for("the flood", lambda: gwb.counter("io_ike_in") > before + 1000)
+    net.run("gwa", "python3", "-c", SEND, far, near, "00000000" + b"after".hex())
+    gwb.wait(r"^ike from \S*:4501 to \S*:4500 after$")
+
+
 def test(net):
     net.both()
     tunnels(net)
     shared_port(net, 4)
     shared_port(net, 6)
+    busy_keyd(net)
     for host in ("gwa", "gwb"):
         lost = {name: value for name, value in net.gateways[host].counters().items()
                 if "failed" in name or name in ("io_esp_out_full", "io_esp_out_no_socket")}

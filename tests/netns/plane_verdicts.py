@@ -58,6 +58,42 @@ def link_scope(net):
     expect(after.get("io_tun_in", 0) == before.get("io_tun_in", 0), "multicast went to the plane")
 
 
+# IPv4 or IPv6 with argv[1] as its source, to argv[2]; UDP port 7777.
+SPOOF = """
+import socket, struct, sys
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+udp = struct.pack("!HHHH", 7777, 7777, 12, 0) + b"leak"
+src, dst = (socket.inet_pton(family, a) for a in sys.argv[1:3])
+sender = socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW)
+sender.sendto(struct.pack("!BBHHHBBH4s4s", 0x45, 0, 32, 0, 0, 64, 17, 0, src, dst) + udp,
+              (sys.argv[2], 0))
+"""
+LOCAL = """
+import socket, sys
+sender = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+sender.bind((sys.argv[1], 0, 0, socket.if_nametoindex("outside")))
+sender.sendto(b"leak", (sys.argv[2], 7777))
+"""
+
+
+def no_way_around(net):
+    """A link-local source doesn't make a far destination link-local (RFC 3927 section 2.7), and
+    240/4 is no multicast: policy holds for them."""
+    gwa = net.gateways["gwa"]
+    before = gwa.counter("classifier_link_scope")
+    net.run("alice", "python3", "-c", SPOOF, "169.254.9.9", INSIDE["bob"][4])
+    wait_for("the datagram with a link-local source", lambda: gwa.counter("io_tun_in_link") > 0)
+    expect(gwa.counter("classifier_link_scope") == before, "a link-local source went around policy")
+
+    lines = net.run("gwa", "ip", "-o", "-6", "address", "show", "dev", "outside", "scope", "link")
+    net.run("gwa", "python3", "-c", LOCAL, lines.split()[3].split("/")[0], OUTSIDE["gwb"][6])
+    wait_for("the one of a local user", lambda: gwa.counter("io_tun_in_link") > 1)
+
+    net.run("gwa", "ip", "route", "add", "240.0.0.0/8", "via", OUTSIDE["gwb"][4])
+    expect(not net.pings("gwa", "240.1.2.3"), "240.1.2.3 answers")
+    gwa.wait("^ACQUIRE .*flow 192.0.2.1 -> 240.1.2.3")
+
+
 def source_nat(net):
     """The classifier sees addresses after source NAT, and a held datagram keeps its port."""
     gwa, gwb = net.gateways["gwa"], net.gateways["gwb"]
@@ -80,6 +116,7 @@ def test(net):
         denied(net, inner)
         forgotten(net, inner)
     link_scope(net)
+    no_way_around(net)
     source_nat(net)
     gwa.quit()
     wait_for("traffic without Cygnet", lambda: net.pings("alice", INSIDE["bob"][6]))

@@ -63,7 +63,29 @@ bool verb_host(struct scenario *s, struct words *w)
     return true;
 }
 
-/* delegation HOST KIND: what its reverse map says from now on */
+/* reload GATEWAY CLASS [to PREFIX]: the class of everything, or one more line, from now on */
+static bool verb_reload(struct scenario *s, struct words *w)
+{
+    struct scenario_gateway *gw;
+    struct oe_class class = {0};
+
+    if (!words_gateway(s, w, &gw) || !words_class(s, w, &class.kind))
+        return false;
+    if (!words_accept(w, "to")) {
+        gw->g->kind = class.kind;
+    } else {
+        if (!words_prefix(s, w, &class.destination))
+            return false;
+        size_t room = sizeof(gw->g->classes) / sizeof(gw->g->classes[0]);
+        if (gw->g->class_count == room)
+            return scenario_fail(s, "more than %zu classes at one gateway", room);
+        gw->g->classes[gw->g->class_count++] = class;
+    }
+    gateway_reload(gw->g);
+    return true;
+}
+
+/* delegation HOST KIND [and GATEWAY]: what its reverse map says from now on */
 static bool verb_delegation(struct scenario *s, struct words *w)
 {
     static const char *const kinds[] = {
@@ -77,7 +99,11 @@ static bool verb_delegation(struct scenario *s, struct words *w)
 
     if (!words_host(s, w, &host) || !words_choice(s, w, "a kind of delegation", kinds, &kind))
         return false;
+    struct scenario_gateway *also = NULL;
+    if (words_accept(w, "and") && !words_gateway(s, w, &also))
+        return false;
     host->host->delegation = (enum sim_delegation)kind;
+    host->host->also = also != NULL ? also->g : NULL;
     return true;
 }
 
@@ -192,8 +218,7 @@ static bool verb_reboot(struct scenario *s, struct words *w)
     struct scenario_gateway *gw;
     if (!words_gateway(s, w, &gw))
         return false;
-    crash(s, gw->g, SIM_EV_CRASH_KEYD);
-    crash(s, gw->g, SIM_EV_CRASH_PLANE);
+    crash(s, gw->g, SIM_EV_REBOOT);
     return true;
 }
 
@@ -222,6 +247,7 @@ const struct verb play_verbs[] = {
     {"mark", verb_mark, false},
     {"delegation", verb_delegation, false},
     {"dns", verb_dns, false},
+    {"reload", verb_reload, false},
     {"cut", verb_cut, false},
     {"join", verb_join, false},
     {"stray", verb_stray, false},

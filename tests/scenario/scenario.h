@@ -101,6 +101,7 @@ bool words_number(struct scenario *s, struct words *w, uint64_t *ret);
 bool words_time(struct scenario *s, struct words *w, int64_t *ret_us); /* 0.5s 20ms 3m 1h */
 bool words_addr(struct scenario *s, struct words *w, struct ip_addr *ret);
 bool words_prefix(struct scenario *s, struct words *w, struct ip_prefix *ret);
+bool words_class(struct scenario *s, struct words *w, enum oe_class_kind *ret);
 bool words_gateway(struct scenario *s, struct words *w, struct scenario_gateway **ret);
 bool words_host(struct scenario *s, struct words *w, struct scenario_host **ret);
 /* "alice bob": the pair as the gateway's own datagrams travel. */

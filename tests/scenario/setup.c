@@ -14,7 +14,7 @@ static bool new_name(struct scenario *s, struct words *w, char ret[NAME_MAX_OCTE
            scenario_fail(s, "'%s' is too long a name", name);
 }
 
-static bool read_class(struct scenario *s, struct words *w, enum oe_class_kind *ret)
+bool words_class(struct scenario *s, struct words *w, enum oe_class_kind *ret)
 {
     const char *name;
     if (!words_text(s, w, "a class", &name))
@@ -32,7 +32,7 @@ static bool verb_gateway(struct scenario *s, struct words *w)
 
     if (s->world.gateway_count == SIM_GATEWAYS)
         return scenario_fail(s, "more than %d gateways", SIM_GATEWAYS);
-    if (!new_name(s, w, name) || !words_addr(s, w, &addr) || !read_class(s, w, &kind))
+    if (!new_name(s, w, name) || !words_addr(s, w, &addr) || !words_class(s, w, &kind))
         return false;
     gw->g = world_gateway(&s->world, addr);
     gw->g->kind = kind;
@@ -67,18 +67,48 @@ static bool verb_add_host(struct scenario *s, struct words *w)
     return true;
 }
 
-/* class GATEWAY CLASS [from PREFIX] [to PREFIX] */
+static void class_option(struct oe_class *class, size_t which)
+{
+    if (which < 2)
+        class->accept = which == 0 ? OE_ACCEPT_AUTHENTICATED : OE_ACCEPT_ANONYMOUS;
+    else if (which == 2)
+        class->pass_while_keying = true;
+    else
+        class->fail_clear = true;
+}
+
+/* wait TIME: for a silent gateway */
+static bool class_wait(struct scenario *s, struct words *w, struct oe_class *class)
+{
+    int64_t us;
+    if (!words_time(s, w, &us))
+        return false;
+    class->wait_s = (uint32_t)(us / 1000000);
+    return true;
+}
+
+/* class GATEWAY CLASS [from PREFIX] [to PREFIX] [wait TIME] [OPTION...] */
 static bool verb_class(struct scenario *s, struct words *w)
 {
     struct scenario_gateway *gw;
     struct oe_class class = {0};
 
-    if (!words_gateway(s, w, &gw) || !read_class(s, w, &class.kind))
+    if (!words_gateway(s, w, &gw) || !words_class(s, w, &class.kind))
         return false;
     if (words_accept(w, "from") && !words_prefix(s, w, &class.source))
         return false;
     if (words_accept(w, "to") && !words_prefix(s, w, &class.destination))
         return false;
+    if (words_accept(w, "wait") && !class_wait(s, w, &class))
+        return false;
+    static const char *const options[] = {"authenticated", "anonymous", "pass-while-keying",
+                                          "fail-clear", NULL};
+    size_t which;
+    while (words_peek(w) != NULL) {
+        if (!words_choice(s, w, "an option", options, &which))
+            return false;
+        class_option(&class, which);
+    }
     size_t room = sizeof(gw->g->classes) / sizeof(gw->g->classes[0]);
     if (gw->g->class_count == room)
         return scenario_fail(s, "more than %zu classes at one gateway", room);
@@ -97,7 +127,32 @@ static uint32_t *setting_s(struct sim_gateway *g, size_t which)
     return settings[which];
 }
 
-/* set GATEWAY SETTING TIME, or: set GATEWAY require-dnssec */
+static bool set_sa_room(struct scenario *s, struct words *w, struct sim_gateway *g)
+{
+    uint64_t count;
+    if (!words_number(s, w, &count))
+        return false;
+    g->plane_config.sad = (uint32_t)count;
+    return true;
+}
+
+static bool set_return(struct scenario *s, struct words *w, struct scenario_gateway *gw)
+{
+    static const char *const names[] = {
+        [OE_RETURN_NEWEST] = "newest",
+        [OE_RETURN_ROUND_ROBIN] = "round-robin",
+        [OE_RETURN_LAST_HEARD] = "last-heard",
+        [OE_RETURN_REFUSE] = "refuse-second",
+        NULL,
+    };
+    size_t which;
+    if (!words_choice(s, w, "a way", names, &which))
+        return false;
+    gw->g->control_config.oe.return_tunnel = (enum oe_return)which;
+    return true;
+}
+
+/* set GATEWAY SETTING TIME, require-dnssec, sa-room COUNT, or return-tunnel WAY */
 static bool verb_set(struct scenario *s, struct words *w)
 {
     static const char *const names[] = {"child-lifetime",
@@ -106,8 +161,10 @@ static bool verb_set(struct scenario *s, struct words *w)
                                         "normal-lifespan",
                                         "first-lifespan",
                                         "require-dnssec",
+                                        "sa-room",
+                                        "return-tunnel",
                                         NULL};
-    enum { REQUIRE_DNSSEC = 5 };
+    enum { REQUIRE_DNSSEC = 5, SA_ROOM, RETURN_TUNNEL };
     struct scenario_gateway *gw;
     size_t which;
     int64_t us;
@@ -118,6 +175,10 @@ static bool verb_set(struct scenario *s, struct words *w)
         gw->g->control_config.oe.require_dnssec = true;
         return true;
     }
+    if (which == SA_ROOM)
+        return set_sa_room(s, w, gw->g);
+    if (which == RETURN_TUNNEL)
+        return set_return(s, w, gw);
     if (!words_time(s, w, &us))
         return false;
     if (us % 1000000 != 0)

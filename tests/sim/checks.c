@@ -10,6 +10,8 @@ enum {
     UNDECIDED_MS = 2 * LIMIT_LOOKUP_MS + 3 * 20000 + 10000,
     /* An SA's other end is there by then, or never. */
     FORGET_US = 600000000,
+    /* A request of keyd to the plane, and another one. */
+    DISAGREED_MS = 2 * 3000,
 };
 
 static bool same_keys(const struct sa_params *a, const struct sa_params *b)
@@ -48,7 +50,8 @@ static void check_authority(struct world *w, const struct sa_params *params)
     char text[IP_ADDR_TEXT_MAX];
 
     bool delegated = host != NULL && is_delegated(w, host);
-    if (!delegated || !ip_addr_equal(&host->gateway->addr, remote))
+    bool second = delegated && host->also != NULL && ip_addr_equal(&host->also->addr, remote);
+    if (!delegated || (!second && !ip_addr_equal(&host->gateway->addr, remote)))
         world_fail(w, "an SA was made for %s with a gateway that may not act for it",
                    ip_addr_format(&client->addr, text));
 }
@@ -142,24 +145,41 @@ void check_clear(struct sim_gateway *g, const struct ip_pair *flow)
                    ip_pair_format(flow, text));
 }
 
+static void check_decided(struct sim_gateway *g, const struct oe_instance_info *info)
+{
+    char text[IP_PAIR_TEXT_MAX];
+    bool undecided = info->state == OE_ST_POTENTIAL || info->state == OE_ST_PENDING ||
+                     info->state == OE_ST_EXPIRING;
+    int64_t ms = mono_since(world_now(g->world), info->since);
+
+    if (undecided && ms > UNDECIDED_MS)
+        world_fail(g->world, "gw%d: %s is in %s for %lld ms", g->number,
+                   ip_pair_format(&info->flow, text), oe_state_name(info->state), (long long)ms);
+}
+
+/* What keyd has decided reaches the plane: a flow that it thinks keyed is not held. */
+static void check_agreed(struct sim_gateway *g, const struct oe_instance_info *info)
+{
+    char text[IP_PAIR_TEXT_MAX];
+    int64_t held_us = gateway_held_since_us(g, &info->flow);
+    int64_t since_us = info->since.ms * 1000 > held_us ? info->since.ms * 1000 : held_us;
+
+    if (info->state == OE_ST_KEYED && held_us != INT64_MAX &&
+        g->world->now_us - since_us > DISAGREED_MS * 1000)
+        world_fail(g->world, "gw%d: %s is keyed, and the plane holds it", g->number,
+                   ip_pair_format(&info->flow, text));
+}
+
 /* Every connection reaches a lasting state in time. */
 void check_deadlines(struct sim_gateway *g)
 {
-    struct world *w = g->world;
     struct oe_instance_info info;
-    char text[IP_PAIR_TEXT_MAX];
-    mono_t now = world_now(w);
 
     if (g->control == NULL)
         return;
-    const struct oe *oe = control_oe(g->control);
-    for (size_t i = 0; oe_instance_info(oe, i, &info); i++) {
-        bool undecided = info.state == OE_ST_POTENTIAL || info.state == OE_ST_PENDING ||
-                         info.state == OE_ST_EXPIRING;
-        if (undecided && mono_since(now, info.since) > UNDECIDED_MS)
-            world_fail(w, "gw%d: %s is in %s for %lld ms", g->number,
-                       ip_pair_format(&info.flow, text), oe_state_name(info.state),
-                       (long long)mono_since(now, info.since));
+    for (size_t i = 0; oe_instance_info(control_oe(g->control), i, &info); i++) {
+        check_decided(g, &info);
+        check_agreed(g, &info);
     }
 }
 

@@ -99,12 +99,21 @@ enum pfkey_verdict gateway_verdict(const struct sim_gateway *g, const struct ip_
     return policy != NULL ? policy->verdict : PFKEY_VERDICT_NONE;
 }
 
+int64_t gateway_held_since_us(const struct sim_gateway *g, const struct ip_pair *flow)
+{
+    const struct sim_policy *policy = cached(g, flow);
+    bool held = policy != NULL && policy->verdict == PFKEY_VERDICT_HOLD;
+    return held ? policy->since_us : INT64_MAX;
+}
+
 static void plane_decides(void *ctx, const struct ip_pair *flow, enum pfkey_verdict verdict)
 {
     struct sim_gateway *g = ctx;
     struct sim_policy *policy = cached(g, flow);
 
     if (policy == NULL && verdict == PFKEY_VERDICT_NONE)
+        return;
+    if (policy != NULL && policy->verdict == verdict)
         return;
     if (policy == NULL) {
         if (g->cache_count == g->cache_room) {
@@ -116,7 +125,8 @@ static void plane_decides(void *ctx, const struct ip_pair *flow, enum pfkey_verd
     if (verdict == PFKEY_VERDICT_NONE)
         *policy = g->cache[--g->cache_count];
     else
-        *policy = (struct sim_policy){.flow = *flow, .verdict = verdict, .used_us = -1};
+        *policy = (struct sim_policy){
+            .flow = *flow, .verdict = verdict, .since_us = g->world->now_us, .used_us = -1};
 }
 
 /* What passes by the plane is seen by the classifier only (OE-075). */
@@ -167,19 +177,47 @@ static void start_plane(struct sim_gateway *g)
 
 static void tell_control(struct sim_gateway *g, const struct control_event *event);
 
-static void start_control(struct sim_gateway *g)
+static struct control_config whole_config(const struct sim_gateway *g)
 {
     struct control_config config = g->control_config;
-    struct control_env env = {.rng = world_rng(g->world), .trace = {.emit = show, .ctx = g}};
 
     config.oe.classes = g->classes;
     config.oe.class_count = g->class_count;
     config.oe.fallback = g->kind;
     config.oe.own = &g->addr;
     config.oe.own_count = 1;
+    return config;
+}
+
+static void start_control(struct sim_gateway *g)
+{
+    struct control_config config = whole_config(g);
+    struct control_env env = {.rng = world_rng(g->world), .trace = {.emit = show, .ctx = g}};
+
     if (control_new(&config, &env, &g->control) != ERR_OK)
         abort();
     g->keyd_life++;
+}
+
+/* As the daemon does before it hears of a plane. */
+static void give_back(struct sim_gateway *g)
+{
+    struct sim_record *next;
+    for (struct sim_record *record = g->records; record != NULL; record = next) {
+        struct control_event restore = {.kind = CONTROL_EV_RESTORE,
+                                        .serial = record->number,
+                                        .bytes = view_of(record->octets, record->len)};
+        next = record->next; /* it may be forgotten */
+        tell_control(g, &restore);
+    }
+    for (struct sim_peer *peer = g->peers; peer != NULL; peer = peer->next) {
+        struct control_event former = {.kind = CONTROL_EV_FORMER_PEER,
+                                       .local = {.addr = peer->local},
+                                       .remote = {.addr = peer->remote},
+                                       .peer_id = peer->id};
+        if (peer->former)
+            tell_control(g, &former);
+    }
 }
 
 static void join_planes(struct sim_gateway *g)
@@ -254,6 +292,15 @@ static void drain(struct sim_gateway *g)
                                 fx.bytes);
             event->life = g->plane_life;
             break;
+        case CONTROL_FX_SAVE:
+            disk_save(g, fx.serial, fx.bytes);
+            break;
+        case CONTROL_FX_FORGET:
+            disk_forget(g, fx.serial);
+            break;
+        case CONTROL_FX_PEER:
+            disk_peer(g, &fx);
+            break;
         }
     }
 }
@@ -264,6 +311,23 @@ static void tell_control(struct sim_gateway *g, const struct control_event *even
         return;
     control_input(g->control, world_now(g->world), event);
     drain(g);
+}
+
+void gateway_reload(struct sim_gateway *g)
+{
+    struct control_config control = whole_config(g);
+    struct plane_config plane = g->plane_config;
+
+    plane.hold_failure = hold_failure(g);
+    if (g->plane != NULL)
+        plane_reconfigure(g->plane, world_now(g->world), &plane);
+    gateway_arm(g);
+    if (g->control == NULL)
+        return;
+    if (control_reconfigure(g->control, world_now(g->world), &control) != ERR_OK)
+        abort();
+    drain(g);
+    gateway_arm(g);
 }
 
 /* --- life ---------------------------------------------------------------------------------- */
@@ -285,6 +349,7 @@ static void switch_off(struct sim_gateway *g)
     g->plane = NULL;
     g->keyd_life++;
     g->plane_life++;
+    disk_free(g);
     world_release(g->world, g->cache);
     g->cache = NULL;
     g->cache_count = g->cache_room = 0;
@@ -301,6 +366,7 @@ static void crash_keyd(struct sim_gateway *g, int64_t restart_us)
 {
     if (g->control == NULL)
         return;
+    disk_remember(g);
     control_free(g->control);
     g->control = NULL;
     g->keyd_life++;
@@ -331,6 +397,7 @@ static void reboot(struct sim_gateway *g)
 
     crash_keyd(g, us);
     crash_plane(g, us);
+    disk_reboot(g);
 }
 
 /* A packet buffer as the daemon would hand one in. */
@@ -457,6 +524,8 @@ void gateway_event(struct sim_gateway *g, struct sim_event *event)
         break;
     case SIM_EV_START_KEYD:
         start_control(g);
+        give_back(g);
+        disk_check(g);
         join_planes(g);
         break;
     case SIM_EV_START_PLANE:

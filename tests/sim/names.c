@@ -74,6 +74,8 @@ static void answer_txt(struct world *w, const struct sim_host *host, struct dns_
         break;
     case SIM_GOOD:
         add_real(g, ret, storage);
+        if (host->also != NULL)
+            add_real(host->also, ret, storage);
         break;
     case SIM_ABSENT:
     case SIM_DELEGATIONS:

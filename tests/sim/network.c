@@ -78,7 +78,7 @@ void network_delivered(struct sim_gateway *g, struct view datagram)
         return;
     }
     struct sim_host *src = world_find_host(w, &flow.src), *dst = world_find_host(w, &flow.dst);
-    if (dst == NULL || dst->gateway != g)
+    if (dst == NULL || (dst->gateway != g && dst->also != g))
         world_fail(w, "gw%d: a tunnel delivered a datagram for somebody else's host", g->number);
     else if (src == NULL || src->gateway == g)
         world_fail(w, "gw%d: a tunnel delivered a datagram from an impossible source", g->number);

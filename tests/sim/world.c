@@ -201,8 +201,10 @@ static void choose_hosts(struct world *w, struct sim_gateway *g)
 
 static void choose_faults(struct world *w)
 {
-    if (w->calm)
+    if (w->calm) {
+        w->faults.crashes = world_random(w, 3); /* of keyd, which nobody may notice */
         return;
+    }
     w->faults = (struct sim_faults){
         .loss = world_random(w, 4) ? world_random(w, 200) : 0,
         .repeat = world_random(w, 100),
@@ -258,13 +260,18 @@ void world_init(struct world *w, uint64_t seed, bool verbose)
         choose_hosts(w, world_gateway(w, ip_addr_v4(0xc0010104u + i)));
     for (size_t i = 0; i < w->gateway_count; i++) {
         choose_classes(w, w->gateways[i]);
+        w->gateways[i]->control_config.oe.return_tunnel = (enum oe_return)((seed + i) % 4);
         gateway_start(w->gateways[i]);
     }
     for (unsigned i = 0; i < w->faults.crashes; i++) {
         struct sim_gateway *g = w->gateways[world_random(w, (uint32_t)w->gateway_count)];
         int64_t when = (int64_t)world_random(w, 100000) * 1000;
-        world_event(w, world_chance(w, 700) ? SIM_EV_CRASH_KEYD : SIM_EV_CRASH_PLANE, g, when,
-                    view_of(NULL, 0));
+        uint32_t which = w->calm ? 0 : world_random(w, 10);
+        world_event(w,
+                    which < 6   ? SIM_EV_CRASH_KEYD
+                    : which < 9 ? SIM_EV_CRASH_PLANE
+                                : SIM_EV_REBOOT,
+                    g, when, view_of(NULL, 0));
     }
 }
 

@@ -50,11 +50,13 @@ struct sim_host {
     int64_t honoured_until_us; /* withdrawn, but others may still hold the old answer; 0: no */
     struct map_node by_addr;
     struct sim_addr_key key;
+    struct sim_gateway *also; /* if SIM_GOOD: a second gateway, of the same precedence; may be NULL */
 };
 
 struct sim_policy {
     struct ip_pair flow;
     enum pfkey_verdict verdict;
+    int64_t since_us;
     int64_t used_us; /* when it last let one pass or dropped one; below 0: never */
 };
 
@@ -72,6 +74,20 @@ struct sim_sa {
 };
 
 struct sim_event;
+/* What a SAVE said, and whom a gateway has SAs with: they outlive keyd, the second also a reboot. */
+struct sim_record {
+    uint64_t number;
+    struct sim_record *next;
+    size_t len;
+    uint8_t octets[];
+};
+
+struct sim_peer {
+    struct ip_addr local, remote;
+    struct identity id;
+    bool former; /* from before a reboot */
+    struct sim_peer *next;
+};
 
 struct sim_gateway {
     struct world *world;
@@ -94,6 +110,9 @@ struct sim_gateway {
     struct ip_addr own;
     struct control_config control_config; /* but for policy and addresses, which are above */
     struct plane_config plane_config;
+    struct sim_record *records;
+    struct sim_peer *peers;
+    struct sim_memory *memory; /* of what keyd had when it crashed */
     struct sim_policy *cache; /* what the classifier would know */
     size_t cache_count, cache_room;
     struct sim_host hosts[SIM_HOSTS];
@@ -201,8 +220,8 @@ enum sim_event_kind {
     SIM_EV_CRASH_PLANE,
     SIM_EV_START_KEYD,
     SIM_EV_START_PLANE,
+    SIM_EV_REBOOT,   /* both crash, and what was saved is gone too */
     SIM_EV_SHUTDOWN, /* keyd is asked to end politely */
-    SIM_EV_REBOOT,   /* both crash at once */
     SIM_EV_SWITCH_OFF,
     SIM_EV_CALL,     /* whatever a test wants: hooks.call */
 };
@@ -231,11 +250,25 @@ void gateway_start(struct sim_gateway *g);
 void gateway_stop(struct sim_gateway *g);
 /* Sets its timer anew; to be called by whoever changed its planes from outside. */
 void gateway_arm(struct sim_gateway *g);
+/* Its policy has been changed: keyd and plane get to know while they run. */
+void gateway_reload(struct sim_gateway *g);
 void gateway_event(struct sim_gateway *g, struct sim_event *event);
 /* What the classifier would do with the flow; NONE: ask the plane. */
 enum pfkey_verdict gateway_verdict(const struct sim_gateway *g, const struct ip_pair *flow);
+/* The plane has kept the flow in hold since that moment; INT64_MAX: it does not. */
+int64_t gateway_held_since_us(const struct sim_gateway *g, const struct ip_pair *flow);
 void gateway_timers(struct sim_gateway *g);
 int64_t gateway_deadline_us(const struct sim_gateway *g);
+
+/* disk.c */
+void disk_save(struct sim_gateway *g, uint64_t number, struct view bytes);
+void disk_forget(struct sim_gateway *g, uint64_t number);
+void disk_peer(struct sim_gateway *g, const struct control_effect *fx);
+void disk_reboot(struct sim_gateway *g);
+void disk_free(struct sim_gateway *g);
+/* keyd is about to crash, and is back with what was saved. */
+void disk_remember(struct sim_gateway *g);
+void disk_check(struct sim_gateway *g);
 
 /* network.c */
 void network_send_ike(struct world *w, const struct ip_endpoint *from,
@@ -249,7 +282,7 @@ bool network_flow(struct view datagram, struct ip_pair *ret);
 
 /* names.c: what DNS answers; `storage` keeps the records the answer points to. */
 struct sim_answer_storage {
-    uint8_t octets[3][2048];
+    uint8_t octets[4][2048];
 };
 void names_answer(struct world *w, const char *name, uint16_t type, struct dns_answer *ret,
                   struct sim_answer_storage *storage);

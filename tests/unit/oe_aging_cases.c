@@ -97,7 +97,8 @@ static void test_settled_ages(void **state)
         rig_last_use(&rig, ticket, 0);
         rig_expect_none(&rig);
         rig_expect_state(&rig, ticket, want);
-        assert_int_equal(next_check_ms(&rig, ticket), 1200000);
+        /* The answer of 1000 s is 60 s old; a clear flow is looked at when it ends (OE-077). */
+        assert_int_equal(next_check_ms(&rig, ticket), i == 0 ? 940000 : 1200000);
         rig_close(&rig);
     }
 }
@@ -383,7 +384,7 @@ static void test_shutdown(void **state)
             assert_int_equal(rig_expect(&rig, OE_FX_IKE_CANCEL)->ticket, ticket);
         if (way == LINGERING)
             assert_int_equal(rig_expect(&rig, OE_FX_IKE_DELETE)->ticket, ticket);
-        if (way <= LINGERING)
+        if (way <= LINGERING || way == ACCEPTED)
             rig_expect(&rig, OE_FX_POLICY_REMOVE);
         bool tunnel = way == KEYED || way == EXPIRING || way == LINGERING;
         if (tunnel)

@@ -165,7 +165,7 @@ static void test_clear_class_overrides(void **state)
     rig_close(&rig);
 }
 
-/* OE-147, and gateways no packet could reach from here. */
+/* OE-147, OE-164, OE-177, and gateways no packet could reach from here. */
 static void test_nobody_to_contact(void **state)
 {
     (void)state;
@@ -590,7 +590,125 @@ static void test_families_mix(void **state)
     rig_close(&rig);
 }
 
+/* A delegation of Bob by a forward name: with Bob himself, contacted under several names. */
+static struct delegation *named_gateways(const struct rig *rig, unsigned count)
+{
+    static const char *const names[] = {"@bob.example.net", "@evil.example.net"};
+    struct delegation *d = rig_gateways(rig, count);
+    d->by_name = true;
+    for (unsigned i = 0; i < count; i++) {
+        d->gateways[i].id = test_id(names[i]);
+        d->gateways[i].contact = test_addr(BOB);
+    }
+    return d;
+}
+
+/* Encrypted with the address itself, and shown as what it is: vouched for by a name. */
+static void test_by_name(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct oe_instance_info info;
+    struct ip_addr bob = test_addr(BOB);
+    struct identity name = test_id("@bob.example.net");
+
+    rig_open(&rig, OE_PERMISSIVE);
+    assert_int_equal(rig_acquire(&rig), ERR_OK);
+    rig_expect_policy(&rig, OE_VERDICT_HOLD);
+    const struct oe_effect *fx = rig_expect(&rig, OE_FX_LOOKUP_DELEGATION);
+    uint64_t ticket = fx->ticket;
+    assert_true(fx->names);
+    rig_delegation(&rig, ticket, named_gateways(&rig, 1));
+    fx = rig_expect(&rig, OE_FX_IKE_INITIATE);
+    assert_true(ip_addr_equal(&fx->peer, &bob));
+    assert_true(identity_equal(&fx->peer_id, &name));
+    assert_int_equal(rig_child_up(&rig, ticket, BOB, 0x1001, 0x2001), ERR_OK);
+    rig_expect_policy(&rig, OE_VERDICT_ENCRYPT);
+    rig_expect_reason(&rig, ticket, "as the name bob.example.net, not for the address");
+    assert_true(rig_info(&rig, ticket, &info));
+    assert_true(info.by_name && info.secure);
+    rig_close(&rig);
+}
+
+/* What an OE-paranoid class asks is whom the address belongs to. */
+static void test_paranoid_takes_no_names(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig, OE_PARANOID);
+    assert_int_equal(rig_acquire(&rig), ERR_OK);
+    rig_expect_policy(&rig, OE_VERDICT_HOLD);
+    assert_false(rig_expect(&rig, OE_FX_LOOKUP_DELEGATION)->names);
+    rig_close(&rig);
+}
+
+/* A name that points at another's address holds its flows up for two seconds, whatever it says. */
+static void test_name_holds_shortly(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig, OE_PERMISSIVE);
+    uint64_t ticket = rig_to_potential(&rig);
+    rig_delegation(&rig, ticket, named_gateways(&rig, 2));
+    rig_expect(&rig, OE_FX_IKE_INITIATE);
+    rig_advance(&rig, 1999);
+    rig_expect_none(&rig);
+    rig_advance(&rig, 1);
+    rig_expect_policy(&rig, OE_VERDICT_PASS);
+    rig_expect_state(&rig, ticket, OE_ST_PENDING);
+    /* The same silent address isn't tried again under another name. */
+    rig_child_failed(&rig, ticket, IKE_FAILURE_SILENT);
+    rig_expect_none(&rig);
+    rig_expect_state(&rig, ticket, OE_ST_CLEAR);
+    rig_close(&rig);
+
+    /* One that answers but can't prove the first name's key may prove the second's. */
+    rig_open(&rig, OE_PERMISSIVE);
+    ticket = rig_to_potential(&rig);
+    rig_delegation(&rig, ticket, named_gateways(&rig, 2));
+    rig_expect(&rig, OE_FX_IKE_INITIATE);
+    rig_child_failed(&rig, ticket, IKE_FAILURE_SIGNATURE);
+    struct identity second = test_id("@evil.example.net");
+    assert_true(identity_equal(&rig_expect(&rig, OE_FX_IKE_INITIATE)->peer_id, &second));
+    rig_close(&rig);
+}
+
+/* Later looks ask about the name that the tunnel stands on, and hold it to that name. */
+static void test_name_is_rechecked(void **state)
+{
+    (void)state;
+    for (int same = 0; same < 2; same++) {
+        struct rig rig;
+        struct identity name = test_id("@bob.example.net");
+        rig_open(&rig, OE_PERMISSIVE);
+        uint64_t ticket = rig_to_potential(&rig);
+        struct delegation *d = named_gateways(&rig, 1);
+        d->expires = mono_add(rig.now, 10000);
+        rig_delegation(&rig, ticket, d);
+        rig_expect(&rig, OE_FX_IKE_INITIATE);
+        assert_int_equal(rig_child_up(&rig, ticket, BOB, 0x1001, 0x2001), ERR_OK);
+        rig_expect_policy(&rig, OE_VERDICT_ENCRYPT);
+        rig_to_expiring(&rig, ticket);
+        rig_last_use(&rig, ticket, 0);
+        const struct oe_effect *fx = rig_expect(&rig, OE_FX_LOOKUP_DELEGATION);
+        assert_true(fx->names && identity_equal(&fx->peer_id, &name));
+        d = named_gateways(&rig, 1);
+        if (!same)
+            d->gateways[0].id = test_id("@evil.example.net");
+        rig_delegation(&rig, ticket, d);
+        rig_expect_state(&rig, ticket, same ? OE_ST_KEYED : OE_ST_PENDING);
+        if (!same)
+            rig_expect(&rig, OE_FX_IKE_INITIATE);
+        rig_expect_none(&rig);
+        rig_close(&rig);
+    }
+}
+
 const struct CMUnitTest oe_initiator_cases[] = {
+    cmocka_unit_test(test_by_name),
+    cmocka_unit_test(test_paranoid_takes_no_names),
+    cmocka_unit_test(test_name_holds_shortly),
+    cmocka_unit_test(test_name_is_rechecked),
     cmocka_unit_test(test_class_decides),
     cmocka_unit_test(test_own_destination),
     cmocka_unit_test(test_thin_path),

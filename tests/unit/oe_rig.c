@@ -26,20 +26,6 @@ void rig_open(struct rig *rig, enum oe_class_kind fallback)
     rig_open_config(rig, &config);
 }
 
-void rig_close(struct rig *rig)
-{
-    struct oe_table_row row;
-    for (size_t i = 0; oe_table_row(i, &row); i++)
-        rig_row_hits[i] += oe_table_hits(rig->oe, i);
-    rig_expect_none(rig);
-    oe_free(rig->oe);
-}
-
-struct ip_pair rig_flow(const char *src, const char *dst)
-{
-    return (struct ip_pair){.src = test_addr(src), .dst = test_addr(dst)};
-}
-
 static void drain(struct rig *rig)
 {
     if (rig->taken == rig->count)
@@ -53,6 +39,45 @@ static void drain(struct rig *rig)
         }
         assert_true(++rig->count < RIG_EFFECTS);
     }
+}
+
+static struct oe_config config_of_class(const struct oe_class *class)
+{
+    static struct ip_addr own[2];
+    own[0] = test_addr(SG_A);
+    own[1] = test_addr("2001:db8:1::4");
+    return (struct oe_config){.classes = class,
+                              .class_count = 1,
+                              .fallback = OE_DENY,
+                              .own = own,
+                              .own_count = CHECK_COUNT(own)};
+}
+
+void rig_open_class(struct rig *rig, const struct oe_class *class)
+{
+    struct oe_config config = config_of_class(class);
+    rig_open_config(rig, &config);
+}
+
+void rig_reclass(struct rig *rig, const struct oe_class *class)
+{
+    struct oe_config config = config_of_class(class);
+    assert_int_equal(oe_reconfigure(rig->oe, rig->now, &config), ERR_OK);
+    drain(rig);
+}
+
+void rig_close(struct rig *rig)
+{
+    struct oe_table_row row;
+    for (size_t i = 0; oe_table_row(i, &row); i++)
+        rig_row_hits[i] += oe_table_hits(rig->oe, i);
+    rig_expect_none(rig);
+    oe_free(rig->oe);
+}
+
+struct ip_pair rig_flow(const char *src, const char *dst)
+{
+    return (struct ip_pair){.src = test_addr(src), .dst = test_addr(dst)};
 }
 
 enum err rig_input(struct rig *rig, struct oe_event event)
@@ -308,15 +333,40 @@ uint64_t rig_to_authenticated(struct rig *rig, const char *id)
     return ticket;
 }
 
-enum err rig_propose(struct rig *rig, const char *id, const char *client, uint64_t key)
+void rig_own_client(struct rig *rig)
+{
+    struct ip_addr alice = test_addr(ALICE);
+    struct delegation *d;
+
+    if (rig->taken == rig->count || rig->effects[rig->taken].kind != OE_FX_LOOKUP_DELEGATION ||
+        !ip_addr_equal(&rig->effects[rig->taken].address, &alice))
+        return;
+    uint64_t ticket = rig->effects[rig->taken++].ticket;
+    rig_expect_state(rig, ticket, OE_ST_POTENTIAL);
+    d = rig_gateways(rig, 1);
+    d->gateways[0].id = test_id(SG_A);
+    rig_delegation(rig, ticket, d);
+}
+
+enum err rig_propose_to(struct rig *rig, const char *id, const char *client, const char *own,
+                        uint64_t key, bool phase1_ours)
 {
     struct public_key proof = test_key(key);
     return rig_input(rig, (struct oe_event){.kind = OE_EV_PROPOSAL,
                                             .serial = 77,
                                             .peer = test_addr(SG_B),
                                             .peer_id = test_id(id),
+                                            .initiator = phase1_ours,
                                             .key = &proof,
-                                            .flow = rig_flow(ALICE, client)});
+                                            .behind_nat = rig->behind_nat,
+                                            .flow = rig_flow(own, client)});
+}
+
+enum err rig_propose(struct rig *rig, const char *id, const char *client, uint64_t key)
+{
+    enum err err = rig_propose_to(rig, id, client, ALICE, key, false);
+    rig_own_client(rig);
+    return err;
 }
 
 uint64_t rig_to_checking(struct rig *rig, const char *id, const char *client)
@@ -340,11 +390,21 @@ void rig_expect_answer(struct rig *rig, bool ok)
     assert_true(fx->text[0] != '\0');
 }
 
+void rig_expect_accepted(struct rig *rig, bool held)
+{
+    if (held)
+        rig_expect_policy(rig, OE_VERDICT_HOLD);
+    rig_expect_answer(rig, true);
+}
+
 uint64_t rig_to_accepted(struct rig *rig, const char *client)
 {
     uint64_t ticket = rig_to_checking(rig, SG_B, client);
+    struct ip_pair flow = rig_flow(ALICE, client);
+    struct oe_instance_info info;
+    bool held = !oe_instance_find(rig->oe, &flow, &info);
     rig_delegation(rig, ticket, rig_gateways(rig, 2));
-    rig_expect_answer(rig, true);
+    rig_expect_accepted(rig, held);
     rig_expect_none(rig);
     rig_expect_state(rig, ticket, OE_ST_PENDING);
     return ticket;

@@ -25,6 +25,7 @@ struct rig {
     size_t taken, count;
     struct event_record last;
     size_t warnings;
+    bool behind_nat; /* whoever proposes */
 };
 
 /* Every rig's rows add up here when it closes, for the test that all of them were taken. */
@@ -32,7 +33,11 @@ extern uint64_t rig_row_hits[512];
 
 void rig_open(struct rig *rig, enum oe_class_kind fallback);
 void rig_open_config(struct rig *rig, const struct oe_config *config);
+/* One class for everything. */
+void rig_open_class(struct rig *rig, const struct oe_class *class);
 void rig_close(struct rig *rig);
+/* Another one instead. */
+void rig_reclass(struct rig *rig, const struct oe_class *class);
 
 struct ip_pair rig_flow(const char *src, const char *dst);
 enum err rig_input(struct rig *rig, struct oe_event event);
@@ -70,11 +75,18 @@ uint64_t rig_to_expiring(struct rig *rig, uint64_t ticket);
 /* As responder: SG-B, known by `id`, comes with key 1. */
 uint64_t rig_to_unauthenticated(struct rig *rig, const char *id);
 uint64_t rig_to_authenticated(struct rig *rig, const char *id);
-/* The peer proposes client -> Alice with serial 77. */
+/* The peer proposes client -> own with serial 77; `phase1_ours`: over a phase 1 that we began. */
+enum err rig_propose_to(struct rig *rig, const char *id, const char *client, const char *own,
+                        uint64_t key, bool phase1_ours);
+/* Answers the question whose client Alice is, if it is asked next: SG-A's. */
+void rig_own_client(struct rig *rig);
+/* The peer proposes client -> Alice, and she is SG-A's. */
 enum err rig_propose(struct rig *rig, const char *id, const char *client, uint64_t key);
 uint64_t rig_to_checking(struct rig *rig, const char *id, const char *client);
 uint64_t rig_to_accepted(struct rig *rig, const char *client);
 uint64_t rig_to_answered_keyed(struct rig *rig); /* Bob's tunnel, SPIs 0x3001 and 0x4001 */
 void rig_expect_answer(struct rig *rig, bool ok);
+/* Accepted; `held`: nobody has the flow, so replies are held for this tunnel (OE-032). */
+void rig_expect_accepted(struct rig *rig, bool held);
 
 #endif

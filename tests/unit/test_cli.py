@@ -15,7 +15,7 @@ import unittest
 
 CYGNET = CYGNETD = None
 COMMANDS = [["status"], ["why"], ["trace"], ["keys"], ["keys", "new"], ["keys", "show"],
-            ["keys", "dns"], ["check"]]
+            ["keys", "dns"], ["check"], ["reload"]]
 
 STATUS = {
     "version": "9.9", "pid": 1, "uptime_ms": 125000, "outside": "eth7", "ready": True,
@@ -29,7 +29,7 @@ STATUS = {
                  "gateway": "192.1.1.5", "suite": "AES-GCM-256 ESN", "spi_in": "00000101",
                  "spi_out": "00000202", "dnssec": "secure", "reason": "tunnel with 192.1.1.5",
                  "since_ms": 7200000}],
-    "counters": {},
+    "counters": {}, "reload": {"count": 3, "ok": True, "text": ""},
 }
 
 
@@ -49,7 +49,9 @@ TRACE = [
     record(4, 6000, "of another flow",
            flow={"source": "192.1.0.65", "destination": "192.9.9.9"}),
 ]
-WHY = {**STATUS["tunnels"][0], "history": TRACE[:1]}
+WHY = {**STATUS["tunnels"][0], "record": "delegation of 192.2.0.66 to 1 gateway (secure)",
+       "ike": "tunnel up with 192.1.1.5",
+       "next": {"what": "if the tunnel is no longer in use, it is closed", "in_ms": 60000}, "history": TRACE[:1]}
 
 
 class Daemon:
@@ -192,6 +194,12 @@ class Status(Case):
             self.assertIn(wanted, text)
         self.assertNotIn("waiting", text)
 
+    def test_anonymous(self):  # OE-006
+        flows = {**STATUS["flows"], "encrypt": 5, "anonymous": 2}
+        daemon = self.daemon(status={**STATUS, "flows": flows})
+        self.assertIn("5 encrypted (2 anonymous), 2 clear",
+                      self.good("status", "--socket", daemon.path))
+
     def test_empty(self):
         daemon = self.daemon(status={**STATUS, "ready": False, "gateways": [], "tunnels": []})
         text = self.good("status", "--socket", daemon.path)
@@ -214,6 +222,9 @@ class Why(Case):
         for wanted in ("192.1.0.65 -> 192.2.0.66 is encrypted, since 2h: tunnel with 192.1.1.5.",
                        "Class OE-permissive, state Keyed.", "DNSSEC vouches for it",
                        "Its tunnel ends at 192.1.1.5 and uses AES-GCM-256 ESN.",
+                       "Record: delegation of 192.2.0.66 to 1 gateway (secure).",
+                       "Negotiation: tunnel up with 192.1.1.5.",
+                       "Next: if the tunnel is no longer in use, it is closed, in 60s.",
                        "(5) 192.1.0.65 --> here: first datagram, held"):
             self.assertIn(wanted, text)
 
@@ -224,6 +235,14 @@ class Why(Case):
         self.assertNotIn("authenticated", text)
         self.assertIn("DNSSEC doesn't vouch for it", text)
 
+    def test_never_seen(self):
+        daemon = self.daemon(why={**WHY, "verdict": "none", "record": "", "ike": "",
+                                  "next": {"what": "its first datagram begins it", "in_ms": None}})
+        text = self.good("why", "192.2.0.66", "--socket", daemon.path)
+        self.assertIn("Next: its first datagram begins it.\n", text)
+        self.assertNotIn("Record:", text)
+        self.assertNotIn("Negotiation:", text)
+
     def test_verdicts(self):
         for verdict, words in (("pass", "goes in clear"), ("deny", "is denied"),
                                ("hold", "is held"), ("none", "has not been seen")):
@@ -231,6 +250,28 @@ class Why(Case):
             text = self.good("why", "192.2.0.66", "--socket", daemon.path)
             self.assertIn("192.1.0.65 -> 192.2.0.66 " + words, text)
             self.assertNotIn("Its tunnel", text)
+
+
+class Reload(Case):
+    def test_taken(self):
+        daemon = self.daemon(reload={"reloads": 2}, status=STATUS)
+        self.assertEqual(self.good("reload", "--socket", daemon.path),
+                         "the new configuration is in force\n")
+        self.assertEqual([r["cmd"] for r in daemon.requests], ["reload", "status"])
+        self.assertEqual(json.loads(self.good("reload", "--json", "--socket", daemon.path)),
+                         STATUS["reload"])
+
+    def test_refused(self):
+        mistake = {"count": 3, "ok": False, "text": "/etc/c.yaml:2:1: unknown key 'kee'"}
+        daemon = self.daemon(reload={"reloads": 2}, status={**STATUS, "reload": mistake})
+        self.bad(1, "/etc/c.yaml:2:1: unknown key 'kee'; the old configuration stays in force",
+                 "reload", "--socket", daemon.path)
+
+    def test_no_result(self):
+        daemon = self.daemon(reload={"reloads": 3}, status=STATUS)
+        self.bad(1, "no result after 5 s", "reload", "--socket", daemon.path)
+        daemon = self.daemon(name="no-parent", reload={"error": "the parent process can't be reached"})
+        self.bad(1, "can't be reached", "reload", "--socket", daemon.path)
 
 
 class Trace(Case):

@@ -42,7 +42,8 @@ static void test_one_line(void **state)
     assert_false(config.dns.trust_anchor_given);
     assert_false(config.dns.require_dnssec);
     assert_true(config.dns.unsigned_only_to_self);
-    assert_false(config.dns.ask_ipseckey);
+    assert_true(config.dns.ask_ipseckey);
+    assert_int_equal(config.stub.listen_count, 0);
     assert_string_equal(config.users.keyd, "_cygnet");
     assert_string_equal(config.users.plane, "_cygnet-plane");
     assert_string_equal(config.users.resolver, "_cygnet-dns");
@@ -55,6 +56,7 @@ static void test_one_line(void **state)
     assert_false(config.legacy_algorithms);
     assert_false(config.icmp_on_deny);
     assert_int_equal(config.classifier, CONFIG_CLASSIFIER_AUTO);
+    assert_int_equal(config.nat, IKE_NAT_AUTO);
     assert_int_equal(config.fallback, OE_PERMISSIVE);
     assert_int_equal(config.class_count, 1);
     assert_int_equal(config.classes[0].kind, OE_PERMISSIVE);
@@ -77,7 +79,8 @@ static void test_every_key(void **state)
         "  trust-anchor: /a.key\n"
         "  require-dnssec: yes\n"
         "  unsigned-only-to-self: no\n"
-        "  ask-ipseckey: on\n"
+        "  ask-ipseckey: off\n"
+        "stub: {listen: [127.0.0.1, '[2001:db8::1]:5335']}\n"
         "users: {keyd: 101, plane: p, resolver: dns, keeper: keys}\n"
         "fallback: oe-paranoid\n"
         "wait: 30\n"
@@ -85,6 +88,7 @@ static void test_every_key(void **state)
         "limits: {half-open: 4, instances: 6, lookups: 7}\n"
         "legacy-algorithms: true\n"
         "classifier: routing\n"
+        "nat-traversal: force\n"
         "icmp-on-deny: Yes\n");
     assert_string_equal(config.outside, "wan0");
     assert_string_equal(config.key, "/k.pem");
@@ -104,7 +108,11 @@ static void test_every_key(void **state)
     assert_string_equal(config.dns.trust_anchor, "/a.key");
     assert_true(config.dns.require_dnssec);
     assert_false(config.dns.unsigned_only_to_self);
-    assert_true(config.dns.ask_ipseckey);
+    assert_false(config.dns.ask_ipseckey);
+    char listen[IP_ENDPOINT_TEXT_MAX];
+    assert_int_equal(config.stub.listen_count, 2);
+    assert_string_equal(ip_endpoint_format(&config.stub.listen[0], listen), "127.0.0.1:53");
+    assert_string_equal(ip_endpoint_format(&config.stub.listen[1], listen), "[2001:db8::1]:5335");
     assert_string_equal(config.users.keyd, "101");
     assert_string_equal(config.users.plane, "p");
     assert_string_equal(config.users.resolver, "dns");
@@ -119,6 +127,7 @@ static void test_every_key(void **state)
     assert_int_equal(config.limits.lookups, 7);
     assert_true(config.legacy_algorithms);
     assert_int_equal(config.classifier, CONFIG_CLASSIFIER_ROUTING);
+    assert_int_equal(config.nat, IKE_NAT_FORCE);
     assert_true(config.icmp_on_deny);
 }
 
@@ -156,6 +165,36 @@ static void test_policy(void **state)
     assert_good("outside: eth0\npolicy: []\nfallback: deny\n");
     assert_int_equal(config.class_count, 0);
     assert_int_equal(config.fallback, OE_DENY);
+}
+
+/* OE-007, OE-036, OE-037, OE-054, OE-061, OE-094, OE-168 */
+static void test_policy_options(void **state)
+{
+    (void)state;
+    assert_good("outside: eth0\n"
+                "return-tunnel: last-heard\n"
+                "policy-files: /etc/p\n"
+                "policy:\n"
+                "  - {class: OE-permissive, while-keying: pass, wait: 7, accept: authenticated}\n"
+                "  - {class: OE-dnssec-fail, verdict: clear}\n"
+                "  - {class: OE-dnssec-fail, destination: 10.0.0.0/8}\n"
+                "  - {class: OE-respond-only, destination: 10.0.0.0/8, while-keying: hold}\n"
+                "  - {class: OE-paranoid, destination: 10.1.0.0/16, accept: anonymous}\n");
+    assert_int_equal(config.return_tunnel, OE_RETURN_LAST_HEARD);
+    assert_string_equal(config.policy_files, "/etc/p");
+    assert_true(config.policy_files_given);
+    assert_int_equal(config.class_count, 5);
+    const struct oe_class *class = config.classes;
+    assert_true(class[0].pass_while_keying);
+    assert_int_equal(class[0].wait_s, 7);
+    assert_int_equal(class[0].accept, OE_ACCEPT_AUTHENTICATED);
+    assert_int_equal(class[1].kind, OE_DNSSEC_FAIL);
+    assert_true(class[1].fail_clear);
+    assert_false(class[2].fail_clear); /* deny is the default */
+    assert_int_equal(class[3].kind, OE_RESPOND_ONLY);
+    assert_false(class[3].pass_while_keying);
+    assert_int_equal(class[4].accept, OE_ACCEPT_ANONYMOUS);
+    assert_int_equal(oe_classes_duplicate(config.classes, config.class_count), 5);
 }
 
 /* The wanted line, whole, so that place, text and remedy are all held. */
@@ -207,7 +246,19 @@ static const struct {
      "c.yaml:2:13: 'classifier' can't be 'epbf'; did you mean 'ebpf'?"},
     {"outside: eth0\nfallback: drop\n",
      "c.yaml:2:11: 'fallback' can't be 'drop'; it may be one of: deny, always-clear-text, "
-     "always-clear, OE-permissive, OE-paranoid"},
+     "always-clear, OE-permissive, OE-paranoid, OE-respond-only"},
+    {"outside: eth0\npolicy: [{class: OE-permissive, verdict: clear}]\n",
+     "c.yaml:2:10: 'verdict' goes with class OE-dnssec-fail only; remove it"},
+    {"outside: eth0\npolicy: [{class: deny, accept: anonymous}]\n",
+     "c.yaml:2:10: 'deny' makes no tunnels; 'accept', 'while-keying' and 'wait' go with "
+     "OE-permissive, OE-paranoid and OE-respond-only"},
+    {"outside: eth0\npolicy: [{class: OE-paranoid, while-keying: pass}]\n",
+     "c.yaml:2:10: OE-paranoid lets nothing pass in clear; remove 'while-keying' or take "
+     "OE-permissive"},
+    {"outside: eth0\nreturn-tunnel: oldest\n",
+     "c.yaml:2:16: 'return-tunnel' can't be 'oldest'; did you mean 'newest'?"},
+    {"outside: eth0\npolicy-files: policies\n",
+     "c.yaml:2:15: 'policy-files' needs a whole path; begin it with '/'"},
     {"outside: eth0\npolicy: {class: deny}\n",
      "c.yaml:2:9: 'policy' is a list; begin each entry with '- class:'"},
     {"outside: eth0\npolicy: [deny]\n",
@@ -230,6 +281,14 @@ static const struct {
      "c.yaml:3:1: a second document begins here; keep only one"},
     {"outside: eth0\nkey: /\xff\n",
      "c.yaml:2:7: not UTF-8 text: invalid leading UTF-8 octet; save the file as UTF-8"},
+    {"outside: eth0\nstub: {listen: [127.0.0.1, 0.0.0.0]}\n",
+     "c.yaml:2:28: '0.0.0.0' would answer everybody's questions; name 127.0.0.1 and the inside "
+     "addresses"},
+    {"outside: eth0\nstub: {listen: \"::\"}\n",
+     "c.yaml:2:16: '::' would answer everybody's questions; name 127.0.0.1 and the inside addresses"},
+    {"outside: eth0\nstub: {listen: localhost}\n",
+     "c.yaml:2:16: 'localhost' is not an address to listen on; write 127.0.0.1 or an inside address, "
+     "as in 192.0.2.1 or [2001:db8::1]:53"},
     {"? [a]\n: b\n", "c.yaml:1:3: a key must be a word; write 'key: value'"},
 };
 
@@ -289,6 +348,7 @@ int main(void)
         cmocka_unit_test(test_one_line),
         cmocka_unit_test(test_every_key),
         cmocka_unit_test(test_policy),
+        cmocka_unit_test(test_policy_options),
         cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_one_prefix_one_class),
         cmocka_unit_test(test_too_many_classes),

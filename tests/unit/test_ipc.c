@@ -178,6 +178,29 @@ static void test_values(void **state)
     }
 }
 
+static void test_name(void **state)
+{
+    (void)state;
+    static const char *const addresses[] = {"192.1.1.78", "2001:db8:ff::78"};
+    struct ipc_message name = {.kind = IPC_NAME, .ttl_s = 300, .name = "nina.example"};
+
+    assert_int_equal(build(&name), 0); /* no address */
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(ip_addr_parse(addresses[i], &name.address));
+        round_trip(&name);
+        assert_string_equal(got.name, name.name);
+        assert_int_equal(got.ttl_s, 300);
+        assert_true(ip_addr_equal(&got.address, &name.address));
+    }
+    size_t len = build(&name);
+    for (size_t cut = 0; cut + strlen(name.name) <= len; cut++)
+        assert_int_equal(ipc_parse(view_of(room, cut), &got), cut == 0 ? ERR_UNSUPPORTED : ERR_SYNTAX);
+    room[1 + 8 + 4] = 5; /* no address has five octets */
+    assert_int_equal(ipc_parse(view_of(room, len), &got), ERR_SYNTAX);
+    memset(name.name, 'a', sizeof(name.name));
+    assert_int_equal(build(&name), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,6 +211,7 @@ int main(void)
         cmocka_unit_test(test_keeper),
         cmocka_unit_test(test_broken),
         cmocka_unit_test(test_values),
+        cmocka_unit_test(test_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -90,7 +90,8 @@ static void delete_children(struct pair *p, int at, uint64_t ticket)
 static void delegation_of(struct pair *p, int at, const struct oe_effect *fx)
 {
     static struct delegation d;
-    struct gateway *peer = &p->gw[!at];
+    bool own = ip_addr_equal(&fx->address, &p->gw[at].flow.src);
+    const struct gateway *peer = &p->gw[own ? at : !at];
     memset(&d, 0, sizeof(d));
     d.status = DISCOVERED_FOUND;
     d.secure = true;

@@ -51,9 +51,13 @@ enum { FLOWS = 12, PEERS = 3, SERIALS = 4096, OPEN_QUERIES = 256, TICKETS = 8192
 
 static uint64_t row_hits[ROWS];
 
-/* Flow i: 0 to 3 are of a paranoid class, 4 of deny, 5 of always-clear, the rest permissive. */
+/* Flow i: 0 to 3 are of a paranoid class, 4 of deny, 5 of always-clear, the rest permissive, until
+ * one of them is given another. */
 struct storm {
     struct oe *oe;
+    struct oe_class classes[FLOWS + 1];
+    struct ip_addr own;
+    struct oe_config config;
     struct discover *d;
     uint64_t seed;
     mono_t now;
@@ -167,6 +171,15 @@ static void on_effect(struct storm *s, const struct oe_effect *fx)
             (void)oe_input(s->oe, s->now, &use);
         }
         break;
+    case OE_FX_SA_USE_QUERY:
+        if (!s->calm && draw(s, 2) != 0) {
+            struct oe_event use = {.kind = OE_EV_SA_USE,
+                                   .ticket = fx->ticket,
+                                   .spi_in = fx->spi_in,
+                                   .idle_ms = (int64_t)draw(s, 5000)};
+            (void)oe_input(s->oe, s->now, &use);
+        }
+        break;
     }
 }
 
@@ -220,8 +233,8 @@ static void answer_dns(struct storm *s)
     char gateway[IP_ADDR_TEXT_MAX];
     for (uint32_t n = draw(s, 3); a.status == DNS_FOUND && n > 0; n--) {
         uint32_t peer = draw(s, PEERS);
-        struct ip_addr addr = peer_addr(peer);
-        ip_addr_format(&addr, gateway);
+        struct ip_addr addr = peer_addr(peer), own = test_addr("192.1.1.4");
+        ip_addr_format(draw(s, 4) ? &addr : &own, gateway);
         test_add(&a, s->query_types[i] == DNS_TYPE_KEY
                          ? test_key_record(1 + peer)
                          : test_txt((uint16_t)draw(s, 3), draw(s, 6) ? gateway : "@gw.example",
@@ -289,9 +302,22 @@ static void peer_comes(struct storm *s)
     give(s, event);
 }
 
+/* Another class for one of the flows that may have any. */
+static void reconfigure(struct storm *s)
+{
+    struct oe_class *class = &s->classes[6 + draw(s, FLOWS - 6)];
+    class->kind = (enum oe_class_kind)draw(s, OE_DNSSEC_FAIL);
+    class->accept = (enum oe_accept)draw(s, 3);
+    class->pass_while_keying = draw(s, 2);
+    s->classes[FLOWS].fail_clear = draw(s, 2);
+    enum err err = oe_reconfigure(s->oe, s->now, &s->config);
+    assert_true(err == ERR_OK || failures != 0);
+    pump(s);
+}
+
 static void step(struct storm *s)
 {
-    uint32_t what = draw(s, 16);
+    uint32_t what = draw(s, 64) == 0 ? 16 : draw(s, 16);
     if (what < 3)
         give(s, (struct oe_event){.kind = OE_EV_ACQUIRE, .flow = s->flows[draw(s, FLOWS)]});
     else if (what < 7)
@@ -304,6 +330,8 @@ static void step(struct storm *s)
         report_tunnel(s);
     else if (what < 13)
         give(s, (struct oe_event){.kind = OE_EV_HINT, .peer = peer_addr(draw(s, PEERS))});
+    else if (what == 16)
+        reconfigure(s);
     else {
         s->now = mono_add(s->now, draw(s, draw(s, 4) ? 2000 : 200000));
         discover_timer(s->d, s->now);
@@ -326,9 +354,9 @@ static void check_policies(struct storm *s)
 
 static void storm_open(struct storm *s, uint64_t seed, uint32_t instances)
 {
-    static struct oe_class classes[FLOWS];
-    struct ip_addr own = test_addr("192.1.1.4");
+    struct oe_class *classes = s->classes;
     memset(s, 0, sizeof(*s));
+    s->own = test_addr("192.1.1.4");
     s->seed = seed;
     s->now = (mono_t){1000};
     for (int i = 0; i < FLOWS; i++) {
@@ -345,15 +373,17 @@ static void storm_open(struct storm *s, uint64_t seed, uint32_t instances)
     }
     struct discover_config dc = {.lookups = 8, .cache = 8, .ask_ipseckey = seed % 2};
     struct discover_env de = {.rng = check_rng(&s->seed)};
-    struct oe_config oc = {.classes = classes,
-                           .class_count = FLOWS,
-                           .own = &own,
-                           .own_count = 1,
-                           .instances = instances,
-                           .require_dnssec = seed % 3 == 0};
+    classes[FLOWS] = (struct oe_class){.kind = OE_DNSSEC_FAIL, .fail_clear = seed % 2};
+    s->config = (struct oe_config){.classes = classes,
+                                   .class_count = FLOWS + 1,
+                                   .own = &s->own,
+                                   .own_count = 1,
+                                   .instances = instances,
+                                   .return_tunnel = (enum oe_return)(seed % 4),
+                                   .require_dnssec = seed % 3 == 0};
     struct oe_env oe = {.rng = check_rng(&s->seed)};
     assert_int_equal(discover_new(&dc, &de, &s->d), ERR_OK);
-    assert_int_equal(oe_new(&oc, &oe, &s->oe), ERR_OK);
+    assert_int_equal(oe_new(&s->config, &oe, &s->oe), ERR_OK);
 }
 
 /* Nothing new comes: an hour later nothing is left, and no question is without its answer. */

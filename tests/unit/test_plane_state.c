@@ -168,6 +168,30 @@ static void deny_may_answer_with_an_icmp_error(void **state)
     rig_free(rig);
 }
 
+/* OE-028, OE-023: while it runs; the classifier is told again what it may do by itself. */
+static void switches_change_while_running(void **state)
+{
+    (void)state;
+    struct plane_config config = deny_config;
+    struct rig *rig = rig_new(&config);
+    struct ip_pair flow = alice_bob(), waiting = rig_pair("192.1.0.65", "192.2.0.67");
+    rig_policy(rig, &flow, PFKEY_VERDICT_DENY, NULL, 1);
+    assert_int_equal(rig->verdict, PFKEY_VERDICT_DENY);
+    config.icmp_on_deny = true;
+    plane_reconfigure(rig->plane, rig->now, &config);
+    assert_int_equal(rig->verdict, PFKEY_VERDICT_HOLD);
+    config.icmp_on_deny = false;
+    config.hold_failure = PFKEY_VERDICT_PASS;
+    config.hold_ms = 3000;
+    plane_reconfigure(rig->plane, rig->now, &config);
+    assert_int_equal(rig->verdict, PFKEY_VERDICT_DENY);
+    rig_send_mark(rig, &waiting, 1);
+    rig_advance(rig, 3000);
+    assert_int_equal(rig->out_count, 1);
+    assert_int_equal(rig->outs[0].kind, PLANE_OUT_CLEAR);
+    rig_free(rig);
+}
+
 /* OE-029, OE-030 */
 static void encrypt_releases_through_the_sa(void **state)
 {
@@ -439,6 +463,7 @@ int main(void)
         cmocka_unit_test(pass_releases_first_and_newest),
         cmocka_unit_test(one_held_datagram_is_released_once),
         cmocka_unit_test(deny_discards_what_was_held),
+        cmocka_unit_test(switches_change_while_running),
         cmocka_unit_test(deny_may_answer_with_an_icmp_error),
         cmocka_unit_test(encrypt_releases_through_the_sa),
         cmocka_unit_test(encrypt_needs_an_sa_for_the_flow),

@@ -82,16 +82,42 @@ struct v1_quick *quick_find(const struct ike_sa *sa, msgid_t msgid)
 
 bool v1_msgid_used(const struct ike_sa *sa, msgid_t msgid)
 {
-    size_t count = sa->used_count < V1_USED_IDS ? sa->used_count : V1_USED_IDS;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < sa->used_count; i++)
         if (sa->used_ids[i] == msgid.value)
             return true;
     return false;
 }
 
-void v1_msgid_mark(struct ike_sa *sa, msgid_t msgid)
+/* Grows by half, so that the many SAs with few messages stay small. */
+static bool ids_grow(struct ike_sa *sa)
 {
-    sa->used_ids[sa->used_count++ % V1_USED_IDS] = msgid.value;
+    size_t room = sa->used_room + sa->used_room / 2 + 8;
+    if (sa->used_count >= V1_USED_IDS)
+        return false;
+    if (sa->used_count < sa->used_room)
+        return true;
+    uint32_t *ids = realloc(sa->used_ids, room * sizeof(*ids));
+    if (ids == NULL)
+        return false;
+    sa->used_ids = ids;
+    sa->used_room = room;
+    return true;
+}
+
+/* An SA that can't remember an id can't tell a replay either, so before that it ends, with enough
+ * left for what is under way. */
+void v1_msgid_mark(struct ike *ike, struct ike_sa *sa, msgid_t msgid)
+{
+    bool kept = ids_grow(sa);
+    if (kept)
+        sa->used_ids[sa->used_count++] = msgid.value;
+    sa->ids_full = !kept || sa->used_count >= V1_USED_IDS;
+    if (!sa->worn_out && (sa->ids_full || sa->used_count >= V1_WORN_IDS)) {
+        sa->worn_out = true;
+        ike_count(ike, IKE_COUNT_WORN_OUT);
+        ike_timer_set(ike, &sa->expiry,
+                      mono_min(sa->expires, mono_add(ike->now, IKE_LINGER_MS)));
+    }
 }
 
 msgid_t v1_msgid_new(struct ike *ike, const struct ike_sa *sa)
@@ -105,11 +131,29 @@ msgid_t v1_msgid_new(struct ike *ike, const struct ike_sa *sa)
 
 /* Steps */
 
+/* As long as the most patient of those who want the exchange to succeed (OE-061). */
+static int64_t wished_ms(const struct v1_step *step)
+{
+    const struct v1_exchange *x = step->x;
+    const struct ike_request *request;
+    int64_t wish = 0;
+
+    if (step->quick != NULL)
+        return step->quick->request != NULL ? step->quick->request->wait_ms : 0;
+    if (!x->initiator || x->sa->peer == NULL)
+        return 0;
+    LIST_FOREACH(request, &x->sa->peer->requests, of_peer)
+    if (request->sa == x->sa && request->wait_ms > wish)
+        wish = request->wait_ms;
+    return wish;
+}
+
 /* A peer that may have forgotten the phase 1 SA isn't waited for as long: there is another way. */
 static int64_t patience_ms(const struct v1_step *step)
 {
     const struct v1_quick *quick = step->quick;
-    int64_t ms = step->ike->config.give_up_ms;
+    int64_t wish = wished_ms(step);
+    int64_t ms = wish != 0 ? wish : step->ike->config.give_up_ms;
     bool may_be_forgotten =
         step->row->next == V1_QM_I_WAIT_REPLY && quick->request != NULL && quick->request->reused;
     return may_be_forgotten ? ms / 4 : ms;
@@ -274,13 +318,15 @@ static enum err drop(struct ike *ike, enum ike_counter_id counter, enum err err)
 
 /* A repeated request gets the answer it got before, without any work. An initiator's own timer
  * repeats; answering a repeated reply as well would multiply datagrams. */
-static enum err duplicate(struct ike *ike, struct v1_exchange *x)
+static enum err duplicate(struct ike *ike, struct v1_exchange *x, const struct ike_event *event)
 {
+    /* It proves no change of path, but has its answer due where it came from. */
+    const struct ike_path back = {event->local, event->remote, event->natt};
     bool answers = !x->initiator || x->timer_kind == V1_TIMER_LINGER;
     ike_count(ike, IKE_COUNT_DUPLICATE);
     if (answers && retransmit_holds(&x->out)) {
         v1_trace(ike, x->sa, x, EVENT_DEBUG, "Repeated request", "answered as before");
-        v1_send_raw(ike, x->sa, blob_view(&x->out.bytes));
+        v1_send_on(ike, x->sa, &back, blob_view(&x->out.bytes));
     }
     return ERR_REPLAY;
 }
@@ -303,7 +349,7 @@ static enum err receive_on(struct ike *ike, struct v1_step *step, const struct i
     if (err != ERR_OK)
         return drop(ike, IKE_COUNT_CRYPTO, err);
     if (x->seen_any && memcmp(x->seen, digest, sizeof(digest)) == 0)
-        return duplicate(ike, x);
+        return duplicate(ike, x, event);
     if (retransmit_holds(&x->out) && view_equal(blob_view(&x->out.bytes), event->bytes))
         return drop(ike, IKE_COUNT_REFLECTED, ERR_REPLAY);
     step->row = v1_row_find(x->state, V1_ON_MESSAGE);
@@ -315,6 +361,8 @@ static enum err receive_on(struct ike *ike, struct v1_step *step, const struct i
                   &payloads);
     if (err != ERR_OK)
         return err;
+    if (message->hashed)
+        nat_follow(ike, step->sa, event);
     step->payloads = &payloads;
     step->event = event;
     v1_trace_message(ike, step->sa, x, message, false, "");
@@ -341,6 +389,8 @@ static enum err receive_quick(struct ike *ike, struct ike_sa *sa, const struct i
     if (fresh) {
         if (v1_msgid_used(sa, header->msgid))
             return drop(ike, IKE_COUNT_REPLAYED, ERR_REPLAY);
+        if (sa->ids_full)
+            return drop(ike, IKE_COUNT_WORN_OUT, ERR_LIMIT);
         err = quick_new(ike, sa, V1_QM_R_START, header->msgid, false, &quick);
         if (err != ERR_OK)
             return drop(ike, counter_of(err), err);
@@ -352,15 +402,14 @@ static enum err receive_quick(struct ike *ike, struct ike_sa *sa, const struct i
     if (fresh && err != ERR_OK)
         quick_free(ike, quick);
     else if (fresh)
-        v1_msgid_mark(sa, header->msgid);
+        v1_msgid_mark(ike, sa, header->msgid);
     return err;
 }
 
 static enum err receive_known(struct ike *ike, struct ike_sa *sa, const struct ike_event *event,
                               const struct isakmp_header *header)
 {
-    if (!ip_endpoint_equal(&sa->remote, &event->remote) ||
-        !ip_addr_equal(&sa->local.addr, &event->local.addr))
+    if (!nat_may_come_from(sa, event))
         return drop(ike, IKE_COUNT_ADDRESS, ERR_SELECTOR);
     switch (header->exchange) {
     case ISAKMP_MAIN_MODE: {
@@ -375,7 +424,7 @@ static enum err receive_known(struct ike *ike, struct ike_sa *sa, const struct i
     case ISAKMP_INFORMATIONAL:
         if ((header->flags & ISAKMP_FLAG_ENCRYPTED) == 0)
             return info_receive_clear(ike, event, header);
-        return info_receive(ike, sa, header, event->bytes);
+        return info_receive(ike, sa, event, header);
     default:
         return drop(ike, IKE_COUNT_EXCHANGE, ERR_UNSUPPORTED);
     }
@@ -393,7 +442,7 @@ static enum err receive_offer(struct ike *ike, const struct ike_event *event,
     struct ike_sa sa = {
         .local = event->local,
         .remote = event->remote,
-        .natt = event->natt,
+        .path = {event->local, event->remote, event->natt},
         .initiator = false,
         .handshake = &handshake,
         .main = {.sa = &sa, .state = V1_MM_R_START},
@@ -513,6 +562,7 @@ static void give_up(struct ike *ike, struct v1_exchange *x)
         v1_fail(ike, x, IKE_FAILURE_SILENT, "no answer in phase 1"); /* OE-060 */
         break;
     case V1_QM_I_WAIT_REPLY:
+        ((struct v1_quick *)(void *)x)->silent = true;
         v1_fail(ike, x, IKE_FAILURE_REFUSED, "no answer in phase 2"); /* OE-063 */
         break;
     case V1_MM_R_WAIT_AUTH:

@@ -66,6 +66,8 @@ enum err main_i_start(struct v1_step *step)
         return ERR_MEMORY;
     v1_out_start(ike, &out, step->sa, V1_MM1, step->x->msgid);
     isakmp_writer_payload(&out.w, ISAKMP_P_SA, blob_view(&step->sa->handshake->offer));
+    if (ike->config.nat != IKE_NAT_OFF)
+        nat_put_vendor(&out);
     return v1_out_send(step, &out);
 }
 
@@ -79,6 +81,8 @@ enum err main_r_choose(struct v1_step *step)
     struct phase1_choice choice;
     struct v1_out out;
 
+    if (offer.len > LIMIT_IKE_OFFER) /* it is kept until message 3 comes (OE-194) */
+        return v1_refuse(step, ERR_LIMIT, V1_NO_NOTIFY, "the offer is too long");
     enum err err = phase1_choose(offer, ike->config.legacy, &ike->sa_in, &ike->sa_out, &choice, &b);
     if (err == ERR_NO_PROPOSAL)
         return v1_refuse(step, err, V1_NO_PROPOSAL_CHOSEN, "none of the offered suites will do");
@@ -94,6 +98,9 @@ enum err main_r_choose(struct v1_step *step)
         return err;
     v1_out_start(ike, &out, sa, V1_MM2, step->x->msgid);
     isakmp_writer_payload(&out.w, ISAKMP_P_SA, builder_written(&b));
+    sa->nat.agreed = nat_agreed(step);
+    if (sa->nat.agreed)
+        nat_put_vendor(&out);
     return v1_out_send(step, &out);
 }
 
@@ -126,7 +133,8 @@ static enum err send_share(struct v1_step *step, enum v1_message_kind kind)
     isakmp_writer_payload(&out.w, ISAKMP_P_KE, dh_public(hs->dh));
     isakmp_writer_payload(&out.w, ISAKMP_P_NONCE,
                           blob_view(step->sa->initiator ? &hs->nonce_i : &hs->nonce_r));
-    return v1_out_send(step, &out);
+    enum err err = nat_put_hashes(step, &out);
+    return err == ERR_OK ? v1_out_send(step, &out) : err;
 }
 
 /* The peer's public value and nonce, by length (IKE-064, IKE-065). */
@@ -174,19 +182,25 @@ enum err main_i_choice(struct v1_step *step)
     err = make_share(step);
     if (err != ERR_OK)
         return err;
+    step->sa->nat.agreed = nat_agreed(step);
     ike_sa_set_responder_cookie(ike, step->sa, step->header->cookie_r);
     return send_share(step, V1_MM3);
 }
 
 enum err main_r_ke(struct v1_step *step)
 {
-    enum err err = take_share(step);
+    struct v1_nat nat;
+    enum err err = nat_read_hashes(step, &nat);
+    if (err == ERR_OK)
+        err = take_share(step);
     if (err == ERR_OK)
         err = make_share(step);
     if (err == ERR_OK)
         err = derive(step);
     if (err == ERR_OK)
         err = send_share(step, V1_MM4);
+    if (err == ERR_OK)
+        step->sa->nat = nat;
     return err;
 }
 
@@ -201,7 +215,9 @@ static enum err ask_signature(struct v1_step *step)
     uint8_t id[LIMIT_DNS_NAME + 8], hash[HASH_MAX];
     struct builder b = builder_on(span_of(id, sizeof(id)));
 
-    if (own.kind == IDENTITY_NONE)
+    /* A name is looked up by those we come to; whoever came to our address expects that (OE-157).
+     */
+    if (own.kind == IDENTITY_NONE || (own.kind == IDENTITY_FQDN && !sa->initiator))
         own = identity_of_addr(&sa->local.addr); /* OE-124 */
     isakmp_id_build_identity(&b, &own);
     if (b.bad)
@@ -218,6 +234,31 @@ static enum err ask_signature(struct v1_step *step)
     return fx.serial != 0 && ike_effect_push(ike, &fx) ? ERR_OK : ERR_MEMORY;
 }
 
+/* RFC 2407 section 4.6.3.3; only ever under encryption (OE-175). */
+static void put_initial_contact(const struct ike_sa *sa, struct v1_out *out)
+{
+    const struct isakmp_notify n = {.doi = V1_DOI_IPSEC,
+                                    .protocol = PROTOCOL_ISAKMP,
+                                    .type = V1_INITIAL_CONTACT,
+                                    .spi = view_of(sa->cookies, sizeof(sa->cookies))};
+    isakmp_writer_open(&out->w, ISAKMP_P_N);
+    isakmp_notify_build(&out->w.b, &n);
+    isakmp_writer_close(&out->w);
+}
+
+/* It counts once the message that holds it is verified. */
+static bool says_initial_contact(const struct v1_step *step)
+{
+    const struct isakmp_payload *payload;
+    struct isakmp_notify n;
+    struct view cookies = view_of(step->sa->cookies, sizeof(step->sa->cookies));
+    for (size_t i = 0; (payload = isakmp_payload_find(step->payloads, ISAKMP_P_N, i)) != NULL; i++)
+        if (isakmp_notify_parse(payload->body, &n) == ERR_OK && n.type == V1_INITIAL_CONTACT &&
+            n.protocol == PROTOCOL_ISAKMP && (n.spi.len == 0 || view_equal(n.spi, cookies)))
+            return true;
+    return false;
+}
+
 static enum err send_auth(struct v1_step *step, enum v1_message_kind kind)
 {
     struct v1_out out;
@@ -226,6 +267,9 @@ static enum err send_auth(struct v1_step *step, enum v1_message_kind kind)
     v1_out_start(step->ike, &out, step->sa, kind, step->x->msgid);
     isakmp_writer_payload(&out.w, ISAKMP_P_ID, blob_view(&step->sa->handshake->id_own));
     isakmp_writer_payload(&out.w, ISAKMP_P_SIG, step->event->bytes);
+    step->sa->greets = contact_is_due(step->ike, step->sa);
+    if (step->sa->greets)
+        put_initial_contact(step->sa, &out);
     return v1_out_send(step, &out);
 }
 
@@ -277,16 +321,22 @@ enum err main_i_ke(struct v1_step *step)
 {
     if (view_equal(v1_body(step, ISAKMP_P_KE, 0), dh_public(step->sa->handshake->dh)))
         return v1_refuse(step, ERR_VALUE, V1_NO_NOTIFY, "our own public value came back");
-    enum err err = take_share(step);
+    struct v1_nat nat;
+    enum err err = nat_read_hashes(step, &nat);
+    if (err == ERR_OK)
+        err = take_share(step);
     if (err == ERR_OK)
         err = derive(step);
     if (err == ERR_OK)
         err = ask_signature(step);
+    if (err == ERR_OK)
+        step->sa->nat = nat;
     return err;
 }
 
 enum err main_i_signed(struct v1_step *step)
 {
+    nat_float(step->ike, step->sa);
     return send_auth(step, V1_MM5);
 }
 
@@ -311,6 +361,7 @@ enum err main_i_verify(struct v1_step *step)
         !identity_equal(&id, &address))
         return v1_refuse(step, ERR_AUTH, V1_NO_NOTIFY, "the peer calls itself something else");
     sa->peer_id = id;
+    hs->initial_contact = says_initial_contact(step);
     return accept_peer(step, key);
 }
 
@@ -321,10 +372,15 @@ enum err main_r_auth(struct v1_step *step)
     enum err err = read_identity(step, &id);
     if (err != ERR_OK)
         return err;
+    if (v1_body(step, ISAKMP_P_SIG, 0).len > LIMIT_KEY_OCTETS) /* OE-194 */
+        return v1_refuse(step, ERR_VALUE, V1_NO_NOTIFY, "a signature longer than any key");
     if (!blob_set(&sa->handshake->id_peer, v1_body(step, ISAKMP_P_ID, 0)) ||
         !blob_set(&sa->handshake->signature, v1_body(step, ISAKMP_P_SIG, 0)))
         return ERR_MEMORY;
     sa->peer_id = id;
+    sa->handshake->claimed =
+        (struct ike_path){step->event->local, step->event->remote, step->event->natt};
+    sa->handshake->initial_contact = says_initial_contact(step);
     const struct ike_effect fx = {.kind = IKE_FX_NEED_KEYS,
                                   .serial = v1_ask(step),
                                   .peer = sa->remote.addr,
@@ -348,6 +404,8 @@ enum err main_r_verify(struct v1_step *step)
         err = accept_peer(step, key);
     if (err == ERR_OK)
         err = ask_signature(step);
+    if (err == ERR_OK)
+        nat_take_claimed(step->ike, step->sa);
     return err;
 }
 
@@ -364,6 +422,7 @@ void main_established(struct v1_step *step)
     char text[IKE_SUITE_TEXT_MAX], key[PUBLIC_KEY_TEXT_MAX], detail[200];
 
     memcpy(sa->keys.last_block, sa->main.iv, sizeof(sa->keys.last_block));
+    bool initial_contact = sa->handshake->initial_contact;
     main_handshake_free(sa->handshake);
     sa->handshake = NULL;
     ike_sa_established_now(ike, sa);
@@ -377,5 +436,9 @@ void main_established(struct v1_step *step)
                                   .remote = sa->remote,
                                   .initiator = sa->initiator};
     (void)ike_effect_push(ike, &fx);
+    if (sa->greets)
+        contact_made(ike, sa);
+    if (initial_contact)
+        contact_peer_restarted(ike, sa);
     ike_requests_proceed(ike, sa);
 }

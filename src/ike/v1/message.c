@@ -73,11 +73,17 @@ static enum err seal(struct ike *ike, const struct ike_sa *sa, const struct v1_q
 
 void v1_send_raw(struct ike *ike, const struct ike_sa *sa, struct view bytes)
 {
+    v1_send_on(ike, sa, &sa->path, bytes);
+}
+
+void v1_send_on(struct ike *ike, const struct ike_sa *sa, const struct ike_path *path,
+                struct view bytes)
+{
     const struct ike_effect fx = {.kind = IKE_FX_SEND,
-                                  .local = sa->local,
-                                  .remote = sa->remote,
+                                  .local = path->local,
+                                  .remote = path->remote,
                                   .peer = sa->remote.addr,
-                                  .natt = sa->natt,
+                                  .natt = path->natt,
                                   .bytes = bytes};
     /* Without memory the datagram is lost, as any datagram may be. */
     (void)ike_effect_push(ike, &fx);
@@ -98,6 +104,8 @@ enum err v1_out_send(struct v1_step *step, struct v1_out *out)
         return ERR_MEMORY;
     memcpy(step->iv, iv, sizeof(iv));
     step->sent = true;
+    if (out->kind == V1_QM1 || out->kind == V1_QM2)
+        saved_sa(step->ike, step->sa); /* from here on the message id is used, whatever happens */
     v1_trace_message(step->ike, step->sa, x, v1_message(out->kind), true, "");
     v1_send_raw(step->ike, step->sa, bytes);
     return ERR_OK;
@@ -113,7 +121,8 @@ enum err v1_out_send_info(struct ike *ike, struct ike_sa *sa, struct v1_out *out
         err = seal(ike, sa, NULL, out, msgid, iv, &bytes);
     if (err != ERR_OK)
         return err;
-    v1_msgid_mark(sa, msgid);
+    v1_msgid_mark(ike, sa, msgid);
+    saved_sa(ike, sa);
     v1_trace_message(ike, sa, NULL, v1_message(out->kind), true, detail);
     v1_send_raw(ike, sa, bytes);
     return ERR_OK;

@@ -7,12 +7,13 @@
 
 #include "ike/v1/v1.h"
 
-/* Those that are done only wait for duplicates: the oldest gives way to a new one. */
-static bool make_room(struct ike *ike, struct ike_sa *sa)
+/* Those that are done only wait for duplicates: the oldest gives way to a new one. `others` are
+ * there beside the new one. */
+static bool make_room(struct ike *ike, struct ike_sa *sa, size_t others)
 {
     struct v1_quick *quick, *oldest = NULL;
 
-    if (sa->quick_count < V1_QUICKS_MAX)
+    if (others < V1_QUICKS_MAX)
         return true;
     LIST_FOREACH (quick, &sa->quicks, of_sa) {
         if (quick->x.state == V1_QM_DONE)
@@ -26,7 +27,8 @@ static bool make_room(struct ike *ike, struct ike_sa *sa)
 enum err quick_new(struct ike *ike, struct ike_sa *sa, enum v1_state state, msgid_t msgid,
                    bool initiator, struct v1_quick **ret)
 {
-    if (!make_room(ike, sa))
+    /* For a message that is not proven yet nothing goes: see quick_r_proposal(). */
+    if (initiator && !make_room(ike, sa, sa->quick_count))
         return ERR_LIMIT;
     struct v1_quick *quick = calloc(1, sizeof(*quick));
     if (quick == NULL)
@@ -130,6 +132,7 @@ static struct phase2_offer own_offer(const struct ike *ike, const struct v1_quic
         .group = quick->x.sa->suite.group,
         .seconds = ike->config.child_lifetime_s,
         .octets = ike->config.child_octets,
+        .udp = quick->x.sa->nat.udp,
     };
 }
 
@@ -143,7 +146,8 @@ static enum err ask(struct v1_step *step, struct ike_effect *fx)
     fx->remote = sa->remote;
     fx->peer = sa->remote.addr;
     fx->peer_id = sa->peer_id;
-    fx->initiator = step->x->initiator;
+    fx->initiator =
+        fx->kind == IKE_FX_NEED_AUTHORIZATION ? sa->initiator : step->x->initiator;
     fx->flow = step->quick->flow;
     return fx->serial != 0 && ike_effect_push(step->ike, fx) ? ERR_OK : ERR_MEMORY;
 }
@@ -217,6 +221,10 @@ static void describe_sa(const struct ike *ike, const struct v1_quick *quick, boo
         .inner_dst = ip_prefix_of(&flow.dst, ip_addr_bits(&flow.dst)),
         .ticket = ticket_number(quick),
     };
+    if (quick->choice.udp) { /* RFC 3948: the ports are those of IKE */
+        ret->udp_src = inbound ? sa->path.remote.port : sa->path.local.port;
+        ret->udp_dst = inbound ? sa->path.local.port : sa->path.remote.port;
+    }
     set_lifetimes(ike, quick, ret);
 }
 
@@ -386,8 +394,10 @@ enum err quick_r_proposal(struct v1_step *step)
     struct builder b = builder_on(span_of(reply, sizeof(reply)));
     struct ip_addr theirs, ours;
 
-    enum err err = phase2_choose(v1_body(step, ISAKMP_P_SA, 0), ike->config.legacy, &ike->sa_in,
-                                 &ike->sa_out, &quick->choice, &b);
+    if (!make_room(ike, step->sa, step->sa->quick_count - 1))
+        return v1_refuse(step, ERR_LIMIT, V1_NO_NOTIFY, "too many Quick Modes at once");
+    enum err err = phase2_choose(v1_body(step, ISAKMP_P_SA, 0), ike->config.legacy,
+                                 step->sa->nat.udp, &ike->sa_in, &ike->sa_out, &quick->choice, &b);
     if (err != ERR_OK)
         return v1_refuse(step, err, V1_NO_PROPOSAL_CHOSEN, "none of the offered suites will do");
     quick->spi_out = quick->choice.peer_spi;
@@ -404,7 +414,9 @@ enum err quick_r_proposal(struct v1_step *step)
         !blob_set(&quick->id_r, v1_body(step, ISAKMP_P_ID, 1)))
         return ERR_MEMORY;
     quick->flow = (struct ip_pair){.src = ours, .dst = theirs};
-    struct ike_effect fx = {.kind = IKE_FX_NEED_AUTHORIZATION, .key = &step->sa->peer_key};
+    struct ike_effect fx = {.kind = IKE_FX_NEED_AUTHORIZATION,
+                            .key = &step->sa->peer_key,
+                            .behind_nat = step->sa->nat.there};
     return ask(step, &fx);
 }
 

@@ -26,7 +26,21 @@ enum {
     IKE_MESSAGE_MAX = 4096, /* of what we send */
     V1_NONCE_LEN = 32,
     V1_QUICKS_MAX = 256, /* Quick Modes of one SA at a time */
-    V1_USED_IDS = 64,    /* message ids remembered, so that a replay starts nothing */
+    V1_USED_IDS = 4096,  /* message ids remembered, so that a replay starts nothing; then it ends */
+    V1_WORN_IDS = V1_USED_IDS - 256,
+};
+
+/* Where messages go to and come from; `natt`: on port 4500, behind the non-ESP marker. */
+struct ike_path {
+    struct ip_endpoint local, remote;
+    bool natt;
+};
+
+/* RFC 3947: what is known of NAT between us and the peer. */
+struct v1_nat {
+    bool agreed;      /* both ends sent the vendor id */
+    bool here, there; /* we are behind one; the peer is */
+    bool udp;         /* ESP goes inside UDP */
 };
 
 struct v1_exchange {
@@ -58,6 +72,8 @@ struct v1_handshake {
     struct public_key *keys; /* initiator: those the peer may prove itself with */
     size_t key_count;
     struct identity expected; /* initiator: who the peer should be */
+    struct ike_path claimed;  /* responder: where message 5 came from, until it is verified */
+    bool initial_contact;     /* the peer's last message says so */
 };
 
 struct v1_keys {
@@ -71,8 +87,12 @@ struct ike_sa {
     uint8_t cookies[2 * ISAKMP_COOKIE_LEN]; /* initiator's, responder's */
     size_t index;                           /* in the engine's list of all */
     uint64_t number;
+    /* The ends of its first message: how peer, children and plane know it, whatever becomes of its
+     * path. */
     struct ip_endpoint local, remote;
-    bool natt;
+    struct ike_path path;
+    struct v1_nat nat;
+    struct ike_timer keepalive;
     bool initiator;
     struct ike_peer *peer; /* NULL: a responder's, not yet authenticated */
     LIST_ENTRY(ike_sa) of_peer;
@@ -86,13 +106,17 @@ struct ike_sa {
     struct v1_exchange main;
     LIST_HEAD(, v1_quick) quicks;
     size_t quick_count;
-    uint32_t used_ids[V1_USED_IDS];
-    size_t used_count;
+    uint32_t *used_ids; /* for its whole life: an id used twice would be an IV used twice */
+    size_t used_count, used_room;
+    bool worn_out; /* about to end, since ... */
+    bool ids_full; /* ... no more ids can be remembered */
     struct identity peer_id; /* as it proved */
     struct public_key peer_key;
     uint8_t peer_key_digest[IKE_DIGEST_LEN];
     struct ike_timer expiry;
     mono_t since, expires;
+    uint64_t proven; /* when it was established, as a serial */
+    bool greets;     /* our last Main Mode message says INITIAL-CONTACT */
     uint64_t trace_connection; /* the first request's ticket; zero: `number` stands for it */
     struct ip_pair trace_flow;
 };
@@ -113,6 +137,7 @@ struct v1_quick {
     struct blob reply;      /* responder: the SA body of message 2, our SPI still zero */
     struct child_choice choice;
     spi_t spi_in, spi_out;
+    bool silent;             /* the peer let all its time go by without an answer */
     bool outbound_given;     /* the outbound SA was handed out for installation */
     struct sa_params sas[2]; /* inbound, outbound; wiped once installed */
 };

@@ -6,7 +6,7 @@
  *   message.c  opens and seals messages: encryption, HASH payloads, sending
  *   keymat.c   SKEYID and its children, KEYMAT, IVs
  *   main.c     Main Mode's handlers        quick.c  Quick Mode's
- *   info.c     Delete and Notify
+ *   info.c     Delete and Notify         nat.c    NAT traversal
  */
 #ifndef CYGNET_IKE_V1_V1_H
 #define CYGNET_IKE_V1_V1_H
@@ -23,6 +23,7 @@ enum v1_notify {
     V1_PAYLOAD_MALFORMED = 16,
     V1_INVALID_ID_INFORMATION = 18,
     V1_NOTIFY_STATUS = 16384,
+    V1_INITIAL_CONTACT = 24578, /* RFC 2407 section 4.6.3 */
 };
 
 /* One message or answer on its way through a row. */
@@ -63,7 +64,8 @@ enum err v1_exchange_init(struct ike *ike, struct v1_exchange *x, struct ike_sa 
 void v1_exchange_fini(struct ike *ike, struct v1_exchange *x);
 /* Message ids in use or used before on this SA. */
 bool v1_msgid_used(const struct ike_sa *sa, msgid_t msgid);
-void v1_msgid_mark(struct ike_sa *sa, msgid_t msgid);
+/* In memory; whoever then sends or acts under it saves the SA first. */
+void v1_msgid_mark(struct ike *ike, struct ike_sa *sa, msgid_t msgid);
 msgid_t v1_msgid_new(struct ike *ike, const struct ike_sa *sa);
 
 /* message.c */
@@ -85,6 +87,25 @@ MUST_USE enum err v1_open(struct ike *ike, const struct ike_sa *sa, const struct
                           enum v1_message_kind kind, const struct isakmp_header *header,
                           struct view datagram, uint8_t *iv, struct isakmp_payloads *ret);
 void v1_send_raw(struct ike *ike, const struct ike_sa *sa, struct view bytes);
+void v1_send_on(struct ike *ike, const struct ike_sa *sa, const struct ike_path *path,
+                struct view bytes);
+
+/* nat.c */
+void nat_put_vendor(struct v1_out *out);
+bool nat_agreed(const struct v1_step *step); /* the peer's message has the vendor id too */
+/* Writes hash_len(sa->suite.hash) octets. */
+MUST_USE enum err nat_hash(const struct ike_sa *sa, const struct ip_endpoint *end, uint8_t *ret);
+MUST_USE enum err nat_put_hashes(const struct v1_step *step, struct v1_out *out);
+/* Who is behind a NAT, by the peer's NAT-D payloads; nothing is changed. */
+MUST_USE enum err nat_read_hashes(struct v1_step *step, struct v1_nat *ret);
+/* Initiator: to port 4500 if need be (section 4). */
+void nat_float(struct ike *ike, struct ike_sa *sa);
+/* Responder: message 5 is verified, so its path is the peer's. */
+void nat_take_claimed(struct ike *ike, struct ike_sa *sa);
+/* Its own path, or one that it may turn out to have. */
+bool nat_may_come_from(const struct ike_sa *sa, const struct ike_event *event);
+/* The message was authentic: if the peer's mapping changed, it counts. */
+void nat_follow(struct ike *ike, struct ike_sa *sa, const struct ike_event *event);
 
 /* keymat.c */
 /* SKEYID and its children, the cipher key and the first IV; `secret` is g^xy. */
@@ -137,7 +158,7 @@ enum err quick_r_reply(struct v1_step *step);
 enum err quick_r_confirmed(struct v1_step *step);
 enum err quick_r_installed(struct v1_step *step);
 void quick_up(struct v1_step *step);
-/* ERR_LIMIT: V1_QUICKS_MAX of them are at work. */
+/* ERR_LIMIT: V1_QUICKS_MAX of them are at work; of a responder its first handler says so. */
 MUST_USE enum err quick_new(struct ike *ike, struct ike_sa *sa, enum v1_state state, msgid_t msgid,
                             bool initiator, struct v1_quick **ret);
 void quick_set_ticket(struct v1_quick *quick, struct ike_ticket *ticket);
@@ -146,8 +167,8 @@ void quick_free(struct ike *ike, struct v1_quick *quick);
 struct v1_quick *quick_find(const struct ike_sa *sa, msgid_t msgid);
 
 /* info.c */
-enum err info_receive(struct ike *ike, struct ike_sa *sa, const struct isakmp_header *header,
-                      struct view datagram);
+enum err info_receive(struct ike *ike, struct ike_sa *sa, const struct ike_event *event,
+                      const struct isakmp_header *header);
 /* Nothing in it is believed (OE-064). */
 enum err info_receive_clear(struct ike *ike, const struct ike_event *event,
                             const struct isakmp_header *header);

@@ -2,11 +2,11 @@
  * The classifier: which datagrams leave the outside interface as they are, and which go through the
  * plane (design: a datagram's way). Two programs:
  *
- *   classify   egress of the outside interface. Known pairs pass or are dropped; every other pair
- *              goes into oe0 or vpn0. What can't be looked at is dropped: it fails closed.
- *   put_back   ingress of the put-back device. A datagram that the plane lets pass after holding it
- *              goes out through the outside interface with a link header, past netfilter, which
- *              has seen it already.
+ *   classify   egress of the outside interface, behind source NAT (OE-160). Known pairs pass or are
+ * dropped; every other pair goes into oe0 or vpn0. What can't be looked at is dropped: it fails
+ * closed. put_back   ingress of the put-back device. A datagram that the plane lets pass after
+ * holding it goes out through the outside interface with a link header, past netfilter, which has
+ * seen it already.
  */
 #include <linux/bpf.h>
 #include <linux/icmpv6.h>
@@ -88,13 +88,14 @@ static __always_inline bool is_link_broadcast(struct __sk_buff *skb,
     return (mac[0] & mac[1] & mac[2] & mac[3] & mac[4] & mac[5]) == 0xff;
 }
 
+/* Only the destination says that a datagram stays on the link: anyone can write a source. */
 static __always_inline bool is_v4_link_scope(const struct iphdr *ip)
 {
-    __u32 src = bpf_ntohl(ip->saddr), dst = bpf_ntohl(ip->daddr);
+    __u32 dst = bpf_ntohl(ip->daddr);
 
-    return dst >= 0xe0000000                  /* multicast and above, limited broadcast too */
+    return (dst & 0xf0000000) == 0xe0000000    /* multicast */
            || (dst & 0xffff0000) == 0xa9fe0000 /* 169.254/16 */
-           || (src & 0xffff0000) == 0xa9fe0000;
+           || dst == 0xffffffff;
 }
 
 static __always_inline bool is_v6_link_local(const struct in6_addr *addr)
@@ -154,7 +155,7 @@ static __always_inline int classify_v6(struct __sk_buff *skb, const struct class
 
     if (!load(skb, 0, &ip, sizeof(ip)))
         return ends(TC_ACT_SHOT, CLASSIFIER_COUNT_SHORT);
-    if (ip.daddr.s6_addr[0] == 0xff || is_v6_link_local(&ip.daddr) || is_v6_link_local(&ip.saddr) ||
+    if (ip.daddr.s6_addr[0] == 0xff || is_v6_link_local(&ip.daddr) ||
         is_neighbour_discovery(skb, &ip))
         return ends(TC_ACT_OK, CLASSIFIER_COUNT_LINK_SCOPE);
     __builtin_memcpy(key.src, &ip.saddr, sizeof(key.src));
