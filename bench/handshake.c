@@ -119,7 +119,7 @@ static void print(const struct ike_sa_info *sa, const struct sim_gateway *g,
 
 static bool run(struct pair *pair, uint32_t times)
 {
-    struct sim_gateway *g = &pair->world.gateways[PAIR_INITIATOR];
+    struct sim_gateway *g = pair->world.gateways[PAIR_INITIATOR];
     struct operations ops = {0};
     struct spent full = {0}, quick = {0};
     struct ike_sa_info sa;

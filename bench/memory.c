@@ -44,7 +44,7 @@ static bool weigh_both(enum pair_kind kind, uint32_t count, struct held ret[2])
     pair_open(&pair);
     ok = count == 0 || pair_talk(&pair, kind, count);
     for (int i = 0; i < 2; i++)
-        ret[i] = weigh(&pair.world.gateways[i]);
+        ret[i] = weigh(pair.world.gateways[i]);
     pair_close(&pair);
     return ok;
 }

@@ -22,13 +22,13 @@ struct run {
 
 static struct sim_gateway *pick_gateway(struct run *r)
 {
-    return &r->world.gateways[input_u8(&r->in) % GATEWAYS];
+    return r->world.gateways[input_u8(&r->in) % GATEWAYS];
 }
 
 static struct sim_host *pick_host(struct run *r)
 {
     uint8_t chosen = input_u8(&r->in);
-    return &r->world.gateways[chosen % GATEWAYS].hosts[chosen / GATEWAYS % SIM_HOSTS];
+    return &r->world.gateways[chosen % GATEWAYS]->hosts[chosen / GATEWAYS % SIM_HOSTS];
 }
 
 static void change_answer(void *ctx, struct sim_gateway *g, struct dns_answer *answer)
@@ -146,7 +146,7 @@ static void op_datagram(struct run *r)
 
 static void to_keyd(struct run *r, struct view message)
 {
-    struct sim_gateway *g = &r->world.gateways[GATEWAY_SUBJECT];
+    struct sim_gateway *g = r->world.gateways[GATEWAY_SUBJECT];
     struct sim_event *event = world_event(&r->world, SIM_EV_TO_KEYD, g, 0, message);
     event->life = g->keyd_life;
     r->tampered = true;
@@ -162,7 +162,7 @@ static void op_report(struct run *r)
 {
     static const uint8_t types[] = {PFKEY_ACQUIRE, PFKEY_EXPIRE, PFKEY_X_UNKNOWN_SPI,
                                     PFKEY_X_TRACE};
-    const struct control *control = r->world.gateways[GATEWAY_SUBJECT].control;
+    const struct control *control = r->world.gateways[GATEWAY_SUBJECT]->control;
     struct oe_instance_info info = {.ticket = input_u8(&r->in)};
     struct pfkey_message m = {.satype = PFKEY_SATYPE_ESP};
     uint8_t room[LIMIT_PFKEY_MESSAGE];

@@ -61,8 +61,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     unsigned datagram = 1 + input_u8(&in) % DATAGRAMS;
 
     gateways_open(w);
-    const struct sim_host *alice = &w->gateways[GATEWAY_SUBJECT].hosts[0];
-    const struct sim_host *bob = &w->gateways[GATEWAY_PEER].hosts[0];
+    const struct sim_host *alice = &w->gateways[GATEWAY_SUBJECT]->hosts[0];
+    const struct sim_host *bob = &w->gateways[GATEWAY_PEER]->hosts[0];
     const struct ip_pair flow = {.src = alice->addr, .dst = bob->addr};
     gateways_send(w, GATEWAY_SUBJECT, alice, bob);
     bool forging = run_until(w, datagram);
@@ -71,7 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     bool protected = datagram >= PROTECTED_FROM && datagram != MESSAGE_6;
     if (w->now_us < LOOK_AT_US) { /* the tunnel is in its first minute */
         gateways_run(w, LOOK_AT_US - w->now_us);
-        assert(!protected || keyed(&w->gateways[GATEWAY_SUBJECT], &flow));
+        assert(!protected || keyed(w->gateways[GATEWAY_SUBJECT], &flow));
     }
     gateways_end(w);
     world_fini(w);

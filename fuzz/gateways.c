@@ -31,11 +31,8 @@ static void set_hosts(struct sim_gateway *g, enum sim_delegation second, enum si
 {
     const enum sim_delegation delegations[SIM_HOSTS] = {SIM_GOOD, second, third};
     for (uint32_t i = 0; i < SIM_HOSTS; i++)
-        g->hosts[i] = (struct sim_host){
-            .addr = ip_addr_v4(0x0a000001u + ((uint32_t)g->number << 8) + i),
-            .gateway = g,
-            .delegation = delegations[i],
-        };
+        world_host(g, i, ip_addr_v4(0x0a000001u + ((uint32_t)g->number << 8) + i),
+                   delegations[i]);
 }
 
 void gateways_open(struct world *w)
@@ -43,12 +40,12 @@ void gateways_open(struct world *w)
     world_blank(w, 1, getenv("FUZZ_VERBOSE") != NULL);
     for (uint32_t i = 0; i < GATEWAYS; i++)
         world_gateway(w, ip_addr_v4(0xc0010104u + i));
-    set_hosts(&w->gateways[GATEWAY_SUBJECT], SIM_NO_KEY, SIM_GOOD);
-    set_hosts(&w->gateways[GATEWAY_PEER], SIM_WRONG_KEY, SIM_ABSENT);
-    set_hosts(&w->gateways[GATEWAY_STRANGER], SIM_MALFORMED, SIM_TWO);
-    w->gateways[GATEWAY_SUBJECT].kind = OE_PARANOID;
+    set_hosts(w->gateways[GATEWAY_SUBJECT], SIM_NO_KEY, SIM_GOOD);
+    set_hosts(w->gateways[GATEWAY_PEER], SIM_WRONG_KEY, SIM_ABSENT);
+    set_hosts(w->gateways[GATEWAY_STRANGER], SIM_MALFORMED, SIM_TWO);
+    w->gateways[GATEWAY_SUBJECT]->kind = OE_PARANOID;
     for (size_t i = 0; i < GATEWAYS; i++)
-        gateway_start(&w->gateways[i]);
+        gateway_start(w->gateways[i]);
 }
 
 void gateways_send(struct world *w, unsigned via, const struct sim_host *from,
@@ -56,7 +53,7 @@ void gateways_send(struct world *w, unsigned via, const struct sim_host *from,
 {
     uint8_t room[SIM_PACKET];
     struct ip_pair flow = {.src = from->addr, .dst = to->addr};
-    struct sim_event *event = world_event(w, SIM_EV_SEND, &w->gateways[via], 0,
+    struct sim_event *event = world_event(w, SIM_EV_SEND, w->gateways[via], 0,
                                           network_datagram(room, &flow, (uint32_t)w->stats.sent));
     event->flow = flow;
 }
@@ -64,7 +61,7 @@ void gateways_send(struct world *w, unsigned via, const struct sim_host *from,
 static void check_bounds(struct world *w)
 {
     struct ike_sa_info sa;
-    const struct control *control = w->gateways[GATEWAY_SUBJECT].control;
+    const struct control *control = w->gateways[GATEWAY_SUBJECT]->control;
 
     if (control == NULL)
         return;

@@ -200,6 +200,17 @@ void act_authorize(struct oe_step *step)
     accept_peer(step);
 }
 
+/* A re-key leaves the lifespan alone, whoever began it (OE-101). */
+static void keep_lifespan(struct oe_step *step, int64_t lifespan_ms, mono_t ends)
+{
+    if (mono_reached(step->now, ends)) {
+        lifespan_begin(step, lifespan_ms);
+        return;
+    }
+    step->inst->lifespan_ms = lifespan_ms;
+    step->inst->lifespan_ends = ends;
+}
+
 static void supersede(struct oe_step *step)
 {
     struct oe_instance *old = instance_by_flow(step->oe, &step->inst->key.flow);
@@ -228,10 +239,18 @@ static void take_child(struct oe_step *step)
 void act_take_over(struct oe_step *step)
 {
     struct oe_instance *inst = step->inst;
+    const struct oe_instance *old = instance_by_flow(step->oe, &inst->key.flow);
+    bool rekey = old != NULL && old != inst && old->has_child &&
+                 ip_addr_equal(&old->gateway, &step->event->peer);
+    int64_t lifespan_ms = rekey ? old->lifespan_ms : 0;
+    mono_t ends = rekey ? old->lifespan_ends : step->now;
+
     supersede(step);
     if (!instance_own_flow(step->oe, inst))
         step->oe->out_of_memory = true;
     tunnel_up(step);
+    if (rekey)
+        keep_lifespan(step, lifespan_ms, ends);
     ring_begin_turn(step->oe, step->now, inst);
 }
 

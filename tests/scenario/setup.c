@@ -60,8 +60,7 @@ static bool verb_add_host(struct scenario *s, struct words *w)
         i++;
     if (i == SIM_HOSTS)
         return scenario_fail(s, "more than %d hosts behind one gateway", SIM_HOSTS);
-    gw->g->hosts[i] = (struct sim_host){.addr = addr, .gateway = gw->g, .delegation = SIM_GOOD};
-    host->host = &gw->g->hosts[i];
+    host->host = world_host(gw->g, i, addr, SIM_GOOD);
     host->dns_us = -1;
     memcpy(host->name, name, sizeof(host->name));
     s->host_count++;

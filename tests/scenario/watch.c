@@ -59,7 +59,7 @@ static int64_t on_question(void *ctx, struct sim_gateway *g, uint16_t type, cons
 
 static struct scenario_gateway *at_address(struct scenario *s, const struct ip_addr *addr)
 {
-    struct sim_gateway *g = network_gateway(&s->world, addr);
+    struct sim_gateway *g = world_find_gateway(&s->world, addr);
     return g != NULL ? watched(s, g) : NULL;
 }
 
@@ -130,7 +130,7 @@ static void on_clear(void *ctx, struct sim_gateway *g, struct view datagram)
     watched(s, g)->clear++;
     if (!network_flow(datagram, &flow))
         return;
-    struct sim_host *host = network_host(&s->world, &flow.dst);
+    struct sim_host *host = world_find_host(&s->world, &flow.dst);
     if (host != NULL)
         world_event(&s->world, SIM_EV_CLEAR, host->gateway, s->world.pace.wire_us, datagram);
 }

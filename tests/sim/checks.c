@@ -8,6 +8,8 @@
 enum {
     /* DNS for delegation and keys, then every gateway in turn, then room for a late answer. */
     UNDECIDED_MS = 2 * LIMIT_LOOKUP_MS + 3 * 20000 + 10000,
+    /* An SA's other end is there by then, or never. */
+    FORGET_US = 600000000,
     /* A request of keyd to the plane, and another one. */
     DISAGREED_MS = 2 * 3000,
 };
@@ -25,51 +27,84 @@ static bool same_suite(const struct esp_suite *a, const struct esp_suite *b)
            a->esn == b->esn;
 }
 
+static bool is_delegated(const struct world *w, const struct sim_host *host)
+{
+    switch (host->delegation) {
+    case SIM_GOOD:
+    case SIM_NO_KEY:
+    case SIM_UNSIGNED:
+    case SIM_TWO:
+        return true;
+    default:
+        return w->now_us < host->honoured_until_us;
+    }
+}
+
 /* No SA is made with a gateway for a client that isn't delegated to it, with its own key (OE-092,
  * OE-183). */
 static void check_authority(struct world *w, const struct sa_params *params)
 {
     const struct ip_addr *remote = params->inbound ? &params->outer_src : &params->outer_dst;
     const struct ip_prefix *client = params->inbound ? &params->inner_src : &params->inner_dst;
-    const struct sim_host *host = network_host(w, &client->addr);
+    const struct sim_host *host = world_find_host(w, &client->addr);
     char text[IP_ADDR_TEXT_MAX];
 
-    bool delegated = host != NULL && (host->delegation == SIM_GOOD ||
-                                      host->delegation == SIM_NO_KEY ||
-                                      host->delegation == SIM_UNSIGNED ||
-                                      host->delegation == SIM_TWO);
+    bool delegated = host != NULL && is_delegated(w, host);
     bool second = delegated && host->also != NULL && ip_addr_equal(&host->also->addr, remote);
     if (!delegated || (!second && !ip_addr_equal(&host->gateway->addr, remote)))
         world_fail(w, "an SA was made for %s with a gateway that may not act for it",
                    ip_addr_format(&client->addr, text));
 }
 
-/* Both ends of an SA hold the same keys, suite and selectors. */
-void check_sa(struct world *w, const struct sa_params *params)
+static void compare_ends(struct world *w, const struct sa_params *a, const struct sa_params *b)
 {
     char dst[IP_ADDR_TEXT_MAX];
 
+    w->stats.tunnels++;
+    ip_addr_format(&a->outer_dst, dst);
+    if (!same_keys(a, b) || !same_suite(&a->suite, &b->suite))
+        world_fail(w, "SA %08x to %s: the two ends hold different keys", a->spi.value, dst);
+    if (memcmp(&a->inner_src, &b->inner_src, sizeof(b->inner_src)) != 0 ||
+        memcmp(&a->inner_dst, &b->inner_dst, sizeof(b->inner_dst)) != 0)
+        world_fail(w, "SA %08x to %s: the two ends have different selectors", a->spi.value, dst);
+}
+
+/* Both ends of an SA hold the same keys, suite and selectors. */
+void check_sa(struct world *w, const struct sa_params *params)
+{
+    struct sim_sa_key key = {
+        .src.addr = params->outer_src, .dst.addr = params->outer_dst, .spi = params->spi};
+    struct map_node *node = map_find(&w->sas, &key);
+    struct sim_sa *sa;
+
     check_authority(w, params);
-    for (struct sim_sa *sa = w->sas; sa != NULL; sa = sa->next) {
-        const struct sa_params *other = &sa->params;
-        if (other->spi.value != params->spi.value || other->inbound == params->inbound ||
-            !ip_addr_equal(&other->outer_dst, &params->outer_dst) ||
-            !ip_addr_equal(&other->outer_src, &params->outer_src))
-            continue;
-        w->stats.tunnels++;
-        if (!same_keys(params, other) || !same_suite(&params->suite, &other->suite))
-            world_fail(w, "SA %08x to %s: the two ends hold different keys", params->spi.value,
-                       ip_addr_format(&params->outer_dst, dst));
-        if (memcmp(&params->inner_src, &other->inner_src, sizeof(other->inner_src)) != 0 ||
-            memcmp(&params->inner_dst, &other->inner_dst, sizeof(other->inner_dst)) != 0)
-            world_fail(w, "SA %08x to %s: the two ends have different selectors",
-                       params->spi.value, ip_addr_format(&params->outer_dst, dst));
+    if (node == NULL) {
+        sa = world_resize(w, NULL, sizeof(*sa));
+        *sa = (struct sim_sa){.key = key, .params = *params, .at_us = w->now_us};
+        if (!map_insert(&w->sas, &sa->by_key))
+            abort();
+        return;
     }
-    struct sim_sa *sa = malloc(sizeof(*sa));
-    if (sa == NULL)
-        abort();
-    *sa = (struct sim_sa){.params = *params, .next = w->sas};
-    w->sas = sa;
+    sa = MAP_OWNER(node, struct sim_sa, by_key);
+    if (sa->params.inbound == params->inbound)
+        return;
+    compare_ends(w, params, &sa->params);
+    map_remove(&w->sas, node);
+    world_release(w, sa);
+}
+
+void check_forget(struct world *w)
+{
+    struct map_node *next, *node = map_first(&w->sas);
+
+    for (; node != NULL; node = next) {
+        struct sim_sa *sa = MAP_OWNER(node, struct sim_sa, by_key);
+        next = map_next(&w->sas, node);
+        if (w->now_us - sa->at_us < FORGET_US)
+            continue;
+        map_remove(&w->sas, node);
+        world_release(w, sa);
+    }
 }
 
 static enum oe_class_kind class_of(const struct sim_gateway *g, const struct ip_pair *flow)
@@ -91,7 +126,7 @@ void check_clear(struct sim_gateway *g, const struct ip_pair *flow)
 {
     struct world *w = g->world;
     char text[IP_PAIR_TEXT_MAX];
-    const struct sim_host *dst = network_host(w, &flow->dst);
+    const struct sim_host *dst = world_find_host(w, &flow->dst);
     enum oe_class_kind kind = class_of(g, flow);
 
     if (kind == OE_DENY || kind == OE_PARANOID)
@@ -110,53 +145,52 @@ void check_clear(struct sim_gateway *g, const struct ip_pair *flow)
                    ip_pair_format(flow, text));
 }
 
-static void check_decided(struct world *w, size_t g, const struct oe_instance_info *info)
+static void check_decided(struct sim_gateway *g, const struct oe_instance_info *info)
 {
     char text[IP_PAIR_TEXT_MAX];
     bool undecided = info->state == OE_ST_POTENTIAL || info->state == OE_ST_PENDING ||
                      info->state == OE_ST_EXPIRING;
-    int64_t ms = mono_since(world_now(w), info->since);
+    int64_t ms = mono_since(world_now(g->world), info->since);
 
     if (undecided && ms > UNDECIDED_MS)
-        world_fail(w, "gw%zu: %s is in %s for %lld ms", g, ip_pair_format(&info->flow, text),
-                   oe_state_name(info->state), (long long)ms);
+        world_fail(g->world, "gw%d: %s is in %s for %lld ms", g->number,
+                   ip_pair_format(&info->flow, text), oe_state_name(info->state), (long long)ms);
 }
 
 /* What keyd has decided reaches the plane: a flow that it thinks keyed is not held. */
-static void check_agreed(struct world *w, size_t g, const struct oe_instance_info *info)
+static void check_agreed(struct sim_gateway *g, const struct oe_instance_info *info)
 {
     char text[IP_PAIR_TEXT_MAX];
-    int64_t held_us = gateway_held_since_us(&w->gateways[g], &info->flow);
+    int64_t held_us = gateway_held_since_us(g, &info->flow);
     int64_t since_us = info->since.ms * 1000 > held_us ? info->since.ms * 1000 : held_us;
 
     if (info->state == OE_ST_KEYED && held_us != INT64_MAX &&
-        w->now_us - since_us > DISAGREED_MS * 1000)
-        world_fail(w, "gw%zu: %s is keyed, and the plane holds it", g,
+        g->world->now_us - since_us > DISAGREED_MS * 1000)
+        world_fail(g->world, "gw%d: %s is keyed, and the plane holds it", g->number,
                    ip_pair_format(&info->flow, text));
 }
 
 /* Every connection reaches a lasting state in time. */
-void check_deadlines(struct world *w)
+void check_deadlines(struct sim_gateway *g)
 {
     struct oe_instance_info info;
 
-    for (size_t g = 0; g < w->gateway_count; g++) {
-        const struct sim_gateway *gateway = &w->gateways[g];
-        if (gateway->control == NULL)
-            continue;
-        for (size_t i = 0; oe_instance_info(control_oe(gateway->control), i, &info); i++) {
-            check_decided(w, g, &info);
-            check_agreed(w, g, &info);
-        }
+    if (g->control == NULL)
+        return;
+    for (size_t i = 0; oe_instance_info(control_oe(g->control), i, &info); i++) {
+        check_decided(g, &info);
+        check_agreed(g, &info);
     }
 }
 
 void check_quiet(struct world *w)
 {
     for (size_t i = 0; i < w->gateway_count && !w->failed; i++) {
-        const struct sim_gateway *g = &w->gateways[i];
+        const struct sim_gateway *g = w->gateways[i];
         struct oe_instance_info instance;
         struct ike_sa_info sa;
+        if (g->off)
+            continue;
         if (g->control == NULL || g->plane == NULL)
             world_fail(w, "gw%zu: never came back", i);
         else if (oe_instance_info(control_oe(g->control), 0, &instance))

@@ -3,8 +3,6 @@
  */
 #include "world.h"
 
-#include <stdlib.h>
-
 static struct sim_record **find(struct sim_gateway *g, uint64_t number)
 {
     struct sim_record **at = &g->records;
@@ -19,14 +17,12 @@ void disk_forget(struct sim_gateway *g, uint64_t number)
     if (record == NULL)
         return;
     *at = record->next;
-    free(record);
+    world_release(g->world, record);
 }
 
 void disk_save(struct sim_gateway *g, uint64_t number, struct view bytes)
 {
-    struct sim_record *record = malloc(sizeof(*record) + bytes.len);
-    if (record == NULL)
-        abort();
+    struct sim_record *record = world_resize(g->world, NULL, sizeof(*record) + bytes.len);
     disk_forget(g, number);
     *record = (struct sim_record){.number = number, .next = g->records, .len = bytes.len};
     memcpy(record->octets, bytes.ptr, bytes.len);
@@ -44,11 +40,9 @@ void disk_peer(struct sim_gateway *g, const struct control_effect *fx)
         peer->former = false;
     } else if (peer != NULL) {
         *at = peer->next;
-        free(peer);
+        world_release(g->world, peer);
     } else if (fx->ok) {
-        peer = calloc(1, sizeof(*peer));
-        if (peer == NULL)
-            abort();
+        peer = world_resize(g->world, NULL, sizeof(*peer));
         *peer = (struct sim_peer){
             .local = fx->local.addr, .remote = fx->remote.addr, .id = fx->peer_id, .next = g->peers};
         g->peers = peer;
@@ -59,7 +53,7 @@ void disk_reboot(struct sim_gateway *g)
 {
     while (g->records != NULL)
         disk_forget(g, g->records->number);
-    free(g->memory);
+    world_release(g->world, g->memory);
     g->memory = NULL;
     for (struct sim_peer *peer = g->peers; peer != NULL; peer = peer->next)
         peer->former = true;
@@ -78,10 +72,9 @@ void disk_remember(struct sim_gateway *g)
     struct ike_child_info child = {.at = NULL};
     struct ike_sa_info sa;
 
-    free(g->memory);
-    g->memory = calloc(1, sizeof(*g->memory));
-    if (g->memory == NULL)
-        abort();
+    world_release(g->world, g->memory);
+    g->memory = world_resize(g->world, NULL, sizeof(*g->memory));
+    *g->memory = (struct sim_memory){0};
     for (size_t i = 0; ike_sa_info(ike, i, &sa) && g->memory->sa_count < 64; i++)
         if (sa.established)
             g->memory->sas[g->memory->sa_count++] = sa;
@@ -119,7 +112,7 @@ void disk_check(struct sim_gateway *g)
     for (size_t i = 0; m != NULL && i < m->child_count; i++)
         if (!has_child(ike, &m->children[i]))
             world_fail(g->world, "gw%d: a child did not outlive keyd", g->number);
-    free(g->memory);
+    world_release(g->world, g->memory);
     g->memory = NULL;
 }
 
@@ -129,6 +122,6 @@ void disk_free(struct sim_gateway *g)
     while (g->peers != NULL) {
         struct sim_peer *peer = g->peers;
         g->peers = peer->next;
-        free(peer);
+        world_release(g->world, peer);
     }
 }

@@ -31,7 +31,7 @@ static void leaves_in_clear(struct sim_gateway *g, struct view datagram)
     const struct sim_hooks *hooks = &g->world->hooks;
     struct ip_pair flow;
 
-    if (network_flow(datagram, &flow))
+    if (!g->off && network_flow(datagram, &flow))
         check_clear(g, &flow);
     network_clear(g, datagram);
     if (hooks->clear != NULL)
@@ -118,9 +118,7 @@ static void plane_decides(void *ctx, const struct ip_pair *flow, enum pfkey_verd
     if (policy == NULL) {
         if (g->cache_count == g->cache_room) {
             g->cache_room = g->cache_room ? 2 * g->cache_room : 16;
-            g->cache = realloc(g->cache, g->cache_room * sizeof(*g->cache));
-            if (g->cache == NULL)
-                abort();
+            g->cache = world_resize(g->world, g->cache, g->cache_room * sizeof(*g->cache));
         }
         policy = &g->cache[g->cache_count++];
     }
@@ -323,11 +321,13 @@ void gateway_reload(struct sim_gateway *g)
     plane.hold_failure = hold_failure(g);
     if (g->plane != NULL)
         plane_reconfigure(g->plane, world_now(g->world), &plane);
+    gateway_arm(g);
     if (g->control == NULL)
         return;
     if (control_reconfigure(g->control, world_now(g->world), &control) != ERR_OK)
         abort();
     drain(g);
+    gateway_arm(g);
 }
 
 /* --- life ---------------------------------------------------------------------------------- */
@@ -337,18 +337,32 @@ void gateway_start(struct sim_gateway *g)
     start_plane(g);
     start_control(g);
     join_planes(g);
+    g->off = false;
+    gateway_arm(g);
+}
+
+static void switch_off(struct sim_gateway *g)
+{
+    control_free(g->control);
+    plane_free(g->plane);
+    g->control = NULL;
+    g->plane = NULL;
+    g->keyd_life++;
+    g->plane_life++;
+    disk_free(g);
+    world_release(g->world, g->cache);
+    g->cache = NULL;
+    g->cache_count = g->cache_room = 0;
+    g->off = true;
 }
 
 void gateway_stop(struct sim_gateway *g)
 {
-    control_free(g->control);
-    plane_free(g->plane);
-    free(g->cache);
-    disk_free(g);
-    private_key_free(g->key);
+    switch_off(g);
+    heap_remove(&g->world->timers, &g->timer);
 }
 
-static void crash_keyd(struct sim_gateway *g)
+static void crash_keyd(struct sim_gateway *g, int64_t restart_us)
 {
     if (g->control == NULL)
         return;
@@ -359,10 +373,10 @@ static void crash_keyd(struct sim_gateway *g)
     g->world->stats.crashes++;
     if (g->plane != NULL)
         plane_keyd_changed(g->plane, world_now(g->world), false);
-    world_event(g->world, SIM_EV_START_KEYD, g, g->world->pace.restart_us, view_of(NULL, 0));
+    world_event(g->world, SIM_EV_START_KEYD, g, restart_us, view_of(NULL, 0));
 }
 
-static void crash_plane(struct sim_gateway *g)
+static void crash_plane(struct sim_gateway *g, int64_t restart_us)
 {
     struct control_event gone = {.kind = CONTROL_EV_PLANE_GONE};
 
@@ -373,7 +387,17 @@ static void crash_plane(struct sim_gateway *g)
     g->plane_life++;
     g->world->stats.crashes++;
     tell_control(g, &gone);
-    world_event(g->world, SIM_EV_START_PLANE, g, g->world->pace.restart_us, view_of(NULL, 0));
+    world_event(g->world, SIM_EV_START_PLANE, g, restart_us, view_of(NULL, 0));
+}
+
+static void reboot(struct sim_gateway *g)
+{
+    const struct sim_pace *pace = &g->world->pace;
+    int64_t us = pace->boot_us != 0 ? pace->boot_us : pace->restart_us;
+
+    crash_keyd(g, us);
+    crash_plane(g, us);
+    disk_reboot(g);
 }
 
 /* A packet buffer as the daemon would hand one in. */
@@ -395,6 +419,10 @@ static void host_sends(struct sim_gateway *g, const struct sim_event *event)
     struct sim_policy *policy = cached(g, &event->flow);
 
     g->world->stats.sent++;
+    if (g->off) {
+        leaves_in_clear(g, view_of(event->octets, event->len));
+        return;
+    }
     if (policy != NULL && policy->verdict != PFKEY_VERDICT_HOLD)
         policy->used_us = g->world->now_us;
     if (policy != NULL && policy->verdict == PFKEY_VERDICT_DENY) {
@@ -437,6 +465,10 @@ static bool of_this_life(const struct sim_gateway *g, const struct sim_event *ev
     case SIM_EV_ANSWER:
     case SIM_EV_SIGNED:
         return g->control != NULL && event->life == g->keyd_life;
+    case SIM_EV_START_KEYD:
+        return g->control == NULL && !g->off;
+    case SIM_EV_START_PLANE:
+        return g->plane == NULL && !g->off;
     default:
         return true;
     }
@@ -482,15 +514,13 @@ void gateway_event(struct sim_gateway *g, struct sim_event *event)
         host_sends(g, event);
         break;
     case SIM_EV_CRASH_KEYD:
-        crash_keyd(g);
+        crash_keyd(g, g->world->pace.restart_us);
         break;
     case SIM_EV_CRASH_PLANE:
-        crash_plane(g);
+        crash_plane(g, g->world->pace.restart_us);
         break;
     case SIM_EV_REBOOT:
-        crash_keyd(g);
-        crash_plane(g);
-        disk_reboot(g);
+        reboot(g);
         break;
     case SIM_EV_START_KEYD:
         start_control(g);
@@ -505,6 +535,11 @@ void gateway_event(struct sim_gateway *g, struct sim_event *event)
     case SIM_EV_SHUTDOWN:
         control.kind = CONTROL_EV_SHUTDOWN;
         tell_control(g, &control);
+        break;
+    case SIM_EV_SWITCH_OFF:
+        switch_off(g);
+        break;
+    case SIM_EV_CALL:
         break;
     }
 }

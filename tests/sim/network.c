@@ -9,23 +9,6 @@
 
 enum { SIM_DATAGRAM = 32, REORDER_US = 60000 };
 
-struct sim_gateway *network_gateway(struct world *w, const struct ip_addr *addr)
-{
-    for (size_t i = 0; i < w->gateway_count; i++)
-        if (ip_addr_equal(&w->gateways[i].addr, addr))
-            return &w->gateways[i];
-    return NULL;
-}
-
-struct sim_host *network_host(struct world *w, const struct ip_addr *addr)
-{
-    for (size_t i = 0; i < w->gateway_count; i++)
-        for (int j = 0; j < SIM_HOSTS; j++)
-            if (ip_addr_equal(&w->gateways[i].hosts[j].addr, addr))
-                return &w->gateways[i].hosts[j];
-    return NULL;
-}
-
 /* How often and when a packet arrives: zero, one or two copies. */
 static unsigned copies(struct world *w)
 {
@@ -50,7 +33,7 @@ static bool carried(struct world *w, const struct ip_addr *from, const struct ip
 void network_send_ike(struct world *w, const struct ip_endpoint *from,
                       const struct ip_endpoint *to, struct view octets)
 {
-    struct sim_gateway *g = network_gateway(w, &to->addr);
+    struct sim_gateway *g = world_find_gateway(w, &to->addr);
 
     w->stats.ike++;
     if (!carried(w, &from->addr, &to->addr, false) || g == NULL)
@@ -64,7 +47,7 @@ void network_send_ike(struct world *w, const struct ip_endpoint *from,
 
 void network_send_esp(struct world *w, const struct packet *packet)
 {
-    struct sim_gateway *g = network_gateway(w, &packet->outer.dst);
+    struct sim_gateway *g = world_find_gateway(w, &packet->outer.dst);
 
     w->stats.esp++;
     if (!carried(w, &packet->outer.src, &packet->outer.dst, true) || g == NULL)
@@ -94,7 +77,7 @@ void network_delivered(struct sim_gateway *g, struct view datagram)
         world_fail(w, "gw%d: a damaged datagram came out of a tunnel", g->number);
         return;
     }
-    struct sim_host *src = network_host(w, &flow.src), *dst = network_host(w, &flow.dst);
+    struct sim_host *src = world_find_host(w, &flow.src), *dst = world_find_host(w, &flow.dst);
     if (dst == NULL || (dst->gateway != g && dst->also != g))
         world_fail(w, "gw%d: a tunnel delivered a datagram for somebody else's host", g->number);
     else if (src == NULL || src->gateway == g)

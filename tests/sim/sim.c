@@ -17,8 +17,8 @@ static void plan_traffic(struct world *w)
     unsigned flows = 2 + world_random(w, 10);
 
     for (unsigned i = 0; i < flows; i++) {
-        struct sim_gateway *from = &w->gateways[world_random(w, (uint32_t)w->gateway_count)];
-        struct sim_gateway *to = &w->gateways[world_random(w, (uint32_t)w->gateway_count)];
+        struct sim_gateway *from = w->gateways[world_random(w, (uint32_t)w->gateway_count)];
+        struct sim_gateway *to = w->gateways[world_random(w, (uint32_t)w->gateway_count)];
         if (from == to)
             continue;
         struct ip_pair flow = {.src = from->hosts[world_random(w, SIM_HOSTS)].addr,
@@ -26,7 +26,7 @@ static void plan_traffic(struct world *w)
         int64_t at = (int64_t)world_random(w, TRAFFIC_S * 1000) * 1000;
         if (!w->calm &&
             world_chance(w, 150)) /* somebody else's client, behind a gateway of its own */
-            flow.src = w->gateways[world_random(w, (uint32_t)w->gateway_count)].hosts[0].addr;
+            flow.src = w->gateways[world_random(w, (uint32_t)w->gateway_count)]->hosts[0].addr;
         for (unsigned n = 1 + world_random(w, 30); n > 0; n--) {
             bool answer = world_chance(w, 300);
             struct ip_pair way = answer ? ip_pair_reverse(&flow) : flow;

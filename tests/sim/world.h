@@ -12,12 +12,13 @@
 #define CYGNET_TESTS_SIM_WORLD_H
 
 #include "base/heap.h"
+#include "base/map.h"
 #include "control/control.h"
 #include "plane/plane.h"
 
 enum {
-    SIM_GATEWAYS = 5,
-    SIM_HOSTS = 3, /* behind each gateway */
+    SIM_GATEWAYS = 5, /* in a world drawn from a seed; by hand there may be any number */
+    SIM_HOSTS = 3,    /* behind each gateway */
     SIM_POLICIES = 8,
     SIM_PACKET = 2048,
 };
@@ -36,10 +37,19 @@ enum sim_delegation {
     SIM_DELEGATIONS
 };
 
+/* An address as a key of a map: unused octets are zero. */
+struct sim_addr_key {
+    struct ip_addr addr;
+    uint8_t zero[3];
+};
+
 struct sim_host {
     struct ip_addr addr;
     struct sim_gateway *gateway;
     enum sim_delegation delegation;
+    int64_t honoured_until_us; /* withdrawn, but others may still hold the old answer; 0: no */
+    struct map_node by_addr;
+    struct sim_addr_key key;
     struct sim_gateway *also; /* if SIM_GOOD: a second gateway, of the same precedence; may be NULL */
 };
 
@@ -50,12 +60,20 @@ struct sim_policy {
     int64_t used_us; /* when it last let one pass or dropped one; below 0: never */
 };
 
-/* An SA as keyd handed it to the plane, to compare both ends. */
-struct sim_sa {
-    struct sa_params params;
-    struct sim_sa *next;
+struct sim_sa_key {
+    struct sim_addr_key src, dst;
+    spi_t spi;
 };
 
+/* An SA as keyd handed it to the plane, until the other end has it too, to compare both. */
+struct sim_sa {
+    struct map_node by_key;
+    struct sim_sa_key key;
+    struct sa_params params;
+    int64_t at_us;
+};
+
+struct sim_event;
 /* What a SAVE said, and whom a gateway has SAs with: they outlive keyd, the second also a reboot. */
 struct sim_record {
     uint64_t number;
@@ -75,8 +93,13 @@ struct sim_gateway {
     struct world *world;
     int number;
     struct ip_addr addr;
-    struct private_key *key;
+    struct map_node by_addr;
+    struct sim_addr_key addr_key;
+    struct heap_node timer;     /* its planes' next deadline */
+    struct private_key *key;    /* the world's */
     struct public_key public_key;
+    struct public_key also;     /* published beside it while keys roll over; alg 0: none */
+    bool off;                   /* no Cygnet here: its hosts talk in clear */
     struct control *control; /* NULL while keyd is down */
     struct plane *plane;     /* NULL while the plane is down */
     unsigned keyd_life, plane_life; /* messages meant for a former life are lost */
@@ -107,6 +130,7 @@ struct sim_pace {
     uint32_t wire_us, wire_jitter_us;
     uint32_t dns_us, dns_jitter_us;
     uint32_t restart_us; /* of a daemon that crashed */
+    uint32_t boot_us;    /* of a gateway; 0: as a daemon */
 };
 
 /* What a test that looks on, or meddles, is asked and told. Any function may be NULL. */
@@ -121,10 +145,12 @@ struct sim_hooks {
     void (*clear)(void *ctx, struct sim_gateway *g, struct view datagram);     /* left in clear */
     void (*delivered)(void *ctx, struct sim_gateway *g, struct view datagram); /* out of a tunnel */
     void (*arrived)(void *ctx, struct sim_gateway *g, struct view datagram);   /* SIM_EV_CLEAR */
+    void (*call)(void *ctx, struct sim_event *event);                          /* SIM_EV_CALL */
 };
 
 struct sim_stats {
     uint64_t sent, delivered, clear, encrypted, denied, crashes, ike, esp, lookups, tunnels;
+    uint64_t events, timers;
 };
 
 struct world {
@@ -134,15 +160,21 @@ struct world {
     int64_t epoch_us;  /* what is printed counts from here */
     struct heap queue;
     uint32_t order;    /* of events made */
-    struct sim_gateway gateways[SIM_GATEWAYS];
-    size_t gateway_count;
+    struct heap timers; /* of gateways */
+    struct sim_gateway **gateways;
+    size_t gateway_count, gateway_room;
+    struct map gateways_by_addr, hosts_by_addr;
+    struct private_key *keys[SIM_GATEWAYS]; /* shared in turn by all gateways */
     struct ip_addr silent; /* a gateway address where nobody is */
     struct sim_faults faults;
     struct sim_pace pace;
     uint32_t ttl_s;        /* of every DNS answer */
     struct sim_hooks hooks;
     struct sim_stats stats;
-    struct sim_sa *sas;
+    struct map sas;
+    int64_t sweep_us;  /* how often all gateways are checked; 0: after every event */
+    int64_t swept_us;
+    size_t own_octets; /* heap of the simulation itself, beside the objects it runs */
     bool calm;             /* no faults: stricter checks apply */
     bool verbose;
     bool failed;
@@ -153,12 +185,22 @@ struct world {
 void world_init(struct world *w, uint64_t seed, bool verbose);
 /* The same by hand: nothing in it yet. */
 void world_blank(struct world *w, uint64_t seed, bool verbose);
-/* One more gateway, to be started; not more than SIM_GATEWAYS. */
+/* One more gateway, to be started. */
 struct sim_gateway *world_gateway(struct world *w, struct ip_addr addr);
+/* Its host number `i`, below SIM_HOSTS. */
+struct sim_host *world_host(struct sim_gateway *g, size_t i, struct ip_addr addr,
+                            enum sim_delegation delegation);
+/* Key number `i` of those that the gateways share. */
+struct private_key *world_key(struct world *w, size_t i);
+/* The heap of the simulation itself, counted in own_octets. Aborts when memory runs out. */
+void *world_resize(struct world *w, void *old, size_t size);
+void world_release(struct world *w, void *old);
 void world_fini(struct world *w);
 /* Runs until virtual time `until_us` or a failure. */
 void world_run(struct world *w, int64_t until_us);
 void world_fail(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+struct sim_host *world_find_host(const struct world *w, const struct ip_addr *addr);
+struct sim_gateway *world_find_gateway(const struct world *w, const struct ip_addr *addr);
 mono_t world_now(const struct world *w);
 uint32_t world_random(struct world *w, uint32_t below);
 bool world_chance(struct world *w, unsigned permille);
@@ -180,6 +222,8 @@ enum sim_event_kind {
     SIM_EV_START_PLANE,
     SIM_EV_REBOOT,   /* both crash, and what was saved is gone too */
     SIM_EV_SHUTDOWN, /* keyd is asked to end politely */
+    SIM_EV_SWITCH_OFF,
+    SIM_EV_CALL,     /* whatever a test wants: hooks.call */
 };
 
 struct sim_event {
@@ -204,6 +248,8 @@ struct sim_event *world_event(struct world *w, enum sim_event_kind kind, struct 
 /* gateway.c */
 void gateway_start(struct sim_gateway *g);
 void gateway_stop(struct sim_gateway *g);
+/* Sets its timer anew; to be called by whoever changed its planes from outside. */
+void gateway_arm(struct sim_gateway *g);
 /* Its policy has been changed: keyd and plane get to know while they run. */
 void gateway_reload(struct sim_gateway *g);
 void gateway_event(struct sim_gateway *g, struct sim_event *event);
@@ -233,12 +279,10 @@ void network_clear(struct sim_gateway *from, struct view datagram);
 void network_delivered(struct sim_gateway *g, struct view datagram);
 struct view network_datagram(uint8_t *room, const struct ip_pair *flow, uint32_t serial);
 bool network_flow(struct view datagram, struct ip_pair *ret);
-struct sim_host *network_host(struct world *w, const struct ip_addr *addr);
-struct sim_gateway *network_gateway(struct world *w, const struct ip_addr *addr);
 
 /* names.c: what DNS answers; `storage` keeps the records the answer points to. */
 struct sim_answer_storage {
-    uint8_t octets[2][2048];
+    uint8_t octets[4][2048];
 };
 void names_answer(struct world *w, const char *name, uint16_t type, struct dns_answer *ret,
                   struct sim_answer_storage *storage);
@@ -246,7 +290,9 @@ void names_answer(struct world *w, const char *name, uint16_t type, struct dns_a
 /* checks.c */
 void check_sa(struct world *w, const struct sa_params *params);
 void check_clear(struct sim_gateway *g, const struct ip_pair *flow);
-void check_deadlines(struct world *w);
+void check_deadlines(struct sim_gateway *g);
+/* Forgets SAs whose other end never came. */
+void check_forget(struct world *w);
 void check_quiet(struct world *w); /* after everything has had time to end: nothing is left */
 
 #endif
