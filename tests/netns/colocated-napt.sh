@@ -1,7 +1,7 @@
 #!/bin/bash
 # OE-160, OE-162: a gateway that translates the addresses of its clients itself. The classifier stands
 # behind the translation, so the flows are the gateway's own. One gateway delegates to itself by its
-# address, the other is known by a name alone.
+# address; the other is known by a name alone, so only its name is vouched for, not its address.
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 export LAB_TOPOLOGY=$ROOT/lab/topology-nat.ini

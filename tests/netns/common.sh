@@ -27,7 +27,8 @@ fail() {
 finish() {
     local code=$? pid name
     trap - EXIT
-    trap '' INT TERM
+    trap '' INT TERM PIPE # whoever read our words may have gone; the lab goes all the same
+    set +e
     if [ $code -ne 0 ] && [ $code -ne 77 ]; then
         if declare -F explain >/dev/null; then explain >&2 || true; fi
         for name in $(lab hosts | cut -d' ' -f1); do
