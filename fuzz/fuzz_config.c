@@ -9,12 +9,16 @@
 static struct cygnet_config first, second;
 static char error[CONFIG_ERROR_MAX], again[CONFIG_ERROR_MAX];
 
+static bool has_files; /* policy files follow the YAML text */
+
 static void check_error(void)
 {
     const char *at = error;
     size_t len = strnlen(error, sizeof(error));
 
     assert(len > 0 && len < sizeof(error));
+    if (has_files)
+        return; /* a policy file's mistake begins with that file's path */
     assert(strncmp(at, "f:", 2) == 0);
     at += 2;
     for (int number = 0; number < 2; number++) {
@@ -40,6 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     memset(&first, 0x55, sizeof(first));
     memset(&second, 0x55, sizeof(second));
+    has_files = len != 0 && memchr(data, 0, len) != NULL;
     bool ok = config_parse(view_of(data, len), "f", &first, error);
     assert(config_parse(view_of(data, len), "f", &second, again) == ok);
     assert(memcmp(&first, &second, sizeof(first)) == 0);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -26,6 +27,7 @@ enum {
     PARENT_LEAVE_MS = 3000, /* for keyd to take leave, then for the others */
     PARENT_NEW_KEYD_MS = 3000, /* a new program that lives shorter than this is no good */
     CHANNEL_OCTETS = 4 * 1024 * 1024,
+    RELOAD_PAUSE_MS = 200, /* between two reloads, however often they are asked for */
 };
 
 struct parent {
@@ -38,10 +40,12 @@ struct parent {
     char path[PATH_MAX]; /* where this program was started from */
     int stub_fds[2 * CONFIG_STUB_ADDRESSES];
     size_t stub_count;
+    struct stat key_stat; /* of the private key when it was opened */
     struct plane_setup_result plane_result;
     bool plane_is_set_up;
     int signals;
     bool stopping, reload_wanted, keyd_silent;
+    mono_t next_reload;
     pid_t leaving; /* a keyd that was asked to leave to a newer one */
 };
 
@@ -314,6 +318,37 @@ static int open_file(const char *path, const char *what)
     return fd;
 }
 
+static bool open_key(struct parent *p)
+{
+    int fd = open_file(p->config->key, "private key");
+    struct stat info;
+
+    if (fd < 0 || fstat(fd, &info) != 0) {
+        close_fd(&fd);
+        return false;
+    }
+    close_fd(&p->key_fd);
+    p->key_fd = fd;
+    p->key_stat = info;
+    return true;
+}
+
+/* OE-154: another private key in the file's place signs from now on; tunnels that stand stay. */
+static void renew_key(struct parent *p)
+{
+    const struct stat *old = &p->key_stat;
+    struct stat info;
+
+    if (stat(p->config->key, &info) == 0 && info.st_dev == old->st_dev &&
+        info.st_ino == old->st_ino && info.st_size == old->st_size &&
+        info.st_mtim.tv_sec == old->st_mtim.tv_sec && info.st_mtim.tv_nsec == old->st_mtim.tv_nsec)
+        return;
+    if (!open_key(p))
+        return;
+    signal_role(p, CHILD_KEEPER, SIGTERM);
+    log_line(EVENT_INFO, "the private key was read again");
+}
+
 /* What was opened or handed out at the start can't change: the first such key, or NULL. */
 static const char *fixed_key_changed(const struct cygnet_config *a, const struct cygnet_config *b)
 {
@@ -330,6 +365,9 @@ static const char *fixed_key_changed(const struct cygnet_config *a, const struct
         return "identity";
     if (memcmp(&a->users, &b->users, sizeof(a->users)) != 0)
         return "users";
+    if (a->stub.listen_count != b->stub.listen_count ||
+        memcmp(a->stub.listen, b->stub.listen, sizeof(a->stub.listen)) != 0)
+        return "stub";
     return a->classifier != b->classifier ? "classifier" : NULL;
 }
 
@@ -400,6 +438,7 @@ static void take_new_config(struct parent *p, const struct cygnet_config *config
     *p->config = *config;
     hand_out_config(p);
     restart_resolver(p, &old);
+    renew_key(p);
     log_line(EVENT_INFO, "the configuration was read again");
 }
 
@@ -411,6 +450,7 @@ static void reload(struct parent *p)
     int fd = config != NULL ? read_new_config(p, config, result.text) : -1;
 
     p->reload_wanted = false;
+    p->next_reload = mono_add(now(), RELOAD_PAUSE_MS);
     result.ok = fd >= 0;
     if (result.ok) {
         take_new_config(p, config, fd);
@@ -428,11 +468,12 @@ static void supervise(struct parent *p)
     enum child_role role;
 
     while (!p->stopping) {
-        if (p->reload_wanted)
+        if (p->reload_wanted && mono_reached(now(), p->next_reload))
             reload(p);
         while (supervisor_due(&p->supervisor, now(), &role))
             start(p, role);
-        wait_until(p, supervisor_next_deadline(&p->supervisor));
+        wait_until(p, mono_min(supervisor_next_deadline(&p->supervisor),
+                               p->reload_wanted ? p->next_reload : MONO_NEVER));
     }
 }
 
@@ -535,17 +576,16 @@ static bool open_all(struct parent *p, const char *text, size_t len)
     if (!child_user_lookup(config->users.keyd, &uid, &gid) || !watch_signals(p))
         return false;
     p->config_fd = open_sealed_copy(text, len);
-    p->key_fd = open_file(config->key, "private key");
     p->saved_fd = open_memory();
-    if (p->config_fd < 0 || p->key_fd < 0 || p->saved_fd < 0)
+    if (p->config_fd < 0 || !open_key(p) || p->saved_fd < 0)
         return false;
     if (config->dns.trust_anchor_given || access(config->dns.trust_anchor, R_OK) == 0) {
         p->anchor_fd = open_file(config->dns.trust_anchor, "trust anchor");
         if (p->anchor_fd < 0)
             return false;
     }
-    return open_empty_dir() && open_state_dir(config->state, uid, gid) && set_up_plane(p) &&
-           open_stub_sockets(p) &&
+    return open_is_free(config->control) && open_empty_dir() &&
+           open_state_dir(config->state, uid, gid) && set_up_plane(p) && open_stub_sockets(p) &&
            open_sockets(p, gid); /* last: who can connect finds the classifier in its place */
 }
 

@@ -4,6 +4,8 @@
 bool delegation_trusted(const struct oe *oe, const struct oe_instance *inst,
                         const struct delegation *d)
 {
+    if (d->by_name && inst->class->kind != OE_PERMISSIVE)
+        return false; /* asked under another policy: a name says nothing of an address's owner */
     return d->secure || class_takes_anonymous(&oe->config, inst->class);
 }
 
@@ -12,7 +14,8 @@ size_t delegation_next_gateway(const struct oe *oe, const struct delegation *d, 
     size_t i = from;
     for (; i < d->count; i++) {
         const struct discovered_gateway *gw = &d->gateways[i];
-        /* OE-147: a name only authorizes whoever comes; nobody can be contacted by it. */
+        /* OE-147, OE-164, OE-177: a name only authorizes whoever comes; nobody can be contacted by
+         * it. */
         const struct ip_addr *contact = discovered_contact(gw);
         if (contact != NULL && gw->key_count != 0 && !ip_addr_is_special(contact) &&
             oe_own_address(oe, contact->family) != NULL)
@@ -111,6 +114,7 @@ bool guard_tunnel_fits(const struct oe_step *step)
 {
     const struct oe_instance *inst = step->inst;
     return inst->has_child && class_takes_tunnels(inst->class) &&
+           (!inst->by_name || inst->class->kind == OE_PERMISSIVE) &&
            (inst->dns_secure || !inst->dns_asked ||
             class_takes_anonymous(&step->oe->config, inst->class));
 }
@@ -171,6 +175,25 @@ bool guard_source_unusable(const struct oe_step *step)
            flow->src.family != flow->dst.family || oe_is_own(step->oe, &flow->dst);
 }
 
+/* 10/8, 172.16/12, 192.168/16 (RFC 1918), 100.64/10 (RFC 6598), fc00::/7 (RFC 4193) */
+static bool is_private(const struct ip_addr *addr)
+{
+    static const struct ip_prefix ranges[] = {
+        {{IP_V4, {10}}, 8},       {{IP_V4, {172, 16}}, 12}, {{IP_V4, {192, 168}}, 16},
+        {{IP_V4, {100, 64}}, 10}, {{IP_V6, {0xfc}}, 7},
+    };
+    for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
+        if (ip_prefix_contains(&ranges[i], addr))
+            return true;
+    return false;
+}
+
+/* OE-163: many hosts have that address, each behind a NAT of its own; no record can tell which. */
+bool guard_source_behind_nat(const struct oe_step *step)
+{
+    return step->event->behind_nat && is_private(&step->inst->key.flow.dst);
+}
+
 /* Is the key that the peer proved in phase 1 vouched for as well as the class wants? */
 static bool phase1_trusted(const struct oe_step *step)
 {
@@ -221,7 +244,7 @@ static bool source_is_identity(const struct oe_step *step)
 /* OE-092: whoever proved an address needs no delegation to speak for that same address. */
 bool guard_source_is_peer(const struct oe_step *step)
 {
-    return source_is_identity(step) && phase1_trusted(step) && !step->inst->phase1_ours;
+    return source_is_identity(step) && !step->inst->phase1_ours && phase1_trusted(step);
 }
 
 /* Of a phase 1 that we began, the key is the one that some client's delegation named beside that
@@ -267,7 +290,8 @@ bool guard_authorized(const struct oe_step *step)
     const struct delegation *d = step->event->delegation;
     const struct oe_instance *inst = step->inst;
 
-    if (d->status != DISCOVERED_FOUND || !delegation_trusted(step->oe, inst, d) || inst->peer_key == NULL)
+    if (d->status != DISCOVERED_FOUND || !delegation_trusted(step->oe, inst, d) ||
+        inst->peer_key == NULL)
         return false;
     for (size_t i = 0; i < d->count; i++)
         if (gateway_is(&d->gateways[i], &inst->peer_id) &&
@@ -277,8 +301,9 @@ bool guard_authorized(const struct oe_step *step)
 }
 
 /*
- * OE-159: a host known by a name, speaking for the very address it keys from, needs no delegation
- * to initiate. If its reverse map does hold one, that counts instead.
+ * OE-159, OE-162: a host known by a name, speaking for the very address it keys from, needs no
+ * delegation to initiate. If its reverse map does hold one, that counts instead. Behind a NAT the
+ * address is that of others too (OE-163).
  */
 bool guard_self_by_name(const struct oe_step *step)
 {
@@ -286,6 +311,7 @@ bool guard_self_by_name(const struct oe_step *step)
     const struct oe_instance *inst = step->inst;
     return d->status == DISCOVERED_ABSENT && delegation_trusted(step->oe, inst, d) &&
            phase1_trusted(step) && inst->peer_id.kind == IDENTITY_FQDN &&
+           !inst->peer_behind_nat &&
            ip_addr_equal(&inst->gateway, &inst->key.flow.dst);
 }
 

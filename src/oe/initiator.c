@@ -126,7 +126,7 @@ static void initiate_to(struct oe_step *step, size_t index)
     struct oe_instance *inst = step->inst;
     char addr[IP_ADDR_TEXT_MAX];
     TEXT_SET(inst->ike, "keying with %s",
-             ip_addr_format(&inst->delegation->gateways[index].id.addr, addr));
+             ip_addr_format(discovered_contact(&inst->delegation->gateways[index]), addr));
     inst->gateway_index = index;
     inst->keying = true;
     effect_initiate(step, &inst->delegation->gateways[index]);

@@ -110,7 +110,7 @@ enum oe_event_kind {
     OE_EV_CHILD_DELETED,    /* ticket, spi_in, spi_out */
     OE_EV_PEER_UNKNOWN,     /* serial, peer, peer_id: ike NEED_KEYS; answered by IKE_PEER_KEYS */
     OE_EV_PEER_AUTHENTICATED,/* peer, peer_id, initiator */
-    OE_EV_PROPOSAL,         /* serial, peer, peer_id, key, flow, initiator (of phase 1: we): ike NEED_AUTHORIZATION; answered by IKE_AUTHORIZED */
+    OE_EV_PROPOSAL,         /* serial, peer, peer_id, key, flow, behind_nat, initiator (of phase 1: we): ike NEED_AUTHORIZATION; answered by IKE_AUTHORIZED */
     OE_EV_SOFT_EXPIRE,      /* ticket, spi_in or spi_out (OE-070) */
     OE_EV_HARD_EXPIRE,      /* ticket, spi_in or spi_out, text: why, if not by its lifetime (OE-031) */
     OE_EV_LAST_USE,         /* ticket, flow, idle_ms: answers LAST_USE_QUERY; idle_ms < 0: never used */
@@ -128,6 +128,7 @@ struct oe_event {
     struct ip_addr peer;
     struct identity peer_id;
     bool initiator;
+    bool behind_nat; /* the peer is, so its address is not its own alone */
     const struct public_key *key;
     const struct delegation *delegation;
     const struct identity_keys *keys;
@@ -145,8 +146,8 @@ enum oe_effect_kind {
     OE_FX_POLICY,            /* ticket, flow, verdict, spi_out, local, peer: set the SPD entry */
     OE_FX_POLICY_REMOVE,     /* ticket, flow (OE-081) */
     OE_FX_REMOVE_SA,         /* ticket, spi_in, spi_out, local, peer: adopted SAs that ike doesn't know */
-    OE_FX_LOOKUP_DELEGATION, /* ticket, address, purpose, names, peer_id, flow (for the trace) */
-    OE_FX_LOOKUP_KEYS,       /* ticket, peer_id */
+    OE_FX_LOOKUP_DELEGATION, /* ticket, address, purpose, names, peer_id, behalf, flow (for the trace) */
+    OE_FX_LOOKUP_KEYS,       /* ticket, peer_id, behalf */
     OE_FX_IKE_INITIATE,      /* ticket, local, peer, peer_id, keys, key_count, flow, wait_ms */
     OE_FX_IKE_PEER_KEYS,     /* serial, ok, keys, key_count */
     OE_FX_IKE_AUTHORIZED,    /* serial, ok, ticket, text */
@@ -163,7 +164,7 @@ struct oe_effect {
     bool ok;
     struct ip_pair flow;
     struct ip_addr local, peer;
-    struct ip_addr address;
+    struct ip_addr address, behalf;
     enum discover_purpose purpose;
     bool names;
     struct identity peer_id;

@@ -24,6 +24,7 @@
     X(keys_good, "KEY found")                                                                      \
     X(class_refuses, "class deny or always-clear-text")                                            \
     X(source_unusable, "source can't be a client")                                                 \
+    X(source_behind_nat, "client private, gateway behind NAT")                                      \
     X(own_unknown, "destination not known as ours")                                                \
     X(own_refused, "destination is not delegated to us")                                           \
     X(own_and_peer, "destination is ours; source is the phase 1 identity")                         \
@@ -74,6 +75,7 @@
     X(note_peer, "wait for proposals")                                                             \
     X(refuse_class, "refuse the proposal")                                                         \
     X(refuse_source, "refuse the proposal")                                                        \
+    X(refuse_private, "refuse the proposal")                                                       \
     X(refuse_second, "refuse the proposal")                                                        \
     X(refuse_authority, "refuse the proposal")                                                     \
     X(check_own, "TXT lookup of the proposed destination")                                         \

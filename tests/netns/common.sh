@@ -29,7 +29,9 @@ finish() {
     trap - EXIT
     trap '' INT TERM
     if [ $code -ne 0 ] && [ $code -ne 77 ]; then
-        for name in sg-a sg-b dns; do
+        if declare -F explain >/dev/null; then explain >&2 || true; fi
+        for name in $(lab hosts | cut -d' ' -f1); do
+            [ -e "$(lab path "$name")/log" ] || continue
             echo "--- last lines of $name's log" >&2
             tail -n 15 "$(lab path $name)/log" >&2 || true
         done
@@ -54,9 +56,9 @@ wait_for() {
     done
 }
 
-# capture PORT FILE: record what passes one port of the public net, headers only.
+# capture PORT FILE [OCTETS]: record what passes one port of the public net, headers only if not told.
 capture() {
-    "$ROOT/lab/lab" exec wild tcpdump --immediate-mode -i "$1" -n -s 128 -B 65536 \
+    "$ROOT/lab/lab" exec wild tcpdump --immediate-mode -i "$1" -n -s "${3:-128}" -B 65536 \
         -U -Z root -w "$2" 2>"$2.log" &
     CAPTURE=$!
     BACKGROUND+=("$CAPTURE")
@@ -108,6 +110,28 @@ why_field() {
         python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$3"
 }
 
+# gateway_field GATEWAY PEER FIELD: one field of what the gateway says about another.
+gateway_field() {
+    lab exec "$1" cygnet status --json |
+        python3 -c 'import json, sys
+print(next(g[sys.argv[2]] for g in json.load(sys.stdin)["gateways"] if g["peer"] == sys.argv[1]))' \
+            "$2" "$3"
+}
+
+# well_formed FILE: an independent dissector finds nothing wrong with the packets of a full capture.
+well_formed() {
+    local wrong
+    wrong=$(tshark -n -r "$1" -Y '_ws.malformed || _ws.expert.severity == error' 2>/dev/null)
+    [ -z "$wrong" ] || fail "malformed packets: $wrong"
+    tshark -n -r "$1" -Y isakmp -T fields -e frame.number 2>/dev/null | grep -q . ||
+        fail "the dissector saw no IKE"
+}
+
+# wait_verdict GATEWAY DESTINATION VERDICT: a tunnel of the peer's may still be taking over.
+wait_verdict() {
+    wait_for 5 "$1: verdict $3 for $2" expect_verdict "$@"
+}
+
 expect_verdict() {
     local verdict
     verdict=$(why_field "$1" "$2" verdict) || fail "$1: cygnet why $2 gave no answer"
@@ -134,4 +158,44 @@ transfer() {
     wait_for 10 "the end of the transfer on $3" test -s "$SCRATCH/received"
     [ "$(cut -d' ' -f1 "$SCRATCH/sent")" = "$1" ] || fail "sent less than $1 octets"
     cmp "$SCRATCH/sent" "$SCRATCH/received" || fail "$3 received other octets than $2 sent"
+}
+
+# median_rtt FROM ADDRESS COUNT: median round trip of COUNT pings 10 ms apart, in microseconds. None
+# may be lost. It runs before others: what is measured is the gateways, not this machine's other work.
+median_rtt() {
+    lab exec "$1" nice -n -15 ping -n -c "$3" -i 0.01 -W 5 "$2" >"$SCRATCH/rtt" ||
+        fail "pings from $1 to $2 went unanswered: $(tail -n 2 "$SCRATCH/rtt")"
+    grep -q ' 0% packet loss' "$SCRATCH/rtt" ||
+        fail "$1 lost pings to $2: $(grep loss "$SCRATCH/rtt")"
+    sed -n 's/.*time=\([0-9.]*\) ms/\1/p' "$SCRATCH/rtt" | sort -n |
+        awk '{ rtt[NR] = $1 } END { printf "%d\n", rtt[int((NR + 1) / 2)] * 1000 }'
+}
+
+# tell_rtt WHAT DURING BEFORE AFTER; steady_rtt the same: under load the median may be this many times that of quiet.
+LOADED=6
+tell_rtt() {
+    echo "median round trip: $3 us before, $2 us during $1, $4 us after"
+}
+
+steady_rtt() {
+    local quiet=$(($3 > $4 ? $3 : $4))
+    tell_rtt "$@"
+    [ "$2" -le $((LOADED * quiet)) ]
+}
+
+# status_field GATEWAY MEMBER...: a member of what status says, 0 if it isn't there.
+status_field() {
+    local gateway=$1
+    shift
+    lab exec "$gateway" cygnet status --json | python3 -c '
+import json, sys
+value = json.load(sys.stdin)
+for name in sys.argv[1:]:
+    value = value.get(name, 0) if isinstance(value, dict) else 0
+print(value)' "$@"
+}
+
+# peak_kb GATEWAY PROCESS: the most memory it ever had.
+peak_kb() {
+    awk '/^VmHWM:/ { print $2 }' "/proc/$(status_field "$1" processes "$2" pid)/status"
 }

@@ -78,7 +78,17 @@ static void class_option(struct oe_class *class, size_t which)
         class->fail_clear = true;
 }
 
-/* class GATEWAY CLASS [from PREFIX] [to PREFIX] [OPTION...] */
+/* wait TIME: for a silent gateway */
+static bool class_wait(struct scenario *s, struct words *w, struct oe_class *class)
+{
+    int64_t us;
+    if (!words_time(s, w, &us))
+        return false;
+    class->wait_s = (uint32_t)(us / 1000000);
+    return true;
+}
+
+/* class GATEWAY CLASS [from PREFIX] [to PREFIX] [wait TIME] [OPTION...] */
 static bool verb_class(struct scenario *s, struct words *w)
 {
     struct scenario_gateway *gw;
@@ -89,6 +99,8 @@ static bool verb_class(struct scenario *s, struct words *w)
     if (words_accept(w, "from") && !words_prefix(s, w, &class.source))
         return false;
     if (words_accept(w, "to") && !words_prefix(s, w, &class.destination))
+        return false;
+    if (words_accept(w, "wait") && !class_wait(s, w, &class))
         return false;
     static const char *const options[] = {"authenticated", "anonymous", "pass-while-keying",
                                           "fail-clear", NULL};

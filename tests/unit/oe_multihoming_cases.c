@@ -4,10 +4,8 @@
 static void open_with(struct rig *rig, enum oe_return return_tunnel)
 {
     struct ip_addr own = test_addr(SG_A);
-    struct oe_config config = {.fallback = OE_PERMISSIVE,
-                               .own = &own,
-                               .own_count = 1,
-                               .return_tunnel = return_tunnel};
+    struct oe_config config = {
+        .fallback = OE_PERMISSIVE, .own = &own, .own_count = 1, .return_tunnel = return_tunnel};
     rig_open_config(rig, &config);
 }
 
@@ -24,9 +22,16 @@ static uint64_t propose(struct rig *rig, const char *gateway, uint64_t key)
     rig_own_client(rig);
     if (rig->effects[rig->taken].kind != OE_FX_LOOKUP_DELEGATION)
         return 0;
-    uint64_t ticket = rig_expect(rig, OE_FX_LOOKUP_DELEGATION)->ticket;
-    struct oe_instance_info info;
     struct ip_pair flow = rig_flow(ALICE, BOB);
+    const struct oe_effect *lookup = rig_expect(rig, OE_FX_LOOKUP_DELEGATION);
+    uint64_t ticket = lookup->ticket;
+    if (ip_addr_equal(&lookup->address, &flow.src)) {
+        struct delegation *ours = rig_gateways(rig, 1);
+        ours->gateways[0].id = test_id(SG_A);
+        rig_delegation(rig, ticket, ours);
+        rig_expect(rig, OE_FX_LOOKUP_DELEGATION);
+    }
+    struct oe_instance_info info;
     bool held = !oe_instance_find(rig->oe, &flow, &info);
     rig_delegation(rig, ticket, rig_gateways(rig, 2)); /* OE-166 */
     rig_expect_accepted(rig, held);
@@ -55,10 +60,9 @@ static void expect_sends_on(const struct rig *rig, uint64_t ticket)
 
 static void heard(struct rig *rig, uint64_t ticket, uint32_t spi_in, int64_t idle_ms)
 {
-    rig_input(rig, (struct oe_event){.kind = OE_EV_SA_USE,
-                                     .ticket = ticket,
-                                     .spi_in = {spi_in},
-                                     .idle_ms = idle_ms});
+    rig_input(rig,
+              (struct oe_event){
+                  .kind = OE_EV_SA_USE, .ticket = ticket, .spi_in = {spi_in}, .idle_ms = idle_ms});
 }
 
 /* A turn's questions about both tunnels; then the plane's answers. */

@@ -7,7 +7,17 @@ static const struct oe_class permissive = {.kind = OE_PERMISSIVE}, paranoid = {.
                              authenticated = {.kind = OE_PERMISSIVE,
                                               .accept = OE_ACCEPT_AUTHENTICATED};
 
-enum from { POTENTIAL, PENDING, REKEYING, KEYED, ANONYMOUS, CLEAR, EXPIRING, EXPIRING_CLEAR, FROMS };
+enum from {
+    POTENTIAL,
+    PENDING,
+    REKEYING,
+    KEYED,
+    ANONYMOUS,
+    CLEAR,
+    EXPIRING,
+    EXPIRING_CLEAR,
+    FROMS
+};
 
 static uint64_t to_rekeying(struct rig *rig)
 {
@@ -57,8 +67,8 @@ static uint64_t bring(struct rig *rig, enum from from)
     return 0;
 }
 
-static const char *const from_names[FROMS] = {
-    "potential", "pending", "rekeying", "keyed", "anonymous", "clear", "expiring", "expiring clear"};
+static const char *const from_names[FROMS] = {"potential", "pending", "rekeying", "keyed",
+                                              "anonymous", "clear",   "expiring", "expiring clear"};
 
 /* A flow whose class and options stay as they were is not touched, whatever else changes. */
 static void test_undisturbed(void **state)
@@ -194,6 +204,35 @@ static void test_dnssec_fail_line_appears(void **state)
     rig_close(&rig);
 }
 
+/* What only a forward name vouches for is for OE-permissive, also if that was policy when DNS was
+ * asked. */
+static void test_known_by_name(void **state)
+{
+    (void)state;
+    for (int keyed = 0; keyed < 2; keyed++) {
+        struct rig rig;
+        rig_open_class(&rig, &permissive);
+        uint64_t ticket = rig_to_potential(&rig);
+        struct delegation *d = rig_gateways(&rig, 1);
+        d->by_name = true;
+        if (keyed) {
+            rig_delegation(&rig, ticket, d);
+            rig_expect(&rig, OE_FX_IKE_INITIATE);
+            rig_child_up(&rig, ticket, SG_B, 0x1001, 0x2001);
+            rig_expect_policy(&rig, OE_VERDICT_ENCRYPT);
+            rig_reclass(&rig, &paranoid);
+            rig_expect_policy(&rig, OE_VERDICT_HOLD);
+            rig_expect(&rig, OE_FX_IKE_DELETE);
+            assert_false(rig_expect(&rig, OE_FX_LOOKUP_DELEGATION)->names);
+        } else {
+            rig_reclass(&rig, &paranoid);
+            rig_delegation(&rig, ticket, d);
+            rig_expect_policy(&rig, OE_VERDICT_DENY);
+        }
+        rig_close(&rig);
+    }
+}
+
 /* Peers on their way are refused if their flow wants no tunnel any more. */
 static void test_peers(void **state)
 {
@@ -222,7 +261,8 @@ static void test_peers(void **state)
     rig_close(&rig);
 }
 
-/* New times count from the next time that they are looked at; a bad configuration changes nothing. */
+/* New times count from the next time that they are looked at; a bad configuration changes nothing.
+ */
 static void test_times_and_refusal(void **state)
 {
     (void)state;
@@ -250,6 +290,7 @@ const struct CMUnitTest oe_reload_cases[] = {
     cmocka_unit_test(test_changed),
     cmocka_unit_test(test_denied),
     cmocka_unit_test(test_dnssec_fail_line_appears),
+    cmocka_unit_test(test_known_by_name),
     cmocka_unit_test(test_peers),
     cmocka_unit_test(test_times_and_refusal),
 };

@@ -358,6 +358,7 @@ enum err rig_propose_to(struct rig *rig, const char *id, const char *client, con
                                             .peer_id = test_id(id),
                                             .initiator = phase1_ours,
                                             .key = &proof,
+                                            .behind_nat = rig->behind_nat,
                                             .flow = rig_flow(own, client)});
 }
 

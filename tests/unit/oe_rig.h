@@ -25,6 +25,7 @@ struct rig {
     size_t taken, count;
     struct event_record last;
     size_t warnings;
+    bool behind_nat; /* whoever proposes */
 };
 
 /* Every rig's rows add up here when it closes, for the test that all of them were taken. */
