@@ -32,6 +32,8 @@ enum {
     IKE_DELETE_SPACING_MS = 10000, /* OE-106 */
     IKE_DRAIN_MS = 2000,   /* a replaced child still takes what is on its way, then goes (OE-109) */
     IKE_EXPIRY_MS = 5000,  /* after its hard lifetime a child that nobody deleted goes by itself */
+    IKE_UNPROVEN_EACH = 32,    /* unauthenticated SAs of one address (OE-194), ... */
+    IKE_UNPROVEN_SLOTS = 4096, /* ... or of those that share its slot */
     IKE_KEEPALIVE_MS = 20000, /* RFC 3948 section 4 */
     IKE_LINGER_MS = 30000, /* how long a finished exchange answers duplicates */
     IKE_RECORD_MAX = 2048 + 4 * V1_USED_IDS,
@@ -180,6 +182,8 @@ struct ike {
     TAILQ_HEAD(ike_unproven, ike_sa)
     unproven; /* responder SAs not yet authenticated, oldest first */
     size_t unproven_count;
+    uint64_t unproven_seeds[2];
+    uint16_t unproven_from[IKE_UNPROVEN_SLOTS]; /* how many of those came from where */
     struct half_open_table half_open;
     struct ike_timer half_open_timer;
 
@@ -224,6 +228,8 @@ MUST_USE enum err ike_sa_new(struct ike *ike, const uint8_t *cookies, bool initi
 MUST_USE enum err ike_sa_attach(struct ike *ike, struct ike_sa *sa); /* to its peer's list */
 /* A responder's, after message 3; the oldest goes if there are too many (OE-194). */
 void ike_sa_unproven_add(struct ike *ike, struct ike_sa *sa);
+/* So many of that address are at it that no more work is done for it. */
+bool ike_unproven_many(const struct ike *ike, const struct ip_addr *remote);
 /* Main Mode is done: the lifetime runs, and the SA can be found by its peer's addresses. */
 void ike_sa_established_now(struct ike *ike, struct ike_sa *sa);
 void ike_sa_set_responder_cookie(struct ike *ike, struct ike_sa *sa, const uint8_t *cookie);

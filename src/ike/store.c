@@ -223,12 +223,28 @@ enum err ike_sa_attach(struct ike *ike, struct ike_sa *sa)
     return ERR_OK;
 }
 
+/* Keyed, so that nobody can choose to share the slot of another. An IPv6 host has a whole /64. */
+static uint16_t unproven_slot(const struct ike *ike, const struct ip_addr *remote)
+{
+    size_t len = remote->family == IP_V6 ? 8 : 4;
+    uint64_t hash = ike->unproven_seeds[0];
+    for (size_t i = 0; i < len; i++)
+        hash = (hash ^ remote->octets[i]) * (ike->unproven_seeds[1] | 1);
+    return (uint16_t)((hash >> 32) % IKE_UNPROVEN_SLOTS);
+}
+
+bool ike_unproven_many(const struct ike *ike, const struct ip_addr *remote)
+{
+    return ike->unproven_from[unproven_slot(ike, remote)] >= IKE_UNPROVEN_EACH;
+}
+
 static void unproven_remove(struct ike *ike, struct ike_sa *sa)
 {
     if (!sa->unproven)
         return;
     TAILQ_REMOVE(&ike->unproven, sa, of_unproven);
     ike->unproven_count--;
+    ike->unproven_from[sa->unproven_slot]--;
     sa->unproven = false;
 }
 
@@ -240,6 +256,8 @@ void ike_sa_unproven_add(struct ike *ike, struct ike_sa *sa)
     }
     TAILQ_INSERT_TAIL(&ike->unproven, sa, of_unproven);
     ike->unproven_count++;
+    sa->unproven_slot = unproven_slot(ike, &sa->remote.addr);
+    ike->unproven_from[sa->unproven_slot]++;
     sa->unproven = true;
 }
 

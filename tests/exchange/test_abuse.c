@@ -168,6 +168,82 @@ static void test_long_signature(void **state)
     pair_free(pair);
 }
 
+struct first_messages {
+    struct pair_datagram d[3], reply;
+    size_t count;
+};
+
+static bool keep_first(struct pair *pair, struct pair_datagram *d, void *ctx)
+{
+    struct first_messages *first = ctx;
+    (void)pair;
+    if (d->from == PAIR_B)
+        first->reply = *d;
+    if (first->count < 3)
+        first->d[first->count++] = *d;
+    return first->count < 3;
+}
+
+/* Messages 1 and 3 with a cookie of its own, from the nth address. */
+static enum err knock(struct pair *pair, struct first_messages *first, uint8_t address, uint8_t n)
+{
+    struct ike *b = pair->sides[PAIR_B].ike;
+    struct ike_event event = {.kind = IKE_EV_DATAGRAM,
+                              .local = pair->sides[PAIR_B].addr,
+                              .remote = pair->sides[PAIR_A].addr};
+    event.remote.addr.octets[3] ^= address;
+    first->d[0].octets[0] = first->d[2].octets[0] = n;
+    event.bytes = view_of(first->d[0].octets, first->d[0].len);
+    assert_int_equal(ike_input(b, pair->now, &event), ERR_OK);
+    pair_drain(pair, PAIR_B);
+    memcpy(first->d[2].octets + ISAKMP_COOKIE_LEN, first->reply.octets + ISAKMP_COOKIE_LEN,
+           ISAKMP_COOKIE_LEN);
+    event.bytes = view_of(first->d[2].octets, first->d[2].len);
+    enum err err = ike_input(b, pair->now, &event);
+    pair_drain(pair, PAIR_B);
+    return err;
+}
+
+/* OE-194: from one address so many may be unauthenticated at a time, before any work is done. */
+static void test_many_from_one_address(void **state)
+{
+    static struct first_messages first;
+    struct pair *pair = pair_new(NULL);
+    (void)state;
+    pair->tap = keep_first;
+    pair->tap_ctx = &first;
+    assert_int_equal(pair_initiate(pair, PAIR_A, 7, 0), ERR_OK);
+    pair_run(pair, 100);
+    assert_int_equal(first.count, 3);
+    for (uint8_t n = 0; n < IKE_UNPROVEN_EACH; n++)
+        assert_int_equal(knock(pair, &first, 0, n), ERR_OK);
+    assert_int_equal(knock(pair, &first, 0, IKE_UNPROVEN_EACH), ERR_LIMIT);
+    assert_int_equal(pair_counter(pair, PAIR_B, "limit"), 1);
+    assert_int_equal(knock(pair, &first, 1, IKE_UNPROVEN_EACH), ERR_OK);
+    pair_run(pair, 60000); /* they went silent */
+    assert_int_equal(pair->sides[PAIR_B].ike->all_count, 0);
+    assert_int_equal(knock(pair, &first, 0, IKE_UNPROVEN_EACH), ERR_OK);
+    pair_free(pair);
+}
+
+/* OE-119: groups that we would not offer and that cost a stranger nothing, but us much, are refused. */
+static void test_costly_groups(void **state)
+{
+    (void)state;
+    for (uint16_t group = 17; group <= 18; group++) {
+        static struct isakmp_sa work, reply;
+        const struct ike_suite suite = {CBC_AES, HASH_SHA2_256, 128, group};
+        const struct phase1_offer offered = {&suite, 1, 3600};
+        struct phase1_choice choice;
+        uint8_t body[256], room[256];
+        struct builder b = builder_on(span_of(body, sizeof(body)));
+        struct builder out = builder_on(span_of(room, sizeof(room)));
+        phase1_offer_build(&b, &offered, &work);
+        assert_int_equal(phase1_choose(builder_written(&b), true, &work, &reply, &choice, &out),
+                         ERR_NO_PROPOSAL);
+    }
+}
+
 /* Finished Quick Modes make room for new ones (OE-194), but only for those that are proven. */
 static void test_unproven_makes_no_room(void **state)
 {
@@ -207,6 +283,8 @@ int main(void)
         cmocka_unit_test(test_full_while_ending),
         cmocka_unit_test(test_long_offer),
         cmocka_unit_test(test_long_signature),
+        cmocka_unit_test(test_many_from_one_address),
+        cmocka_unit_test(test_costly_groups),
         cmocka_unit_test(test_unproven_makes_no_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -481,6 +481,8 @@ static enum err receive_proof(struct ike *ike, const struct ike_event *event,
     record = half_open_find(&ike->half_open, &event->remote, header->cookie_i);
     if (record == NULL || memcmp(record->cookies, cookies, sizeof(cookies)) != 0)
         return drop(ike, IKE_COUNT_NO_HALF_OPEN, ERR_UNKNOWN);
+    if (ike_unproven_many(ike, &event->remote.addr)) /* OE-194 */
+        return drop(ike, IKE_COUNT_LIMIT, ERR_LIMIT);
     enum err err = ike_sa_new(ike, cookies, false, &event->local, &event->remote, event->natt, &sa);
     if (err != ERR_OK)
         return drop(ike, counter_of(err), err);

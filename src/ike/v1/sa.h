@@ -98,6 +98,7 @@ struct ike_sa {
     LIST_ENTRY(ike_sa) of_peer;
     TAILQ_ENTRY(ike_sa) of_unproven;
     bool unproven;
+    uint16_t unproven_slot;
     bool dying; /* ike_sa_free() is at work: serves nobody */
     struct ike_suite suite;
     struct sa_lifetime lifetime;
