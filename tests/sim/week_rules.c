@@ -130,9 +130,16 @@ static int64_t octets_each(const struct week *week, const struct week_sample *sa
     return ((int64_t)sample->octets - (int64_t)week->idle_octets) / sample->on;
 }
 
-/* What a gateway takes at the quiet hour doesn't grow from day to day. */
+/* All that could be encrypted was, and what a gateway takes at the quiet hour doesn't grow from day
+ * to day. */
 void rules_end(struct week *week)
 {
+    const struct week_counts *n = &week->counts;
+
+    /* With nothing going wrong there is no excuse. */
+    if (!week->config.faults && n->encrypted != n->both)
+        world_fail(&week->world, "%llu flows encrypted, of %llu that could be",
+                   (unsigned long long)n->encrypted, (unsigned long long)n->both);
     for (size_t i = 2; i < week->sample_count && week->idle_octets != 0; i += 2) {
         int64_t first = octets_each(week, &week->samples[0]);
         int64_t now = octets_each(week, &week->samples[i]);
