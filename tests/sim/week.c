@@ -112,16 +112,18 @@ static bool run_fax(const struct week_config *config, unsigned gateways)
     day.gateways = gateways;
     day.days = 1;
     day.faults = false;
-    printf("the fax effect, %u gateways for a day at each share\n"
-           "  gateways enabled  flows  encrypted  share  square of the first\n",
-           gateways);
+    printf(
+        "the fax effect, %u gateways for a day at each share\n"
+        "  gateways enabled  flows  between two of them  encrypted  share  square of the first\n",
+        gateways);
     for (day.enabled = 10; day.enabled <= 100 && ok; day.enabled += 10) {
         week_open(&week, &day);
         week_run(&week);
         const struct week_counts *n = &week.counts;
         uint64_t settled = n->encrypted + n->clear;
-        printf("  %14u %%  %5llu  %9llu  %3.0f %%  %3.0f %%\n", day.enabled,
-               (unsigned long long)settled, (unsigned long long)n->encrypted,
+        printf("  %14u %%  %5llu  %19llu  %9llu  %3.0f %%  %3.0f %%\n", day.enabled,
+               (unsigned long long)settled, (unsigned long long)n->both,
+               (unsigned long long)n->encrypted,
                settled != 0 ? 100 * (double)n->encrypted / (double)settled : 0,
                (double)(day.enabled * day.enabled) / 100);
         ok = finish();

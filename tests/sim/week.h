@@ -60,6 +60,7 @@ struct week_session {
 
 struct week_counts {
     uint64_t flows, encrypted, clear, nothing;
+    uint64_t both; /* flows begun while both gateways were on */
     uint64_t rekeys, upgrades, failures;
     uint64_t keyd_crashes, plane_crashes, reboots, cuts, dns_local, dns_global, storms;
     uint64_t rollovers, withdrawals, switches;

@@ -26,10 +26,13 @@ static int64_t later(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-static bool may_be_tunnelled(const struct sim_host *host)
+/* OE-paranoid takes no tunnel that DNSSEC does not vouch for. */
+static bool may_be_tunnelled(const struct sim_host *host, const struct sim_host *other)
 {
+    bool paranoid = host->gateway->kind == OE_PARANOID || other->gateway->kind == OE_PARANOID;
+
     return host->delegation == SIM_GOOD || host->delegation == SIM_NO_KEY ||
-           host->delegation == SIM_UNSIGNED || host->delegation == SIM_TWO;
+           host->delegation == SIM_TWO || (host->delegation == SIM_UNSIGNED && !paranoid);
 }
 
 static int64_t host_since(struct week *week, const struct sim_host *host)
@@ -43,7 +46,8 @@ static int64_t capable_since(struct week *week, const struct ip_pair *flow)
     const struct sim_host *src = world_find_host(&week->world, &flow->src);
     const struct sim_host *dst = world_find_host(&week->world, &flow->dst);
 
-    if (src->gateway->off || dst->gateway->off || !may_be_tunnelled(src) || !may_be_tunnelled(dst))
+    if (src->gateway->off || dst->gateway->off || !may_be_tunnelled(src, dst) ||
+        !may_be_tunnelled(dst, src))
         return INT64_MAX;
     int64_t since = later(host_since(week, src), host_since(week, dst));
     since = later(since, week_gateway(week, src->gateway)->steady_us);
@@ -126,9 +130,16 @@ static int64_t octets_each(const struct week *week, const struct week_sample *sa
     return ((int64_t)sample->octets - (int64_t)week->idle_octets) / sample->on;
 }
 
-/* What a gateway takes at the quiet hour doesn't grow from day to day. */
+/* All that could be encrypted was, and what a gateway takes at the quiet hour doesn't grow from day
+ * to day. */
 void rules_end(struct week *week)
 {
+    const struct week_counts *n = &week->counts;
+
+    /* With nothing going wrong there is no excuse. */
+    if (!week->config.faults && n->encrypted != n->both)
+        world_fail(&week->world, "%llu flows encrypted, of %llu that could be",
+                   (unsigned long long)n->encrypted, (unsigned long long)n->both);
     for (size_t i = 2; i < week->sample_count && week->idle_octets != 0; i += 2) {
         int64_t first = octets_each(week, &week->samples[0]);
         int64_t now = octets_each(week, &week->samples[i]);

@@ -92,6 +92,7 @@ static void begin(struct week *week)
     to->live++;
     week->live++;
     week->counts.flows++;
+    week->counts.both += from->on && to->on;
     week_call(week, WEEK_TALK, NULL, number, 0);
 }
 
