@@ -80,11 +80,16 @@ class Host:
         self.address = addresses("address")
         self.delegate = section.get("delegate", self.behind[0] if self.behind else None)
         self.tampered = section.get("tampered")
+        self.name_of_gateway = section.get("fqdn")
+        self.routes = [route.split("=") for route in section.get("routes", "").split()]
+        self.nft = section.get("nft")
+        self.config = section.get("config")
+        self.runs_cygnet = bool(self.inside) and section.getboolean("cygnet", True)
         self.forward = section.getboolean("forward", False)
 
     def interface(self):
         """Name of the interface that leads to the rest of the network."""
-        return "eth0" if self.behind else "outside"
+        return "outside" if self.outside else "eth0"
 
     def own_addresses(self):
         """The addresses that the host's names stand for."""
@@ -114,7 +119,7 @@ class Lab:
                       if name not in ("zones", "daemon")}
 
     def gateways(self):
-        return [host for host in self.hosts.values() if host.inside]
+        return [host for host in self.hosts.values() if host.runs_cygnet]
 
     def daemon_hosts(self):
         """Hosts that can run Cygnet."""

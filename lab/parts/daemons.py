@@ -224,8 +224,12 @@ def make_key(lab, host):
     for outside in host.outside:
         clients = [str(address.ip) for h in lab.hosts.values() if h.delegate == host.name
                    for address in h.own_addresses() if address.version == outside.version]
-        text += run(cygnet, "keys", "dns", "--key", key, "--address", str(outside.ip),
-                    "--ipseckey", *[word for client in clients for word in ("--client", client)])
+        name = ["--name", host.name_of_gateway] if host.name_of_gateway else []
+        records = run(cygnet, "keys", "dns", "--key", key, "--address", str(outside.ip), *name,
+                      "--ipseckey", *[word for client in clients for word in ("--client", client)])
+        # without clients it would print a delegation to itself, which the drawing has not asked for
+        text += records if clients else "".join(
+            record + "\n" for _, record in zones.split_records(records) if " IN KEY " in record)
     return text
 
 
@@ -259,6 +263,7 @@ def write_config(lab, host, policies):
         f"  forwarders: [{lab.hosts['dns'].outside[0].ip}]",
         f"  trust-anchor: {lab.trust_anchor()}",
         "users: {" + ", ".join(f"{role}: {uid}" for role, uid in lab.users.items()) + "}",
+        *([host.config] if host.config else []),
         *([f'identity: "@{host.name}.example"'] if host.forward else []),
         *policies.get(None, []), *policies.get(host.name, []),
     ]

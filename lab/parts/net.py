@@ -1,12 +1,15 @@
 """Namespaces, links, addresses and routes. Called once a lab; everything goes when its namespaces go."""
 
 import fcntl
+import ipaddress
 import os
 import socket
 import struct
 import time
 
 from .common import LabError, run, run_in_namespace
+
+PRIVATE = ipaddress.ip_network("10.0.0.0/8")
 
 # "default" is set while a namespace has no interface, so that each one inherits it. No duplicate
 # address detection: nothing here can collide, and it would hold addresses back for a second.
@@ -50,8 +53,15 @@ def address_lines(host):
         yield f"link set {device} up"
 
 
+def is_seen(lab, gateway, network):
+    """Does the public net have a route to a net behind a gateway? Not to private ones, nor through a NAT."""
+    return not gateway.behind and (network.version == 6 or not network.subnet_of(PRIVATE))
+
+
 def route_lines(lab, host):
     """A route to each net behind a gateway, and to the public net from behind one. No default route."""
+    for prefix, hop in host.routes:
+        yield f"route add {prefix} via {hop}"
     near = lab.hosts[host.behind[0]].inside[host.behind[1]] if host.behind else []
     connected = {address.network for address in host.all_addresses()}
     if host.behind:
@@ -60,7 +70,7 @@ def route_lines(lab, host):
     for gateway in lab.gateways():
         for addresses in gateway.inside.values():
             for number, address in enumerate(addresses):
-                if address.network not in connected:
+                if address.network not in connected and is_seen(lab, gateway, address.network):
                     hop = (near or gateway.outside)[number]
                     yield f"route add {address.network} via {hop.ip}"
 
@@ -113,6 +123,9 @@ def create(lab):
             jobs.append(pool.submit(configure, lab.namespace(host.name), lines))
         for job in jobs:
             job.result()
+    for host in lab.hosts.values():
+        if host.nft:
+            run("ip", "netns", "exec", lab.namespace(host.name), "nft", "-f", "-", text=host.nft)
     wait_links(lab)
 
 

@@ -11,8 +11,10 @@
 static const char usage[] =
     "usage: cygnet reload [--json] [--socket PATH]\n"
     "\n"
-    "Has the running daemon read its configuration and policy files again. A mistake is shown, and\n"
-    "then the old configuration stays in force. Flows whose policy did not change go on undisturbed.\n"
+    "Has the running daemon read its configuration and policy files again. A mistake is shown, "
+    "and\n"
+    "then the old configuration stays in force. Flows whose policy did not change go on "
+    "undisturbed.\n"
     "\n"
     "  -j, --json         the result as the daemon gives it\n"
     "  -s, --socket PATH  control socket (default $CYGNET_CONTROL or " CLI_DEFAULT_CONTROL ")\n"

@@ -38,6 +38,22 @@ static void print_processes(json_t *processes)
     putchar('\n');
 }
 
+/* "; ESP in UDP to its port 4500, NAT at its end", or nothing. */
+static void print_nat(const json_t *gateway)
+{
+    static const char *const ends[][2] = {{"here", ", NAT at our end"},
+                                          {"there", ", NAT at its end"},
+                                          {"both", ", NAT at both ends"}};
+    const char *nat = cli_text(gateway, "nat", NULL), *where = "";
+
+    if (nat == NULL)
+        return;
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+        if (strcmp(nat, ends[i][0]) == 0)
+            where = ends[i][1];
+    printf("; ESP in UDP to port %lld%s", cli_number(gateway, "port"), where);
+}
+
 static void print_gateways(const json_t *gateways)
 {
     const json_t *gateway;
@@ -52,8 +68,11 @@ static void print_gateways(const json_t *gateways)
         printf("%-24s %-26s %-22s %-5s %lld\n", cli_text(gateway, "peer", "?"),
                cli_text(gateway, "identity", "-"), cli_text(gateway, "state", "?"),
                cli_age(cli_number(gateway, "since_ms"), age), cli_number(gateway, "children"));
-        if (cli_text(gateway, "suite", "")[0] != '\0')
-            printf("  %s\n", cli_text(gateway, "suite", ""));
+        if (cli_text(gateway, "suite", "")[0] == '\0')
+            continue;
+        printf("  %s", cli_text(gateway, "suite", ""));
+        print_nat(gateway);
+        putchar('\n');
     }
 }
 

@@ -173,6 +173,7 @@ static void ike_tells_oe(struct control *c, mono_t now, const struct ike_effect 
         .peer = fx->peer,
         .peer_id = fx->peer_id,
         .initiator = fx->initiator,
+        .behind_nat = fx->behind_nat,
         .key = fx->key,
         .spi_in = fx->spi_in,
         .spi_out = fx->spi_out,
@@ -214,6 +215,9 @@ static void from_ike(struct control *c, mono_t now, const struct ike_effect *fx)
             plane_link_remove_sa(c, now, fx->spi, true, &fx->peer, &fx->local.addr);
         else
             plane_link_remove_sa(c, now, fx->spi, false, &fx->local.addr, &fx->peer);
+        break;
+    case IKE_FX_MOVE_SA:
+        plane_link_move_sa(c, now, fx);
         break;
     case IKE_FX_SAVE:
         out.kind = CONTROL_FX_SAVE;

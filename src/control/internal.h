@@ -134,6 +134,8 @@ void plane_link_ask_spi(struct control *c, mono_t now, const struct ike_effect *
 void plane_link_install(struct control *c, mono_t now, const struct ike_effect *fx);
 void plane_link_remove_sa(struct control *c, mono_t now, spi_t spi, bool inbound,
                           const struct ip_addr *src, const struct ip_addr *dst);
+/* The peer's end of an SA is elsewhere now (RFC 3947 section 7). */
+void plane_link_move_sa(struct control *c, mono_t now, const struct ike_effect *fx);
 void plane_link_policy(struct control *c, mono_t now, const struct oe_effect *fx);
 void plane_link_policy_remove(struct control *c, mono_t now, const struct oe_effect *fx);
 void plane_link_last_use(struct control *c, mono_t now, const struct oe_effect *fx);

@@ -185,6 +185,23 @@ void plane_link_remove_sa(struct control *c, mono_t now, spi_t spi, bool inbound
         ask(c, now, &message, &what);
 }
 
+void plane_link_move_sa(struct control *c, mono_t now, const struct ike_effect *fx)
+{
+    struct pfkey_message message = {
+        .type = PFKEY_UPDATE,
+        .satype = PFKEY_SATYPE_ESP,
+        .has = PFKEY_HAS_SA | PFKEY_HAS_PEER,
+        .sa = {.spi = fx->spi,
+               .inbound = fx->inbound,
+               .outer_src = fx->inbound ? fx->peer : fx->local.addr,
+               .outer_dst = fx->inbound ? fx->local.addr : fx->peer},
+        .peer = fx->remote.addr,
+    };
+    struct pending what = {.request = PLANE_ASKED_OTHER};
+    *(fx->inbound ? &message.sa.udp_src : &message.sa.udp_dst) = fx->remote.port;
+    ask(c, now, &message, &what);
+}
+
 void plane_link_policy(struct control *c, mono_t now, const struct oe_effect *fx)
 {
     static const uint8_t verdicts[] = {
@@ -354,6 +371,16 @@ static enum err plane_reply(struct control *c, mono_t now, const struct pfkey_me
     return ERR_OK;
 }
 
+/* Whether to follow, ike decides: it knows who is behind a NAT. */
+static enum err new_mapping(struct control *c, mono_t now, const struct pfkey_message *message)
+{
+    struct ike_event moved = {.kind = IKE_EV_MOVED,
+                              .ticket = message->ticket,
+                              .spi = message->sa.spi,
+                              .remote = {message->peer, message->sa.udp_src}};
+    return ike_input(c->ike, now, &moved);
+}
+
 /* What the plane says unasked. */
 static enum err plane_report(struct control *c, mono_t now, const struct pfkey_message *message)
 {
@@ -376,6 +403,8 @@ static enum err plane_report(struct control *c, mono_t now, const struct pfkey_m
     case PFKEY_X_UNKNOWN_SPI:
         event.kind = OE_EV_HINT;
         break;
+    case PFKEY_X_NEW_MAPPING:
+        return new_mapping(c, now, message);
     case PFKEY_X_TRACE:
         story_tell(c, now, message);
         return ERR_OK;

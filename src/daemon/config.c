@@ -194,6 +194,13 @@ static const struct yaml_choice classifiers[] = {
     {NULL, 0},
 };
 
+static const struct yaml_choice nat_choices[] = {
+    {"auto", IKE_NAT_AUTO},
+    {"force", IKE_NAT_FORCE},
+    {"off", IKE_NAT_OFF},
+    {NULL, 0},
+};
+
 #define DNS_FIELD(member) offsetof(struct config_dns, member)
 static const struct yaml_field dns_fields[] = {
     {"forwarders", read_forwarders},
@@ -253,6 +260,7 @@ static const struct yaml_field fields[] = {
     {"limits", yaml_read_map, FIELD(limits), .fields = limit_fields},
     {"legacy-algorithms", yaml_read_bool, FIELD(legacy_algorithms)},
     {"classifier", yaml_read_choice, FIELD(classifier), .choices = classifiers},
+    {"nat-traversal", yaml_read_choice, FIELD(nat), .choices = nat_choices},
     {"icmp-on-deny", yaml_read_bool, FIELD(icmp_on_deny)},
     {NULL, NULL},
 };

@@ -77,6 +77,7 @@ struct cygnet_config {
     bool legacy_algorithms;   /* 3DES, MD5, SHA-1, groups 2 and 5 */
     bool icmp_on_deny;        /* OE-028 */
     enum config_classifier classifier;
+    enum ike_nat nat;         /* RFC 3947 */
     enum oe_return return_tunnel; /* OE-168 */
     char policy_files[CONFIG_PATH_MAX]; /* the directory of policy files */
     bool policy_files_given; /* false: the default one, which need not exist */

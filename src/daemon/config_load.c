@@ -71,8 +71,8 @@ static bool add_policy_files(struct text *text, const struct cygnet_config *conf
     struct stat st;
 
     if (stat(config->policy_files, &st) != 0 || !S_ISDIR(st.st_mode)) {
-        snprintf(ret_error, CONFIG_ERROR_MAX,
-                 "no directory %s; make it, or correct 'policy-files'", config->policy_files);
+        snprintf(ret_error, CONFIG_ERROR_MAX, "no directory %s; make it, or correct 'policy-files'",
+                 config->policy_files);
         return !config->policy_files_given;
     }
     for (size_t i = 0; (name = policy_file_name(i)) != NULL; i++)

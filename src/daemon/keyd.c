@@ -489,6 +489,7 @@ static struct control_config control_config(const struct keyd *k)
         .ike = {.id = c->identity,
                 .legacy = c->legacy_algorithms,
                 .give_up_ms = c->wait_s * 1000,
+                .nat = c->nat,
                 .half_open = c->limits.half_open},
         .oe = {.classes = c->classes,
                .class_count = c->class_count,

@@ -75,6 +75,14 @@ static json_t *instance_json(const struct oe_instance_info *info, mono_t now)
     return o;
 }
 
+/* Who is behind a NAT, if ESP goes inside UDP. */
+static const char *nat_word(const struct ike_sa_info *info)
+{
+    if (info->nat_here)
+        return info->nat_there ? "both" : "here";
+    return info->nat_there ? "there" : "none";
+}
+
 static json_t *gateways_json(const struct control *control, mono_t now)
 {
     json_t *list = json_array();
@@ -84,6 +92,10 @@ static json_t *gateways_json(const struct control *control, mono_t now)
         char id[IDENTITY_TEXT_MAX];
         json_t *o = json_object();
         json_object_set_new(o, "peer", addr_json(&info.remote.addr));
+        if (info.udp) {
+            json_object_set_new(o, "port", json_integer(info.remote.port));
+            json_object_set_new(o, "nat", json_string(nat_word(&info)));
+        }
         json_object_set_new(o, "identity", json_string(identity_format(&info.peer_id, id)));
         json_object_set_new(o, "role", json_string(info.initiator ? "initiator" : "responder"));
         json_object_set_new(o, "state", json_string(info.state));

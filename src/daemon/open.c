@@ -139,6 +139,19 @@ static bool is_served(const struct sockaddr_un *address)
     return served;
 }
 
+bool open_is_free(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    if (strlen(path) >= sizeof(address.sun_path))
+        return false;
+    strcpy(address.sun_path, path);
+    if (!is_served(&address))
+        return true;
+    log_line(EVENT_ERROR, "another cygnetd answers at %s; stop it or set 'control'", path);
+    return false;
+}
+
 static bool remove_stale(const char *path)
 {
     struct stat st;
@@ -168,11 +181,7 @@ int open_control_socket(const char *path, gid_t gid)
     if (strlen(path) >= sizeof(address.sun_path) || !open_parents(path))
         return -1;
     strcpy(address.sun_path, path);
-    if (is_served(&address)) {
-        log_line(EVENT_ERROR, "another cygnetd answers at %s; stop it or set 'control'", path);
-        return -1;
-    }
-    if (!remove_stale(path))
+    if (!open_is_free(path) || !remove_stale(path))
         return -1;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd >= 0 && listen_on(fd, &address, gid))

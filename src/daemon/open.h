@@ -20,6 +20,8 @@ MUST_USE bool open_parents(const char *path);
 MUST_USE bool open_empty_dir(void);
 /* The state directory belongs to keyd's user. */
 MUST_USE bool open_state_dir(const char *path, uid_t uid, gid_t gid);
+/* No other cygnetd answers at the control socket `path`. False: said so. */
+MUST_USE bool open_is_free(const char *path);
 /* A listening control socket for root and group `gid`; a stale one is replaced. -1: failed. */
 int open_control_socket(const char *path, gid_t gid);
 /* A UDP socket for IKE on port 500 with our mark and packet information. -1: failed; with errno

@@ -584,8 +584,8 @@ static bool open_all(struct parent *p, const char *text, size_t len)
         if (p->anchor_fd < 0)
             return false;
     }
-    return open_empty_dir() && open_state_dir(config->state, uid, gid) && set_up_plane(p) &&
-           open_stub_sockets(p) &&
+    return open_is_free(config->control) && open_empty_dir() &&
+           open_state_dir(config->state, uid, gid) && set_up_plane(p) && open_stub_sockets(p) &&
            open_sockets(p, gid); /* last: who can connect finds the classifier in its place */
 }
 

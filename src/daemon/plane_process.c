@@ -232,6 +232,25 @@ static void add_counters(struct plane_process *process, struct view bytes)
     pfkey_message_wipe(&request);
 }
 
+/* IKE that keyd handed over. */
+static enum channel_result send_ike(struct plane_process *process)
+{
+    enum channel_result result = CHANNEL_EMPTY;
+    struct ip_endpoint local, remote;
+    struct view datagram;
+    size_t len;
+
+    for (unsigned i = 0; i < MESSAGES_AT_ONCE && process->ike.fd >= 0; i++) {
+        result =
+            channel_receive(&process->ike, span_of(process->relay, sizeof(process->relay)), &len);
+        if (result != CHANNEL_MESSAGE)
+            break;
+        if (ike_relay_parse(view_of(process->relay, len), &local, &remote, &datagram) == ERR_OK)
+            io_send_ike(process->io, &local, &remote, datagram);
+    }
+    return result;
+}
+
 static void keyd_left(struct plane_process *process)
 {
     log_line(EVENT_WARNING, "keyd has gone; going on with what is there");
@@ -254,6 +273,9 @@ static void on_pfkey(struct plane_process *process, uint32_t events)
         result = channel_receive(&process->pfkey, span_of(room, sizeof(room)), &len);
         if (result != CHANNEL_MESSAGE)
             break;
+        /* What keyd handed over before goes first: Quick Mode's last message, then the datagrams
+         * that the policy it sends next lets go. */
+        send_ike(process);
         add_counters(process, view_of(room, len));
         plane_control(process->plane, mono_now(), view_of(room, len));
         settle(process);
@@ -265,23 +287,11 @@ static void on_pfkey(struct plane_process *process, uint32_t events)
 
 static void on_ike(struct plane_process *process, uint32_t events)
 {
-    enum channel_result result = CHANNEL_EMPTY;
-    struct ip_endpoint local, remote;
-    struct view datagram;
-    size_t len;
-
     if ((events & EPOLLOUT) != 0) {
         channel_flush(&process->ike);
         watch_channel(process, &process->ike, SOURCE_IKE);
     }
-    for (unsigned i = 0; i < MESSAGES_AT_ONCE; i++) {
-        result = channel_receive(&process->ike, span_of(process->relay, sizeof(process->relay)),
-                                 &len);
-        if (result != CHANNEL_MESSAGE)
-            break;
-        if (ike_relay_parse(view_of(process->relay, len), &local, &remote, &datagram) == ERR_OK)
-            io_send_ike(process->io, &local, &remote, datagram);
-    }
+    enum channel_result result = send_ike(process);
     settle(process);
     if (result == CHANNEL_CLOSED)
         channel_close(&process->ike);

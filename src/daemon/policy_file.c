@@ -12,10 +12,10 @@ static const struct {
     const char *name;
     enum oe_class_kind kind;
 } files[] = {
-    {"clear", OE_ALWAYS_CLEAR},             /* never a tunnel */
-    {"clear-or-private", OE_RESPOND_ONLY},  /* clear, unless the peer makes one */
-    {"private-or-clear", OE_PERMISSIVE},    /* a tunnel if possible, else clear */
-    {"private", OE_PARANOID},               /* a tunnel or nothing */
+    {"clear", OE_ALWAYS_CLEAR},            /* never a tunnel */
+    {"clear-or-private", OE_RESPOND_ONLY}, /* clear, unless the peer makes one */
+    {"private-or-clear", OE_PERMISSIVE},   /* a tunnel if possible, else clear */
+    {"private", OE_PARANOID},              /* a tunnel or nothing */
     {"block", OE_DENY},
 };
 
@@ -120,8 +120,9 @@ static bool find_kind(struct reader *r)
         snprintf(r->class.name, sizeof(r->class.name), "%s", name);
         return true;
     }
-    return fail(r, "'%.40s' is not a policy file; the names are clear, clear-or-private, "
-                   "private-or-clear, private and block",
+    return fail(r,
+                "'%.40s' is not a policy file; the names are clear, clear-or-private, "
+                "private-or-clear, private and block",
                 name);
 }
 

@@ -197,12 +197,15 @@ enum err ike_child_new(struct ike *ike, struct v1_quick *quick)
     child->flow = quick->flow;
     child->spi_in = quick->spi_in;
     child->born = ike_serial(ike);
+    nat_child(sa, child);
     memcpy(child->peer_key, sa->peer_key_digest, sizeof(child->peer_key));
     if (quick->ticket != NULL)
         ike_child_set_ticket(child, quick->ticket);
     ike_timer_set(ike, &child->timer,
                   mono_add(ike->now, (int64_t)quick->sas[0].hard.seconds * 1000 + IKE_EXPIRY_MS));
     quick->child = child;
+    if (child->follows)
+        ike_child_move(ike, child, &sa->path.remote);
     saved_child(ike, child);
     ike_peer_note(ike, child->peer);
     return ERR_OK;
@@ -256,6 +259,49 @@ enum err ike_child_delete(struct ike *ike, uint64_t number)
         if (child->state != IKE_CHILD_DELETING)
             delete_try(ike, child);
     }
+    return ERR_OK;
+}
+
+static void move_sa(struct ike *ike, const struct ike_child *child, bool inbound)
+{
+    const struct ike_effect fx = {
+        .kind = IKE_FX_MOVE_SA,
+        .spi = inbound ? child->spi_in : child->spi_out,
+        .inbound = inbound,
+        .ticket = child->ticket ? child->ticket->number : 0,
+        .peer = child->key.remote,
+        .local = {.addr = child->local},
+        .remote = child->at,
+    };
+    (void)ike_effect_push(ike, &fx);
+}
+
+/* The plane knows both SAs by the address they were made with; where they go it keeps apart. */
+void ike_child_move(struct ike *ike, struct ike_child *child, const struct ip_endpoint *to)
+{
+    if (ip_endpoint_equal(&child->at, to))
+        return;
+    child->at = *to;
+    if (!child->inbound_gone)
+        move_sa(ike, child, true);
+    move_sa(ike, child, false);
+    saved_child(ike, child);
+}
+
+enum err ike_child_moved(struct ike *ike, const struct ike_event *event)
+{
+    struct ike_ticket *ticket = ike_ticket_get(ike, event->ticket, false);
+    struct ike_child *child = ticket != NULL ? LIST_FIRST(&ticket->children) : NULL;
+    while (child != NULL && child->spi_in.value != event->spi.value)
+        child = LIST_NEXT(child, of_ticket);
+    if (child == NULL || !child->follows || event->remote.port == 0 ||
+        event->remote.addr.family != child->local.family ||
+        ip_addr_is_special(&event->remote.addr)) {
+        ike_count(ike, IKE_COUNT_MOVE_REFUSED);
+        return ERR_POLICY;
+    }
+    child->at = (struct ip_endpoint){0}; /* said again, in case the plane missed it */
+    nat_move(ike, child->peer, child->peer_key, &event->remote);
     return ERR_OK;
 }
 

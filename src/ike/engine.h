@@ -32,6 +32,7 @@ enum {
     IKE_DELETE_SPACING_MS = 10000, /* OE-106 */
     IKE_DRAIN_MS = 2000,   /* a replaced child still takes what is on its way, then goes (OE-109) */
     IKE_EXPIRY_MS = 5000,  /* after its hard lifetime a child that nobody deleted goes by itself */
+    IKE_KEEPALIVE_MS = 20000, /* RFC 3948 section 4 */
     IKE_LINGER_MS = 30000, /* how long a finished exchange answers duplicates */
     IKE_RECORD_MAX = 2048 + 4 * V1_USED_IDS,
 };
@@ -50,6 +51,8 @@ enum {
     X(NO_ROW, "unexpected-message")                                                                \
     X(CLEAR, "not-encrypted")                                                                      \
     X(ENCRYPTED, "encrypted-too-early")                                                            \
+    X(MOVED, "nat-mapping-changed")                                                                \
+    X(MOVE_REFUSED, "nat-mapping-change-refused")                                                  \
     X(UNDECRYPTABLE, "undecryptable")                                                              \
     X(BAD_HASH, "bad-hash")                                                                        \
     X(MISSING, "payload-missing")                                                                  \
@@ -150,6 +153,8 @@ struct ike_child {
     struct ip_addr local;
     struct ip_pair flow;
     spi_t spi_in, spi_out;
+    bool udp, follows;     /* inside UDP; the peer's end may move (RFC 3947 section 7) */
+    struct ip_endpoint at; /* where the plane sends it, if it follows */
     uint8_t peer_key[IKE_DIGEST_LEN]; /* whoever deletes it must have proven the same key */
     uint64_t born;
     bool replaced; /* its ticket lives on in a newer child: nothing to report */
@@ -230,6 +235,14 @@ void ike_sa_free(struct ike *ike, struct ike_sa *sa);
 /* An established SA with a peer that proved the key of that digest; NULL: none. */
 struct ike_sa *ike_peer_sa(const struct ike_peer *peer, const uint8_t *key_digest);
 
+/* v1/nat.c */
+ike_timer_fn nat_keepalive;
+void nat_keepalive_start(struct ike *ike, struct ike_sa *sa);
+/* The peer that proved this key is at another address or port: phase 1 and children follow. */
+void nat_move(struct ike *ike, struct ike_peer *peer, const uint8_t *key_digest,
+              const struct ip_endpoint *to);
+/* What a child takes from its SA. */
+void nat_child(const struct ike_sa *sa, struct ike_child *child);
 /* Reports it if the peer has SAs now and had none, or the other way round. */
 void ike_peer_note(struct ike *ike, struct ike_peer *peer);
 
@@ -278,6 +291,9 @@ MUST_USE enum err ike_child_new(struct ike *ike, struct v1_quick *quick);
 /* Reports it and retires what it replaces. */
 void ike_child_up(struct ike *ike, struct v1_quick *quick);
 enum err ike_child_delete(struct ike *ike, uint64_t ticket);
+/* The plane got authentic ESP from elsewhere. */
+enum err ike_child_moved(struct ike *ike, const struct ike_event *event);
+void ike_child_move(struct ike *ike, struct ike_child *child, const struct ip_endpoint *to);
 /* The peer deleted its inbound SA `spi`. True: it was one of ours; ret_answer is set to the SPI to
  * name in our answering Delete, or zero if the Delete was itself an answer (OE-103, OE-104). */
 bool ike_child_deleted_by_peer(struct ike *ike, struct ike_sa *sa, spi_t spi, spi_t *ret_answer);

@@ -127,6 +127,7 @@ enum err half_open_add(struct ike *ike, const struct ike_sa *sa)
     memcpy(record->cookies, sa->cookies, sizeof(record->cookies));
     memcpy(record->digest, sa->main.seen, sizeof(record->digest));
     record->choice = (struct phase1_choice){.suite = sa->suite, .seconds = sa->lifetime.seconds};
+    record->nat = sa->nat.agreed;
     record->number = sa->number;
     record->until = mono_add(ike->now, HALF_OPEN_MS);
     if (!blob_set(&record->offer, blob_view(&sa->handshake->offer)) ||
@@ -145,6 +146,7 @@ enum err half_open_add(struct ike *ike, const struct ike_sa *sa)
 enum err half_open_revive(const struct half_open *record, struct ike_sa *sa)
 {
     sa->number = record->number;
+    sa->nat.agreed = record->nat;
     sa->suite = record->choice.suite;
     sa->lifetime.seconds = record->choice.seconds;
     return blob_set(&sa->handshake->offer, blob_view(&record->offer)) ? ERR_OK : ERR_MEMORY;

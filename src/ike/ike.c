@@ -300,6 +300,8 @@ static enum err dispatch(struct ike *ike, const struct ike_event *event)
         return v1_answer(ike, event, V1_ON_SPI);
     case IKE_EV_INSTALLED:
         return v1_answer(ike, event, V1_ON_INSTALLED);
+    case IKE_EV_MOVED:
+        return ike_child_moved(ike, event);
     case IKE_EV_DELETE_CHILD:
         return ike_child_delete(ike, event->ticket);
     case IKE_EV_CANCEL:
@@ -356,8 +358,11 @@ bool ike_sa_info(const struct ike *ike, size_t i, struct ike_sa_info *ret)
         return false;
     const struct ike_sa *sa = ike->all[i];
     *ret = (struct ike_sa_info){
-        .local = sa->local,
-        .remote = sa->remote,
+        .local = sa->path.local,
+        .remote = sa->path.remote,
+        .nat_here = sa->nat.here,
+        .nat_there = sa->nat.there,
+        .udp = sa->nat.udp,
         .initiator = sa->initiator,
         .established = ike_sa_established(sa),
         .state = v1_state_name(sa->main.state),

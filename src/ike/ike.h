@@ -22,6 +22,9 @@
 #include "wire/identity.h"
 #include "wire/sa.h"
 
+/* RFC 3947: look for NAT; put ESP into UDP even without one; never. */
+enum ike_nat { IKE_NAT_AUTO, IKE_NAT_FORCE, IKE_NAT_OFF };
+
 struct ike_config {
     struct identity id;        /* ours in phase 1; IDENTITY_NONE: the local address used (OE-124) */
     bool legacy;               /* also the draft's 3DES, MD5, SHA-1, groups 2 and 5 (OE-119, OE-132) */
@@ -31,6 +34,7 @@ struct ike_config {
     uint32_t child_lifetime_s; /* hard; soft is 90% less jitter; 0: 1 hour */
     uint64_t child_octets;     /* hard limit; 0: none */
     uint32_t half_open;        /* 0: LIMIT_HALF_OPEN */
+    enum ike_nat nat;
 };
 
 struct ike_env {
@@ -46,6 +50,7 @@ enum ike_event_kind {
     IKE_EV_AUTHORIZED,   /* serial, ok, ticket: answers NEED_AUTHORIZATION */
     IKE_EV_SPI,          /* serial, ok, spi: answers NEED_SPI */
     IKE_EV_INSTALLED,    /* serial, ok: answers INSTALL */
+    IKE_EV_MOVED,        /* ticket, spi, remote: the plane got authentic ESP of our inbound SA from there */
     IKE_EV_DELETE_CHILD, /* ticket: delete all its child SAs, tell the peer (OE-082, OE-105) */
     IKE_EV_CANCEL,       /* ticket: forget the request; no CHILD_... effect follows */
     IKE_EV_SHUTDOWN,     /* delete everything, answer nothing new (OE-173, OE-174) */
@@ -80,17 +85,18 @@ enum ike_failure {
 };
 
 enum ike_effect_kind {
-    IKE_FX_SEND,               /* local, remote, natt, bytes */
+    IKE_FX_SEND,               /* local, remote, natt, bytes; no bytes: a NAT keepalive (RFC 3948) */
     IKE_FX_NEED_KEYS,          /* serial, peer_id, peer: responder wants the initiator's keys (OE-085) */
     IKE_FX_PEER_AUTHENTICATED, /* peer, peer_id, initiator */
     IKE_FX_NEED_SIGNATURE,     /* serial, bytes = HASH to sign */
-    IKE_FX_NEED_AUTHORIZATION, /* serial, peer, peer_id, key, flow, initiator (of phase 1: we): may it have this tunnel? (OE-092) */
+    IKE_FX_NEED_AUTHORIZATION, /* serial, peer, peer_id, key, flow, behind_nat, initiator (of phase 1: we): may it have this tunnel? (OE-092) */
     IKE_FX_NEED_SPI,           /* serial, peer, local: an inbound SPI */
     IKE_FX_INSTALL,            /* serial, ticket, sas, sa_count: before the next message (OE-185, OE-186) */
     IKE_FX_CHILD_UP,           /* ticket, initiator, peer, flow, spi_in, spi_out, suite */
     IKE_FX_CHILD_FAILED,       /* ticket, failure, text */
     IKE_FX_CHILD_DELETED,      /* ticket, spi_in, spi_out: by the peer (OE-069) or after our Delete */
     IKE_FX_REMOVE_SA,          /* spi, inbound, peer, local: take it out of the SAD */
+    IKE_FX_MOVE_SA,            /* spi, inbound, peer, local, remote: the peer's end is now remote */
     IKE_FX_SAVE,               /* serial, bytes: keep this record under that number; it holds keys */
     IKE_FX_FORGET,             /* serial: the record is of no use any more */
     IKE_FX_PEER,               /* ok, local, remote, peer_id: has SAs with us now, or none (OE-175) */
@@ -103,6 +109,7 @@ struct ike_effect {
     bool natt;
     bool initiator;
     bool inbound;
+    bool behind_nat;     /* the peer is */
     bool ok;
     struct ip_endpoint local, remote;
     struct ip_addr peer; /* the other gateway */
@@ -136,6 +143,7 @@ struct ike_sa_info {
     struct ip_endpoint local, remote;
     uint8_t cookies[16];
     bool initiator, established;
+    bool nat_here, nat_there, udp; /* what is behind NAT; ESP inside UDP */
     struct identity peer_id;
     const char *state;
     char suite[64];

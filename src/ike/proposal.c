@@ -40,7 +40,7 @@ enum {
     P2_KEY_LENGTH,
     P2_ESN = 11
 };
-enum { P2_TUNNEL = 1 };
+enum { P2_TUNNEL = 1, P2_UDP_TUNNEL = 3 };
 enum { P2_ESP_3DES = 3, P2_ESP_AES_CBC = 12, P2_ESP_AES_GCM_16 = 20 };
 
 /*
@@ -217,7 +217,7 @@ void phase2_offer_build(struct builder *b, const struct phase2_offer *offer, str
         struct isakmp_transform *transform = next_transform(
             proposal, (uint8_t)wire_of_own(p2_ciphers, COUNT_OF(p2_ciphers), suite->cipher));
         put(transform, P2_GROUP, offer->group);      /* OE-128 */
-        put(transform, P2_ENCAPSULATION, P2_TUNNEL); /* OE-129 */
+        put(transform, P2_ENCAPSULATION, offer->udp ? P2_UDP_TUNNEL : P2_TUNNEL); /* OE-129 */
         put_life(transform, P2_LIFE_TYPE, LIFE_SECONDS, offer->seconds);
         if (offer->octets >= 1024)
             put_life(transform, P2_LIFE_TYPE, LIFE_KILOBYTES, offer->octets / 1024);
@@ -356,7 +356,9 @@ static bool phase2_attribute(struct phase2_reader *r, const struct isakmp_attrib
     case P2_GROUP:
         return read_code(groups, COUNT_OF(groups), a, r->legacy, &r->seen, &r->group);
     case P2_ENCAPSULATION:
-        return read_basic(a, &r->seen, &r->mode) && r->mode == P2_TUNNEL; /* OE-129 */
+        /* OE-129 */
+        return read_basic(a, &r->seen, &r->mode) &&
+               (r->mode == P2_TUNNEL || r->mode == P2_UDP_TUNNEL);
     case P2_AUTH:
         return read_code(p2_auths, COUNT_OF(p2_auths), a, r->legacy, &r->seen, &r->auth);
     case P2_KEY_LENGTH:
@@ -389,8 +391,11 @@ static bool phase2_read(const struct isakmp_transform *transform, bool legacy,
                               r.esn == 1};
     if (!esp_suite_valid(&suite))
         return false;
-    *ret = (struct child_choice){
-        .suite = suite, .group = r.group, .seconds = r.life.seconds, .kilobytes = r.life.kilobytes};
+    *ret = (struct child_choice){.suite = suite,
+                                 .group = r.group,
+                                 .seconds = r.life.seconds,
+                                 .kilobytes = r.life.kilobytes,
+                                 .udp = r.mode == P2_UDP_TUNNEL};
     return true;
 }
 
@@ -496,7 +501,7 @@ static bool read_spi(const struct isakmp_proposal *proposal, spi_t *ret)
     return ret->value > 255; /* RFC 4303 section 2.1 */
 }
 
-enum err phase2_choose(struct view offer, bool legacy, struct isakmp_sa *work,
+enum err phase2_choose(struct view offer, bool legacy, bool udp, struct isakmp_sa *work,
                        struct isakmp_sa *work_reply, struct child_choice *ret,
                        struct builder *reply)
 {
@@ -511,7 +516,7 @@ enum err phase2_choose(struct view offer, bool legacy, struct isakmp_sa *work,
         if (!read_spi(proposal, &spi) || !stands_alone(work, proposal))
             continue;
         for (size_t t = 0; t < proposal->transform_count; t++) {
-            if (!phase2_read(&proposal->transforms[t], legacy, &choice))
+            if (!phase2_read(&proposal->transforms[t], legacy, &choice) || choice.udp != udp)
                 continue;
             choice.peer_spi = spi;
             reply_build(reply, work_reply, proposal, &proposal->transforms[t],
@@ -538,7 +543,7 @@ enum err phase2_check(struct view answer, const struct phase2_offer *offer, stru
         !phase2_read(&work->proposals[0].transforms[0], true, &choice))
         return ERR_NO_PROPOSAL;
     if (choice.group != offer->group || choice.seconds != offer->seconds ||
-        choice.kilobytes != offer->octets / 1024)
+        choice.kilobytes != offer->octets / 1024 || choice.udp != offer->udp)
         return ERR_NO_PROPOSAL;
     choice.peer_spi = spi;
     for (size_t i = 0; i < offer->count; i++) {

@@ -55,6 +55,7 @@ struct phase2_offer {
     uint16_t group;
     uint32_t seconds;
     uint64_t octets; /* 0: none */
+    bool udp;        /* UDP-encapsulated tunnel mode (RFC 3947 section 5.1) */
 };
 void phase2_offer_build(struct builder *b, const struct phase2_offer *offer,
                         struct isakmp_sa *work);
@@ -63,13 +64,14 @@ struct child_choice {
     struct esp_suite suite;
     uint16_t group;
     spi_t peer_spi;
+    bool udp;
     uint64_t seconds; /* as offered; 0: not said */
     uint64_t kilobytes;
 };
 /* Where the SPI lies in an SA body with one ESP proposal: doi, situation, proposal header. */
 enum { PHASE2_SPI_AT = 4 + 4 + 8 };
-/* `reply` gets the SA body of message 2 with a zero SPI at PHASE2_SPI_AT. */
-MUST_USE enum err phase2_choose(struct view offer, bool legacy, struct isakmp_sa *work,
+/* Inside UDP or not, as told. `reply` gets the SA body of message 2 with a zero SPI at PHASE2_SPI_AT. */
+MUST_USE enum err phase2_choose(struct view offer, bool legacy, bool udp, struct isakmp_sa *work,
                                 struct isakmp_sa *work_reply, struct child_choice *ret,
                                 struct builder *reply);
 MUST_USE enum err phase2_check(struct view answer, const struct phase2_offer *offer,

@@ -8,7 +8,7 @@
 #include "ike/engine.h"
 #include "ike/v1/v1.h"
 
-enum { RECORD_VERSION = 1, RECORD_SA = 1, RECORD_CHILD = 2 };
+enum { RECORD_VERSION = 2, RECORD_SA = 1, RECORD_CHILD = 2 };
 
 /* Out */
 
@@ -57,9 +57,15 @@ void saved_sa(struct ike *ike, const struct ike_sa *sa)
     struct builder b = begin(ike, RECORD_SA);
     builder_bytes(&b, sa->cookies, sizeof(sa->cookies));
     builder_u8(&b, sa->initiator);
-    builder_u8(&b, sa->natt);
     put_endpoint(&b, &sa->local);
     put_endpoint(&b, &sa->remote);
+    put_endpoint(&b, &sa->path.local);
+    put_endpoint(&b, &sa->path.remote);
+    builder_u8(&b, sa->path.natt);
+    builder_u8(&b, sa->nat.agreed);
+    builder_u8(&b, sa->nat.here);
+    builder_u8(&b, sa->nat.there);
+    builder_u8(&b, sa->nat.udp);
     builder_u8(&b, sa->suite.cipher);
     builder_u8(&b, sa->suite.hash);
     builder_u16(&b, sa->suite.key_bits);
@@ -89,6 +95,9 @@ void saved_child(struct ike *ike, const struct ike_child *child)
     put_addr(&b, &child->flow.dst);
     builder_u32(&b, child->spi_in.value);
     builder_u32(&b, child->spi_out.value);
+    builder_u8(&b, child->udp);
+    builder_u8(&b, child->follows);
+    put_endpoint(&b, &child->at);
     builder_bytes(&b, child->peer_key, sizeof(child->peer_key));
     builder_u8(&b, (uint8_t)child->state);
     builder_u8(&b, child->replaced);
@@ -158,8 +167,10 @@ static bool suite_known(const struct ike_suite *suite)
 /* Everything of a phase 1 record but what ike_sa_new() asks for. */
 struct sa_record {
     uint8_t cookies[2 * ISAKMP_COOKIE_LEN];
-    bool initiator, natt;
+    bool initiator;
     struct ip_endpoint local, remote;
+    struct ike_path path;
+    struct v1_nat nat;
     struct ike_suite suite;
     struct v1_keys keys;
     struct identity peer_id;
@@ -173,9 +184,15 @@ static enum err parse_sa(struct cursor *cur, struct sa_record *r)
 {
     cursor_copy(cur, r->cookies, sizeof(r->cookies));
     r->initiator = cursor_u8(cur) != 0;
-    r->natt = cursor_u8(cur) != 0;
     r->local = get_endpoint(cur);
     r->remote = get_endpoint(cur);
+    r->path.local = get_endpoint(cur);
+    r->path.remote = get_endpoint(cur);
+    r->path.natt = cursor_u8(cur) != 0;
+    r->nat.agreed = cursor_u8(cur) != 0;
+    r->nat.here = cursor_u8(cur) != 0;
+    r->nat.there = cursor_u8(cur) != 0;
+    r->nat.udp = cursor_u8(cur) != 0;
     r->suite.cipher = cursor_u8(cur);
     r->suite.hash = cursor_u8(cur);
     r->suite.key_bits = cursor_u16(cur);
@@ -191,7 +208,9 @@ static enum err parse_sa(struct cursor *cur, struct sa_record *r)
     r->id_count = cursor_u16(cur);
     r->ids = cursor_sub(cur, 4 * r->id_count);
     if (!cursor_done(cur) || r->local.addr.family == IP_NONE ||
-        r->local.addr.family != r->remote.addr.family || r->id_count > V1_USED_IDS ||
+        r->local.addr.family != r->remote.addr.family ||
+        r->local.addr.family != r->path.local.addr.family ||
+        r->local.addr.family != r->path.remote.addr.family || r->id_count > V1_USED_IDS ||
         !suite_known(&r->suite))
         return ERR_SYNTAX;
     return public_key_from_rfc3110(key, &r->peer_key);
@@ -212,6 +231,8 @@ static enum err fill_sa(struct ike *ike, struct ike_sa *sa, struct sa_record *r)
         err = ike_sa_attach(ike, sa);
     if (err != ERR_OK)
         return err;
+    sa->path = r->path;
+    sa->nat = r->nat;
     sa->suite = r->suite;
     sa->keys = r->keys;
     sa->peer_id = r->peer_id;
@@ -231,6 +252,7 @@ static enum err fill_sa(struct ike *ike, struct ike_sa *sa, struct sa_record *r)
     main_handshake_free(sa->handshake);
     sa->handshake = NULL;
     ike_timer_set(ike, &sa->expiry, sa->expires);
+    nat_keepalive_start(ike, sa);
     return ERR_OK;
 }
 
@@ -244,7 +266,7 @@ static enum err restore_sa(struct ike *ike, uint64_t number, struct cursor *cur)
     if (err == ERR_OK && ike_sa_find(ike, r.cookies) != NULL)
         err = ERR_STATE;
     if (err == ERR_OK)
-        err = ike_sa_new(ike, r.cookies, r.initiator, &r.local, &r.remote, r.natt, &sa);
+        err = ike_sa_new(ike, r.cookies, r.initiator, &r.local, &r.remote, r.path.natt, &sa);
     if (err != ERR_OK)
         goto out;
     err = fill_sa(ike, sa, &r);
@@ -270,6 +292,9 @@ static enum err parse_child(struct cursor *cur, struct ike_child *r, uint64_t *r
     r->flow.dst = get_addr(cur);
     r->spi_in.value = cursor_u32(cur);
     r->spi_out.value = cursor_u32(cur);
+    r->udp = cursor_u8(cur) != 0;
+    r->follows = cursor_u8(cur) != 0;
+    r->at = get_endpoint(cur);
     cursor_copy(cur, r->peer_key, sizeof(r->peer_key));
     uint8_t state = cursor_u8(cur);
     r->state = (enum ike_child_state)state;
@@ -278,7 +303,7 @@ static enum err parse_child(struct cursor *cur, struct ike_child *r, uint64_t *r
     r->tries = cursor_u8(cur);
     r->timer.node.at = get_time(cur);
     if (!cursor_done(cur) || r->local.family == IP_NONE ||
-        r->local.family != r->key.remote.family || r->flow.src.family != r->flow.dst.family ||
+        r->local.family != r->key.remote.family || r->local.family != r->at.addr.family || r->flow.src.family != r->flow.dst.family ||
         state > IKE_CHILD_DELETING || r->tries > IKE_DELETE_TRIES || r->spi_in.value == 0 ||
         r->spi_out.value == 0)
         return ERR_SYNTAX;
@@ -306,6 +331,9 @@ static enum err restore_child(struct ike *ike, uint64_t number, struct cursor *c
     }
     child->flow = r.flow;
     child->spi_in = r.spi_in;
+    child->udp = r.udp;
+    child->follows = r.follows;
+    child->at = r.at;
     memcpy(child->peer_key, r.peer_key, sizeof(child->peer_key));
     child->state = r.state;
     child->replaced = r.replaced;

@@ -176,7 +176,7 @@ enum err ike_sa_new(struct ike *ike, const uint8_t *cookies, bool initiator,
     memcpy(sa->cookies, cookies, sizeof(sa->cookies));
     sa->local = *local;
     sa->remote = *remote;
-    sa->natt = natt;
+    sa->path = (struct ike_path){*local, *remote, natt};
     sa->initiator = initiator;
     sa->number = ike_serial(ike);
     sa->since = ike->now;
@@ -189,6 +189,8 @@ enum err ike_sa_new(struct ike *ike, const uint8_t *cookies, bool initiator,
         goto no_exchange;
     if (!ike_timer_add(ike, &sa->expiry, sa_expired))
         goto no_timer;
+    if (!ike_timer_add(ike, &sa->keepalive, nat_keepalive))
+        goto no_keepalive;
     if (!list_all(ike, sa))
         goto no_list;
     if (!map_insert(&ike->sas, &sa->by_cookies))
@@ -199,6 +201,8 @@ enum err ike_sa_new(struct ike *ike, const uint8_t *cookies, bool initiator,
 no_map:
     unlist_all(ike, sa);
 no_list:
+    ike_timer_drop(ike, &sa->keepalive);
+no_keepalive:
     ike_timer_drop(ike, &sa->expiry);
 no_timer:
     v1_exchange_fini(ike, &sa->main);
@@ -250,6 +254,7 @@ void ike_sa_established_now(struct ike *ike, struct ike_sa *sa)
     sa->since = ike->now;
     sa->expires = mono_add(ike->now, (int64_t)seconds * 1000);
     ike_timer_set(ike, &sa->expiry, sa->expires);
+    nat_keepalive_start(ike, sa);
     sa->proven = ike_serial(ike);
     saved_sa(ike, sa);
     if (sa->peer != NULL)
@@ -303,6 +308,7 @@ void ike_sa_free(struct ike *ike, struct ike_sa *sa)
     map_remove(&ike->sas, &sa->by_cookies);
     unlist_all(ike, sa);
     ike_timer_drop(ike, &sa->expiry);
+    ike_timer_drop(ike, &sa->keepalive);
     v1_exchange_fini(ike, &sa->main);
     main_handshake_free(sa->handshake);
     free(sa->used_ids);

@@ -14,7 +14,8 @@ size_t delegation_next_gateway(const struct oe *oe, const struct delegation *d, 
     size_t i = from;
     for (; i < d->count; i++) {
         const struct discovered_gateway *gw = &d->gateways[i];
-        /* OE-147: a name only authorizes whoever comes; nobody can be contacted by it. */
+        /* OE-147, OE-164, OE-177: a name only authorizes whoever comes; nobody can be contacted by
+         * it. */
         const struct ip_addr *contact = discovered_contact(gw);
         if (contact != NULL && gw->key_count != 0 && !ip_addr_is_special(contact) &&
             oe_own_address(oe, contact->family) != NULL)
@@ -174,6 +175,25 @@ bool guard_source_unusable(const struct oe_step *step)
            flow->src.family != flow->dst.family || oe_is_own(step->oe, &flow->dst);
 }
 
+/* 10/8, 172.16/12, 192.168/16 (RFC 1918), 100.64/10 (RFC 6598), fc00::/7 (RFC 4193) */
+static bool is_private(const struct ip_addr *addr)
+{
+    static const struct ip_prefix ranges[] = {
+        {{IP_V4, {10}}, 8},       {{IP_V4, {172, 16}}, 12}, {{IP_V4, {192, 168}}, 16},
+        {{IP_V4, {100, 64}}, 10}, {{IP_V6, {0xfc}}, 7},
+    };
+    for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
+        if (ip_prefix_contains(&ranges[i], addr))
+            return true;
+    return false;
+}
+
+/* OE-163: many hosts have that address, each behind a NAT of its own; no record can tell which. */
+bool guard_source_behind_nat(const struct oe_step *step)
+{
+    return step->event->behind_nat && is_private(&step->inst->key.flow.dst);
+}
+
 /* Is the key that the peer proved in phase 1 vouched for as well as the class wants? */
 static bool phase1_trusted(const struct oe_step *step)
 {
@@ -237,8 +257,13 @@ bool guard_source_unvouched(const struct oe_step *step)
 bool guard_keys_vouch(const struct oe_step *step)
 {
     const struct identity_keys *keys = step->event->keys;
-    for (size_t i = 0; guard_keys_good(step) && i < keys->count; i++)
-        if (step->inst->peer_key != NULL && public_key_equal(&keys->keys[i], step->inst->peer_key))
+    const struct public_key *proved = step->inst->peer_key;
+
+    if (keys->status != DISCOVERED_FOUND || proved == NULL ||
+        (!keys->secure && !class_takes_anonymous(&step->oe->config, step->inst->class)))
+        return false;
+    for (size_t i = 0; i < keys->count; i++)
+        if (public_key_equal(&keys->keys[i], proved))
             return true;
     return false;
 }
@@ -276,8 +301,9 @@ bool guard_authorized(const struct oe_step *step)
 }
 
 /*
- * OE-159: a host known by a name, speaking for the very address it keys from, needs no delegation
- * to initiate. If its reverse map does hold one, that counts instead.
+ * OE-159, OE-162: a host known by a name, speaking for the very address it keys from, needs no
+ * delegation to initiate. If its reverse map does hold one, that counts instead. Behind a NAT the
+ * address is that of others too (OE-163).
  */
 bool guard_self_by_name(const struct oe_step *step)
 {
@@ -285,6 +311,7 @@ bool guard_self_by_name(const struct oe_step *step)
     const struct oe_instance *inst = step->inst;
     return d->status == DISCOVERED_ABSENT && delegation_trusted(step->oe, inst, d) &&
            phase1_trusted(step) && inst->peer_id.kind == IDENTITY_FQDN &&
+           !inst->peer_behind_nat &&
            ip_addr_equal(&inst->gateway, &inst->key.flow.dst);
 }
 

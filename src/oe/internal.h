@@ -93,6 +93,7 @@ struct oe_instance {
     mono_t keyed_at;
 
     bool dns_asked, dns_secure;
+    bool peer_behind_nat;   /* responder: as ike found */
     bool by_name;           /* dns_secure holds for the name in peer_id, not for the address */
     bool phase1_secure;     /* responder: the KEY behind the peer's phase 1 was vouched for */
     bool phase1_ours;       /* responder: we began phase 1, with the keys that some delegation named */

@@ -1,8 +1,8 @@
 /*
- * OE draft, section 8: a client behind several gateways, each with a tunnel to us. The tunnels of one
- * flow are a ring; one of them owns the flow and is sent on, the others are superseded but accepted
- * on. Which one is sent on is policy (OE-168). Anchored in responder.c, where a newer tunnel takes
- * the flow of an older one.
+ * OE draft, section 8: a client behind several gateways, each with a tunnel to us. The tunnels of
+ * one flow are a ring; one of them owns the flow and is sent on, the others are superseded but
+ * accepted on. Which one is sent on is policy (OE-168). Anchored in responder.c, where a newer
+ * tunnel takes the flow of an older one.
  */
 #include "oe/internal.h"
 

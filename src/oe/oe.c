@@ -388,6 +388,7 @@ static enum err give_proposal(struct oe *oe, struct oe_instance *inst, const str
         *inst->peer_key = *event->key;
     }
     inst->serial = event->serial;
+    inst->peer_behind_nat = event->behind_nat;
     inst->phase1_ours = event->initiator;
     instance_set_flow(oe, inst, &event->flow);
     return ERR_OK;
@@ -465,8 +466,8 @@ struct regime {
 
 static struct regime regime_of(const struct oe *oe, const struct oe_instance *inst)
 {
-    bool wrong = inst->dns_asked &&
-                 (inst->dns == DISCOVERED_MALFORMED || inst->dns == DISCOVERED_BOGUS);
+    bool wrong =
+        inst->dns_asked && (inst->dns == DISCOVERED_MALFORMED || inst->dns == DISCOVERED_BOGUS);
     return (struct regime){
         .class = *inst->class,
         .anonymous = class_takes_anonymous(&oe->config, inst->class),

@@ -110,7 +110,7 @@ enum oe_event_kind {
     OE_EV_CHILD_DELETED,    /* ticket, spi_in, spi_out */
     OE_EV_PEER_UNKNOWN,     /* serial, peer, peer_id: ike NEED_KEYS; answered by IKE_PEER_KEYS */
     OE_EV_PEER_AUTHENTICATED,/* peer, peer_id, initiator */
-    OE_EV_PROPOSAL,         /* serial, peer, peer_id, key, flow, initiator (of phase 1: we): ike NEED_AUTHORIZATION; answered by IKE_AUTHORIZED */
+    OE_EV_PROPOSAL,         /* serial, peer, peer_id, key, flow, behind_nat, initiator (of phase 1: we): ike NEED_AUTHORIZATION; answered by IKE_AUTHORIZED */
     OE_EV_SOFT_EXPIRE,      /* ticket, spi_in or spi_out (OE-070) */
     OE_EV_HARD_EXPIRE,      /* ticket, spi_in or spi_out, text: why, if not by its lifetime (OE-031) */
     OE_EV_LAST_USE,         /* ticket, flow, idle_ms: answers LAST_USE_QUERY; idle_ms < 0: never used */
@@ -128,6 +128,7 @@ struct oe_event {
     struct ip_addr peer;
     struct identity peer_id;
     bool initiator;
+    bool behind_nat; /* the peer is, so its address is not its own alone */
     const struct public_key *key;
     const struct delegation *delegation;
     const struct identity_keys *keys;

@@ -67,6 +67,16 @@ void act_refuse_source(struct oe_step *step)
     refuse(step);
 }
 
+/* OE-163 */
+void act_refuse_private(struct oe_step *step)
+{
+    char client[IP_ADDR_TEXT_MAX];
+    OE_REASON(step,
+              "%s is private and its gateway is behind a NAT: give the client a public address",
+              ip_addr_format(&step->inst->key.flow.dst, client));
+    refuse(step);
+}
+
 /* OE-168, option 4 */
 void act_refuse_second(struct oe_step *step)
 {

@@ -62,6 +62,7 @@ static const struct oe_row table[] = {
     /* 3.3.2 Authenticated OE peer */
     WARN(R, AUTHENTICATED_PEER, PROPOSAL, class_refuses, refuse_class, EXPIRED, "our policy for the flow wants no tunnel (3.3.2)"),
     WARN(R, AUTHENTICATED_PEER, PROPOSAL, source_unusable, refuse_source, EXPIRED, "no such client can exist"),
+    WARN(R, AUTHENTICATED_PEER, PROPOSAL, source_behind_nat, refuse_private, EXPIRED, "a private address behind a NAT is nobody's in particular (6.2)"),
     WARN(R, AUTHENTICATED_PEER, PROPOSAL, second_refused, refuse_second, EXPIRED, "no second tunnel for a client: option 4 (8)"),
     ROW(R, AUTHENTICATED_PEER, PROPOSAL, own_unknown, check_own, POTENTIAL, "is the destination ours to protect: ask"),
     ROW(R, AUTHENTICATED_PEER, PROPOSAL, source_is_peer, authorize_self, PENDING, "it proved that very address in phase 1 (4322 3.3.2)"),

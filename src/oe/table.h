@@ -24,6 +24,7 @@
     X(keys_good, "KEY found")                                                                      \
     X(class_refuses, "class deny or always-clear-text")                                            \
     X(source_unusable, "source can't be a client")                                                 \
+    X(source_behind_nat, "client private, gateway behind NAT")                                      \
     X(own_unknown, "destination not known as ours")                                                \
     X(own_refused, "destination is not delegated to us")                                           \
     X(own_and_peer, "destination is ours; source is the phase 1 identity")                         \
@@ -74,6 +75,7 @@
     X(note_peer, "wait for proposals")                                                             \
     X(refuse_class, "refuse the proposal")                                                         \
     X(refuse_source, "refuse the proposal")                                                        \
+    X(refuse_private, "refuse the proposal")                                                       \
     X(refuse_second, "refuse the proposal")                                                        \
     X(refuse_authority, "refuse the proposal")                                                     \
     X(check_own, "TXT lookup of the proposed destination")                                         \
@@ -81,7 +83,7 @@
     X(check_authority, "TXT lookup of the proposed source")                                        \
     X(check_key, "KEY lookup of the peer")                                                         \
     X(authorize_self, "accept the proposal; hold policy if nobody has the flow")                   \
-    X(authorize_vouched, "accept the proposal; hold policy if nobody has the flow")                                                    \
+    X(authorize_vouched, "accept the proposal; hold policy if nobody has the flow")                \
     X(refuse_unvouched, "refuse the proposal")                                                     \
     X(authorize, "accept the proposal; hold policy if nobody has the flow")                        \
     X(initiate, "IKE to the strongest gateway")                                                    \

@@ -37,6 +37,7 @@
     X(expires_hard)                                                                                \
     X(larvals_expired)        /* SPIs handed out that were never used */                           \
     X(unknown_spi_reports)                                                                         \
+    X(new_mapping_reports)    /* authentic ESP from another address or port */                     \
     X(icmp_too_big)                                                                                \
     X(icmp_prohibited)                                                                             \
     X(icmp_suppressed)        /* rate limited, or not allowed about that datagram */               \

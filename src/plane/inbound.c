@@ -7,13 +7,23 @@
 
 enum { ESP_HEADER_LEN = 8 };
 
+static uint32_t read_u32(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
 static bool read_spi(const struct packet *packet, uint32_t *ret)
 {
     if (packet->len < ESP_HEADER_LEN)
         return false;
-    const uint8_t *p = packet_data(packet);
-    *ret = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+    *ret = read_u32(packet_data(packet));
     return true;
+}
+
+/* The low half of the sequence number. */
+static uint32_t read_number(const struct packet *packet)
+{
+    return read_u32(packet_data(packet) + 4);
 }
 
 static enum plane_counter drop_counter(enum err err)
@@ -64,11 +74,28 @@ static void unknown_spi(struct plane *plane, uint32_t spi, struct packet *const 
     }
 }
 
+/*
+ * RFC 3947 section 7: the last authentic packet shows where the peer is. Of packets that overtook
+ * each other, the one with the highest number counts. keyd is told, at most once a second, and
+ * decides.
+ */
+static void note_source(struct plane *plane, struct sad_entry *sa, const struct packet *packet,
+                        uint32_t number)
+{
+    const struct ip_endpoint from = {packet->outer.src, packet->outer.udp_src};
+    if (from.port == 0 || sa->params.udp_src == 0 || ip_endpoint_equal(&from, &sa->from) ||
+        number != (uint32_t)sa->counts.sequence || !mono_reached(plane->now, sa->next_move_report))
+        return;
+    sa->next_move_report = mono_add(plane->now, PLANE_MOVE_REPORT_MS);
+    notify_new_mapping(plane, sa, &from);
+}
+
 /* Packets with one SPI, sent to one address of ours. */
 static void inbound_group(struct plane *plane, uint32_t spi, struct packet **packets, size_t count)
 {
     struct sad_entry *sa = sad_find_inbound(&plane->sad, spi);
     enum err errs[LIMIT_BURST];
+    uint32_t numbers[LIMIT_BURST];
 
     if (sa == NULL || !ip_addr_equal(&packets[0]->outer.dst, &sa->params.outer_dst)) {
         unknown_spi(plane, spi, packets, count);
@@ -78,14 +105,18 @@ static void inbound_group(struct plane *plane, uint32_t spi, struct packet **pac
         plane->counters[PLANE_COUNT_drop_larval] += count;
         return;
     }
+    for (size_t i = 0; i < count; i++)
+        numbers[i] = read_number(packets[i]);
     esp_decapsulate(sa->esp, packets, count, errs);
-    for (size_t i = 0; i < count; i++) {
-        if (errs[i] == ERR_OK)
-            deliver(plane, sa, packets[i]);
-        else
-            plane_count(plane, drop_counter(errs[i]));
-    }
     esp_sa_counts(sa->esp, &sa->counts);
+    for (size_t i = 0; i < count; i++) {
+        if (errs[i] != ERR_OK) {
+            plane_count(plane, drop_counter(errs[i]));
+            continue;
+        }
+        note_source(plane, sa, packets[i], numbers[i]);
+        deliver(plane, sa, packets[i]);
+    }
     lifetime_check(plane, sa);
 }
 

@@ -21,6 +21,7 @@ enum {
     PLANE_LARVAL_MS = 60000,        /* an SPI handed out and not used */
     PLANE_UNKNOWN_SPI_MS = 1000,    /* one report for a source (OE-072) */
     PLANE_UNKNOWN_SPI_RATE = 100,   /* reports a second together */
+    PLANE_MOVE_REPORT_MS = 1000,    /* one report of an SA whose peer is elsewhere */
     PLANE_ICMP_MS = 50,             /* one ICMP error for a source (RFC 1812 section 4.3.2.8) */
     PLANE_ICMP_RATE = 1000,
 };
@@ -71,6 +72,8 @@ void notify_expire(struct plane *plane, const struct sad_entry *sa, bool hard);
 /* About a flow and, unless NULL, the SA it goes through. */
 void notify_trace(struct plane *plane, enum pfkey_trace trace, const struct ip_pair *flow,
                   uint64_t ticket, const struct sad_entry *sa);
+void notify_new_mapping(struct plane *plane, const struct sad_entry *sa,
+                        const struct ip_endpoint *from);
 void notify_unknown_spi(struct plane *plane, uint32_t spi, const struct ip_addr *src);
 /* Fill in what a message says about an SA or a policy, `has` included. Never keys. */
 void notify_describe_sa(const struct plane *plane, const struct sad_entry *sa,

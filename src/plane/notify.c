@@ -121,6 +121,22 @@ void notify_trace(struct plane *plane, enum pfkey_trace trace, const struct ip_p
     notify_send(plane, &message);
 }
 
+void notify_new_mapping(struct plane *plane, const struct sad_entry *sa,
+                        const struct ip_endpoint *from)
+{
+    struct pfkey_message message = {
+        .type = PFKEY_X_NEW_MAPPING,
+        .satype = PFKEY_SATYPE_ESP,
+        .has = PFKEY_HAS_SA | PFKEY_HAS_PEER | PFKEY_HAS_TICKET,
+        .sa = sa->params,
+        .peer = from->addr,
+        .ticket = sa->params.ticket,
+    };
+    message.sa.udp_src = from->port;
+    plane_count(plane, PLANE_COUNT_new_mapping_reports);
+    notify_send(plane, &message);
+}
+
 void notify_unknown_spi(struct plane *plane, uint32_t spi, const struct ip_addr *src)
 {
     struct pfkey_message message = {

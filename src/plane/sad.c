@@ -215,6 +215,20 @@ enum err sad_mature(struct sad *sad, mono_t now, struct sad_entry *sa,
     }
     sa->esp = esp;
     sa->added = now;
+    sa->from = (struct ip_endpoint){params->outer_src, params->udp_src};
+    return ERR_OK;
+}
+
+enum err sad_move(struct sad_entry *sa, const struct ip_endpoint *to)
+{
+    if (sa->esp == NULL || sa->params.udp_dst == 0)
+        return ERR_STATE;
+    if (to->port == 0 || to->addr.family != sa->params.outer_dst.family)
+        return ERR_VALUE;
+    if (sa->params.inbound)
+        sa->from = *to;
+    else
+        esp_sa_move(sa->esp, &to->addr, to->port);
     return ERR_OK;
 }
 

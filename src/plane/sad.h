@@ -33,6 +33,8 @@ struct sad_entry {
     struct list users;          /* outbound: SPD entries that name it */
     struct sa_params params;    /* keys wiped */
     struct esp_counts counts;   /* after the last burst */
+    struct ip_endpoint from;    /* inbound, in UDP: where its peer is known to be */
+    mono_t next_move_report;    /* not before this is keyd told that it is elsewhere */
     mono_t added, used;         /* used: MONO_NEVER before the first packet */
     bool soft_told;
     uint32_t path_mtu;          /* outbound: as path_mtus had it at mtu_generation */
@@ -62,6 +64,8 @@ MUST_USE enum err sad_add(struct sad *sad, mono_t now, const struct sa_params *p
 /* Gives a larval SA its keys. ERR_STATE: it has them; otherwise as sad_add(). */
 MUST_USE enum err sad_mature(struct sad *sad, mono_t now, struct sad_entry *sa,
                              const struct sa_params *params);
+/* The peer of a mature SA in UDP is elsewhere. ERR_STATE: it isn't one; ERR_VALUE: no such place. */
+MUST_USE enum err sad_move(struct sad_entry *sa, const struct ip_endpoint *to);
 void sad_remove(struct sad *sad, struct sad_entry *sa); /* no SPD entry may name it */
 
 struct sad_entry *sad_find_inbound(const struct sad *sad, uint32_t spi);

@@ -42,6 +42,7 @@ static const struct type_row types[] = {
     [PFKEY_X_POLICY_DUMP] = {"POLICY_DUMP", 0, HAS_POLICY | HAS(END)},
     [PFKEY_X_TRACE] = {"TRACE", HAS(TRACE), HAS_POLICY},
     [PFKEY_X_UNKNOWN_SPI] = {"UNKNOWN_SPI", HAS(SA) | HAS(PEER), 0},
+    [PFKEY_X_NEW_MAPPING] = {"NEW_MAPPING", HAS(SA) | HAS(PEER) | HAS(TICKET), 0},
     [PFKEY_X_COUNTERS] = {"COUNTERS", 0, HAS(COUNTER) | HAS(END)},
 };
 

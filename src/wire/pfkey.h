@@ -19,7 +19,8 @@
 
 enum pfkey_type {
     PFKEY_GETSPI = 1,
-    PFKEY_UPDATE = 2,
+    PFKEY_UPDATE = 2, /* of a mature SA, without keys: its lifetimes; with PFKEY_HAS_PEER: where its
+                       * peer is now, port in udp_src (inbound) or udp_dst (RFC 3947 section 7) */
     PFKEY_ADD = 3,
     PFKEY_DELETE = 4,
     PFKEY_GET = 5, /* with PFKEY_HAS_LAST_USE: last-use query */
@@ -37,6 +38,7 @@ enum pfkey_type {
     PFKEY_X_TRACE = 68,         /* plane to keyd: something to show (first datagram held, first ESP out ...) */
     PFKEY_X_UNKNOWN_SPI = 69,   /* plane to keyd: ESP for an SPI that isn't there, rate limited (OE-072) */
     PFKEY_X_COUNTERS = 70,      /* named counters of the plane */
+    PFKEY_X_NEW_MAPPING = 71,   /* plane to keyd: authentic ESP of an inbound SA came from PEER and udp_src */
 };
 
 enum pfkey_satype { PFKEY_SATYPE_UNSPEC = 0, PFKEY_SATYPE_AH = 2, PFKEY_SATYPE_ESP = 3 };

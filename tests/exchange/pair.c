@@ -82,6 +82,7 @@ struct pair *pair_new(const struct pair_options *options)
             options->v6 ? (i ? "2001:db8:5::1" : "2001:db8:4::1") : (i ? "192.1.1.5" : "192.1.1.4");
         assert_true(ip_addr_parse(text, &side->addr.addr));
         side->addr.port = 500;
+        side->reached_at = side->addr.addr;
         side->key = i;
         side->peer_keys[0] = !i;
         side->peer_key_count = 1;
@@ -164,9 +165,9 @@ enum err pair_initiate(struct pair *pair, unsigned side, uint64_t ticket, unsign
         .kind = IKE_EV_INITIATE,
         .ticket = ticket,
         .local = {.addr = s->addr.addr},
-        .remote = {.addr = pair->sides[!side].addr.addr},
+        .remote = {.addr = pair->sides[!side].reached_at},
         .flow = pair_flow(pair, side, n),
-        .peer_id = identity_of_addr(&pair->sides[!side].addr.addr),
+        .peer_id = identity_of_addr(&pair->sides[!side].reached_at),
         .keys = keys,
         .key_count = s->peer_key_count,
     };
@@ -193,6 +194,20 @@ enum err pair_inject(struct pair *pair, unsigned side, struct view octets)
     };
     enum err err = input(pair, &pair->sides[side], &event);
     pair_drain(pair, side);
+    return err;
+}
+
+enum err pair_give(struct pair *pair, const struct pair_datagram *d)
+{
+    const struct ike_event event = {
+        .kind = IKE_EV_DATAGRAM,
+        .local = d->target,
+        .remote = d->source,
+        .natt = d->natt,
+        .bytes = view_of(d->octets, d->len),
+    };
+    enum err err = input(pair, &pair->sides[!d->from], &event);
+    pair_drain(pair, !d->from);
     return err;
 }
 
@@ -247,7 +262,9 @@ size_t pair_check_keys(const struct pair *pair)
             assert_int_equal(in->cipher_key_len, out->cipher_key_len);
             assert_memory_equal(in->cipher_key, out->cipher_key, in->cipher_key_len);
             assert_memory_equal(in->auth_key, out->auth_key, in->auth_key_len);
-            assert_memory_equal(&in->outer_src, &out->outer_src, sizeof(in->outer_src));
+            assert_int_equal(in->udp_dst != 0, out->udp_dst != 0);
+            if (ip_addr_equal(&pair->sides[s].reached_at, &pair->sides[s].addr.addr))
+                assert_memory_equal(&in->outer_src, &out->outer_src, sizeof(in->outer_src));
             assert_memory_equal(&in->inner_src, &out->inner_src, sizeof(in->inner_src));
             assert_memory_equal(&in->inner_dst, &out->inner_dst, sizeof(in->inner_dst));
             assert_true(in->hard.seconds == out->hard.seconds && in->soft.seconds != 0 &&
@@ -347,7 +364,14 @@ static void transmit(struct pair *pair, unsigned from, const struct ike_effect *
                                .at = mono_add(pair->now, PAIR_LATENCY_MS),
                                .len = fx->bytes.len,
                                .source = fx->local,
-                               .target = fx->remote};
+                               .target = fx->remote,
+                               .natt = fx->natt};
+    assert_true(fx->natt == (fx->local.port == 4500));
+    if (fx->bytes.len == 0) {
+        assert_true(fx->natt);
+        pair->sides[from].keepalives++;
+        return;
+    }
     assert_in_range(fx->bytes.len, ISAKMP_HEADER_LEN, 1452); /* OE-122: never fragmented */
     memcpy(d.octets, fx->bytes.ptr, fx->bytes.len);
     pair->sent[from]++;
@@ -427,6 +451,14 @@ static void take(struct pair *pair, unsigned s, const struct ike_effect *fx)
             sa->used = false;
         break;
     }
+    case IKE_FX_MOVE_SA: {
+        struct pair_sa *sa = sad_find(side, fx->spi, fx->inbound);
+        assert_non_null(sa);
+        assert_true(sa->params.udp_dst != 0);
+        sa->moved = fx->remote;
+        side->moves++;
+        break;
+    }
     case IKE_FX_SAVE:
         keep(side, fx);
         break;
@@ -465,7 +497,7 @@ static void deliver(struct pair *pair, size_t i)
     d = pair->wire[i];
     memmove(&pair->wire[i], &pair->wire[i + 1], (pair->wire_count - i - 1) * sizeof(pair->wire[0]));
     pair->wire_count--;
-    (void)pair_inject(pair, !d.from, view_of(d.octets, d.len));
+    (void)pair_give(pair, &d);
 }
 
 void pair_run(struct pair *pair, int64_t ms)

@@ -37,10 +37,12 @@ struct pair_datagram {
     size_t len;
     uint8_t octets[4096];
     struct ip_endpoint source, target;
+    bool natt; /* between ports 4500, with the marker */
 };
 
 struct pair_sa {
     bool used;
+    struct ip_endpoint moved; /* where its peer is, by the last MOVE_SA; port 0: none came */
     struct sa_params params;
 };
 
@@ -57,6 +59,7 @@ struct pair_question {
 struct pair_side {
     struct ike *ike;
     struct ip_endpoint addr;
+    struct ip_addr reached_at; /* its address as others know it */
     unsigned key;            /* which test key it signs with */
     unsigned peer_key_count; /* keys it believes the peer to have */
     unsigned peer_keys[PAIR_KEYS];
@@ -68,6 +71,7 @@ struct pair_side {
     uint64_t ticket;           /* what it authorizes the peer's proposals as */
 
     unsigned up, failed, deleted, authenticated, removed;
+    unsigned keepalives, moves;
     bool connected; /* as last reported */
     struct pair_record kept[PAIR_RECORDS];
     unsigned asked_keys, asked_authorization, asked_signature;
@@ -119,6 +123,8 @@ enum err pair_initiate(struct pair *pair, unsigned side, uint64_t ticket, unsign
 enum err pair_event(struct pair *pair, unsigned side, enum ike_event_kind kind, uint64_t ticket);
 /* Answers a question that was held. */
 enum err pair_answer(struct pair *pair, unsigned side, const struct pair_question *question);
+/* Hands a datagram to the side that didn't send it, from its source to its target. */
+enum err pair_give(struct pair *pair, const struct pair_datagram *datagram);
 /* Hands octets to a side as if they came from its peer. */
 enum err pair_inject(struct pair *pair, unsigned side, struct view octets);
 /* Takes what the engine wants done. */

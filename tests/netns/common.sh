@@ -29,7 +29,8 @@ finish() {
     trap - EXIT
     trap '' INT TERM
     if [ $code -ne 0 ] && [ $code -ne 77 ]; then
-        for name in sg-a sg-b dns; do
+        for name in $(lab hosts | cut -d' ' -f1); do
+            [ -e "$(lab path "$name")/log" ] || continue
             echo "--- last lines of $name's log" >&2
             tail -n 15 "$(lab path $name)/log" >&2 || true
         done
@@ -54,9 +55,9 @@ wait_for() {
     done
 }
 
-# capture PORT FILE: record what passes one port of the public net, headers only.
+# capture PORT FILE [OCTETS]: record what passes one port of the public net, headers only if not told.
 capture() {
-    "$ROOT/lab/lab" exec wild tcpdump --immediate-mode -i "$1" -n -s 128 -B 65536 \
+    "$ROOT/lab/lab" exec wild tcpdump --immediate-mode -i "$1" -n -s "${3:-128}" -B 65536 \
         -U -Z root -w "$2" 2>"$2.log" &
     CAPTURE=$!
     BACKGROUND+=("$CAPTURE")
@@ -106,6 +107,28 @@ only_protected() {
 why_field() {
     lab exec "$1" cygnet why --json "$2" |
         python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$3"
+}
+
+# gateway_field GATEWAY PEER FIELD: one field of what the gateway says about another.
+gateway_field() {
+    lab exec "$1" cygnet status --json |
+        python3 -c 'import json, sys
+print(next(g[sys.argv[2]] for g in json.load(sys.stdin)["gateways"] if g["peer"] == sys.argv[1]))' \
+            "$2" "$3"
+}
+
+# well_formed FILE: an independent dissector finds nothing wrong with the packets of a full capture.
+well_formed() {
+    local wrong
+    wrong=$(tshark -n -r "$1" -Y '_ws.malformed || _ws.expert.severity == error' 2>/dev/null)
+    [ -z "$wrong" ] || fail "malformed packets: $wrong"
+    tshark -n -r "$1" -Y isakmp -T fields -e frame.number 2>/dev/null | grep -q . ||
+        fail "the dissector saw no IKE"
+}
+
+# wait_verdict GATEWAY DESTINATION VERDICT: a tunnel of the peer's may still be taking over.
+wait_verdict() {
+    wait_for 5 "$1: verdict $3 for $2" expect_verdict "$@"
 }
 
 expect_verdict() {

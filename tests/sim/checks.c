@@ -8,6 +8,8 @@
 enum {
     /* DNS for delegation and keys, then every gateway in turn, then room for a late answer. */
     UNDECIDED_MS = 2 * LIMIT_LOOKUP_MS + 3 * 20000 + 10000,
+    /* A request of keyd to the plane, and another one. */
+    DISAGREED_MS = 2 * 3000,
 };
 
 static bool same_keys(const struct sa_params *a, const struct sa_params *b)
@@ -108,25 +110,43 @@ void check_clear(struct sim_gateway *g, const struct ip_pair *flow)
                    ip_pair_format(flow, text));
 }
 
+static void check_decided(struct world *w, size_t g, const struct oe_instance_info *info)
+{
+    char text[IP_PAIR_TEXT_MAX];
+    bool undecided = info->state == OE_ST_POTENTIAL || info->state == OE_ST_PENDING ||
+                     info->state == OE_ST_EXPIRING;
+    int64_t ms = mono_since(world_now(w), info->since);
+
+    if (undecided && ms > UNDECIDED_MS)
+        world_fail(w, "gw%zu: %s is in %s for %lld ms", g, ip_pair_format(&info->flow, text),
+                   oe_state_name(info->state), (long long)ms);
+}
+
+/* What keyd has decided reaches the plane: a flow that it thinks keyed is not held. */
+static void check_agreed(struct world *w, size_t g, const struct oe_instance_info *info)
+{
+    char text[IP_PAIR_TEXT_MAX];
+    int64_t held_us = gateway_held_since_us(&w->gateways[g], &info->flow);
+    int64_t since_us = info->since.ms * 1000 > held_us ? info->since.ms * 1000 : held_us;
+
+    if (info->state == OE_ST_KEYED && held_us != INT64_MAX &&
+        w->now_us - since_us > DISAGREED_MS * 1000)
+        world_fail(w, "gw%zu: %s is keyed, and the plane holds it", g,
+                   ip_pair_format(&info->flow, text));
+}
+
 /* Every connection reaches a lasting state in time. */
 void check_deadlines(struct world *w)
 {
     struct oe_instance_info info;
-    char text[IP_PAIR_TEXT_MAX];
-    mono_t now = world_now(w);
 
     for (size_t g = 0; g < w->gateway_count; g++) {
         const struct sim_gateway *gateway = &w->gateways[g];
         if (gateway->control == NULL)
             continue;
-        const struct oe *oe = control_oe(gateway->control);
-        for (size_t i = 0; oe_instance_info(oe, i, &info); i++) {
-            bool undecided = info.state == OE_ST_POTENTIAL || info.state == OE_ST_PENDING ||
-                             info.state == OE_ST_EXPIRING;
-            if (undecided && mono_since(now, info.since) > UNDECIDED_MS)
-                world_fail(w, "gw%zu: %s is in %s for %lld ms", g,
-                           ip_pair_format(&info.flow, text), oe_state_name(info.state),
-                           (long long)mono_since(now, info.since));
+        for (size_t i = 0; oe_instance_info(control_oe(gateway->control), i, &info); i++) {
+            check_decided(w, g, &info);
+            check_agreed(w, g, &info);
         }
     }
 }

@@ -99,12 +99,21 @@ enum pfkey_verdict gateway_verdict(const struct sim_gateway *g, const struct ip_
     return policy != NULL ? policy->verdict : PFKEY_VERDICT_NONE;
 }
 
+int64_t gateway_held_since_us(const struct sim_gateway *g, const struct ip_pair *flow)
+{
+    const struct sim_policy *policy = cached(g, flow);
+    bool held = policy != NULL && policy->verdict == PFKEY_VERDICT_HOLD;
+    return held ? policy->since_us : INT64_MAX;
+}
+
 static void plane_decides(void *ctx, const struct ip_pair *flow, enum pfkey_verdict verdict)
 {
     struct sim_gateway *g = ctx;
     struct sim_policy *policy = cached(g, flow);
 
     if (policy == NULL && verdict == PFKEY_VERDICT_NONE)
+        return;
+    if (policy != NULL && policy->verdict == verdict)
         return;
     if (policy == NULL) {
         if (g->cache_count == g->cache_room) {
@@ -118,7 +127,8 @@ static void plane_decides(void *ctx, const struct ip_pair *flow, enum pfkey_verd
     if (verdict == PFKEY_VERDICT_NONE)
         *policy = g->cache[--g->cache_count];
     else
-        *policy = (struct sim_policy){.flow = *flow, .verdict = verdict, .used_us = -1};
+        *policy = (struct sim_policy){
+            .flow = *flow, .verdict = verdict, .since_us = g->world->now_us, .used_us = -1};
 }
 
 /* What passes by the plane is seen by the classifier only (OE-075). */

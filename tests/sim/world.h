@@ -46,6 +46,7 @@ struct sim_host {
 struct sim_policy {
     struct ip_pair flow;
     enum pfkey_verdict verdict;
+    int64_t since_us;
     int64_t used_us; /* when it last let one pass or dropped one; below 0: never */
 };
 
@@ -208,6 +209,8 @@ void gateway_reload(struct sim_gateway *g);
 void gateway_event(struct sim_gateway *g, struct sim_event *event);
 /* What the classifier would do with the flow; NONE: ask the plane. */
 enum pfkey_verdict gateway_verdict(const struct sim_gateway *g, const struct ip_pair *flow);
+/* The plane has kept the flow in hold since that moment; INT64_MAX: it does not. */
+int64_t gateway_held_since_us(const struct sim_gateway *g, const struct ip_pair *flow);
 void gateway_timers(struct sim_gateway *g);
 int64_t gateway_deadline_us(const struct sim_gateway *g);
 

@@ -165,7 +165,7 @@ static void test_clear_class_overrides(void **state)
     rig_close(&rig);
 }
 
-/* OE-147, and gateways no packet could reach from here. */
+/* OE-147, OE-164, OE-177, and gateways no packet could reach from here. */
 static void test_nobody_to_contact(void **state)
 {
     (void)state;

@@ -4,10 +4,8 @@
 static void open_with(struct rig *rig, enum oe_return return_tunnel)
 {
     struct ip_addr own = test_addr(SG_A);
-    struct oe_config config = {.fallback = OE_PERMISSIVE,
-                               .own = &own,
-                               .own_count = 1,
-                               .return_tunnel = return_tunnel};
+    struct oe_config config = {
+        .fallback = OE_PERMISSIVE, .own = &own, .own_count = 1, .return_tunnel = return_tunnel};
     rig_open_config(rig, &config);
 }
 
@@ -21,6 +19,7 @@ static uint64_t propose(struct rig *rig, const char *gateway, uint64_t key)
                                      .peer_id = test_id(gateway),
                                      .key = &proof,
                                      .flow = rig_flow(ALICE, BOB)});
+    rig_own_client(rig);
     if (rig->effects[rig->taken].kind != OE_FX_LOOKUP_DELEGATION)
         return 0;
     struct ip_pair flow = rig_flow(ALICE, BOB);
@@ -61,10 +60,9 @@ static void expect_sends_on(const struct rig *rig, uint64_t ticket)
 
 static void heard(struct rig *rig, uint64_t ticket, uint32_t spi_in, int64_t idle_ms)
 {
-    rig_input(rig, (struct oe_event){.kind = OE_EV_SA_USE,
-                                     .ticket = ticket,
-                                     .spi_in = {spi_in},
-                                     .idle_ms = idle_ms});
+    rig_input(rig,
+              (struct oe_event){
+                  .kind = OE_EV_SA_USE, .ticket = ticket, .spi_in = {spi_in}, .idle_ms = idle_ms});
 }
 
 /* A turn's questions about both tunnels; then the plane's answers. */

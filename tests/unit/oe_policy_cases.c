@@ -115,7 +115,8 @@ static void test_respond_only_adopts(void **state)
     }
 }
 
-/* OE-054, OE-037, OE-053: the administrator's own choice for wrong delegations; never for OE-paranoid. */
+/* OE-054, OE-037, OE-053: the administrator's own choice for wrong delegations; never for
+ * OE-paranoid. */
 static void test_dnssec_fail(void **state)
 {
     (void)state;
@@ -143,10 +144,9 @@ static void test_dnssec_fail(void **state)
         rig_open_config(&rig, &config);
         uint64_t ticket = rig_to_potential(&rig);
         rig_delegation(&rig, ticket, rig_answer(&rig, cases[i].status));
-        rig_expect_policy(&rig,
-                          cases[i].want == OE_ST_CLEAR ? OE_VERDICT_PASS : OE_VERDICT_DENY);
+        rig_expect_policy(&rig, cases[i].want == OE_ST_CLEAR ? OE_VERDICT_PASS : OE_VERDICT_DENY);
         rig_expect_state(&rig, ticket, cases[i].want);
-        assert_int_equal(rig.warnings, 1); /* OE-052 */
+        assert_int_equal(rig.warnings, 1);  /* OE-052 */
         if (cases[i].want == OE_ST_CLEAR) { /* and when it is looked at again */
             rig.now = mono_add(rig.now, 1000000);
             oe_timer(rig.oe, rig.now);
@@ -169,10 +169,8 @@ static void test_accepted_grade(void **state)
         enum oe_accept accept;
         bool taken;
     } cases[] = {
-        {OE_PERMISSIVE, OE_ACCEPT_DEFAULT, true},
-        {OE_PERMISSIVE, OE_ACCEPT_AUTHENTICATED, false},
-        {OE_PARANOID, OE_ACCEPT_DEFAULT, false},
-        {OE_PARANOID, OE_ACCEPT_AUTHENTICATED, false},
+        {OE_PERMISSIVE, OE_ACCEPT_DEFAULT, true}, {OE_PERMISSIVE, OE_ACCEPT_AUTHENTICATED, false},
+        {OE_PARANOID, OE_ACCEPT_DEFAULT, false},  {OE_PARANOID, OE_ACCEPT_AUTHENTICATED, false},
         {OE_PARANOID, OE_ACCEPT_ANONYMOUS, true},
     };
     for (size_t i = 0; i < CHECK_COUNT(cases); i++) {
@@ -207,7 +205,8 @@ static void test_accepted_grade(void **state)
     }
 }
 
-/* OE-006: a peer that speaks for itself does so with a KEY, which counts as much as a delegation. */
+/* OE-006: a peer that speaks for itself does so with a KEY, which counts as much as a delegation.
+ */
 static void test_unsigned_key_of_peer_itself(void **state)
 {
     (void)state;

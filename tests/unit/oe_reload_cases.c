@@ -7,7 +7,17 @@ static const struct oe_class permissive = {.kind = OE_PERMISSIVE}, paranoid = {.
                              authenticated = {.kind = OE_PERMISSIVE,
                                               .accept = OE_ACCEPT_AUTHENTICATED};
 
-enum from { POTENTIAL, PENDING, REKEYING, KEYED, ANONYMOUS, CLEAR, EXPIRING, EXPIRING_CLEAR, FROMS };
+enum from {
+    POTENTIAL,
+    PENDING,
+    REKEYING,
+    KEYED,
+    ANONYMOUS,
+    CLEAR,
+    EXPIRING,
+    EXPIRING_CLEAR,
+    FROMS
+};
 
 static uint64_t to_rekeying(struct rig *rig)
 {
@@ -57,8 +67,8 @@ static uint64_t bring(struct rig *rig, enum from from)
     return 0;
 }
 
-static const char *const from_names[FROMS] = {
-    "potential", "pending", "rekeying", "keyed", "anonymous", "clear", "expiring", "expiring clear"};
+static const char *const from_names[FROMS] = {"potential", "pending", "rekeying", "keyed",
+                                              "anonymous", "clear",   "expiring", "expiring clear"};
 
 /* A flow whose class and options stay as they were is not touched, whatever else changes. */
 static void test_undisturbed(void **state)
@@ -194,7 +204,8 @@ static void test_dnssec_fail_line_appears(void **state)
     rig_close(&rig);
 }
 
-/* What only a forward name vouches for is for OE-permissive, also if that was policy when DNS was asked. */
+/* What only a forward name vouches for is for OE-permissive, also if that was policy when DNS was
+ * asked. */
 static void test_known_by_name(void **state)
 {
     (void)state;
@@ -250,7 +261,8 @@ static void test_peers(void **state)
     rig_close(&rig);
 }
 
-/* New times count from the next time that they are looked at; a bad configuration changes nothing. */
+/* New times count from the next time that they are looked at; a bad configuration changes nothing.
+ */
 static void test_times_and_refusal(void **state)
 {
     (void)state;

@@ -267,6 +267,46 @@ static void test_named_host_for_itself(void **state)
     rig_close(&rig);
 }
 
+/*
+ * OE-163: behind a NAT a peer speaks for no private address, nor for the one that the NAT shares
+ * out; for a public client it is asked what DNS says, as any other.
+ */
+static void test_behind_nat(void **state)
+{
+    (void)state;
+    static const char *const private[] = {"10.9.0.4",    "172.16.0.1", "172.31.255.255",
+                                          "192.168.1.1", "100.64.0.1", "100.127.255.255"};
+    struct rig rig;
+    for (size_t i = 0; i < CHECK_COUNT(private); i++) {
+        for (unsigned nat = 0; nat < 2; nat++) {
+            rig_open(&rig, OE_PERMISSIVE);
+            rig.behind_nat = nat;
+            uint64_t ticket = rig_to_authenticated(&rig, "@gw.example.net");
+            rig_propose(&rig, "@gw.example.net", private[i], 1);
+            if (nat) {
+                assert_int_equal(rig.warnings, 1);
+                rig_expect_answer(&rig, false);
+                rig_expect_state(&rig, ticket, OE_ST_NONEXISTENT);
+            } else { /* a network of private addresses with a DNS of its own */
+                rig_expect(&rig, OE_FX_LOOKUP_DELEGATION);
+            }
+            rig_expect_none(&rig);
+            rig_close(&rig);
+        }
+    }
+    rig_open(&rig, OE_PERMISSIVE);
+    rig.behind_nat = true;
+    uint64_t ticket = rig_to_checking(&rig, "@bob.example.net", SG_B);
+    rig_delegation(&rig, ticket, rig_answer(&rig, DISCOVERED_ABSENT));
+    rig_expect_answer(&rig, false);
+    ticket = rig_to_checking(&rig, "@bob.example.net", "172.32.0.1");
+    struct delegation *d = rig_gateways(&rig, 1);
+    d->gateways[0].id = test_id("@bob.example.net");
+    rig_delegation(&rig, ticket, d);
+    rig_expect_accepted(&rig, true);
+    rig_close(&rig);
+}
+
 /* OE-146, OE-158: a name in the delegation authorizes who comes by that name. */
 static void test_named_gateway(void **state)
 {
@@ -565,6 +605,7 @@ const struct CMUnitTest oe_responder_cases[] = {
     cmocka_unit_test(test_ours),
     cmocka_unit_test(test_unvouched_peer),
     cmocka_unit_test(test_named_host_for_itself),
+    cmocka_unit_test(test_behind_nat),
     cmocka_unit_test(test_named_gateway),
     cmocka_unit_test(test_not_authorized),
     cmocka_unit_test(test_unsigned_authority),

@@ -333,8 +333,7 @@ uint64_t rig_to_authenticated(struct rig *rig, const char *id)
     return ticket;
 }
 
-/* Alice is SG-A's, as DNS tells it when it asks. */
-static void rig_own_client(struct rig *rig)
+void rig_own_client(struct rig *rig)
 {
     struct ip_addr alice = test_addr(ALICE);
     struct delegation *d;
@@ -359,6 +358,7 @@ enum err rig_propose_to(struct rig *rig, const char *id, const char *client, con
                                             .peer_id = test_id(id),
                                             .initiator = phase1_ours,
                                             .key = &proof,
+                                            .behind_nat = rig->behind_nat,
                                             .flow = rig_flow(own, client)});
 }
 

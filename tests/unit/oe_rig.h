@@ -25,6 +25,7 @@ struct rig {
     size_t taken, count;
     struct event_record last;
     size_t warnings;
+    bool behind_nat; /* whoever proposes */
 };
 
 /* Every rig's rows add up here when it closes, for the test that all of them were taken. */
@@ -77,7 +78,9 @@ uint64_t rig_to_authenticated(struct rig *rig, const char *id);
 /* The peer proposes client -> own with serial 77; `phase1_ours`: over a phase 1 that we began. */
 enum err rig_propose_to(struct rig *rig, const char *id, const char *client, const char *own,
                         uint64_t key, bool phase1_ours);
-/* The same for Alice, who is SG-A's. */
+/* Answers the question whose client Alice is, if it is asked next: SG-A's. */
+void rig_own_client(struct rig *rig);
+/* The peer proposes client -> Alice, and she is SG-A's. */
 enum err rig_propose(struct rig *rig, const char *id, const char *client, uint64_t key);
 uint64_t rig_to_checking(struct rig *rig, const char *id, const char *client);
 uint64_t rig_to_accepted(struct rig *rig, const char *client);

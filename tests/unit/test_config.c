@@ -56,6 +56,7 @@ static void test_one_line(void **state)
     assert_false(config.legacy_algorithms);
     assert_false(config.icmp_on_deny);
     assert_int_equal(config.classifier, CONFIG_CLASSIFIER_AUTO);
+    assert_int_equal(config.nat, IKE_NAT_AUTO);
     assert_int_equal(config.fallback, OE_PERMISSIVE);
     assert_int_equal(config.class_count, 1);
     assert_int_equal(config.classes[0].kind, OE_PERMISSIVE);
@@ -87,6 +88,7 @@ static void test_every_key(void **state)
         "limits: {half-open: 4, instances: 6, lookups: 7}\n"
         "legacy-algorithms: true\n"
         "classifier: routing\n"
+        "nat-traversal: force\n"
         "icmp-on-deny: Yes\n");
     assert_string_equal(config.outside, "wan0");
     assert_string_equal(config.key, "/k.pem");
@@ -125,6 +127,7 @@ static void test_every_key(void **state)
     assert_int_equal(config.limits.lookups, 7);
     assert_true(config.legacy_algorithms);
     assert_int_equal(config.classifier, CONFIG_CLASSIFIER_ROUTING);
+    assert_int_equal(config.nat, IKE_NAT_FORCE);
     assert_true(config.icmp_on_deny);
 }
 

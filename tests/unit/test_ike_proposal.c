@@ -73,7 +73,7 @@ static enum err choose2(uint8_t id, const struct change *change, const struct ch
     struct builder reply = builder_on(span_of(reply_room, sizeof(reply_room)));
     struct child_choice choice;
     struct view offer = build(3, id, good, 6, change, extra);
-    enum err err = phase2_choose(offer, legacy, &work, &work_reply, &choice, &reply);
+    enum err err = phase2_choose(offer, legacy, false, &work, &work_reply, &choice, &reply);
     if (err == ERR_OK) {
         assert_int_equal(choice.peer_spi.value, 0x1234);
         assert_memory_equal(reply_room + PHASE2_SPI_AT, "\0\0\0", 4);
@@ -183,6 +183,38 @@ static void test_phase2_values(void **state)
                      ERR_NO_PROPOSAL);
 }
 
+/* RFC 3947 section 5.1: inside UDP if and only if phase 1 found a NAT; never in transport mode. */
+static void test_udp_encapsulation(void **state)
+{
+    struct phase2_offer offer = {.group = 19, .seconds = 3600, .spi = {0x1234}};
+    struct child_choice choice;
+    (void)state;
+    offer.suites = phase2_offers(false, &offer.count);
+    for (unsigned udp = 0; udp < 2; udp++) {
+        struct builder b = builder_on(span_of(offer_room, sizeof(offer_room)));
+        struct builder reply = builder_on(span_of(reply_room, sizeof(reply_room)));
+        offer.udp = udp;
+        phase2_offer_build(&b, &offer, &work);
+        struct view body = builder_written(&b);
+        assert_int_equal(phase2_choose(body, false, !udp, &work, &work_reply, &choice, &reply),
+                         ERR_NO_PROPOSAL);
+        assert_int_equal(phase2_choose(body, false, udp, &work, &work_reply, &choice, &reply),
+                         ERR_OK);
+        assert_int_equal(choice.udp, udp);
+        assert_int_equal(work_reply.proposals[0].transforms[0].attributes[1].type, 4);
+        assert_int_equal(work_reply.proposals[0].transforms[0].attributes[1].value, udp ? 3 : 1);
+        struct view answer = builder_written(&reply);
+        reply_room[PHASE2_SPI_AT] = 1; /* any SPI but a reserved one */
+        assert_int_equal(phase2_check(answer, &offer, &work, &choice), ERR_OK);
+        offer.udp = !udp;
+        assert_int_equal(phase2_check(answer, &offer, &work, &choice), ERR_NO_PROPOSAL);
+    }
+    assert_int_equal(choose2(12, &(struct change){.type = 4, .value = 3}, NULL, false),
+                     ERR_NO_PROPOSAL);
+    assert_int_equal(choose2(12, &(struct change){.type = 4, .value = 4}, NULL, false),
+                     ERR_NO_PROPOSAL);
+}
+
 /* OE-122: far below any MTU; OE-120, OE-121: what is never there, and what comes first. */
 static void test_own_offers(void **state)
 {
@@ -262,7 +294,8 @@ static void test_phase2_proposals(void **state)
     struct builder three = builder_on(span_of(room, sizeof(room)));
     isakmp_sa_build(&three, &work);
     assert_int_equal(
-        phase2_choose(builder_written(&three), false, &work, &work_reply, &choice, &reply), ERR_OK);
+        phase2_choose(builder_written(&three), false, false, &work, &work_reply, &choice, &reply),
+        ERR_OK);
     assert_int_equal(choice.peer_spi.value, 0x5678);
     assert_int_equal(isakmp_sa_parse(builder_written(&reply), &work), ERR_OK);
     assert_int_equal(work.proposals[0].number, 2);
@@ -272,8 +305,9 @@ static void test_phase2_proposals(void **state)
     offer.spi.value = 255;
     b = builder_on(span_of(offer_room, sizeof(offer_room)));
     phase2_offer_build(&b, &offer, &work);
-    assert_int_equal(phase2_choose(builder_written(&b), false, &work, &work_reply, &choice, &reply),
-                     ERR_NO_PROPOSAL);
+    assert_int_equal(
+        phase2_choose(builder_written(&b), false, false, &work, &work_reply, &choice, &reply),
+        ERR_NO_PROPOSAL);
 }
 
 static void test_foreign_payloads(void **state)
@@ -296,10 +330,10 @@ static void test_foreign_payloads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_phase1_values),    cmocka_unit_test(test_phase1_extras),
-        cmocka_unit_test(test_phase2_values),    cmocka_unit_test(test_own_offers),
-        cmocka_unit_test(test_first_acceptable), cmocka_unit_test(test_phase2_proposals),
-        cmocka_unit_test(test_foreign_payloads),
+        cmocka_unit_test(test_phase1_values),     cmocka_unit_test(test_phase1_extras),
+        cmocka_unit_test(test_phase2_values),     cmocka_unit_test(test_own_offers),
+        cmocka_unit_test(test_udp_encapsulation), cmocka_unit_test(test_first_acceptable),
+        cmocka_unit_test(test_phase2_proposals),  cmocka_unit_test(test_foreign_payloads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

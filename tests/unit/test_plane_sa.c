@@ -174,6 +174,113 @@ static void inner_addresses_must_be_the_sas(void **state)
     }
 }
 
+/* Gives b what a sent last, as if it came from another address and port. */
+static void carry_from(struct tunnel *t, const char *address, uint16_t port)
+{
+    const struct rig_out *esp = &t->a->outs[t->a->out_count - 1];
+    struct packet_outer outer = esp->outer;
+    outer.src = rig_addr(address);
+    outer.udp_src = port;
+    rig_receive(t->b, view_of(esp->octets, esp->len), &outer);
+}
+
+static struct tunnel tunnel_in_udp(void)
+{
+    struct tunnel t = tunnel_v4();
+    t.sa.udp_src = t.sa.udp_dst = 4500;
+    tunnel_open(&t);
+    return t;
+}
+
+/* RFC 3947 section 7: only authentic ESP, and only the newest of it, tells keyd of a new mapping.
+ */
+static void a_new_mapping_is_told(void **state)
+{
+    (void)state;
+    struct tunnel t = tunnel_in_udp();
+    rig_send_mark(t.a, &t.flow, 1);
+    carry_from(&t, "192.1.1.4", 4500);
+    assert_int_equal(rig_told(t.b, PFKEY_X_NEW_MAPPING), 0);
+
+    rig_send_mark(t.a, &t.flow, 2);
+    t.a->outs[t.a->out_count - 1].octets[20] ^= 1;
+    carry_from(&t, "192.1.1.99", 7000);
+    assert_int_equal(rig_told(t.b, PFKEY_X_NEW_MAPPING), 0);
+    assert_int_equal(rig_counter(t.b, "drop_not_authentic"), 1);
+
+    t.a->outs[t.a->out_count - 1].octets[20] ^= 1; /* as it was sent */
+    carry_from(&t, "192.1.1.99", 7000);
+    assert_int_equal(rig_told(t.b, PFKEY_X_NEW_MAPPING), 1);
+    const struct pfkey_message *said = rig_last(t.b, PFKEY_X_NEW_MAPPING);
+    struct ip_addr from = rig_addr("192.1.1.99");
+    assert_int_equal(said->sa.spi.value, t.sa.spi.value);
+    assert_int_equal(said->sa.udp_src, 7000);
+    assert_true(ip_addr_equal(&said->peer, &from));
+    assert_int_equal(said->ticket, 6);
+
+    carry_from(&t, "192.1.1.66", 7001); /* a replay */
+    assert_int_equal(rig_counter(t.b, "drop_replay"), 1);
+    rig_advance(t.b, 999); /* at most one a second */
+    rig_send_mark(t.a, &t.flow, 3);
+    carry_from(&t, "192.1.1.99", 7000);
+    assert_int_equal(rig_told(t.b, PFKEY_X_NEW_MAPPING), 1);
+    rig_advance(t.b, 1);
+    rig_send_mark(t.a, &t.flow, 4);
+    size_t old = t.a->out_count;
+    rig_send_mark(t.a, &t.flow, 5);
+    carry_from(&t, "192.1.1.99", 7000);
+    assert_int_equal(rig_told(t.b, PFKEY_X_NEW_MAPPING), 2);
+    rig_advance(t.b, 1000);
+    t.a->out_count = old; /* number 4, overtaken by 5 */
+    carry_from(&t, "192.1.1.4", 4501);
+    assert_int_equal(rig_told(t.b, PFKEY_X_NEW_MAPPING), 2);
+    assert_int_equal(rig_counter(t.b, "new_mapping_reports"), 2);
+    tunnel_close(&t);
+}
+
+/* keyd says where the peer is: a's packets go there, and b is content with what comes from there.
+ */
+static void an_sa_moves(void **state)
+{
+    (void)state;
+    struct tunnel t = tunnel_in_udp();
+    struct pfkey_message move = {.type = PFKEY_UPDATE,
+                                 .has = PFKEY_HAS_SA | PFKEY_HAS_PEER,
+                                 .sa = t.sa,
+                                 .peer = rig_addr("203.0.113.9")};
+    move.sa.udp_dst = 7000;
+    assert_int_equal(rig_ask(t.a, &move).error, 0);
+    rig_clear(t.a);
+    rig_send_mark(t.a, &t.flow, 1);
+    assert_int_equal(t.a->out_count, 1);
+    assert_int_equal(t.a->outs[0].outer.udp_dst, 7000);
+    assert_true(ip_addr_equal(&t.a->outs[0].outer.dst, &move.peer));
+
+    move.sa = t.sa;
+    move.sa.inbound = true;
+    move.sa.udp_src = 8000;
+    assert_int_equal(rig_ask(t.b, &move).error, 0);
+    t.a->outs[0].outer.dst = t.gateways.dst;
+    carry_from(&t, "203.0.113.9", 8000);
+    assert_int_equal(rig_counter(t.b, "in_opportunistic"), 1);
+    assert_int_equal(rig_told(t.b, PFKEY_X_NEW_MAPPING), 0);
+
+    move.peer = rig_addr("2001:db8::9"); /* not of this family; no port; no such SA */
+    assert_int_equal(rig_ask(t.b, &move).error, EINVAL);
+    move.peer = rig_addr("203.0.113.9");
+    move.sa.udp_src = 0;
+    assert_int_equal(rig_ask(t.b, &move).error, EINVAL);
+    move.sa.spi.value++;
+    assert_int_equal(rig_ask(t.b, &move).error, ESRCH);
+    tunnel_close(&t);
+    t = tunnel_v4(); /* outside UDP nothing moves */
+    tunnel_open(&t);
+    move.sa = t.sa;
+    move.sa.udp_dst = 7000;
+    assert_true(rig_ask(t.a, &move).error != 0);
+    tunnel_close(&t);
+}
+
 /* OE-072: told, but rarely */
 static void an_unknown_spi_is_a_hint(void **state)
 {
@@ -673,6 +780,8 @@ int main(void)
         cmocka_unit_test(a_burst_is_encrypted_in_order),
         cmocka_unit_test(configured_tunnels_have_a_device_of_their_own),
         cmocka_unit_test(inner_addresses_must_be_the_sas),
+        cmocka_unit_test(a_new_mapping_is_told),
+        cmocka_unit_test(an_sa_moves),
         cmocka_unit_test(an_unknown_spi_is_a_hint),
         cmocka_unit_test(bad_packets_are_dropped_by_name),
         cmocka_unit_test(spis_are_unused_and_in_range),

@@ -1,6 +1,6 @@
 /*
- * Policy files as FreeS/WAN's heirs have them: what each name means, that mistakes are told with file
- * and line, and how the directory becomes part of the configuration.
+ * Policy files as FreeS/WAN's heirs have them: what each name means, that mistakes are told with
+ * file and line, and how the directory becomes part of the configuration.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -37,8 +37,10 @@ static void test_names(void **state)
         const char *path;
         enum oe_class_kind kind;
     } files[] = {
-        {"/p/clear", OE_ALWAYS_CLEAR},     {"/p/clear-or-private", OE_RESPOND_ONLY},
-        {"/p/private-or-clear", OE_PERMISSIVE}, {"/p/private", OE_PARANOID},
+        {"/p/clear", OE_ALWAYS_CLEAR},
+        {"/p/clear-or-private", OE_RESPOND_ONLY},
+        {"/p/private-or-clear", OE_PERMISSIVE},
+        {"/p/private", OE_PARANOID},
         {"/p/block", OE_DENY},
     };
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
@@ -84,9 +86,8 @@ static void test_mistakes(void **state)
     } mistakes[] = {
         {"192.0.2.1/24\n", "/p/clear:1: '192.0.2.1/24' is not a prefix; write 192.0.2.0/24 or "
                            "2001:db8::/32, with all bits behind the length zero"},
-        {"# x\n\nexample.net\n",
-         "/p/clear:3: 'example.net' is not a prefix; write 192.0.2.0/24 or "
-         "2001:db8::/32, with all bits behind the length zero"},
+        {"# x\n\nexample.net\n", "/p/clear:3: 'example.net' is not a prefix; write 192.0.2.0/24 or "
+                                 "2001:db8::/32, with all bits behind the length zero"},
         {"192.0.2.0/24 192.0.3.0/24\n",
          "/p/clear:1: '192.0.2.0/24 192.0.3.0/24' is more than one prefix; write one a line"},
         {"10.0.0.0/8\n192.0.2.0/24\n",
@@ -152,7 +153,8 @@ static void test_directory(void **state)
     unlink(private_file);
     write_file(path, "outside: eth0\npolicy-files: /nowhere/policies\n");
     assert_null(config_load(path, &config, &len, error));
-    assert_string_equal(error, "no directory /nowhere/policies; make it, or correct 'policy-files'");
+    assert_string_equal(error,
+                        "no directory /nowhere/policies; make it, or correct 'policy-files'");
     unlink(path);
     assert_null(config_load(path, &config, &len, error));
     assert_non_null(strstr(error, "can't read"));

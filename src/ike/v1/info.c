@@ -85,7 +85,9 @@ void info_send_notify(struct ike *ike, struct ike_sa *sa, enum v1_notify type, s
 void info_send_notify_clear(struct ike *ike, const struct ike_event *event,
                             const struct isakmp_header *header, enum v1_notify type)
 {
-    struct ike_sa sa = {.local = event->local, .remote = event->remote, .natt = event->natt};
+    struct ike_sa sa = {.local = event->local,
+                        .remote = event->remote,
+                        .path = {event->local, event->remote, event->natt}};
     const struct isakmp_notify n = {
         .doi = V1_DOI_IPSEC, .protocol = PROTOCOL_ISAKMP, .type = (uint16_t)type};
     struct v1_out out;
@@ -201,8 +203,8 @@ static enum err act(struct ike *ike, struct ike_sa *sa, const struct isakmp_payl
     return ERR_OK;
 }
 
-enum err info_receive(struct ike *ike, struct ike_sa *sa, const struct isakmp_header *header,
-                      struct view datagram)
+enum err info_receive(struct ike *ike, struct ike_sa *sa, const struct ike_event *event,
+                      const struct isakmp_header *header)
 {
     struct isakmp_payloads payloads;
     uint8_t iv[CBC_BLOCK_MAX];
@@ -229,9 +231,10 @@ enum err info_receive(struct ike *ike, struct ike_sa *sa, const struct isakmp_he
         ike_count(ike, IKE_COUNT_CRYPTO);
         return err;
     }
-    err = v1_open(ike, sa, NULL, V1_INFO, header, datagram, iv, &payloads);
+    err = v1_open(ike, sa, NULL, V1_INFO, header, event->bytes, iv, &payloads);
     if (err != ERR_OK)
         return err;
+    nat_follow(ike, sa, event);
     v1_trace_message(ike, sa, NULL, v1_message(V1_INFO), false, "");
     err = v1_message_check(v1_message(V1_INFO), &payloads);
     if (err != ERR_OK) {
@@ -250,7 +253,9 @@ enum err info_receive_clear(struct ike *ike, const struct ike_event *event,
 {
     struct isakmp_payloads payloads;
     struct isakmp_notify n;
-    struct ike_sa sa = {.local = event->local, .remote = event->remote};
+    struct ike_sa sa = {.local = event->local,
+                        .remote = event->remote,
+                        .path = {event->local, event->remote, event->natt}};
     struct view text =
         view_of(event->bytes.ptr + ISAKMP_HEADER_LEN, event->bytes.len - ISAKMP_HEADER_LEN);
     const struct isakmp_payload *payload = NULL;

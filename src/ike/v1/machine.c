@@ -318,13 +318,15 @@ static enum err drop(struct ike *ike, enum ike_counter_id counter, enum err err)
 
 /* A repeated request gets the answer it got before, without any work. An initiator's own timer
  * repeats; answering a repeated reply as well would multiply datagrams. */
-static enum err duplicate(struct ike *ike, struct v1_exchange *x)
+static enum err duplicate(struct ike *ike, struct v1_exchange *x, const struct ike_event *event)
 {
+    /* It proves no change of path, but has its answer due where it came from. */
+    const struct ike_path back = {event->local, event->remote, event->natt};
     bool answers = !x->initiator || x->timer_kind == V1_TIMER_LINGER;
     ike_count(ike, IKE_COUNT_DUPLICATE);
     if (answers && retransmit_holds(&x->out)) {
         v1_trace(ike, x->sa, x, EVENT_DEBUG, "Repeated request", "answered as before");
-        v1_send_raw(ike, x->sa, blob_view(&x->out.bytes));
+        v1_send_on(ike, x->sa, &back, blob_view(&x->out.bytes));
     }
     return ERR_REPLAY;
 }
@@ -347,7 +349,7 @@ static enum err receive_on(struct ike *ike, struct v1_step *step, const struct i
     if (err != ERR_OK)
         return drop(ike, IKE_COUNT_CRYPTO, err);
     if (x->seen_any && memcmp(x->seen, digest, sizeof(digest)) == 0)
-        return duplicate(ike, x);
+        return duplicate(ike, x, event);
     if (retransmit_holds(&x->out) && view_equal(blob_view(&x->out.bytes), event->bytes))
         return drop(ike, IKE_COUNT_REFLECTED, ERR_REPLAY);
     step->row = v1_row_find(x->state, V1_ON_MESSAGE);
@@ -359,6 +361,8 @@ static enum err receive_on(struct ike *ike, struct v1_step *step, const struct i
                   &payloads);
     if (err != ERR_OK)
         return err;
+    if (message->hashed)
+        nat_follow(ike, step->sa, event);
     step->payloads = &payloads;
     step->event = event;
     v1_trace_message(ike, step->sa, x, message, false, "");
@@ -405,8 +409,7 @@ static enum err receive_quick(struct ike *ike, struct ike_sa *sa, const struct i
 static enum err receive_known(struct ike *ike, struct ike_sa *sa, const struct ike_event *event,
                               const struct isakmp_header *header)
 {
-    if (!ip_endpoint_equal(&sa->remote, &event->remote) ||
-        !ip_addr_equal(&sa->local.addr, &event->local.addr))
+    if (!nat_may_come_from(sa, event))
         return drop(ike, IKE_COUNT_ADDRESS, ERR_SELECTOR);
     switch (header->exchange) {
     case ISAKMP_MAIN_MODE: {
@@ -421,7 +424,7 @@ static enum err receive_known(struct ike *ike, struct ike_sa *sa, const struct i
     case ISAKMP_INFORMATIONAL:
         if ((header->flags & ISAKMP_FLAG_ENCRYPTED) == 0)
             return info_receive_clear(ike, event, header);
-        return info_receive(ike, sa, header, event->bytes);
+        return info_receive(ike, sa, event, header);
     default:
         return drop(ike, IKE_COUNT_EXCHANGE, ERR_UNSUPPORTED);
     }
@@ -439,7 +442,7 @@ static enum err receive_offer(struct ike *ike, const struct ike_event *event,
     struct ike_sa sa = {
         .local = event->local,
         .remote = event->remote,
-        .natt = event->natt,
+        .path = {event->local, event->remote, event->natt},
         .initiator = false,
         .handshake = &handshake,
         .main = {.sa = &sa, .state = V1_MM_R_START},

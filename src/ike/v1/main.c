@@ -66,6 +66,8 @@ enum err main_i_start(struct v1_step *step)
         return ERR_MEMORY;
     v1_out_start(ike, &out, step->sa, V1_MM1, step->x->msgid);
     isakmp_writer_payload(&out.w, ISAKMP_P_SA, blob_view(&step->sa->handshake->offer));
+    if (ike->config.nat != IKE_NAT_OFF)
+        nat_put_vendor(&out);
     return v1_out_send(step, &out);
 }
 
@@ -96,6 +98,9 @@ enum err main_r_choose(struct v1_step *step)
         return err;
     v1_out_start(ike, &out, sa, V1_MM2, step->x->msgid);
     isakmp_writer_payload(&out.w, ISAKMP_P_SA, builder_written(&b));
+    sa->nat.agreed = nat_agreed(step);
+    if (sa->nat.agreed)
+        nat_put_vendor(&out);
     return v1_out_send(step, &out);
 }
 
@@ -128,7 +133,8 @@ static enum err send_share(struct v1_step *step, enum v1_message_kind kind)
     isakmp_writer_payload(&out.w, ISAKMP_P_KE, dh_public(hs->dh));
     isakmp_writer_payload(&out.w, ISAKMP_P_NONCE,
                           blob_view(step->sa->initiator ? &hs->nonce_i : &hs->nonce_r));
-    return v1_out_send(step, &out);
+    enum err err = nat_put_hashes(step, &out);
+    return err == ERR_OK ? v1_out_send(step, &out) : err;
 }
 
 /* The peer's public value and nonce, by length (IKE-064, IKE-065). */
@@ -176,19 +182,25 @@ enum err main_i_choice(struct v1_step *step)
     err = make_share(step);
     if (err != ERR_OK)
         return err;
+    step->sa->nat.agreed = nat_agreed(step);
     ike_sa_set_responder_cookie(ike, step->sa, step->header->cookie_r);
     return send_share(step, V1_MM3);
 }
 
 enum err main_r_ke(struct v1_step *step)
 {
-    enum err err = take_share(step);
+    struct v1_nat nat;
+    enum err err = nat_read_hashes(step, &nat);
+    if (err == ERR_OK)
+        err = take_share(step);
     if (err == ERR_OK)
         err = make_share(step);
     if (err == ERR_OK)
         err = derive(step);
     if (err == ERR_OK)
         err = send_share(step, V1_MM4);
+    if (err == ERR_OK)
+        step->sa->nat = nat;
     return err;
 }
 
@@ -203,7 +215,9 @@ static enum err ask_signature(struct v1_step *step)
     uint8_t id[LIMIT_DNS_NAME + 8], hash[HASH_MAX];
     struct builder b = builder_on(span_of(id, sizeof(id)));
 
-    if (own.kind == IDENTITY_NONE)
+    /* A name is looked up by those we come to; whoever came to our address expects that (OE-157).
+     */
+    if (own.kind == IDENTITY_NONE || (own.kind == IDENTITY_FQDN && !sa->initiator))
         own = identity_of_addr(&sa->local.addr); /* OE-124 */
     isakmp_id_build_identity(&b, &own);
     if (b.bad)
@@ -307,16 +321,22 @@ enum err main_i_ke(struct v1_step *step)
 {
     if (view_equal(v1_body(step, ISAKMP_P_KE, 0), dh_public(step->sa->handshake->dh)))
         return v1_refuse(step, ERR_VALUE, V1_NO_NOTIFY, "our own public value came back");
-    enum err err = take_share(step);
+    struct v1_nat nat;
+    enum err err = nat_read_hashes(step, &nat);
+    if (err == ERR_OK)
+        err = take_share(step);
     if (err == ERR_OK)
         err = derive(step);
     if (err == ERR_OK)
         err = ask_signature(step);
+    if (err == ERR_OK)
+        step->sa->nat = nat;
     return err;
 }
 
 enum err main_i_signed(struct v1_step *step)
 {
+    nat_float(step->ike, step->sa);
     return send_auth(step, V1_MM5);
 }
 
@@ -358,6 +378,8 @@ enum err main_r_auth(struct v1_step *step)
         !blob_set(&sa->handshake->signature, v1_body(step, ISAKMP_P_SIG, 0)))
         return ERR_MEMORY;
     sa->peer_id = id;
+    sa->handshake->claimed =
+        (struct ike_path){step->event->local, step->event->remote, step->event->natt};
     sa->handshake->initial_contact = says_initial_contact(step);
     const struct ike_effect fx = {.kind = IKE_FX_NEED_KEYS,
                                   .serial = v1_ask(step),
@@ -382,6 +404,8 @@ enum err main_r_verify(struct v1_step *step)
         err = accept_peer(step, key);
     if (err == ERR_OK)
         err = ask_signature(step);
+    if (err == ERR_OK)
+        nat_take_claimed(step->ike, step->sa);
     return err;
 }
 

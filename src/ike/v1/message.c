@@ -73,11 +73,17 @@ static enum err seal(struct ike *ike, const struct ike_sa *sa, const struct v1_q
 
 void v1_send_raw(struct ike *ike, const struct ike_sa *sa, struct view bytes)
 {
+    v1_send_on(ike, sa, &sa->path, bytes);
+}
+
+void v1_send_on(struct ike *ike, const struct ike_sa *sa, const struct ike_path *path,
+                struct view bytes)
+{
     const struct ike_effect fx = {.kind = IKE_FX_SEND,
-                                  .local = sa->local,
-                                  .remote = sa->remote,
+                                  .local = path->local,
+                                  .remote = path->remote,
                                   .peer = sa->remote.addr,
-                                  .natt = sa->natt,
+                                  .natt = path->natt,
                                   .bytes = bytes};
     /* Without memory the datagram is lost, as any datagram may be. */
     (void)ike_effect_push(ike, &fx);

@@ -132,6 +132,7 @@ static struct phase2_offer own_offer(const struct ike *ike, const struct v1_quic
         .group = quick->x.sa->suite.group,
         .seconds = ike->config.child_lifetime_s,
         .octets = ike->config.child_octets,
+        .udp = quick->x.sa->nat.udp,
     };
 }
 
@@ -220,6 +221,10 @@ static void describe_sa(const struct ike *ike, const struct v1_quick *quick, boo
         .inner_dst = ip_prefix_of(&flow.dst, ip_addr_bits(&flow.dst)),
         .ticket = ticket_number(quick),
     };
+    if (quick->choice.udp) { /* RFC 3948: the ports are those of IKE */
+        ret->udp_src = inbound ? sa->path.remote.port : sa->path.local.port;
+        ret->udp_dst = inbound ? sa->path.local.port : sa->path.remote.port;
+    }
     set_lifetimes(ike, quick, ret);
 }
 
@@ -391,8 +396,8 @@ enum err quick_r_proposal(struct v1_step *step)
 
     if (!make_room(ike, step->sa, step->sa->quick_count - 1))
         return v1_refuse(step, ERR_LIMIT, V1_NO_NOTIFY, "too many Quick Modes at once");
-    enum err err = phase2_choose(v1_body(step, ISAKMP_P_SA, 0), ike->config.legacy, &ike->sa_in,
-                                 &ike->sa_out, &quick->choice, &b);
+    enum err err = phase2_choose(v1_body(step, ISAKMP_P_SA, 0), ike->config.legacy,
+                                 step->sa->nat.udp, &ike->sa_in, &ike->sa_out, &quick->choice, &b);
     if (err != ERR_OK)
         return v1_refuse(step, err, V1_NO_PROPOSAL_CHOSEN, "none of the offered suites will do");
     quick->spi_out = quick->choice.peer_spi;
@@ -409,7 +414,9 @@ enum err quick_r_proposal(struct v1_step *step)
         !blob_set(&quick->id_r, v1_body(step, ISAKMP_P_ID, 1)))
         return ERR_MEMORY;
     quick->flow = (struct ip_pair){.src = ours, .dst = theirs};
-    struct ike_effect fx = {.kind = IKE_FX_NEED_AUTHORIZATION, .key = &step->sa->peer_key};
+    struct ike_effect fx = {.kind = IKE_FX_NEED_AUTHORIZATION,
+                            .key = &step->sa->peer_key,
+                            .behind_nat = step->sa->nat.there};
     return ask(step, &fx);
 }
 

@@ -30,6 +30,19 @@ enum {
     V1_WORN_IDS = V1_USED_IDS - 256,
 };
 
+/* Where messages go to and come from; `natt`: on port 4500, behind the non-ESP marker. */
+struct ike_path {
+    struct ip_endpoint local, remote;
+    bool natt;
+};
+
+/* RFC 3947: what is known of NAT between us and the peer. */
+struct v1_nat {
+    bool agreed;      /* both ends sent the vendor id */
+    bool here, there; /* we are behind one; the peer is */
+    bool udp;         /* ESP goes inside UDP */
+};
+
 struct v1_exchange {
     struct ike_sa *sa;
     enum v1_state state;
@@ -59,6 +72,7 @@ struct v1_handshake {
     struct public_key *keys; /* initiator: those the peer may prove itself with */
     size_t key_count;
     struct identity expected; /* initiator: who the peer should be */
+    struct ike_path claimed;  /* responder: where message 5 came from, until it is verified */
     bool initial_contact;     /* the peer's last message says so */
 };
 
@@ -73,8 +87,12 @@ struct ike_sa {
     uint8_t cookies[2 * ISAKMP_COOKIE_LEN]; /* initiator's, responder's */
     size_t index;                           /* in the engine's list of all */
     uint64_t number;
+    /* The ends of its first message: how peer, children and plane know it, whatever becomes of its
+     * path. */
     struct ip_endpoint local, remote;
-    bool natt;
+    struct ike_path path;
+    struct v1_nat nat;
+    struct ike_timer keepalive;
     bool initiator;
     struct ike_peer *peer; /* NULL: a responder's, not yet authenticated */
     LIST_ENTRY(ike_sa) of_peer;

@@ -17,7 +17,8 @@ const char *v1_state_name(enum v1_state state)
 
 /*
  * The messages. Vendor IDs are welcome anywhere; certificates, requests for them and notifications
- * that ride along are skipped. In Quick Mode KE makes perfect forward secrecy (OE-128), and the IDs
+ * that ride along are skipped, and so are the original addresses of RFC 3947, which tunnel mode has no
+ * use for. In Quick Mode KE makes perfect forward secrecy (OE-128), and the IDs
  * name the two hosts (OE-130, OE-134).
  */
 #define CLEAR(exchange) ISAKMP_##exchange, false, false
@@ -43,18 +44,18 @@ static const struct v1_message messages[V1_MESSAGE_COUNT] = {
     [V1_MM2] = {"5E1", "Main Mode 2: SA", CLEAR(MAIN_MODE),
                 {ONE(SA), ANY(VID)}},
     [V1_MM3] = {"5E2", "Main Mode 3: KE, Ni", CLEAR(MAIN_MODE),
-                {ONE(KE), ONE(NONCE), ANY(CR), ANY(VID)}},
+                {ONE(KE), ONE(NONCE), ANY(NAT_D), ANY(CR), ANY(VID)}},
     [V1_MM4] = {"5E3", "Main Mode 4: KE, Nr", CLEAR(MAIN_MODE),
-                {ONE(KE), ONE(NONCE), ANY(CR), ANY(VID)}},
+                {ONE(KE), ONE(NONCE), ANY(NAT_D), ANY(CR), ANY(VID)}},
     [V1_MM5] = {"5E4", "Main Mode 5: IDii, SIG_I", ENCRYPTED(MAIN_MODE),
                 {ONE(ID), ONE(SIG), ANY(CERT), ANY(CR), ANY(N), ANY(VID)}},
     [V1_MM6] = {"5E5", "Main Mode 6: IDir, SIG_R", ENCRYPTED(MAIN_MODE),
                 {ONE(ID), ONE(SIG), ANY(CERT), ANY(CR), ANY(N), ANY(VID)}},
 
     [V1_QM1] = {"5G1", "Quick Mode 1: HASH(1), SA, Ni, KE, IDci, IDcr", HASHED(QUICK_MODE),
-                {ONE(HASH), ONE(SA), ONE(NONCE), ONE(KE), TWO(ID), ANY(N), ANY(VID)}},
+                {ONE(HASH), ONE(SA), ONE(NONCE), ONE(KE), TWO(ID), ANY(NAT_OA), ANY(N), ANY(VID)}},
     [V1_QM2] = {"5G2", "Quick Mode 2: HASH(2), SA, Nr, KE, IDci, IDcr", HASHED(QUICK_MODE),
-                {ONE(HASH), ONE(SA), ONE(NONCE), ONE(KE), TWO(ID), ANY(N), ANY(VID)}},
+                {ONE(HASH), ONE(SA), ONE(NONCE), ONE(KE), TWO(ID), ANY(NAT_OA), ANY(N), ANY(VID)}},
     [V1_QM3] = {"5G3", "Quick Mode 3: HASH(3)", HASHED(QUICK_MODE),
                 {ONE(HASH), ANY(N)}},
 
@@ -130,14 +131,14 @@ static const struct v1_row rows[] = {
      *      MM_I_WAIT_KE                                      cookie checked, then Diffie-Hellman
      *         <- 4: HDR, KE, Nr -------------------------  MM_R_WAIT_AUTH
      *      MM_I_SIGNING   (private key)
-     *         ## 5: HDR*, IDii, SIG_I ##################>
+     *         ## 5: HDR*, IDii, SIG_I ##################>  from here on port 4500, if NAT was found
      *      MM_I_WAIT_AUTH                                  MM_R_WAIT_KEYS  (DNS)
      *                                                      MM_R_SIGNING    (private key)
      *         <# 6: HDR*, IDir, SIG_R ###################  ESTABLISHED
      *      ESTABLISHED
      */
     ON_ANSWER (MM_I_START,     START,     MM1,        main_i_start,  MM_I_WAIT_SA,   RESEND, "offer every suite we like"),
-    ON_MESSAGE(MM_I_WAIT_SA,   MM2,       MM3,        main_i_choice, MM_I_WAIT_KE,   RESEND, "check the choice against the offer, send our public value"),
+    ON_MESSAGE(MM_I_WAIT_SA,   MM2,       MM3,        main_i_choice, MM_I_WAIT_KE,   RESEND, "check the choice against the offer, send our public value and, for NAT, our addresses hashed"),
     ON_MESSAGE(MM_I_WAIT_KE,   MM4,       NO_MESSAGE, main_i_ke,     MM_I_SIGNING,   WAIT,   "derive the keys, have HASH_I signed"),
     ON_ANSWER (MM_I_SIGNING,   SIGNED,    MM5,        main_i_signed, MM_I_WAIT_AUTH, RESEND, "say who we are and prove it, encrypted"),
     ON_MESSAGE(MM_I_WAIT_AUTH, MM6,       NO_MESSAGE, main_i_verify, ESTABLISHED,    LINGER, "verify SIG_R with the keys that DNS gave (OE-065)",

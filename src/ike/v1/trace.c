@@ -44,8 +44,8 @@ void v1_trace_message(struct ike *ike, const struct ike_sa *sa, const struct v1_
     r.from = sent ? self : peer;
     r.to = sent ? peer : self;
     snprintf(r.label, sizeof(r.label), "%s", message->label);
-    ip_endpoint_format(sent ? &sa->local : &sa->remote, local);
-    ip_endpoint_format(sent ? &sa->remote : &sa->local, remote);
+    ip_endpoint_format(sent ? &sa->path.local : &sa->path.remote, local);
+    ip_endpoint_format(sent ? &sa->path.remote : &sa->path.local, remote);
     snprintf(text, sizeof(text), "%s to %s%s%s", local, remote, *detail ? ": " : "", detail);
     emit(ike, &r, message->title, text);
 }

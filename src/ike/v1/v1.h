@@ -6,7 +6,7 @@
  *   message.c  opens and seals messages: encryption, HASH payloads, sending
  *   keymat.c   SKEYID and its children, KEYMAT, IVs
  *   main.c     Main Mode's handlers        quick.c  Quick Mode's
- *   info.c     Delete and Notify
+ *   info.c     Delete and Notify         nat.c    NAT traversal
  */
 #ifndef CYGNET_IKE_V1_V1_H
 #define CYGNET_IKE_V1_V1_H
@@ -87,6 +87,25 @@ MUST_USE enum err v1_open(struct ike *ike, const struct ike_sa *sa, const struct
                           enum v1_message_kind kind, const struct isakmp_header *header,
                           struct view datagram, uint8_t *iv, struct isakmp_payloads *ret);
 void v1_send_raw(struct ike *ike, const struct ike_sa *sa, struct view bytes);
+void v1_send_on(struct ike *ike, const struct ike_sa *sa, const struct ike_path *path,
+                struct view bytes);
+
+/* nat.c */
+void nat_put_vendor(struct v1_out *out);
+bool nat_agreed(const struct v1_step *step); /* the peer's message has the vendor id too */
+/* Writes hash_len(sa->suite.hash) octets. */
+MUST_USE enum err nat_hash(const struct ike_sa *sa, const struct ip_endpoint *end, uint8_t *ret);
+MUST_USE enum err nat_put_hashes(const struct v1_step *step, struct v1_out *out);
+/* Who is behind a NAT, by the peer's NAT-D payloads; nothing is changed. */
+MUST_USE enum err nat_read_hashes(struct v1_step *step, struct v1_nat *ret);
+/* Initiator: to port 4500 if need be (section 4). */
+void nat_float(struct ike *ike, struct ike_sa *sa);
+/* Responder: message 5 is verified, so its path is the peer's. */
+void nat_take_claimed(struct ike *ike, struct ike_sa *sa);
+/* Its own path, or one that it may turn out to have. */
+bool nat_may_come_from(const struct ike_sa *sa, const struct ike_event *event);
+/* The message was authentic: if the peer's mapping changed, it counts. */
+void nat_follow(struct ike *ike, struct ike_sa *sa, const struct ike_event *event);
 
 /* keymat.c */
 /* SKEYID and its children, the cipher key and the first IV; `secret` is g^xy. */
@@ -148,8 +167,8 @@ void quick_free(struct ike *ike, struct v1_quick *quick);
 struct v1_quick *quick_find(const struct ike_sa *sa, msgid_t msgid);
 
 /* info.c */
-enum err info_receive(struct ike *ike, struct ike_sa *sa, const struct isakmp_header *header,
-                      struct view datagram);
+enum err info_receive(struct ike *ike, struct ike_sa *sa, const struct ike_event *event,
+                      const struct isakmp_header *header);
 /* Nothing in it is believed (OE-064). */
 enum err info_receive_clear(struct ike *ike, const struct ike_event *event,
                             const struct isakmp_header *header);

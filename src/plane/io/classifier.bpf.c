@@ -2,11 +2,11 @@
  * The classifier: which datagrams leave the outside interface as they are, and which go through the
  * plane (design: a datagram's way). Two programs:
  *
- *   classify   egress of the outside interface. Known pairs pass or are dropped; every other pair
- *              goes into oe0 or vpn0. What can't be looked at is dropped: it fails closed.
- *   put_back   ingress of the put-back device. A datagram that the plane lets pass after holding it
- *              goes out through the outside interface with a link header, past netfilter, which
- *              has seen it already.
+ *   classify   egress of the outside interface, behind source NAT (OE-160). Known pairs pass or are
+ * dropped; every other pair goes into oe0 or vpn0. What can't be looked at is dropped: it fails
+ * closed. put_back   ingress of the put-back device. A datagram that the plane lets pass after
+ * holding it goes out through the outside interface with a link header, past netfilter, which has
+ * seen it already.
  */
 #include <linux/bpf.h>
 #include <linux/icmpv6.h>

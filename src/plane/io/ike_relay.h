@@ -1,7 +1,8 @@
 /*
  * IKE datagrams between keyd and plane. The plane owns UDP 4500, where ESP and IKE share a port; it
  * hands keyd what has the non-ESP marker (RFC 3948 section 2.2), and sends what keyd hands it. One
- * message is a fixed header with both end points and the IKE datagram without the marker. No IO.
+ * message is a fixed header with both end points and the IKE datagram without the marker; from keyd, an
+ * empty one stands for a NAT keepalive (RFC 3948 section 2.3). No IO.
  */
 #ifndef CYGNET_PLANE_IO_IKE_RELAY_H
 #define CYGNET_PLANE_IO_IKE_RELAY_H

@@ -38,7 +38,7 @@ bool io_path_mtu(struct io *io, struct ip_addr *ret_dst, uint32_t *ret_mtu);
 
 void io_write(struct io *io, enum plane_out kind, struct packet *packet);
 void io_flush(struct io *io);
-/* Through UDP 4500, with the non-ESP marker. */
+/* Through UDP 4500, with the non-ESP marker; an empty datagram: a NAT keepalive. */
 void io_send_ike(struct io *io, const struct ip_endpoint *local, const struct ip_endpoint *remote,
                  struct view datagram);
 

@@ -316,7 +316,7 @@ void io_write(struct io *io, enum plane_out kind, struct packet *packet)
 void io_send_ike(struct io *io, const struct ip_endpoint *local, const struct ip_endpoint *remote,
                  struct view datagram)
 {
-    static const uint8_t marker[4];
+    static const uint8_t marker[4], keepalive[1] = {0xff};
     struct io_lane *lane = lane_for(io, &remote->addr, true);
     union io_control control;
     struct sockaddr_in6 name;
@@ -324,6 +324,8 @@ void io_send_ike(struct io *io, const struct ip_endpoint *local, const struct ip
         {.iov_base = (void *)(uintptr_t)marker, .iov_len = sizeof(marker)},
         {.iov_base = (void *)(uintptr_t)datagram.ptr, .iov_len = datagram.len},
     };
+    if (datagram.len == 0)
+        parts[0] = (struct iovec){(void *)(uintptr_t)keepalive, sizeof(keepalive)};
     struct msghdr header = {
         .msg_name = &name,
         .msg_namelen = io_sockaddr_write(&remote->addr, remote->port, &name),
