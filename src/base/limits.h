@@ -15,6 +15,7 @@ enum {
     LIMIT_DNS_NAME = 256,
     LIMIT_DNS_RECORDS = 32,      /* records looked at in one answer */
     LIMIT_LOOKUPS = 1000,        /* DNS questions in flight (OE-194) */
+    LIMIT_LOOKUPS_WAITING = 10000, /* those that wait for their turn (OE-194) */
     LIMIT_DNS_CACHE = 10000,     /* answers kept until they expire */
     LIMIT_DNS_TTL_S = 86400,     /* no answer is believed for longer */
     LIMIT_LOOKUP_MS = 8000,      /* a question without an answer by then has timed out */

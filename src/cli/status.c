@@ -8,13 +8,17 @@
 #include "cli/cli.h"
 #include "cli/client.h"
 
+enum { ROWS = 20, REASONS = 10 };
+
 static const char usage[] =
-    "usage: cygnet status [--json] [--socket PATH]\n"
+    "usage: cygnet status [--all] [--json] [--socket PATH]\n"
     "\n"
-    "Shows what the running daemon does: its processes, the gateways it has IKE SAs with, each flow\n"
-    "with what happens to it, and why.\n"
+    "Shows what the running daemon does: its processes, the gateways it has IKE SAs with, the flows\n"
+    "with what happens to them, and why. Of many flows the tunnels and the newest, and how many there\n"
+    "are with each verdict for each reason.\n"
     "\n"
-    "  -j, --json         the daemon's own reply\n"
+    "  -a, --all          every flow and every gateway\n"
+    "  -j, --json         the daemon's own reply, with everything\n"
     "  -s, --socket PATH  control socket (default $CYGNET_CONTROL or " CLI_DEFAULT_CONTROL ")\n"
     "  -h, --help         print this\n";
 
@@ -108,6 +112,30 @@ static void print_tunnels(const json_t *tunnels)
     }
 }
 
+/* "ROWS of N shown" under a table that is not complete. */
+static void print_rest(size_t shown, long long all)
+{
+    if ((long long)shown < all)
+        printf("  %zu of %lld shown; --all shows every one\n", shown, all);
+}
+
+static void print_summary(const json_t *summary)
+{
+    const json_t *line;
+    size_t i;
+
+    printf("\n%-9s %-8s %s\n", "FLOWS", "VERDICT", "REASON");
+    json_array_foreach(summary, i, line)
+    {
+        if (i == REASONS) {
+            printf("  and %zu reasons more\n", json_array_size(summary) - i);
+            break;
+        }
+        printf("%-9lld %-8s %s\n", cli_number(line, "count"), cli_text(line, "verdict", "?"),
+               cli_text(line, "reason", "?"));
+    }
+}
+
 static void print_status(const json_t *status)
 {
     const json_t *flows = json_object_get(status, "flows");
@@ -122,24 +150,47 @@ static void print_status(const json_t *status)
     printf(", %lld clear, %lld denied, %lld held\n", cli_number(flows, "pass"),
            cli_number(flows, "deny"), cli_number(flows, "hold"));
     print_processes(json_object_get(status, "processes"));
-    print_gateways(json_object_get(status, "gateways"));
-    print_tunnels(json_object_get(status, "tunnels"));
+    const json_t *gateways = json_object_get(status, "gateways");
+    const json_t *tunnels = json_object_get(status, "tunnels");
+    const json_t *sas = json_object_get(status, "ike_sas");
+    long long all = cli_number(flows, "encrypt") + cli_number(flows, "pass") +
+                    cli_number(flows, "deny") + cli_number(flows, "hold");
+    print_gateways(gateways);
+    print_rest(json_array_size(gateways),
+               cli_number(sas, "established") + cli_number(sas, "unfinished"));
+    print_tunnels(tunnels);
+    print_rest(json_array_size(tunnels), all);
+    if ((long long)json_array_size(tunnels) < all)
+        print_summary(json_object_get(status, "summary"));
 }
 
 int cli_status(int argc, char **argv)
 {
-    static const struct option long_options[] = {CLI_OPTIONS, {0}};
+    static const struct option long_options[] = {
+        CLI_OPTIONS, {"all", no_argument, NULL, 'a'}, {0}};
     struct cli_options options = {0};
+    bool all = false;
     int option, status;
 
-    while ((option = getopt_long(argc, argv, CLI_OPTION_LETTERS, long_options, NULL)) != -1)
-        if (cli_option(&options, option, usage, &status) == CLI_OPTION_STOP)
+    while ((option = getopt_long(argc, argv, CLI_OPTION_LETTERS "a", long_options, NULL)) != -1) {
+        switch (cli_option(&options, option, usage, &status)) {
+        case CLI_OPTION_STOP:
             return status;
+        case CLI_OPTION_OTHER:
+            all = true;
+            break;
+        case CLI_OPTION_TAKEN:
+            break;
+        }
+    }
     if (optind < argc)
         return cli_misused("status", "unexpected '%s'", argv[optind]);
     cli_options_done(&options);
 
-    json_t *reply = client_ask_once(options.sockets[0], json_pack("{s:s}", "cmd", "status"));
+    json_t *request = json_pack("{s:s}", "cmd", "status");
+    if (!all && !options.json)
+        json_object_set_new(request, "rows", json_integer(ROWS));
+    json_t *reply = client_ask_once(options.sockets[0], request);
     if (reply == NULL)
         return CLI_FAILED;
     if (options.json)

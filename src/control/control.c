@@ -79,6 +79,7 @@ static void oe_asks_discover(struct control *c, mono_t now, const struct oe_effe
         .ticket = fx->ticket,
         .flow = fx->flow,
         .purpose = fx->purpose,
+        .behalf = fx->behalf,
         .names = fx->names,
         .address = fx->address,
         .id = fx->peer_id,

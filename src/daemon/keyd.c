@@ -30,13 +30,14 @@ struct keyd {
     struct cygnet_config *config;
     const struct child *child;
     struct event_base *base;
-    struct event *timer, *parent, *udp[2], *terminate, *leave;
+    struct event *timer, *parent, *udp[2], *terminate, *leave, *poll;
     int udp_fd[2]; /* IPv4, IPv6 */
     struct keyd_channel plane, relay, keeper, resolver;
     struct control *control;
     struct keyd_saved saved;
     struct control_socket *socket;
     struct history history;
+    struct keyd_counters plane_counters;
     struct log_gate gate;
     struct keyd_status status;
     struct ip_addr own[OWN_ADDRESSES];
@@ -173,8 +174,20 @@ static void on_udp(evutil_socket_t fd, short what, void *arg)
 
 static void from_plane(void *ctx, struct view message)
 {
+    struct keyd *k = ctx;
     struct control_event event = {.kind = CONTROL_EV_PFKEY, .bytes = message};
-    tell(ctx, &event);
+    if (!keyd_counters_take(&k->plane_counters, message))
+        tell(k, &event);
+}
+
+static void on_poll(evutil_socket_t fd, short what, void *arg)
+{
+    uint8_t room[LIMIT_PFKEY_MESSAGE];
+    struct keyd *k = arg;
+
+    (void)fd;
+    (void)what;
+    keyd_channel_send(&k->plane, keyd_counters_request(span_of(room, sizeof(room))));
 }
 
 static void from_relay(void *ctx, struct view message)
@@ -431,6 +444,14 @@ static json_t *answer_trace(struct keyd *k, const json_t *request)
     return json_pack("{s:o}", "records", list);
 }
 
+static json_t *answer_status(struct keyd *k, const json_t *request)
+{
+    const json_t *rows = json_object_get(request, "rows");
+    json_int_t most = json_integer_value(rows);
+    return keyd_status_json(&k->status, now_mono(),
+                            rows == NULL || most < 0 ? SIZE_MAX : (size_t)most);
+}
+
 /* {"cmd": "name", "name": N, "addresses": [...], "ttl_s": S}, from a resolver's hook. */
 static json_t *answer_name(struct keyd *k, const json_t *request)
 {
@@ -465,7 +486,7 @@ static json_t *answer(void *ctx, const char *cmd, const json_t *request)
     struct keyd *k = ctx;
 
     if (strcmp(cmd, "status") == 0)
-        return keyd_status_json(&k->status, now_mono());
+        return answer_status(k, request);
     if (strcmp(cmd, "why") == 0)
         return answer_why(k, request);
     if (strcmp(cmd, "trace") == 0)
@@ -545,6 +566,8 @@ static bool open_udp(struct keyd *k, int i, int fd)
 
 static bool start(struct keyd *k)
 {
+    struct timeval often = {.tv_sec = KEYD_COUNTERS_EVERY_S};
+
     k->base = event_base_new();
     if (k->base == NULL || !history_init(&k->history))
         return false;
@@ -560,9 +583,11 @@ static bool start(struct keyd *k)
     k->parent = event_new(k->base, k->child->parent_fd, EV_READ | EV_PERSIST, on_parent, k);
     k->terminate = event_new(k->base, SIGTERM, EV_SIGNAL | EV_PERSIST, on_terminate, k);
     k->leave = event_new(k->base, SIGUSR1, EV_SIGNAL | EV_PERSIST, on_leave, k);
+    k->poll = event_new(k->base, -1, EV_PERSIST, on_poll, k);
     if (k->timer == NULL || k->parent == NULL || k->terminate == NULL || k->leave == NULL ||
-        event_add(k->parent, NULL) != 0 || event_add(k->terminate, NULL) != 0 ||
-        event_add(k->leave, NULL) != 0)
+        k->poll == NULL || event_add(k->parent, NULL) != 0 ||
+        event_add(k->terminate, NULL) != 0 || event_add(k->leave, NULL) != 0 ||
+        event_add(k->poll, &often) != 0)
         return false;
     if (!open_udp(k, 0, CHILD_FD_IKE_V4) || !open_udp(k, 1, CHILD_FD_IKE_V6))
         return false;
@@ -571,6 +596,7 @@ static bool start(struct keyd *k)
     keyd_saved_give_back(&k->saved, tell_saved, k);
     k->status.control = k->control;
     k->status.history = &k->history;
+    k->status.plane_counters = &k->plane_counters;
     k->status.config = k->config;
     k->status.started = now_mono();
     k->socket = control_socket_new(k->base, CHILD_FD_CONTROL, answer, k);
@@ -579,8 +605,8 @@ static bool start(struct keyd *k)
 
 static void stop(struct keyd *k)
 {
-    struct event *events[] = {k->timer,     k->parent, k->terminate,
-                              k->leave, k->udp[0], k->udp[1]};
+    struct event *events[] = {k->timer, k->parent, k->terminate, k->leave,
+                              k->poll,  k->udp[0], k->udp[1]};
 
     control_socket_free(k->socket);
     k->socket = NULL;

@@ -1,17 +1,23 @@
 /*
- * The last event records of this gateway, kept in a ring so that `cygnet trace` and `cygnet why` can
- * tell what led to now. Fixed memory; the oldest are overwritten.
+ * The last event records of this gateway, kept so that `cygnet trace` and `cygnet why` can tell what
+ * led to now. Fixed memory; the oldest are overwritten. What a stranger can bring about with a forged
+ * address has a smaller ring of its own, so that a flood does not wash away the story of the tunnels.
  */
 #ifndef CYGNET_DAEMON_KEYD_HISTORY_H
 #define CYGNET_DAEMON_KEYD_HISTORY_H
 
 #include "base/event.h"
 
-enum { HISTORY_RECORDS = 16384 };
+enum { HISTORY_RECORDS = 16384, HISTORY_STRANGERS = 4096 };
+
+struct history_ring {
+    struct event_record *records; /* `room` of them, the serials rising */
+    uint64_t room, added;
+};
 
 struct history {
-    struct event_record *records; /* HISTORY_RECORDS of them */
-    uint64_t last_serial;         /* of the newest; the first record has serial 1 */
+    struct history_ring ours, strangers;
+    uint64_t last_serial; /* of the newest; the first record has serial 1 */
 };
 
 MUST_USE bool history_init(struct history *h);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "daemon/event_json.h"
+#include "daemon/keyd_summary.h"
 
 enum { WHY_HISTORY_MAX = 400 };
 
@@ -83,29 +84,108 @@ static const char *nat_word(const struct ike_sa_info *info)
     return info->nat_there ? "there" : "none";
 }
 
-static json_t *gateways_json(const struct control *control, mono_t now)
+static json_t *gateway_json(const struct ike_sa_info *info, mono_t now)
+{
+    char id[IDENTITY_TEXT_MAX];
+    json_t *o = json_object();
+
+    json_object_set_new(o, "peer", addr_json(&info->remote.addr));
+    if (info->udp) {
+        json_object_set_new(o, "port", json_integer(info->remote.port));
+        json_object_set_new(o, "nat", json_string(nat_word(info)));
+    }
+    json_object_set_new(o, "identity", json_string(identity_format(&info->peer_id, id)));
+    json_object_set_new(o, "role", json_string(info->initiator ? "initiator" : "responder"));
+    json_object_set_new(o, "state", json_string(info->state));
+    json_object_set_new(o, "suite", json_string(info->suite));
+    json_object_set_new(o, "established", json_boolean(info->established));
+    json_object_set_new(o, "since_ms", json_integer(mono_since(now, info->since)));
+    json_object_set_new(o, "children", json_integer((json_int_t)info->children));
+    return o;
+}
+
+/*
+ * Which of many are shown: the important ones first, and of each kind the last. Two passes: count,
+ * then show those that leave() does not leave out.
+ */
+struct choice {
+    size_t important, others;
+};
+
+static void choose(struct choice *choice, size_t rows)
+{
+    size_t shown = choice->important < rows ? choice->important : rows;
+    size_t left = rows - shown;
+    choice->important -= shown;
+    choice->others -= choice->others < left ? choice->others : left;
+}
+
+static bool leave_out(struct choice *choice, bool important)
+{
+    size_t *rest = important ? &choice->important : &choice->others;
+    if (*rest == 0)
+        return false;
+    (*rest)--;
+    return true;
+}
+
+static json_t *gateways_json(const struct control *control, mono_t now, size_t rows,
+                             json_int_t *ret_established, json_int_t *ret_unfinished)
 {
     json_t *list = json_array();
+    struct choice choice = {0};
     struct ike_sa_info info;
 
-    for (size_t i = 0; ike_sa_info(control_ike(control), i, &info); i++) {
-        char id[IDENTITY_TEXT_MAX];
-        json_t *o = json_object();
-        json_object_set_new(o, "peer", addr_json(&info.remote.addr));
-        if (info.udp) {
-            json_object_set_new(o, "port", json_integer(info.remote.port));
-            json_object_set_new(o, "nat", json_string(nat_word(&info)));
-        }
-        json_object_set_new(o, "identity", json_string(identity_format(&info.peer_id, id)));
-        json_object_set_new(o, "role", json_string(info.initiator ? "initiator" : "responder"));
-        json_object_set_new(o, "state", json_string(info.state));
-        json_object_set_new(o, "suite", json_string(info.suite));
-        json_object_set_new(o, "established", json_boolean(info.established));
-        json_object_set_new(o, "since_ms", json_integer(mono_since(now, info.since)));
-        json_object_set_new(o, "children", json_integer((json_int_t)info.children));
-        json_array_append_new(list, o);
-    }
+    for (size_t i = 0; ike_sa_info(control_ike(control), i, &info); i++)
+        (*(info.established ? &choice.important : &choice.others))++;
+    *ret_established = (json_int_t)choice.important;
+    *ret_unfinished = (json_int_t)choice.others;
+    choose(&choice, rows);
+    for (size_t i = 0; ike_sa_info(control_ike(control), i, &info); i++)
+        if (!leave_out(&choice, info.established))
+            json_array_append_new(list, gateway_json(&info, now));
     return list;
+}
+
+/* Flows; a peer that has not proposed anything yet is none. */
+static json_t *tunnels_json(const struct oe *oe, mono_t now, size_t rows, json_t *flows,
+                            json_t *summary)
+{
+    static const char *const words[] = {"hold", "pass", "deny", "encrypt"};
+    json_int_t counts[4] = {0}, anonymous = 0;
+    json_t *list = json_array();
+    struct choice choice = {0};
+    struct oe_instance_info info;
+
+    for (size_t i = 0; oe_instance_info(oe, i, &info); i++) {
+        if (info.flow.src.family == IP_NONE)
+            continue;
+        counts[info.verdict]++;
+        anonymous += info.verdict == OE_VERDICT_ENCRYPT && !info.secure;
+        summary_add(summary, &info);
+    }
+    for (int i = 0; i < 4; i++)
+        json_object_set_new(flows, words[i], json_integer(counts[i]));
+    json_object_set_new(flows, "anonymous", json_integer(anonymous)); /* of those encrypted */
+    choice.important = (size_t)counts[OE_VERDICT_ENCRYPT];
+    choice.others = (size_t)(counts[OE_VERDICT_HOLD] + counts[OE_VERDICT_PASS] +
+                             counts[OE_VERDICT_DENY]);
+    choose(&choice, rows);
+    for (size_t i = 0; oe_instance_info(oe, i, &info); i++)
+        if (info.flow.src.family != IP_NONE &&
+            !leave_out(&choice, info.verdict == OE_VERDICT_ENCRYPT))
+            json_array_append_new(list, instance_json(&info, now));
+    return list;
+}
+
+static json_t *plane_json(const struct keyd_counters *counters)
+{
+    json_t *o = json_object();
+    for (size_t i = 0; i < counters->count; i++)
+        if (counters->of[i].value != 0)
+            json_object_set_new(o, counters->of[i].name,
+                                json_integer((json_int_t)counters->of[i].value));
+    return o;
 }
 
 static void add_counters(json_t *to, const struct control *control)
@@ -113,6 +193,9 @@ static void add_counters(json_t *to, const struct control *control)
     const char *name;
     uint64_t value;
 
+    for (size_t i = 0; oe_counter(control_oe(control), i, &name, &value); i++)
+        if (value != 0)
+            json_object_set_new(to, name, json_integer((json_int_t)value));
     for (size_t i = 0; control_counter(control, i, &name, &value); i++)
         json_object_set_new(to, name, json_integer((json_int_t)value));
     for (size_t i = 0; ike_counter(control_ike(control), i, &name, &value); i++)
@@ -143,24 +226,12 @@ static bool is_ready(const struct keyd_status *status)
            status->partners[CHILD_RESOLVER];
 }
 
-json_t *keyd_status_json(const struct keyd_status *status, mono_t now)
+json_t *keyd_status_json(const struct keyd_status *status, mono_t now, size_t rows)
 {
-    static const char *const words[] = {"hold", "pass", "deny", "encrypt"};
-    json_int_t counts[4] = {0}, anonymous = 0;
-    json_t *o = json_object(), *tunnels = json_array(), *flows = json_object(),
+    json_t *o = json_object(), *flows = json_object(), *summary = json_object(),
            *counters = json_object();
-    struct oe_instance_info info;
+    json_int_t established, unfinished;
 
-    for (size_t i = 0; oe_instance_info(control_oe(status->control), i, &info); i++) {
-        if (info.flow.src.family == IP_NONE)
-            continue; /* a peer that has not proposed anything yet */
-        counts[info.verdict]++;
-        anonymous += info.verdict == OE_VERDICT_ENCRYPT && !info.secure;
-        json_array_append_new(tunnels, instance_json(&info, now));
-    }
-    for (int i = 0; i < 4; i++)
-        json_object_set_new(flows, words[i], json_integer(counts[i]));
-    json_object_set_new(flows, "anonymous", json_integer(anonymous)); /* of those encrypted */
     add_counters(counters, status->control);
     json_object_set_new(o, "version", json_string(CYGNET_VERSION));
     json_object_set_new(o, "pid", json_integer(getpid()));
@@ -171,10 +242,17 @@ json_t *keyd_status_json(const struct keyd_status *status, mono_t now)
                                   status->reload_ok, "text", status->reload_text));
     json_object_set_new(o, "ready", json_boolean(is_ready(status)));
     json_object_set_new(o, "processes", processes_json(status));
-    json_object_set_new(o, "gateways", gateways_json(status->control, now));
+    json_object_set_new(o, "gateways",
+                        gateways_json(status->control, now, rows, &established, &unfinished));
+    json_object_set_new(o, "ike_sas", json_pack("{s:I,s:I}", "established", established,
+                                                "unfinished", unfinished));
+    json_object_set_new(
+        o, "tunnels", tunnels_json(control_oe(status->control), now, rows, flows, summary));
     json_object_set_new(o, "flows", flows);
-    json_object_set_new(o, "tunnels", tunnels);
+    json_object_set_new(o, "summary", summary_json(summary));
     json_object_set_new(o, "counters", counters);
+    json_object_set_new(o, "plane", plane_json(status->plane_counters));
+    json_decref(summary);
     return o;
 }
 

@@ -10,11 +10,13 @@
 
 #include "control/control.h"
 #include "daemon/child.h"
+#include "daemon/keyd_counters.h"
 #include "daemon/keyd_history.h"
 
 struct keyd_status {
     const struct control *control;
     const struct history *history;
+    const struct keyd_counters *plane_counters;
     const struct cygnet_config *config;
     mono_t started;
     pid_t pids[CHILD_ROLE_COUNT]; /* 0: not running */
@@ -25,7 +27,9 @@ struct keyd_status {
     char reload_text[CONFIG_ERROR_MAX];
 };
 
-json_t *keyd_status_json(const struct keyd_status *status, mono_t now);
+/* Of flows and of gateways at most `rows` each, tunnels and established IKE SAs first, then the
+ * newest; the summary counts all. */
+json_t *keyd_status_json(const struct keyd_status *status, mono_t now, size_t rows);
 /* src of family 0: the newest flow to or from dst. */
 json_t *keyd_why_json(const struct keyd_status *status, mono_t now, const struct ip_pair *flow);
 

@@ -1,12 +1,17 @@
 #include "daemon/plane_role.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "daemon/log.h"
 #include "daemon/own_address.h"
 #include "daemon/plane_process.h"
 
-enum { HOLD_SPARE_MS = 5000, OUTSIDE_ADDRESSES = 16 };
+enum {
+    HOLD_SPARE_MS = 5000,
+    OUTSIDE_ADDRESSES = 16,
+    PLANE_NICE = -10, /* tunnels come before the making of new ones (OE-194) */
+};
 
 /* keyd didn't answer in time: what policy allows for every flow, so nothing leaves in clear that a
  * class forbids (OE-023). */
@@ -65,6 +70,8 @@ int plane_role_main(const struct cygnet_config *config, const struct child *chil
     struct io_fault fault;
     struct io_link link;
 
+    if (setpriority(PRIO_PROCESS, 0, PLANE_NICE) != 0)
+        log_line(EVENT_INFO, "runs at ordinary priority: this system allows no other");
     if (!io_link_read(config->outside, &link, &fault)) {
         log_line(EVENT_ERROR, "%s", fault.text);
         return 1;

@@ -3,6 +3,7 @@
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <unbound.h>
@@ -21,6 +22,7 @@ struct resolver {
     struct ub_ctx *ub;
     uint32_t limit;
     struct map queries; /* struct query, by serial */
+    TAILQ_HEAD(, query) by_age; /* the same, oldest first */
     const struct config_stub *stub_config;
     int channel;        /* -1: no keyd now */
     struct event *channel_event;
@@ -28,6 +30,7 @@ struct resolver {
 
 struct query {
     struct map_node node;
+    TAILQ_ENTRY(query) by_age;
     uint64_t serial;
     int async_id;
     struct resolver *resolver;
@@ -39,6 +42,7 @@ static uint8_t reply[IPC_MESSAGE_MAX];
 static void drop_query(struct query *query)
 {
     map_remove(&query->resolver->queries, &query->node);
+    TAILQ_REMOVE(&query->resolver->by_age, query, by_age);
     free(query);
 }
 
@@ -101,8 +105,9 @@ static void on_answer(void *ctx, int error, struct ub_result *result)
 
 static const char *start_query(struct resolver *r, const struct ipc_message *message)
 {
-    if (r->queries.count >= r->limit) /* OE-194 */
-        return "too many lookups at once";
+    /* OE-194: keyd asks no more than the limit at once, so it has given up the oldest */
+    while (r->queries.count >= r->limit)
+        cancel_query(TAILQ_FIRST(&r->by_age));
     struct query *query = calloc(1, sizeof(*query));
     if (query == NULL)
         return "out of memory";
@@ -112,6 +117,7 @@ static const char *start_query(struct resolver *r, const struct ipc_message *mes
         free(query);
         return "out of memory";
     }
+    TAILQ_INSERT_TAIL(&r->by_age, query, by_age);
     int error = ub_resolve_async(r->ub, message->name, message->type, DNS_CLASS_IN, query,
                                  on_answer, &query->async_id);
     if (error != 0) {
@@ -349,6 +355,7 @@ int resolver_process_main(const struct cygnet_config *config, const struct child
     struct resolver r = {.child = child, .limit = config->limits.lookups,
                          .stub_config = &config->stub, .channel = -1};
 
+    TAILQ_INIT(&r.by_age);
     raise_file_limit();
     r.ub = open_unbound(&config->dns);
     if (r.ub == NULL)

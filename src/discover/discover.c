@@ -58,6 +58,8 @@ static void set_config(struct discover *d, const struct discover_config *config)
         d->config.lookups = LIMIT_LOOKUPS;
     if (d->config.cache == 0)
         d->config.cache = LIMIT_DNS_CACHE;
+    if (d->config.waiting == 0)
+        d->config.waiting = LIMIT_LOOKUPS_WAITING;
     if (d->config.named_addresses == 0)
         d->config.named_addresses = LIMIT_NAMED_ADDRESSES;
 }
@@ -65,8 +67,7 @@ static void set_config(struct discover *d, const struct discover_config *config)
 void discover_reconfigure(struct discover *d, const struct discover_config *config)
 {
     set_config(d, config);
-    d->questions.flight_limit = d->config.lookups;
-    d->questions.cache_limit = d->config.cache;
+    questions_configure(&d->questions, &d->config);
     d->names.limit = d->config.named_addresses;
 }
 
@@ -79,7 +80,7 @@ enum err discover_new(const struct discover_config *config, const struct discove
     set_config(d, config);
     d->env = *env;
     names_init(&d->names, &d->env.rng, d->config.named_addresses);
-    questions_init(&d->questions, &d->env.rng, d->config.lookups, d->config.cache);
+    questions_init(&d->questions, &d->env.rng, &d->config);
     fifo_init(&d->outcomes, sizeof(struct outcome));
     d->no_memory.status = DISCOVERED_TIMEOUT;
     d->no_memory_keys.status = DISCOVERED_TIMEOUT;
@@ -178,21 +179,33 @@ static void set_labels(struct question *q, const struct discover_event *ask)
     q->ticket = ask->ticket;
 }
 
+/* Whoever's turn it is. Lost for want of memory, a question times out like one the network lost. */
+static void send_questions(struct discover *d, mono_t now)
+{
+    struct question *q;
+    mono_t deadline = mono_add(now, d->config.lookup_ms);
+    while ((q = questions_next(&d->questions, deadline)) != NULL) {
+        struct discover_effect effect = {
+            .kind = DISCOVER_FX_QUERY, .serial = q->serial, .type = q->type};
+        memcpy(effect.name, q->name, sizeof(effect.name));
+        report_query(&d->env.trace, now, q);
+        (void)push(d, &effect, NULL);
+    }
+}
+
 static enum err ask_dns(struct discover *d, mono_t now, const struct discover_event *ask,
                         uint16_t type, const char *name, struct question **ret)
 {
     struct question *q;
-    mono_t deadline = mono_add(now, d->config.lookup_ms);
-    enum err err = questions_ask(&d->questions, deadline, type, name, &q);
+    /* Half of its requests' time: then there is some left for the answer. */
+    mono_t deadline = mono_add(now, d->config.lookup_ms / 2);
+    enum err err = questions_ask(&d->questions, deadline, type, name, &ask->behalf, &q);
     if (err != ERR_OK)
         return err;
     set_labels(q, ask);
-    report_query(&d->env.trace, now, q);
-    struct discover_effect effect = {.kind = DISCOVER_FX_QUERY, .serial = q->serial, .type = type};
-    memcpy(effect.name, q->name, sizeof(effect.name));
+    send_questions(d, now); /* at once, so that those of one request go in order */
     *ret = q;
-    /* Lost for want of memory, the question times out like one the network lost. */
-    return push(d, &effect, NULL);
+    return ERR_OK;
 }
 
 /* The question, asked if need be, with this request waiting for it. */
@@ -214,7 +227,9 @@ static enum err request_question(struct discover *d, mono_t now, struct request 
     enum err err = ERR_OK;
     if (q == NULL)
         err = ask_dns(d, now, &r->ask, type, name, &q);
-    else if (q->answered)
+    else if (!q->answered)
+        turns_share(&d->questions.turns, &q->turn, &r->ask.behalf);
+    else
         report_cached(&d->env.trace, now, q, &r->ask);
     if (err != ERR_OK)
         return err;
@@ -530,8 +545,7 @@ static enum err work_out(struct discover *d, mono_t now, struct request *r)
     if (err == ERR_OK)
         return push_result(d, &ask, found != NULL ? &found->delegation : NULL, keys, result);
     free(result);
-    enum err pushed = push_failure(
-        d, now, &ask, err == ERR_LIMIT ? "too many DNS lookups in flight" : err_text(err));
+    enum err pushed = push_failure(d, now, &ask, err_text(err));
     return pushed != ERR_OK ? pushed : err;
 }
 
@@ -572,13 +586,14 @@ static enum err question_answered(struct discover *d, mono_t now, struct questio
         question_unpin(&d->questions, now, q);
         return err;
     }
-    report_answer(&d->env.trace, now, q);
+    if (q->sent)
+        report_answer(&d->env.trace, now, q);
     err = wake_waiters(d, now, q);
     question_unpin(&d->questions, now, q);
     return err;
 }
 
-enum err discover_input(struct discover *d, mono_t now, const struct discover_event *event)
+static enum err input(struct discover *d, mono_t now, const struct discover_event *event)
 {
     struct question *q;
     switch (event->kind) {
@@ -595,16 +610,38 @@ enum err discover_input(struct discover *d, mono_t now, const struct discover_ev
     return ERR_STATE;
 }
 
+/* What may go goes; the excess of what waits gives up (OE-194). */
+static void take_turns(struct discover *d, mono_t now)
+{
+    struct dns_answer refusal = {.status = DNS_TIMEOUT};
+    struct question *q;
+
+    TEXT_SET(refusal.why, "too many DNS lookups at once");
+    send_questions(d, now);
+    while ((q = questions_excess(&d->questions)) != NULL) {
+        (void)question_answered(d, now, q, &refusal);
+        send_questions(d, now); /* who waited for it may have asked something else */
+    }
+}
+
+enum err discover_input(struct discover *d, mono_t now, const struct discover_event *event)
+{
+    enum err err = input(d, now, event);
+    take_turns(d, now);
+    return err;
+}
+
 void discover_timer(struct discover *d, mono_t now)
 {
-    struct dns_answer silence = {.status = DNS_TIMEOUT};
+    struct dns_answer silence = {.status = DNS_TIMEOUT}, refusal = silence;
     struct question *q;
     struct heap_node *node;
 
+    TEXT_SET(refusal.why, "too many DNS lookups before it");
     TEXT_SET(silence.why, "nothing came for %u s", (d->config.lookup_ms + 500) / 1000);
     /* A failure in here is memory's; the requests then end by their own deadlines just below. */
     while ((q = questions_timed_out(&d->questions, now)) != NULL)
-        (void)question_answered(d, now, q, &silence);
+        (void)question_answered(d, now, q, q->sent ? &silence : &refusal);
     names_timer(&d->names, now);
     while ((node = heap_first(&d->deadlines)) != NULL && mono_reached(now, node->at)) {
         struct request *r = HEAP_OWNER(node, struct request, deadline);
@@ -612,6 +649,7 @@ void discover_timer(struct discover *d, mono_t now)
         request_free(d, now, r);
         (void)push_failure(d, now, &ask, "DNS did not answer in time");
     }
+    take_turns(d, now);
 }
 
 mono_t discover_next_deadline(const struct discover *d)

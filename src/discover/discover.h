@@ -102,6 +102,7 @@ struct discover_event {
     uint64_t ticket;        /* DELEGATION, KEYS: the caller's, returned in the effect */
     struct ip_pair flow;    /* DELEGATION, KEYS: for the trace only; may be zero */
     enum discover_purpose purpose; /* DELEGATION: for the trace only */
+    struct ip_addr behalf;  /* DELEGATION, KEYS: who brought it about; each has his turn (OE-194) */
     bool names;             /* DELEGATION: forward names may speak where the reverse map doesn't */
     struct ip_addr address; /* DELEGATION: whose gateways (OE-047, OE-139); NAME */
     struct identity id;     /* KEYS: reverse map for an address, forward map for a name (OE-085);
@@ -128,6 +129,7 @@ struct discover_config {
     bool insecure_only_to_self;/* an unsigned delegation may only name the address itself (OE-055, OE-056) */
     uint32_t lookup_ms;        /* 0: LIMIT_LOOKUP_MS */
     uint32_t lookups;          /* 0: LIMIT_LOOKUPS */
+    uint32_t waiting;          /* 0: LIMIT_LOOKUPS_WAITING */
     uint32_t cache;            /* 0: LIMIT_DNS_CACHE */
     uint32_t named_addresses;  /* 0: LIMIT_NAMED_ADDRESSES */
 };

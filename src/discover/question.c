@@ -6,10 +6,21 @@
 #include <assert.h>
 #include <stdlib.h>
 
-void questions_init(struct questions *qs, const struct rng *rng, size_t flight_limit,
-                    size_t cache_limit)
+#define QUESTION_OF(turn_ptr)                                                                      \
+    ((struct question *)(void *)((char *)(turn_ptr)-offsetof(struct question, turn)))
+
+void questions_configure(struct questions *qs, const struct discover_config *config)
 {
-    *qs = (struct questions){.flight_limit = flight_limit, .cache_limit = cache_limit};
+    qs->cache_limit = config->cache;
+    turns_limit(&qs->turns, config->lookups, config->waiting);
+}
+
+void questions_init(struct questions *qs, const struct rng *rng,
+                    const struct discover_config *config)
+{
+    *qs = (struct questions){0};
+    turns_init(&qs->turns, rng);
+    questions_configure(qs, config);
     map_init(&qs->by_key, MAP_KEY_OFFSET(struct question, by_key, key), sizeof(struct question_key),
              rng);
     map_init(&qs->by_serial, MAP_KEY_OFFSET(struct question, by_serial, serial), sizeof(uint64_t),
@@ -26,11 +37,14 @@ void questions_fini(struct questions *qs)
 {
     struct map_node *node;
     while ((node = map_first(&qs->by_key)) != NULL) {
+        struct question *q = MAP_OWNER(node, struct question, by_key);
         map_remove(&qs->by_key, node);
-        question_free(MAP_OWNER(node, struct question, by_key));
+        turns_leave(&qs->turns, &q->turn);
+        question_free(q);
     }
     map_fini(&qs->by_key);
     map_fini(&qs->by_serial);
+    turns_fini(&qs->turns);
     heap_fini(&qs->deadlines);
 }
 
@@ -88,10 +102,8 @@ struct question *questions_find(struct questions *qs, mono_t now, uint16_t type,
 }
 
 enum err questions_ask(struct questions *qs, mono_t deadline, uint16_t type, const char *name,
-                       struct question **ret)
+                       const struct ip_addr *behalf, struct question **ret)
 {
-    if (qs->in_flight >= qs->flight_limit)
-        return ERR_LIMIT;
     struct question *q = calloc(1, sizeof(*q));
     if (q == NULL)
         return ERR_MEMORY;
@@ -109,11 +121,14 @@ enum err questions_ask(struct questions *qs, mono_t deadline, uint16_t type, con
         goto fail_heap;
     if (!map_insert(&qs->by_serial, &q->by_serial))
         goto fail_map;
+    if (!turns_join(&qs->turns, &q->turn, behalf))
+        goto fail_serial;
     qs->last_serial++;
-    qs->in_flight++;
     *ret = q;
     return ERR_OK;
 
+fail_serial:
+    map_remove(&qs->by_serial, &q->by_serial);
 fail_map:
     map_remove(&qs->by_key, &q->by_key);
 fail_heap:
@@ -126,7 +141,27 @@ fail:
 struct question *questions_by_serial(const struct questions *qs, uint64_t serial)
 {
     struct map_node *node = map_find(&qs->by_serial, &serial);
-    return node != NULL ? MAP_OWNER(node, struct question, by_serial) : NULL;
+    struct question *q = node != NULL ? MAP_OWNER(node, struct question, by_serial) : NULL;
+    return q != NULL && q->sent ? q : NULL;
+}
+
+struct question *questions_next(struct questions *qs, mono_t deadline)
+{
+    struct turn *turn = turns_next(&qs->turns);
+    if (turn == NULL)
+        return NULL;
+    struct question *q = QUESTION_OF(turn);
+    q->sent = true;
+    bool moved = heap_set(&qs->deadlines, &q->deadline, deadline);
+    assert(moved); /* it has its place in the heap */
+    (void)moved;
+    return q;
+}
+
+struct question *questions_excess(const struct questions *qs)
+{
+    struct turn *turn = turns_excess(&qs->turns);
+    return turn != NULL ? QUESTION_OF(turn) : NULL;
 }
 
 static size_t answer_octets(const struct dns_answer *answer, size_t count)
@@ -151,7 +186,7 @@ enum err questions_answer(struct questions *qs, mono_t now, struct question *q,
     assert(!q->answered && q->pins != 0);
     map_remove(&qs->by_serial, &q->by_serial);
     heap_remove(&qs->deadlines, &q->deadline);
-    qs->in_flight--;
+    turns_leave(&qs->turns, &q->turn);
     q->answered = true;
     q->answer = *answer;
     q->answer.count = count;
@@ -189,11 +224,26 @@ void question_pin(struct questions *qs, struct question *q)
     }
 }
 
+/* Nobody waits for it any more, and it was never sent. */
+static void question_withdraw(struct questions *qs, struct question *q)
+{
+    turns_leave(&qs->turns, &q->turn);
+    heap_remove(&qs->deadlines, &q->deadline);
+    map_remove(&qs->by_serial, &q->by_serial);
+    map_remove(&qs->by_key, &q->by_key);
+    question_free(q);
+}
+
 void question_unpin(struct questions *qs, mono_t now, struct question *q)
 {
     assert(q->pins != 0);
-    if (--q->pins != 0 || !q->answered)
+    if (--q->pins != 0)
         return;
+    if (!q->answered) {
+        if (turn_waits(&q->turn))
+            question_withdraw(qs, q);
+        return;
+    }
     if (mono_reached(now, q->expires) || !heap_set(&qs->deadlines, &q->deadline, q->expires)) {
         question_remove(qs, q);
         return;

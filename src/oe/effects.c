@@ -53,6 +53,7 @@ static struct oe_effect effect_of(const struct oe_step *step, enum oe_effect_kin
         .local = inst->local,
         .peer = inst->gateway,
         .peer_id = inst->peer_id,
+        .behalf = inst->responder ? inst->gateway : inst->key.flow.src, /* OE-194 */
         .verdict = inst->verdict,
         .spi_in = inst->spi_in,
         .spi_out = inst->spi_out,

@@ -3,16 +3,18 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* Those that own their flow and those that don't (peers, superseded tunnels) age apart, so that
- * strangers who knock can't push out flows in use. */
-static int order_of(const struct oe_instance *inst)
+/* Three kinds age apart, so that strangers who knock can't push out flows, nor who scans tunnels. */
+static enum oe_order order_of(const struct oe_instance *inst)
 {
-    return inst->owns_flow ? 0 : 1;
+    if (!inst->owns_flow)
+        return OE_ORDER_PEERS;
+    return inst->has_child ? OE_ORDER_TUNNELS : OE_ORDER_FLOWS;
 }
 
 static void use_link(struct oe *oe, struct oe_instance *inst)
 {
-    int order = order_of(inst);
+    enum oe_order order = order_of(inst);
+    inst->order = order;
     inst->used_before = oe->youngest[order];
     inst->used_after = NULL;
     *(inst->used_before != NULL ? &inst->used_before->used_after : &oe->oldest[order]) = inst;
@@ -22,7 +24,7 @@ static void use_link(struct oe *oe, struct oe_instance *inst)
 
 static void use_unlink(struct oe *oe, struct oe_instance *inst)
 {
-    int order = order_of(inst);
+    enum oe_order order = inst->order;
     *(inst->used_before != NULL ? &inst->used_before->used_after : &oe->oldest[order]) =
         inst->used_after;
     *(inst->used_after != NULL ? &inst->used_after->used_before : &oe->youngest[order]) =
@@ -52,11 +54,26 @@ static void creation_unlink(struct oe *oe, struct oe_instance *inst)
     oe->walk->at = NULL;
 }
 
-/* OE-194: the longest unused goes, first of the kind that has more than its share. */
+/*
+ * OE-194: the longest unused goes. Tunnels have three quarters of the room and unfinished peers one;
+ * flows without a tunnel take what those leave, and go first: to find them again costs a lookup.
+ */
+static struct oe_instance *longest_unused(const struct oe *oe)
+{
+    size_t quarter = oe->config.instances / 4;
+    if (oe->used_count[OE_ORDER_PEERS] > quarter)
+        return oe->oldest[OE_ORDER_PEERS];
+    if (oe->used_count[OE_ORDER_TUNNELS] > oe->config.instances - quarter)
+        return oe->oldest[OE_ORDER_TUNNELS];
+    for (int order = 0; order < OE_ORDERS; order++)
+        if (oe->oldest[order] != NULL)
+            return oe->oldest[order];
+    return NULL;
+}
+
 static void evict_one(struct oe *oe, mono_t now)
 {
-    bool many_peers = oe->used_count[1] > oe->config.instances / 4;
-    struct oe_instance *inst = many_peers || oe->oldest[0] == NULL ? oe->oldest[1] : oe->oldest[0];
+    struct oe_instance *inst = longest_unused(oe);
     struct oe_event stop = {.kind = (enum oe_event_kind)OE_EV_STOP};
     uint64_t ticket = inst->ticket;
 
@@ -86,7 +103,7 @@ static uint64_t fresh_ticket(struct oe *oe, uint64_t wish)
 
 struct oe_instance *instance_new(struct oe *oe, mono_t now, uint64_t ticket)
 {
-    while (oe->used_count[0] + oe->used_count[1] >= oe->config.instances)
+    while (oe->by_ticket.count >= oe->config.instances)
         evict_one(oe, now);
     struct oe_instance *inst = calloc(1, sizeof(*inst));
     if (inst == NULL)

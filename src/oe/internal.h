@@ -51,6 +51,14 @@ struct gateway_key {
 
 struct oe_instance;
 
+/* In which an instance ages: what is evicted first comes first. */
+enum oe_order {
+    OE_ORDER_FLOWS,   /* own their flow, and have no tunnel */
+    OE_ORDER_PEERS,   /* own no flow: peers that have not finished, superseded tunnels */
+    OE_ORDER_TUNNELS, /* own their flow, and have a tunnel */
+    OE_ORDERS,
+};
+
 /* The instances that have to do with one other gateway, oldest first. */
 struct oe_gateway {
     struct map_node by_addr;
@@ -65,6 +73,7 @@ struct oe_instance {
     struct heap_node deadline; /* in the heap as long as the instance lives */
     struct oe_instance *created_before, *created_after;
     struct oe_instance *used_before, *used_after;
+    enum oe_order order;
     struct oe_instance *gateway_before, *gateway_after;
     struct oe_gateway *gateway_entry; /* NULL: in no gateway's list */
     struct oe_instance *ring_before, *ring_after; /* tunnels of one flow to several gateways */
@@ -126,8 +135,8 @@ struct oe {
     struct map by_ticket, by_flow, by_gateway;
     struct heap deadlines, turns;
     struct oe_instance *first, *last;               /* by creation */
-    struct oe_instance *oldest[2], *youngest[2];    /* by use; [0]: those that own their flow */
-    size_t used_count[2];
+    struct oe_instance *oldest[OE_ORDERS], *youngest[OE_ORDERS]; /* by use */
+    size_t used_count[OE_ORDERS];
     uint64_t last_ticket;
     bool shutting_down;
 

@@ -146,8 +146,8 @@ enum oe_effect_kind {
     OE_FX_POLICY,            /* ticket, flow, verdict, spi_out, local, peer: set the SPD entry */
     OE_FX_POLICY_REMOVE,     /* ticket, flow (OE-081) */
     OE_FX_REMOVE_SA,         /* ticket, spi_in, spi_out, local, peer: adopted SAs that ike doesn't know */
-    OE_FX_LOOKUP_DELEGATION, /* ticket, address, purpose, names, peer_id, flow (for the trace) */
-    OE_FX_LOOKUP_KEYS,       /* ticket, peer_id */
+    OE_FX_LOOKUP_DELEGATION, /* ticket, address, purpose, names, peer_id, behalf, flow (for the trace) */
+    OE_FX_LOOKUP_KEYS,       /* ticket, peer_id, behalf */
     OE_FX_IKE_INITIATE,      /* ticket, local, peer, peer_id, keys, key_count, flow, wait_ms */
     OE_FX_IKE_PEER_KEYS,     /* serial, ok, keys, key_count */
     OE_FX_IKE_AUTHORIZED,    /* serial, ok, ticket, text */
@@ -164,7 +164,7 @@ struct oe_effect {
     bool ok;
     struct ip_pair flow;
     struct ip_addr local, peer;
-    struct ip_addr address;
+    struct ip_addr address, behalf;
     enum discover_purpose purpose;
     bool names;
     struct identity peer_id;

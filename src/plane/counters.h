@@ -15,7 +15,8 @@
     X(drop_out_malformed)     /* not an IP datagram */                                             \
     X(drop_denied)            /* verdict deny */                                                   \
     X(drop_hold_replaced)     /* was "last" when a newer one came (OE-022) */                      \
-    X(drop_hold_full)         /* no room under the cap on held octets (OE-023) */                  \
+    X(drop_hold_full)         /* no memory, or the cap on held octets is too low for it (OE-023) */\
+    X(drop_hold_evicted)      /* held longest when the cap was reached (OE-023, OE-194) */         \
     X(drop_hold_discarded)    /* held when the flow was denied or forgotten (OE-027) */            \
     X(drop_spd_no_memory)     /* no new SPD entry could be made */                                 \
     X(drop_too_big)           /* may not be fragmented; its source is told */                      \

@@ -7,6 +7,7 @@ void spd_init(struct spd *spd, size_t limit, const struct rng *rng)
 {
     *spd = (struct spd){.limit = limit};
     list_init(&spd->by_use);
+    list_init(&spd->by_hold);
     map_init(&spd->by_flow, MAP_KEY_OFFSET(struct spd_entry, node, key), sizeof(struct spd_key),
              rng);
 }
@@ -39,6 +40,7 @@ struct spd_entry *spd_add(struct spd *spd, mono_t now, const struct spd_key *key
     entry->added = entry->placed = now;
     entry->used = entry->until = entry->ask_at = MONO_NEVER;
     list_init(&entry->by_sa);
+    list_init(&entry->by_hold);
     if (!heap_set(&spd->timers, &entry->timer, HEAP_IDLE)) {
         free(entry);
         return NULL;
@@ -83,6 +85,13 @@ struct spd_entry *spd_oldest(const struct spd *spd)
     if (list_is_empty(&spd->by_use))
         return NULL;
     return LIST_OWNER(spd->by_use.prev, struct spd_entry, by_use);
+}
+
+struct spd_entry *spd_oldest_hold(const struct spd *spd)
+{
+    if (list_is_empty(&spd->by_hold))
+        return NULL;
+    return LIST_OWNER(spd->by_hold.prev, struct spd_entry, by_hold);
 }
 
 struct spd_entry *spd_due(struct spd *spd, mono_t now)

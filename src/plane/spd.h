@@ -48,6 +48,7 @@ struct spd_entry {
     uint64_t note;           /* keyd's own words, kept for the keyd that comes after it */
     struct list by_use;      /* in spd.by_use, the latest first */
     struct list by_sa;       /* in sa->users */
+    struct list by_hold;     /* in spd.by_hold, while datagrams are held */
     struct heap_node timer;  /* always in the heap, so that setting it can't fail */
     mono_t added;
     mono_t ask_at;           /* in hold: no acquire before */
@@ -57,6 +58,7 @@ struct spd_entry {
 struct spd {
     struct map by_flow;
     struct list by_use;
+    struct list by_hold; /* with held datagrams, the longest held last */
     struct heap timers;
     size_t limit;
 };
@@ -76,6 +78,8 @@ void spd_use(struct spd *spd, mono_t now, struct spd_entry *entry, size_t octets
 bool spd_is_full(const struct spd *spd);
 /* The entry that was not used for longest; NULL: there is none. */
 struct spd_entry *spd_oldest(const struct spd *spd);
+/* The entry whose datagrams are held longest; NULL: none. */
+struct spd_entry *spd_oldest_hold(const struct spd *spd);
 /* The next due entry; NULL: none. Its timer stands still until it is set again. */
 struct spd_entry *spd_due(struct spd *spd, mono_t now);
 void spd_set_timer(struct spd *spd, struct spd_entry *entry, mono_t at);

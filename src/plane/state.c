@@ -9,6 +9,14 @@ typedef void spd_action(struct plane *plane, struct spd_entry *entry,
 
 /* What happens to held datagrams */
 
+static unsigned drop_held(struct plane *plane, struct spd_entry *entry)
+{
+    unsigned count = store_discard(&plane->store, &entry->first);
+    count += store_discard(&plane->store, &entry->last);
+    list_remove(&entry->by_hold);
+    return count;
+}
+
 /* As if it came now. An SA may end under the first of two: then the second is held again. */
 static void release_one(struct plane *plane, struct spd_entry *entry, struct packet *packet)
 {
@@ -23,6 +31,7 @@ static void release(struct plane *plane, struct spd_entry *entry, const struct s
     (void)input;
     struct packet *first = store_release(&plane->store, &entry->first);
     struct packet *last = store_release(&plane->store, &entry->last);
+    list_remove(&entry->by_hold);
     if (first != NULL)
         notify_trace(plane, PFKEY_TRACE_RELEASED, spd_flow(entry), entry->ticket, entry->sa);
     release_one(plane, entry, first);
@@ -33,8 +42,7 @@ static void release(struct plane *plane, struct spd_entry *entry, const struct s
 static void discard(struct plane *plane, struct spd_entry *entry, const struct spd_input *input)
 {
     (void)input;
-    unsigned count = store_discard(&plane->store, &entry->first);
-    count += store_discard(&plane->store, &entry->last);
+    unsigned count = drop_held(plane, entry);
     if (count == 0)
         return;
     plane->counters[PLANE_COUNT_drop_hold_discarded] += count;
@@ -69,6 +77,19 @@ static void ask(struct plane *plane, struct spd_entry *entry, const struct spd_i
     set_hold_timer(plane, entry);
 }
 
+/* OE-023, OE-194: the longest held make room; their flows stay in hold. */
+static void make_room(struct plane *plane, const struct spd_entry *entry, size_t len)
+{
+    const struct stored *slot = entry->first == NULL ? NULL : entry->last;
+    struct spd_entry *oldest;
+
+    if (!store_could_hold(&plane->store, len))
+        return;
+    while (!store_has_room(&plane->store, slot, len) &&
+           (oldest = spd_oldest_hold(&plane->spd)) != NULL && oldest != entry)
+        plane->counters[PLANE_COUNT_drop_hold_evicted] += drop_held(plane, oldest);
+}
+
 /* OE-022: "first" stays, the newest replaces "last". */
 static void keep(struct plane *plane, struct spd_entry *entry, const struct spd_input *input)
 {
@@ -76,11 +97,13 @@ static void keep(struct plane *plane, struct spd_entry *entry, const struct spd_
     bool replaces = !was_first && entry->last != NULL;
     struct stored **slot = was_first ? &entry->first : &entry->last;
 
+    make_room(plane, entry, input->packet->len);
     if (!store_hold(&plane->store, slot, input->packet)) {
         plane_count(plane, PLANE_COUNT_drop_hold_full); /* OE-023 */
     } else if (replaces) {
         plane_count(plane, PLANE_COUNT_drop_hold_replaced);
     } else if (was_first) {
+        list_push(&plane->spd.by_hold, &entry->by_hold);
         plane_count(plane, PLANE_COUNT_trace_held);
         notify_trace(plane, PFKEY_TRACE_FIRST_HELD, spd_flow(entry), entry->ticket, NULL);
     }

@@ -89,13 +89,29 @@ static size_t held_cost(const struct stored *stored)
     return stored == NULL ? 0 : sizeof(*stored) + stored->packet.room;
 }
 
+static size_t room_for(size_t len)
+{
+    return LIMIT_HEADROOM + len + LIMIT_TAILROOM;
+}
+
+bool store_could_hold(const struct store *store, size_t len)
+{
+    return sizeof(struct stored) + room_for(len) <= store->held_limit;
+}
+
+bool store_has_room(const struct store *store, const struct stored *slot, size_t len)
+{
+    uint64_t others = store->held_octets - held_cost(slot);
+    return others + sizeof(struct stored) + room_for(len) <= store->held_limit;
+}
+
 bool store_hold(struct store *store, struct stored **slot, const struct packet *packet)
 {
-    size_t room = LIMIT_HEADROOM + packet->len + LIMIT_TAILROOM;
+    size_t room = room_for(packet->len);
     uint64_t others = store->held_octets - held_cost(*slot);
     struct stored *stored = *slot;
 
-    if (others + sizeof(*stored) + room > store->held_limit)
+    if (!store_has_room(store, stored, packet->len))
         return false;
     if (stored == NULL || stored->packet.room != room) {
         stored = stored_new(room);

@@ -25,6 +25,10 @@ struct packet *store_packet(struct store *store, size_t len);
 /* Gives back the packets handed out since the last call. */
 void store_reclaim(struct store *store);
 
+/* Does the cap on held octets allow this packet in the slot, in place of what is there? */
+bool store_has_room(const struct store *store, const struct stored *slot, size_t len);
+/* Could it ever? */
+bool store_could_hold(const struct store *store, size_t len);
 /* Copies the packet into the slot, in place of what was there. False, and the slot as it was: the
  * cap on held octets is reached, or out of memory. */
 MUST_USE bool store_hold(struct store *store, struct stored **slot, const struct packet *packet);

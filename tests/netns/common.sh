@@ -29,6 +29,7 @@ finish() {
     trap - EXIT
     trap '' INT TERM
     if [ $code -ne 0 ] && [ $code -ne 77 ]; then
+        if declare -F explain >/dev/null; then explain >&2 || true; fi
         for name in $(lab hosts | cut -d' ' -f1); do
             [ -e "$(lab path "$name")/log" ] || continue
             echo "--- last lines of $name's log" >&2
@@ -157,4 +158,44 @@ transfer() {
     wait_for 10 "the end of the transfer on $3" test -s "$SCRATCH/received"
     [ "$(cut -d' ' -f1 "$SCRATCH/sent")" = "$1" ] || fail "sent less than $1 octets"
     cmp "$SCRATCH/sent" "$SCRATCH/received" || fail "$3 received other octets than $2 sent"
+}
+
+# median_rtt FROM ADDRESS COUNT: median round trip of COUNT pings 10 ms apart, in microseconds. None
+# may be lost. It runs before others: what is measured is the gateways, not this machine's other work.
+median_rtt() {
+    lab exec "$1" nice -n -15 ping -n -c "$3" -i 0.01 -W 5 "$2" >"$SCRATCH/rtt" ||
+        fail "pings from $1 to $2 went unanswered: $(tail -n 2 "$SCRATCH/rtt")"
+    grep -q ' 0% packet loss' "$SCRATCH/rtt" ||
+        fail "$1 lost pings to $2: $(grep loss "$SCRATCH/rtt")"
+    sed -n 's/.*time=\([0-9.]*\) ms/\1/p' "$SCRATCH/rtt" | sort -n |
+        awk '{ rtt[NR] = $1 } END { printf "%d\n", rtt[int((NR + 1) / 2)] * 1000 }'
+}
+
+# tell_rtt WHAT DURING BEFORE AFTER; steady_rtt the same: under load the median may be this many times that of quiet.
+LOADED=6
+tell_rtt() {
+    echo "median round trip: $3 us before, $2 us during $1, $4 us after"
+}
+
+steady_rtt() {
+    local quiet=$(($3 > $4 ? $3 : $4))
+    tell_rtt "$@"
+    [ "$2" -le $((LOADED * quiet)) ]
+}
+
+# status_field GATEWAY MEMBER...: a member of what status says, 0 if it isn't there.
+status_field() {
+    local gateway=$1
+    shift
+    lab exec "$gateway" cygnet status --json | python3 -c '
+import json, sys
+value = json.load(sys.stdin)
+for name in sys.argv[1:]:
+    value = value.get(name, 0) if isinstance(value, dict) else 0
+print(value)' "$@"
+}
+
+# peak_kb GATEWAY PROCESS: the most memory it ever had.
+peak_kb() {
+    awk '/^VmHWM:/ { print $2 }' "/proc/$(status_field "$1" processes "$2" pid)/status"
 }

@@ -402,7 +402,7 @@ static void test_shutdown(void **state)
     }
 }
 
-/* OE-194: at the limit the longest unused goes; a tunnel in use does not. */
+/* OE-194: at the limit the longest unused goes; a tunnel only where tunnels fill the table. */
 static void test_instance_limit(void **state)
 {
     (void)state;
@@ -433,17 +433,29 @@ static void test_instance_limit(void **state)
     while (oe_instance_info(rig.oe, count, &info))
         count++;
     assert_int_equal(count, 4);
-    /* Even a tunnel goes if it is the longest unused; its policy goes with it. */
+    /* Who scans pushes out his own flows, even if the tunnel was last heard of long before. */
     for (unsigned i = 0; i < 8; i++) {
         flow.dst.octets[3] = (uint8_t)(200 + i);
         rig_input(&rig, (struct oe_event){.kind = OE_EV_ACQUIRE, .flow = flow});
+    }
+    rig_forget_effects(&rig);
+    rig_expect_state(&rig, keyed, OE_ST_KEYED);
+    /* With more than their three quarters the longest unused of the tunnels goes, and its policy. */
+    for (unsigned i = 0; i < 4; i++) {
+        flow.dst.octets[3] = (uint8_t)i;
+        rig_input(&rig, (struct oe_event){.kind = OE_EV_ADOPT,
+                                          .flow = flow,
+                                          .verdict = OE_VERDICT_ENCRYPT,
+                                          .peer = test_addr(SG_B),
+                                          .spi_in = {0x1000 + i},
+                                          .spi_out = {0x2000 + i}});
     }
     rig_forget_effects(&rig);
     rig_expect_state(&rig, keyed, OE_ST_NONEXISTENT);
     for (size_t i = 0; oe_counter(rig.oe, i, &name, &evicted); i++)
         if (strcmp(name, "evicted") == 0)
             break;
-    assert_int_equal(evicted, 9);
+    assert_int_equal(evicted, 13);
     rig_close(&rig);
 }
 

@@ -24,6 +24,9 @@ STATUS = {
     "gateways": [{"peer": "192.1.1.5", "identity": "@gw.example.net", "state": "established",
                   "suite": "AES-GCM-256", "established": True, "since_ms": 4000, "children": 1}],
     "flows": {"encrypt": 1, "pass": 2, "deny": 3, "hold": 4},
+    "ike_sas": {"established": 1, "unfinished": 0},
+    "summary": [{"verdict": "hold", "reason": "asking DNS who acts for *", "count": 4},
+                *({"verdict": "deny", "reason": f"reason {n}", "count": 1} for n in range(12))],
     "tunnels": [{"source": "192.1.0.65", "destination": "192.2.0.66", "verdict": "encrypt",
                  "grade": "authenticated", "state": "Keyed", "class": "OE-permissive",
                  "gateway": "192.1.1.5", "suite": "AES-GCM-256 ESN", "spi_in": "00000101",
@@ -193,6 +196,24 @@ class Status(Case):
                        " out 00000202, authenticated", "tunnel with 192.1.1.5"):
             self.assertIn(wanted, text)
         self.assertNotIn("waiting", text)
+        self.assertEqual(daemon.requests, [{"cmd": "status", "rows": 20}])
+
+    def test_many(self):
+        daemon = self.daemon(status=STATUS)
+        text = self.good("status", "--socket", daemon.path)
+        self.assertIn("  1 of 10 shown; --all shows every one\n", text)
+        self.assertRegex(text, r"\n4 +hold +asking DNS who acts for \*\n")
+        self.assertIn("reason 8", text)
+        self.assertNotIn("reason 9", text)
+        self.assertIn("  and 3 reasons more\n", text)
+
+    def test_all(self):
+        flows = {"encrypt": 1, "pass": 0, "deny": 0, "hold": 0}
+        daemon = self.daemon(status={**STATUS, "flows": flows})
+        text = self.good("status", "--all", "--socket", daemon.path)
+        self.assertEqual(daemon.requests, [{"cmd": "status"}])
+        self.assertNotIn("shown", text)
+        self.assertNotIn("REASON", text)
 
     def test_anonymous(self):  # OE-006
         flows = {**STATUS["flows"], "encrypt": 5, "anonymous": 2}
@@ -201,7 +222,8 @@ class Status(Case):
                       self.good("status", "--socket", daemon.path))
 
     def test_empty(self):
-        daemon = self.daemon(status={**STATUS, "ready": False, "gateways": [], "tunnels": []})
+        daemon = self.daemon(status={**STATUS, "ready": False, "gateways": [], "tunnels": [],
+                                     "ike_sas": {}, "flows": {}, "summary": []})
         text = self.good("status", "--socket", daemon.path)
         self.assertIn("waiting for the plane", text)
         self.assertEqual(len(text.splitlines()), 3)

@@ -671,32 +671,6 @@ static void test_slow_answer_delays_nobody(void **state)
     rig_close(&rig);
 }
 
-/* OE-194: beyond the limit of questions in flight a request fails at once, and says so. */
-static void test_lookup_limit(void **state)
-{
-    (void)state;
-    struct rig rig;
-
-    rig_open(&rig, (struct discover_config){.lookups = 2});
-    assert_int_equal(ask(&rig, 1, "192.2.0.1"), ERR_OK);
-    assert_int_equal(ask(&rig, 2, "192.2.0.2"), ERR_OK);
-    uint64_t serial = expect_query(&rig, DNS_TYPE_TXT, "1.0.2.192.in-addr.arpa.");
-    expect_query(&rig, DNS_TYPE_TXT, "2.0.2.192.in-addr.arpa.");
-    assert_int_equal(ask(&rig, 3, "192.2.0.3"), ERR_LIMIT);
-    assert_non_null(strstr(expect_delegation(&rig, 3, DISCOVERED_TIMEOUT)->why, "too many"));
-    assert_int_equal(ask_keys(&rig, 4, "192.2.0.3"), ERR_LIMIT);
-    assert_non_null(strstr(expect_keys(&rig, 4, DISCOVERED_TIMEOUT)->why, "too many"));
-    /* Sharing needs no new question. */
-    assert_int_equal(ask(&rig, 5, "192.2.0.2"), ERR_OK);
-    expect_quiet(&rig);
-    struct dns_answer a = {.status = DNS_ABSENT};
-    assert_int_equal(answer(&rig, serial, &a), ERR_OK);
-    expect_delegation(&rig, 1, DISCOVERED_ABSENT);
-    assert_int_equal(ask(&rig, 6, "192.2.0.3"), ERR_OK);
-    expect_query(&rig, DNS_TYPE_TXT, "3.0.2.192.in-addr.arpa.");
-    rig_close(&rig);
-}
-
 /* Requests, answers and time in any order: each request gets exactly one effect, in time. */
 static void test_random_traffic(void **state)
 {
@@ -769,7 +743,6 @@ int main(void)
         cmocka_unit_test(test_cache_bound),
         cmocka_unit_test(test_timeouts),
         cmocka_unit_test(test_slow_answer_delays_nobody),
-        cmocka_unit_test(test_lookup_limit),
         cmocka_unit_test(test_random_traffic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

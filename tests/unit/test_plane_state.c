@@ -321,28 +321,48 @@ static void a_verdict_of_keyd_lasts(void **state)
     rig_free(rig);
 }
 
-/* OE-023: held datagrams together stay under the cap. */
+/* OE-023, OE-194: held datagrams together stay under the cap; the newest are those that are kept. */
 static void held_octets_are_capped(void **state)
 {
     (void)state;
+    enum { FLOWS = 100, OCTETS = 1000, CAP = 20000 };
     struct plane_config config = deny_config;
-    config.held_octets = 20000;
+    config.held_octets = CAP;
     struct rig *rig = rig_new(&config);
-    for (uint32_t i = 0; i < 100; i++) {
-        struct rig_datagram d = {.flow = alice_bob(), .len = 1000, .mark = 1};
+    for (uint32_t i = 0; i < FLOWS; i++) {
+        struct rig_datagram d = {.flow = alice_bob(), .len = OCTETS, .mark = 1};
         d.flow.dst = ip_addr_v4(0xc0020000 + i);
         rig_send(rig, &d);
     }
-    uint64_t full = rig_counter(rig, "drop_hold_full");
-    assert_in_range(full, 82, 90);
-    assert_int_equal(rig_told(rig, PFKEY_ACQUIRE), 100);
-    struct ip_pair kept = alice_bob();
-    kept.dst = ip_addr_v4(0xc0020000);
-    rig_policy(rig, &kept, PFKEY_VERDICT_PASS, NULL, 1);
+    assert_int_equal(rig_told(rig, PFKEY_ACQUIRE), FLOWS);
+    uint64_t evicted = rig_counter(rig, "drop_hold_evicted");
+    assert_in_range(evicted, FLOWS - CAP / OCTETS + 1, FLOWS - CAP / (OCTETS + 250) + 2);
+    assert_int_equal(rig_counter(rig, "drop_hold_full"), 0);
+    for (uint32_t i = 0; i < FLOWS; i++) {
+        struct ip_pair flow = alice_bob();
+        flow.dst = ip_addr_v4(0xc0020000 + i);
+        rig_policy(rig, &flow, PFKEY_VERDICT_PASS, NULL, 1);
+        assert_int_equal(rig->out_count, i < evicted ? 0 : i - evicted + 1);
+    }
+    rig_free(rig);
+}
+
+/* What is larger than the cap costs nobody else his datagrams. */
+static void too_large_to_hold(void **state)
+{
+    (void)state;
+    struct plane_config config = deny_config;
+    config.held_octets = 2000;
+    struct rig *rig = rig_new(&config);
+    struct rig_datagram small = {.flow = alice_bob(), .len = 100, .mark = 1}, large = small;
+    large.flow.dst = ip_addr_v4(0xc0020001);
+    large.len = 2000;
+    rig_send(rig, &small);
+    rig_send(rig, &large);
+    assert_int_equal(rig_counter(rig, "drop_hold_full"), 1);
+    assert_int_equal(rig_counter(rig, "drop_hold_evicted"), 0);
+    rig_policy(rig, &small.flow, PFKEY_VERDICT_PASS, NULL, 1);
     assert_int_equal(rig->out_count, 1);
-    struct rig_datagram d = {.flow = alice_bob(), .len = 1000, .mark = 1};
-    rig_send(rig, &d); /* what was released made room */
-    assert_int_equal(rig_counter(rig, "drop_hold_full"), full);
     rig_free(rig);
 }
 
@@ -472,6 +492,7 @@ int main(void)
         cmocka_unit_test(a_hold_without_an_answer_ends),
         cmocka_unit_test(a_verdict_of_keyd_lasts),
         cmocka_unit_test(held_octets_are_capped),
+        cmocka_unit_test(too_large_to_hold),
         cmocka_unit_test(the_longest_unused_entry_makes_room),
         cmocka_unit_test(a_deleted_sa_sends_the_flow_back_to_hold),
         cmocka_unit_test(a_configured_tunnel_never_falls_back_to_clear),
