@@ -276,9 +276,18 @@ static char line_char(enum event_line line)
     return line == EVENT_LINE_ESP ? '=' : line == EVENT_LINE_IKE ? '#' : '-';
 }
 
+/* A question to DNS that is no step of the figure: a second kind of record, whose our host is. */
+static bool is_aside(const struct event_record *r)
+{
+    return r->label[0] == '\0' &&
+           (r->from.party == EVENT_PARTY_DNS || r->to.party == EVENT_PARTY_DNS);
+}
+
 static void add_row(struct story *s, const struct side *side, const struct event_record *r)
 {
     bool arrow = r->line != EVENT_LINE_NONE;
+    if (is_aside(r) && !s->in->notes)
+        return;
     if (!arrow && r->level < EVENT_WARNING && (!s->in->notes || r->level == EVENT_DEBUG))
         return;
     if (s->row_count == 0)

@@ -33,7 +33,8 @@ struct trace_input {
     size_t source_count;            /* 1 or 2, in any order */
     const struct trace_name *names; /* where there is none: "source", "gateway", "peer", "dest" */
     size_t name_count;
-    bool notes;       /* also draw state changes and decisions; warnings are drawn in any case */
+    bool notes;       /* also draw state changes, decisions and DNS messages that are no step of the
+                       * figure; warnings are drawn in any case */
     bool details;     /* list what was in the messages, too */
     bool labels_only; /* no list below the drawing */
 };

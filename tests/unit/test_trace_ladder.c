@@ -157,6 +157,7 @@ static void trace_of_sg_b(struct trace *t)
     dns(t, "5F2", "KEY 4.1.1.192.in-addr.arpa.", true, false, 70);
     ike(t, "5E5", "Main Mode 6: IDir, SIG_R", true, sg_a, EVENT_LINE_IKE, false);
     ike(t, "5G1", "Quick Mode 1", false, sg_a, EVENT_LINE_IKE, true);
+    dns(t, "", "IPSECKEY 65.0.1.192.in-addr.arpa.?", false, true, 72); /* no step: not drawn */
     dns(t, "5H1", "TXT 65.0.1.192.in-addr.arpa.?", false, true, 72);
     t->now.ms = 1011;
     dns(t, "5H2", "TXT 65.0.1.192.in-addr.arpa.", true, true, 72);
