@@ -1,10 +1,10 @@
 #!/bin/bash
-# OE-051, OE-053, OE-055, OE-078, OE-149, OE-150: what comes from the name server as large, split,
-# bogus, unsigned or absent answers, or not at all, and what becomes of the flow.
+# OE-051, OE-055, OE-078, OE-150: what comes from the name server as large, split,
+# bogus, unsigned or absent answers, and what becomes of the flow.
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 
-bob=192.2.0.66 dave=192.3.0.68 erin=192.4.0.69 carol=192.1.1.67 mallory=192.1.1.99
+bob=192.2.0.66 erin=192.4.0.69 carol=192.1.1.67 mallory=192.1.1.99
 cygnet=$CYGNET_BUILD/src/cli/cygnet
 
 # expect_dnssec DESTINATION WORD
@@ -16,7 +16,7 @@ expect_dnssec() {
 
 # ping_from HOST ADDRESS...: one datagram, whatever becomes of it.
 ping_from() {
-    lab exec "$1" ping -n -c 1 -W 5 "${@:2}" >/dev/null
+    lab exec "$1" ping -n -c 1 -W 2 "${@:2}" >/dev/null
 }
 
 # asked GATEWAY NAME: how often it has sent a question about that name to DNS.
@@ -24,9 +24,7 @@ asked() {
     lab exec "$1" cygnet trace | grep -c "here --> DNS: TXT $2" || true
 }
 
-echo 'policy: [{class: OE-paranoid, destination: 192.1.1.67}]' >"$SCRATCH/paranoid.yaml"
-echo 'stub: {listen: 192.1.0.1}' >"$SCRATCH/stub.yaml"
-lab up --quiet --ttl 10 --policy "sg-a=$SCRATCH/stub.yaml" --policy "sg-d=$SCRATCH/paranoid.yaml"
+lab up --quiet --ttl 10
 
 # Bob's reverse name grows: keys of 4096 bits, each split over strings of 255 octets, for gateways
 # nobody would take first. The answer is longer than any datagram, and comes over TCP.
@@ -69,25 +67,3 @@ expect_dnssec $carol absent
 sleep 11
 ping_from sg-a -I 192.1.1.4 $carol || fail "no ping to carol from outside"
 [ "$(asked sg-a 67.1.1.192)" = $((before + 1)) ] || fail "an absence was believed beyond its time"
-
-# The name server is gone: clear where policy allows, nothing where it doesn't, and the tunnel stays.
-lab stop dns
-begun=$SECONDS
-lab exec alice ping -n -c 1 -W 15 $dave >/dev/null || fail "no ping to dave without DNS"
-[ $((SECONDS - begun)) -le 12 ] || fail "dave's flow waited $((SECONDS - begun)) s for a dead server"
-expect_verdict sg-a $dave pass
-expect_dnssec $dave timeout
-ping_from alice $bob || fail "bob's tunnel fell with the name server"
-expect_verdict sg-a $bob encrypt
-! lab exec dave ping -n -c 1 -W 11 192.1.1.67 >/dev/null || fail "OE-paranoid let a flow go without DNS"
-expect_verdict sg-d 192.1.1.67 deny
-
-# It comes back, and is used again. The stub resolver shows when: it asks through the same cache of
-# servers.
-lab start dns
-again() {
-    lab exec alice dig +time=2 +tries=1 +short @192.1.0.1 bob.example | grep -q $bob
-}
-wait_for 60 "an answer after the outage" again
-ping_from alice 2001:db8:3::68 || fail "no ping to dave after the outage"
-expect_verdict sg-a 2001:db8:3::68 encrypt

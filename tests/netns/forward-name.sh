@@ -84,3 +84,13 @@ lab start sg-a --policy "sg-a=$SCRATCH/paranoid.yaml"
 look_up nina.example +short >/dev/null
 ! lab exec alice ping -n -c 1 -W 2 $nina >/dev/null || fail "nina is reached under OE-paranoid"
 expect_verdict sg-a $nina deny
+
+# Without the stub: what Unbound's ipsecmod would call. Its arguments are not believed.
+lab stop sg-a
+lab start sg-a
+hook=$ROOT/packaging/unbound/unbound-hook
+lab exec sg-a "$hook" nina.example 300 "$nina 2001:db8:ff::78" '10 0 2 . Tm90IGEga2V5' || fail "the hook failed"
+lab exec sg-a "$hook" evil2.example 300 "$nina" '' || fail "the hook failed"
+lab exec alice ping -n -c 1 -W 5 $nina >/dev/null || fail "no ping to nina after the hook"
+expect_verdict sg-a $nina encrypt
+[ "$(why_field sg-a $nina name)" = nina.example ] || fail "nina goes by the name $(why_field sg-a $nina name)"
