@@ -476,6 +476,41 @@ static void test_unauthenticated_move(void **state)
     pair_free(pair);
 }
 
+/* Nor does what is authentic but refused: its message id isn't spent, so anyone on the way who keeps
+ * a copy could send it again from elsewhere. */
+static void test_refused_move(void **state)
+{
+    static const enum v1_message_kind kinds[] = {V1_QM1, V1_INFO};
+    static const enum err refusals[] = {ERR_MISSING, ERR_UNEXPECTED};
+    static struct pair_datagram caught;
+    static struct forge forge;
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct nat nat = {.in_front = {true, false}, .shift = 7000};
+        struct pair *pair = up_behind(&nat);
+        pair->tap = keep_last;
+        pair->tap_ctx = &caught;
+        if (kinds[i] == V1_QM1)
+            assert_int_equal(pair_initiate(pair, PAIR_A, 8, 1), ERR_OK);
+        else
+            assert_int_equal(pair_event(pair, PAIR_A, IKE_EV_DELETE_CHILD, 7), ERR_OK);
+        forge_open(pair, PAIR_B, &caught, kinds[i], &forge);
+        if (kinds[i] == V1_QM1)
+            forge_drop(&forge, (size_t)(forge_find(&forge, ISAKMP_P_NONCE) - forge.payloads));
+        else
+            forge_add(&forge, ISAKMP_P_NONCE, view_of(&nat, 16));
+        forge_close(pair, PAIR_B, &forge, &caught);
+        to_outside(&nat, PAIR_A, &caught.source);
+        caught.target = (struct ip_endpoint){pair->sides[PAIR_B].addr.addr, 4500};
+        assert_int_equal(pair_give(pair, &caught), refusals[i]);
+        caught.source.port = 6666;
+        assert_true(pair_give(pair, &caught) != ERR_OK);
+        assert_int_equal(pair_counter(pair, PAIR_B, "nat-mapping-changed"), 0);
+        assert_int_equal(info_of(pair, PAIR_B).remote.port, 11500);
+        pair_free(pair);
+    }
+}
+
 /* Off port 4500, or to a peer that is behind no NAT: not even looked at. */
 static void test_move_without_nat(void **state)
 {
@@ -629,6 +664,7 @@ int main(void)
         cmocka_unit_test(test_malformed),
         cmocka_unit_test(test_rebinding),
         cmocka_unit_test(test_unauthenticated_move),
+        cmocka_unit_test(test_refused_move),
         cmocka_unit_test(test_move_without_nat),
         cmocka_unit_test(test_esp_moves),
         cmocka_unit_test(test_esp_moves_nothing_without_nat),

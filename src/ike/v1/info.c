@@ -234,7 +234,6 @@ enum err info_receive(struct ike *ike, struct ike_sa *sa, const struct ike_event
     err = v1_open(ike, sa, NULL, V1_INFO, header, event->bytes, iv, &payloads);
     if (err != ERR_OK)
         return err;
-    nat_follow(ike, sa, event);
     v1_trace_message(ike, sa, NULL, v1_message(V1_INFO), false, "");
     err = v1_message_check(v1_message(V1_INFO), &payloads);
     if (err != ERR_OK) {
@@ -243,6 +242,7 @@ enum err info_receive(struct ike *ike, struct ike_sa *sa, const struct ike_event
         return err;
     }
     v1_msgid_mark(ike, sa, header->msgid);
+    nat_follow(ike, sa, event);
     saved_sa(ike, sa);
     return act(ike, sa, &payloads);
 }

@@ -361,7 +361,7 @@ static enum err receive_on(struct ike *ike, struct v1_step *step, const struct i
                   &payloads);
     if (err != ERR_OK)
         return err;
-    if (message->hashed)
+    if (message->hashed && !step->fresh) /* else its message id must be spent first */
         nat_follow(ike, step->sa, event);
     step->payloads = &payloads;
     step->event = event;
@@ -399,10 +399,12 @@ static enum err receive_quick(struct ike *ike, struct ike_sa *sa, const struct i
     step.header = header;
     step.fresh = fresh;
     err = receive_on(ike, &step, event);
-    if (fresh && err != ERR_OK)
+    if (fresh && err != ERR_OK) {
         quick_free(ike, quick);
-    else if (fresh)
+    } else if (fresh) {
         v1_msgid_mark(ike, sa, header->msgid);
+        nat_follow(ike, sa, event);
+    }
     return err;
 }
 
