@@ -1,6 +1,6 @@
 #include "wire/identity.h"
 
-#include <stdio.h>
+#include "base/text.h"
 
 enum { LABEL_MAX = 63, NAME_MAX_OCTETS = 253 };
 
@@ -67,18 +67,90 @@ bool identity_of_fqdn(struct view name, struct identity *ret)
     return true;
 }
 
+/* RFC 7296 section 3.5: UTF-8 at least, no terminators. Who owns the domain decides what the local
+ * part means, so only the domain compares without case. */
+bool identity_of_email(struct view email, struct identity *ret)
+{
+    struct identity id = {.kind = IDENTITY_EMAIL}, domain;
+    const uint8_t *at = email.len != 0 ? memrchr(email.ptr, '@', email.len) : NULL;
+    if (at == NULL || at == email.ptr || email.len >= sizeof(id.email))
+        return false;
+    size_t local_len = (size_t)(at - email.ptr);
+    for (size_t i = 0; i < local_len; i++)
+        if (email.ptr[i] <= ' ' || email.ptr[i] == 0x7f)
+            return false;
+    size_t domain_len = email.len - local_len - 1;
+    if (!identity_of_fqdn(view_of(at + 1, domain_len), &domain))
+        return false;
+    memcpy(id.email, email.ptr, local_len + 1);
+    memcpy(id.email + local_len + 1, domain.fqdn, strlen(domain.fqdn));
+    *ret = id;
+    return true;
+}
+
+bool identity_of_octets(enum identity_kind kind, struct view octets, struct identity *ret)
+{
+    struct identity id = {.kind = (uint8_t)kind, .len = (uint16_t)octets.len};
+    if (octets.len == 0 || octets.len > sizeof(id.octets))
+        return false;
+    memcpy(id.octets, octets.ptr, octets.len);
+    *ret = id;
+    return true;
+}
+
 bool identity_equal(const struct identity *a, const struct identity *b)
 {
-    return a->kind == b->kind && ip_addr_equal(&a->addr, &b->addr) && strcmp(a->fqdn, b->fqdn) == 0;
+    return a->kind == b->kind && ip_addr_equal(&a->addr, &b->addr) &&
+           view_equal(identity_octets(a), identity_octets(b));
+}
+
+struct view identity_octets(const struct identity *id)
+{
+    switch (id->kind) {
+    case IDENTITY_ADDR:
+        return ip_addr_view(&id->addr);
+    case IDENTITY_FQDN:
+    case IDENTITY_EMAIL:
+        return view_of(id->fqdn, strnlen(id->fqdn, sizeof(id->fqdn)));
+    case IDENTITY_DN:
+    case IDENTITY_KEY_ID:
+        return view_of(id->octets, id->len <= sizeof(id->octets) ? id->len : 0);
+    default:
+        return view_of(NULL, 0);
+    }
+}
+
+static void format_octets(const char *kind, const struct identity *id, char *ret)
+{
+    struct view octets = identity_octets(id);
+    text_set(ret, IDENTITY_TEXT_MAX, "%s:", kind);
+    for (size_t i = 0; i < octets.len; i++)
+        text_add(ret, IDENTITY_TEXT_MAX, "%02x", octets.ptr[i]);
 }
 
 char *identity_format(const struct identity *id, char *ret)
 {
-    if (id->kind == IDENTITY_ADDR)
+    switch (id->kind) {
+    case IDENTITY_ADDR:
         return ip_addr_format(&id->addr, ret);
-    if (id->kind == IDENTITY_FQDN)
+    case IDENTITY_FQDN:
         snprintf(ret, IDENTITY_TEXT_MAX, "@%s", id->fqdn);
-    else
+        break;
+    case IDENTITY_EMAIL:
+        snprintf(ret, IDENTITY_TEXT_MAX, "%s", id->email);
+        break;
+    case IDENTITY_DN:
+        format_octets("dn", id, ret);
+        break;
+    case IDENTITY_KEY_ID:
+        format_octets("keyid", id, ret);
+        break;
+    case IDENTITY_NULL:
+        strcpy(ret, "anonymous");
+        break;
+    default:
         strcpy(ret, "none");
+        break;
+    }
     return ret;
 }
