@@ -1,6 +1,6 @@
 #include "wire/identity.h"
 
-#include "base/text.h"
+#include <stdio.h>
 
 enum { LABEL_MAX = 63, NAME_MAX_OCTETS = 253 };
 
@@ -67,41 +67,31 @@ bool identity_of_fqdn(struct view name, struct identity *ret)
     return true;
 }
 
-/* RFC 7296 section 3.5: UTF-8 at least, no terminators. Who owns the domain decides what the local
- * part means, so only the domain compares without case. */
-bool identity_of_email(struct view email, struct identity *ret)
+bool identity_of_email(struct view address, struct identity *ret)
 {
-    struct identity id = {.kind = IDENTITY_EMAIL}, domain;
-    const uint8_t *at = email.len != 0 ? memrchr(email.ptr, '@', email.len) : NULL;
-    if (at == NULL || at == email.ptr || email.len >= sizeof(id.email))
+    struct identity id = {.kind = IDENTITY_EMAIL};
+    const uint8_t *at = address.len != 0 ? memchr(address.ptr, '@', address.len) : NULL;
+
+    if (at == NULL || at == address.ptr || at == address.ptr + address.len - 1 ||
+        address.len >= sizeof(id.fqdn))
         return false;
-    size_t local_len = (size_t)(at - email.ptr);
-    for (size_t i = 0; i < local_len; i++)
-        if (email.ptr[i] <= ' ' || email.ptr[i] == 0x7f)
+    for (size_t i = 0; i < address.len; i++)
+        if (address.ptr[i] <= ' ' || address.ptr[i] >= 0x7f)
             return false;
-    size_t domain_len = email.len - local_len - 1;
-    if (!identity_of_fqdn(view_of(at + 1, domain_len), &domain))
-        return false;
-    memcpy(id.email, email.ptr, local_len + 1);
-    memcpy(id.email + local_len + 1, domain.fqdn, strlen(domain.fqdn));
+    memcpy(id.fqdn, address.ptr, address.len);
     *ret = id;
     return true;
 }
 
 bool identity_of_octets(enum identity_kind kind, struct view octets, struct identity *ret)
 {
-    struct identity id = {.kind = (uint8_t)kind, .len = (uint16_t)octets.len};
-    if (octets.len == 0 || octets.len > sizeof(id.octets))
+    struct identity id = {.kind = (uint8_t)kind, .len = (uint8_t)octets.len};
+
+    if (octets.len == 0 || octets.len > UINT8_MAX || octets.len > sizeof(id.fqdn))
         return false;
-    memcpy(id.octets, octets.ptr, octets.len);
+    memcpy(id.fqdn, octets.ptr, octets.len);
     *ret = id;
     return true;
-}
-
-bool identity_equal(const struct identity *a, const struct identity *b)
-{
-    return a->kind == b->kind && ip_addr_equal(&a->addr, &b->addr) &&
-           view_equal(identity_octets(a), identity_octets(b));
 }
 
 struct view identity_octets(const struct identity *id)
@@ -114,18 +104,28 @@ struct view identity_octets(const struct identity *id)
         return view_of(id->fqdn, strnlen(id->fqdn, sizeof(id->fqdn)));
     case IDENTITY_DN:
     case IDENTITY_KEY_ID:
-        return view_of(id->octets, id->len <= sizeof(id->octets) ? id->len : 0);
+        return view_of(id->fqdn, id->len);
     default:
         return view_of(NULL, 0);
     }
 }
 
-static void format_octets(const char *kind, const struct identity *id, char *ret)
+bool identity_equal(const struct identity *a, const struct identity *b)
 {
-    struct view octets = identity_octets(id);
-    text_set(ret, IDENTITY_TEXT_MAX, "%s:", kind);
-    for (size_t i = 0; i < octets.len; i++)
-        text_add(ret, IDENTITY_TEXT_MAX, "%02x", octets.ptr[i]);
+    return a->kind == b->kind && a->len == b->len && ip_addr_equal(&a->addr, &b->addr) &&
+           memcmp(a->fqdn, b->fqdn, sizeof(a->fqdn)) == 0;
+}
+
+static char *format_octets(const char *prefix, const struct identity *id, char *ret)
+{
+    static const char digits[] = "0123456789abcdef";
+    char *at = ret + strlen(strcpy(ret, prefix));
+    for (size_t i = 0; i < id->len && i < LIMIT_DNS_NAME - 8; i++) {
+        *at++ = digits[(uint8_t)id->fqdn[i] >> 4];
+        *at++ = digits[(uint8_t)id->fqdn[i] & 15];
+    }
+    *at = '\0';
+    return ret;
 }
 
 char *identity_format(const struct identity *id, char *ret)
@@ -135,22 +135,16 @@ char *identity_format(const struct identity *id, char *ret)
         return ip_addr_format(&id->addr, ret);
     case IDENTITY_FQDN:
         snprintf(ret, IDENTITY_TEXT_MAX, "@%s", id->fqdn);
-        break;
+        return ret;
     case IDENTITY_EMAIL:
-        snprintf(ret, IDENTITY_TEXT_MAX, "%s", id->email);
-        break;
+        return strcpy(ret, id->fqdn);
     case IDENTITY_DN:
-        format_octets("dn", id, ret);
-        break;
+        return format_octets("dn:", id, ret);
     case IDENTITY_KEY_ID:
-        format_octets("keyid", id, ret);
-        break;
+        return format_octets("key-id:", id, ret);
     case IDENTITY_NULL:
-        strcpy(ret, "anonymous");
-        break;
+        return strcpy(ret, "null");
     default:
-        strcpy(ret, "none");
-        break;
+        return strcpy(ret, "none");
     }
-    return ret;
 }
