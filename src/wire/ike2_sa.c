@@ -136,7 +136,7 @@ enum err ike2_sa_parse(struct view body, struct ike2_sa *ret)
     return proposals_walk(body, ret);
 }
 
-static void transform_build(struct builder *b, const struct ike2_transform *transform, bool more)
+void ike2_transform_build(struct builder *b, const struct ike2_transform *transform, bool more)
 {
     size_t start = b->len;
     builder_u8(b, more ? MORE_TRANSFORMS : LAST);
@@ -166,7 +166,7 @@ static void proposal_build(struct builder *b, const struct ike2_proposal *propos
     builder_u8(b, (uint8_t)proposal->transform_count);
     builder_view(b, proposal->spi);
     for (size_t i = 0; i < proposal->transform_count; i++)
-        transform_build(b, &proposal->transforms[i], i + 1 < proposal->transform_count);
+        ike2_transform_build(b, &proposal->transforms[i], i + 1 < proposal->transform_count);
     builder_close_u16(b, field, start);
 }
 

@@ -34,5 +34,7 @@ struct ike2_sa {
  */
 MUST_USE enum err ike2_sa_parse(struct view body, struct ike2_sa *ret);
 void ike2_sa_build(struct builder *b, const struct ike2_sa *sa);
+/* One transform; `more` follow it. */
+void ike2_transform_build(struct builder *b, const struct ike2_transform *transform, bool more);
 
 #endif
