@@ -22,11 +22,11 @@ struct ike2_policy {
     bool legacy; /* also 3DES, SHA-1, groups 2 and 5 */
     bool no_esn; /* child: 32-bit sequence numbers only */
     bool no_kex; /* child: no key exchange of its own, and none accepted (IKE_AUTH) */
-    uint16_t
-        methods[IKE2_METHODS_MAX]; /* key exchanges instead of the default, best first; 0 ends */
-    uint16_t
-        additional[IKE2_ADDITIONAL_MAX]; /* RFC 9370: what is offered as ADDKE1 and so on; 0 ends.
-                                          * A responder accepts what it knows if any is set. */
+    /* Key exchanges instead of the default, best first; 0 ends. */
+    uint16_t methods[IKE2_METHODS_MAX];
+    /* RFC 9370: what is offered as ADDKE1 and so on; 0 ends. A responder accepts whatever it knows if
+     * any is set. Only with a peer that has IKE_INTERMEDIATE. */
+    uint16_t additional[IKE2_ADDITIONAL_MAX];
 };
 
 /* Protects an IKE SA. */
@@ -34,8 +34,8 @@ struct ike2_suite {
     struct aead_suite protect;
     uint8_t prf;     /* enum hash_alg */
     uint16_t method; /* key exchange */
-    uint16_t
-        additional[IKE2_ADDITIONAL_MAX]; /* in the order of their types; 0: none at that place */
+    /* In the order of their types; 0: none at that place. */
+    uint16_t additional[IKE2_ADDITIONAL_MAX];
 };
 /* "AES-GCM-256 prf SHA2-256 curve25519+ml-kem-768" */
 #define IKE2_SUITE_TEXT_MAX 128
