@@ -70,13 +70,19 @@ enum err trust_add_crl(struct trust *trust, struct view der)
     return err;
 }
 
-/* With TRUST_CRL_IF_PRESENT: only a list that we have and that names the certificate objects. */
+/* libcrypto asks for a list for the anchor as well, which is trusted as it is. With
+ * TRUST_CRL_IF_PRESENT only a list that we have and that names the certificate objects. */
 static int forgive_missing_crl(int good, X509_STORE_CTX *ctx)
 {
+    const struct trust *trust = X509_STORE_CTX_get_app_data(ctx);
+    int depth = X509_STORE_CTX_get_error_depth(ctx);
+    bool anchor = depth == sk_X509_num(X509_STORE_CTX_get0_chain(ctx)) - 1;
     switch (X509_STORE_CTX_get_error(ctx)) {
     case X509_V_ERR_UNABLE_TO_GET_CRL:
     case X509_V_ERR_CRL_HAS_EXPIRED:
     case X509_V_ERR_CRL_NOT_YET_VALID:
+        if (!anchor && trust->policy == TRUST_CRL_REQUIRED)
+            return good;
         X509_STORE_CTX_set_error(ctx, X509_V_OK);
         return 1;
     default:
@@ -104,8 +110,11 @@ static bool context_prepare(X509_STORE_CTX *ctx, const struct trust *trust, int6
     X509_VERIFY_PARAM_set_time(param, (time_t)unix_s);
     X509_VERIFY_PARAM_set_depth(param, CHAIN_DEPTH_MAX);
     X509_STORE_CTX_set0_crls(ctx, trust->crls);
-    if (trust->policy == TRUST_CRL_IF_PRESENT)
-        X509_STORE_CTX_set_verify_cb(ctx, forgive_missing_crl);
+    X509_STORE_CTX_set_verify_cb(ctx, forgive_missing_crl);
+    if (X509_STORE_CTX_set_app_data(ctx, (void *)(uintptr_t)trust) != 1)
+        return false;
+    /* No signature by SHA-1 or MD5 in the chain, no RSA below 1024 bits. */
+    X509_VERIFY_PARAM_set_auth_level(param, 1);
     /* An anchor may be an authority below another one: it is trusted as it is. */
     return X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL |
                                                   X509_V_FLAG_PARTIAL_CHAIN) == 1;
