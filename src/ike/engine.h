@@ -121,7 +121,9 @@ struct ike_request {
     LIST_ENTRY(ike_request) of_peer;
     struct ip_endpoint local, remote;
     bool natt;
-    struct ip_pair flow; /* src is our side's client */
+    uint32_t profile;            /* 0: opportunistic */
+    struct traffic_pair traffic; /* what the tunnel is to carry */
+    struct ip_pair flow;         /* the same, if it is one pair of hosts; src is our side's client */
     struct identity peer_id;
     struct public_key *keys; /* those the peer may prove itself with */
     size_t key_count;
