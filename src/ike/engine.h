@@ -73,6 +73,7 @@ enum {
     X(STALE, "stale-answer")                                                                       \
     X(BAD_REQUEST, "bad-request")                                                                  \
     X(GAVE_UP, "gave-up")                                                                          \
+    X(DEAD_PEER, "dead-peer")                                                                          \
     X(LIMIT, "limit")                                                                              \
     X(WORN_OUT, "message-ids-used-up")                                                             \
     X(BAD_RECORD, "unusable-record")                                                               \

@@ -396,6 +396,7 @@ static enum err receive_quick(struct ike *ike, struct ike_sa *sa, const struct i
     } else if (fresh) {
         v1_msgid_mark(ike, sa, header->msgid);
         nat_follow(ike, sa, event);
+        dpd_start(ike, sa);
     }
     return err;
 }

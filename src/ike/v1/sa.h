@@ -121,6 +121,9 @@ struct ike_sa {
     mono_t since, expires;
     uint64_t proven; /* when it was established, as a serial */
     bool dpd;        /* the peer answers R-U-THERE (RFC 3706) */
+    struct ike_timer dpd_timer;
+    uint32_t dpd_sequence;
+    unsigned dpd_unanswered;
     bool greets;     /* our last Main Mode message says INITIAL-CONTACT */
     uint64_t trace_connection; /* the first request's ticket; zero: `number` stands for it */
     struct ip_pair trace_flow;

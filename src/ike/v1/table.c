@@ -65,11 +65,11 @@ static const struct v1_message messages[V1_MESSAGE_COUNT] = {
                 {ONE(SA), ONE(KE), ONE(NONCE), ONE(ID), ANY(CR), ANY(VID)}},
     [V1_AM2] = {"5E1", "Aggressive Mode 2: SA, KE, Nr, IDir, SIG_R", CLEAR(AGGRESSIVE_MODE),
                 {ONE(SA), ONE(KE), ONE(NONCE), ONE(ID), ONE(SIG), ANY(CERT), ANY(CR), ANY(NAT_D), ANY(VID)}},
-    [V1_AM3] = {"5E2", "Aggressive Mode 3: SIG_I", EITHER(AGGRESSIVE_MODE),
+    [V1_AM3] = {"5E4", "Aggressive Mode 3: SIG_I", EITHER(AGGRESSIVE_MODE),
                 {ONE(SIG), ANY(CERT), ANY(NAT_D), ANY(N), ANY(VID)}},
     [V1_AM2_PSK] = {"5E1", "Aggressive Mode 2: SA, KE, Nr, IDir, HASH_R", CLEAR(AGGRESSIVE_MODE),
                 {ONE(SA), ONE(KE), ONE(NONCE), ONE(ID), ONE(HASH), ANY(NAT_D), ANY(VID)}},
-    [V1_AM3_PSK] = {"5E2", "Aggressive Mode 3: HASH_I", EITHER(AGGRESSIVE_MODE),
+    [V1_AM3_PSK] = {"5E4", "Aggressive Mode 3: HASH_I", EITHER(AGGRESSIVE_MODE),
                 {ONE(HASH), ANY(NAT_D), ANY(N), ANY(VID)}},
 
     [V1_QM1] = {"5G1", "Quick Mode 1: HASH(1), SA, Ni, KE, IDci, IDcr", HASHED(QUICK_MODE),

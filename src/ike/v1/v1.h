@@ -8,6 +8,7 @@
  *   main.c     Main Mode's handlers      aggressive.c  Aggressive Mode's
  *   quick.c    Quick Mode's              auth.c        who is who, and how it is proved
  *   info.c     Delete and Notify         nat.c         NAT traversal
+ *   dpd.c      dead peer detection
  */
 #ifndef CYGNET_IKE_V1_V1_H
 #define CYGNET_IKE_V1_V1_H
@@ -25,6 +26,8 @@ enum v1_notify {
     V1_INVALID_ID_INFORMATION = 18,
     V1_NOTIFY_STATUS = 16384,
     V1_INITIAL_CONTACT = 24578, /* RFC 2407 section 4.6.3 */
+    V1_R_U_THERE = 36136,       /* RFC 3706 section 5.3 */
+    V1_R_U_THERE_ACK = 36137,
 };
 
 /* One message or answer on its way through a row. */
@@ -130,6 +133,12 @@ MUST_USE enum err v1_phase2_hash(const struct ike_sa *sa, const struct v1_quick 
 MUST_USE enum err v1_keymat(const struct ike_sa *sa, const struct v1_quick *quick,
                             struct view secret, struct sa_params *ret);
 
+/* dpd.c */
+ike_timer_fn dpd_timer;
+/* The peer was heard: asked again only after a time of silence. */
+void dpd_start(struct ike *ike, struct ike_sa *sa);
+void dpd_receive(struct ike *ike, struct ike_sa *sa, const struct isakmp_notify *n);
+
 /* trace.c */
 void v1_trace_message(struct ike *ike, const struct ike_sa *sa, const struct v1_exchange *x,
                       const struct v1_message *message, bool sent, const char *detail);
@@ -233,6 +242,7 @@ void info_send_delete_children(struct ike *ike, struct ike_sa *sa, const spi_t *
 void info_send_delete_sa(struct ike *ike, struct ike_sa *sa);
 /* About the SPI that the peer offered. */
 void info_send_notify(struct ike *ike, struct ike_sa *sa, enum v1_notify type, spi_t spi);
+void info_send_dpd(struct ike *ike, struct ike_sa *sa, enum v1_notify type, uint32_t sequence);
 void info_send_notify_clear(struct ike *ike, const struct ike_event *event,
                             const struct isakmp_header *header, enum v1_notify type);
 
