@@ -1,5 +1,4 @@
-"""strongSwan's user-space ESP (kernel-libipsec) between sg-a and sg-b: IPsec without a kernel's help.
-"""
+"""strongSwan's user-space ESP (kernel-libipsec) between sg-a and sg-b: IPsec without a kernel's help."""
 
 import os
 import secrets
