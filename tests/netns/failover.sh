@@ -9,7 +9,6 @@ ALICE=192.1.0.65 BOB=192.2.0.66 SG_A=192.1.1.4 SG_D=192.1.1.6
 cygnet=$CYGNET_BUILD/src/cli/cygnet
 
 explain() {
-    tail -n 5 "$SCRATCH/bob"
     lab exec sg-b cygnet trace | tail -n 40
     lab exec sg-b cygnet status
     lab exec sg-d cygnet status
@@ -48,7 +47,8 @@ alice_leaves_by() {
     lab exec alice ip route replace 192.2.0.0/24 via "$1" src $ALICE
 }
 
-# longest_gap FILE INTERVAL_MS: of a ping -D log, the longest time without an answer.
+# report_ping FILE WHAT: of a ping -D log, what was lost, and the longest time without an answer, alone again
+# in a second line.
 report_ping() {
     python3 - "$1" "$2" <<'REPORT'
 import re
@@ -116,6 +116,7 @@ talk bob $ALICE "$SCRATCH/bob"
 wait_for 5 "bob's flow through SG-A" carried_by $SG_A
 kill_sg_a
 alice_leaves_by 192.1.0.2
+lab exec sg-b ip route replace 192.1.0.0/24 via $SG_D # the public net's routing knows too
 wait_for 60 "bob's flow through SG-D" carried_by $SG_D
 wait_for 5 "the tunnel at SG-D" verdict_is sg-d $BOB encrypt
 sleep 1
