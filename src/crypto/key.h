@@ -12,6 +12,11 @@
 
 enum key_alg { KEY_NONE = 0, KEY_RSA = 1 };
 
+/* How a signature is made and written. */
+enum signature_scheme {
+    SIGNATURE_IKE1_RSA, /* RFC 2409 section 5.1: the bare HASH, PKCS #1 v1.5 without an algorithm */
+};
+
 struct public_key {
     uint8_t alg; /* enum key_alg */
     uint16_t len;
