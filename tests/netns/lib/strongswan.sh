@@ -35,12 +35,12 @@ swan_directory() {
     echo "$SCRATCH/swan/$1"
 }
 
-# swan_inside HOST COMMAND...: run it in the host's namespace, so that it finds that host's strongSwan.
+# swan_inside HOST COMMAND...: become it, in the host's namespace, so that it finds that host's strongSwan.
 swan_inside() {
     local host=$1 directory
     directory=$(swan_directory "$host")
     shift
-    ip netns exec "${SWAN_NETNS[$host]:-cyg-$LAB_SUFFIX-$host}" \
+    exec ip netns exec "${SWAN_NETNS[$host]:-cyg-$LAB_SUFFIX-$host}" \
         env STRONGSWAN_CONF="$directory/strongswan.conf" SWANCTL_DIR="$directory" "$@"
 }
 
@@ -114,7 +114,7 @@ swan_start() {
 swan() {
     local host=$1 verb=$2
     shift 2
-    swan_inside "$host" swanctl "$verb" --uri "unix://$(swan_directory "$host")/vici" "$@"
+    (swan_inside "$host" swanctl "$verb" --uri "unix://$(swan_directory "$host")/vici" "$@")
 }
 
 swan_has() {
@@ -126,7 +126,7 @@ swan_logged() {
 }
 
 swan_address() {
-    swan_inside "$1" ip address add "$2" dev lo
+    (swan_inside "$1" ip address add "$2" dev lo)
 }
 
 swan_stop() {
