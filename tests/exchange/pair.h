@@ -20,7 +20,8 @@ enum {
     PAIR_LATENCY_MS = 10,
     PAIR_SAD_MAX = 1024,
     PAIR_WIRE_MAX = 256,
-    PAIR_KEYS = 3,
+    PAIR_KEYS = 4,
+    PAIR_SHORT_KEY = 3, /* of them: RSA-1024 */
     PAIR_RECORDS = 1024
 };
 

@@ -290,8 +290,8 @@ static enum err read_identity(struct v1_step *step, struct identity *ret)
 }
 
 /* ERR_AUTH unless one of the keys made the signature (OE-137). */
-static enum err verify(const struct ike_sa *sa, struct view id, struct view signature,
-                       const struct public_key *keys, size_t key_count,
+static enum err verify(const struct ike *ike, const struct ike_sa *sa, struct view id,
+                       struct view signature, const struct public_key *keys, size_t key_count,
                        const struct public_key **ret)
 {
     uint8_t hash[HASH_MAX];
@@ -299,7 +299,8 @@ static enum err verify(const struct ike_sa *sa, struct view id, struct view sign
     if (err != ERR_OK)
         return err;
     for (size_t i = 0; i < key_count; i++) {
-        if (public_key_verify_ike1(&keys[i], view_of(hash, hash_len(sa->suite.hash)), signature) ==
+        if (ike_key_long_enough(ike, &keys[i]) &&
+            public_key_verify_ike1(&keys[i], view_of(hash, hash_len(sa->suite.hash)), signature) ==
             ERR_OK) {
             *ret = &keys[i];
             return ERR_OK;
@@ -351,8 +352,8 @@ enum err main_i_verify(struct v1_step *step)
     enum err err = read_identity(step, &id);
     if (err != ERR_OK)
         return err;
-    err = verify(sa, v1_body(step, ISAKMP_P_ID, 0), v1_body(step, ISAKMP_P_SIG, 0), hs->keys,
-                 hs->key_count, &key);
+    err = verify(step->ike, sa, v1_body(step, ISAKMP_P_ID, 0), v1_body(step, ISAKMP_P_SIG, 0),
+                 hs->keys, hs->key_count, &key);
     if (err == ERR_AUTH)
         return v1_refuse(step, err, V1_NO_NOTIFY, "the peer could not prove its key");
     if (err != ERR_OK)
@@ -396,8 +397,8 @@ enum err main_r_verify(struct v1_step *step)
     const struct public_key *key;
     if (!step->event->ok || step->event->key_count == 0)
         return v1_refuse(step, ERR_AUTH, V1_NO_NOTIFY, "no keys for the peer"); /* OE-087 */
-    enum err err = verify(step->sa, blob_view(&hs->id_peer), blob_view(&hs->signature),
-                          step->event->keys, step->event->key_count, &key);
+    enum err err = verify(step->ike, step->sa, blob_view(&hs->id_peer), blob_view(&hs->signature), step->event->keys,
+                          step->event->key_count, &key);
     if (err == ERR_AUTH)
         return v1_refuse(step, err, V1_NO_NOTIFY, "the peer could not prove its key");
     if (err == ERR_OK)

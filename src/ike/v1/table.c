@@ -142,7 +142,7 @@ static const struct v1_row rows[] = {
     ON_MESSAGE(MM_I_WAIT_KE,   MM4,       NO_MESSAGE, main_i_ke,     MM_I_SIGNING,   WAIT,   "derive the keys, have HASH_I signed"),
     ON_ANSWER (MM_I_SIGNING,   SIGNED,    MM5,        main_i_signed, MM_I_WAIT_AUTH, RESEND, "say who we are and prove it, encrypted"),
     ON_MESSAGE(MM_I_WAIT_AUTH, MM6,       NO_MESSAGE, main_i_verify, ESTABLISHED,    LINGER, "verify SIG_R with the keys that DNS gave (OE-065)",
-               .then = main_established),
+               .refused = V1_MM_I_WAIT_AUTH, .then = main_established),
 
     ON_MESSAGE(MM_R_START,     MM1,       MM2,        main_r_choose, MM_R_OFFERED,   WAIT,   "choose a suite, answer with a cookie, keep a small record (IKE-050)"),
     ON_MESSAGE(MM_R_OFFERED,   MM3,       MM4,        main_r_ke,     MM_R_WAIT_AUTH, WAIT,   "the cookie is right: send our public value, derive the keys (IKE-030)"),
