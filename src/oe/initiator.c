@@ -115,7 +115,7 @@ void act_adopt(struct oe_step *step)
     inst->keyed_at = step->now;
     if (local != NULL)
         inst->local = *local;
-    if (!instance_join_gateway(step->oe, inst, &event->peer)) {
+    if (!instance_join_gateway(step->oe, step->now, inst, &event->peer)) {
         inst->gateway = event->peer;
         step->oe->out_of_memory = true;
     }
@@ -288,7 +288,7 @@ static void take_new_sas(struct oe_step *step)
     inst->suite = event->suite;
     if (local != NULL)
         inst->local = *local;
-    if (!instance_join_gateway(step->oe, inst, &event->peer)) {
+    if (!instance_join_gateway(step->oe, step->now, inst, &event->peer)) {
         inst->gateway = event->peer;
         step->oe->out_of_memory = true;
     }
