@@ -129,7 +129,7 @@ static void unlist_all(struct ike *ike, struct ike_sa *sa)
     last->index = sa->index;
 }
 
-/* It ends with its lifetime; the next request begins a new one. */
+/* OE-084: tunnels come and go, and it stays for the next one; it ends with its lifetime. */
 static void sa_expired(struct ike *ike, struct ike_timer *timer)
 {
     struct ike_sa *sa = (struct ike_sa *)(void *)((char *)timer - offsetof(struct ike_sa, expiry));

@@ -132,7 +132,7 @@ static void initiate_to(struct oe_step *step, size_t index)
     effect_initiate(step, &inst->delegation->gateways[index]);
 }
 
-/* OE-057 */
+/* OE-011, OE-057 */
 void act_initiate(struct oe_step *step)
 {
     struct oe_instance *inst = step->inst;

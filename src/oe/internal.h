@@ -83,7 +83,7 @@ struct oe_proof {
     size_t instances;
 };
 
-/* One pair of hosts for which OE is tried or was tried lately (OE-010), or a peer on its way to one. */
+/* OE-033: the instance of a class. One pair of hosts for which OE is tried or was tried lately (OE-010), or a peer on its way to one. */
 struct oe_instance {
     struct map_node by_ticket, by_flow;
     struct heap_node deadline; /* in the heap as long as the instance lives */

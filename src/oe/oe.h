@@ -14,7 +14,7 @@
 #include "discover/discover.h"
 #include "ike/ike.h"
 
-/* OE-034, OE-037 */
+/* OE-034, and further ones: OE-036, OE-037. What policy may say of a destination: OE-001. */
 enum oe_class_kind {
     OE_DENY,
     OE_ALWAYS_CLEAR,

@@ -14,7 +14,7 @@ static void check_up(const struct pair *pair, unsigned tunnels)
     assert_int_equal(pair_sad_count(pair, PAIR_B), 2 * tunnels);
 }
 
-/* OE-057, OE-058, OE-118, OE-125, OE-128, OE-179: nine messages, in the order of Figure 6. */
+/* OE-057, OE-058, OE-112 (neither knows of the other beforehand), OE-118, OE-125, OE-128, OE-179: nine messages, in the order of Figure 6. */
 static void test_first_tunnel(void **state)
 {
     struct pair *pair = pair_new(NULL);

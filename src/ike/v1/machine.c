@@ -454,7 +454,7 @@ static enum err receive_known(struct ike *ike, struct ike_sa *sa, const struct i
 }
 
 /*
- * Message 1. Until message 3 brings the cookie back there is only a half-open record, so the SA
+ * Message 1, from whatever address it comes (OE-112). Until message 3 brings the cookie back there is only a half-open record, so the SA
  * lives on the stack for the length of this call (IKE-050, IKE-053).
  */
 static enum err receive_offer(struct ike *ike, const struct ike_event *event,

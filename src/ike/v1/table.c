@@ -99,7 +99,7 @@ enum err v1_message_check(const struct v1_message *message, const struct isakmp_
 }
 
 /*
- * The exchanges. Each block shows the ladder, then the rows of either side. An exchange rests in a
+ * The exchanges, which are the RFCs' and know nothing of OE (OE-111). Each block shows the ladder, then the rows of either side. An exchange rests in a
  * row's state until the row's trigger comes: a message of the peer, or the answer of our own side
  * to a question. When the handler has done its work the exchange enters the next state.
  *
