@@ -4,6 +4,11 @@
 # it goes on asking for as long as it waits for anybody, and the tunnel comes once the daemon is there.
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
+explain() {
+    lab exec sg-a cygnet trace | tail -n 60
+    echo
+    lab exec sg-b cygnet trace | tail -n 30
+}
 
 bob=192.2.0.66
 
@@ -30,17 +35,17 @@ BACKGROUND+=("$ping")
 wait_for 10 "ICMP from SG-B's host" port_unreachable
 still_keying "after 'port unreachable'"
 
-lab exec sg-b ip link set outside down
+lab exec sg-b ip link set outside arp off
 lab exec sg-a ip neigh flush all
-sleep_until_unreachable() {
+given_up_by_net() {
     lab exec sg-a ip neigh show 192.1.1.5 | grep -q FAILED
 }
-wait_for 10 "the net to give SG-B up" sleep_until_unreachable
+wait_for 10 "the net to give SG-B up" given_up_by_net
 still_keying "after 'host unreachable'"
 
-lab exec sg-b ip link set outside up
+lab exec sg-b ip link set outside arp on
 lab start sg-b >/dev/null
-wait_verdict sg-a $bob encrypt
+wait_for 20 "the tunnel" verdict_is sg-a $bob encrypt # message 1 goes again after 8 s and after 16
 wait "$ping" || fail "the datagram held meanwhile was not delivered: $(cat "$SCRATCH/ping")"
 [ "$(lab exec sg-a cygnet trace | grep -c 'Main Mode failed' || true)" = 0 ] ||
     fail "an attempt was given up"
