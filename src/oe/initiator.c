@@ -124,11 +124,13 @@ void act_adopt(struct oe_step *step)
 static void initiate_to(struct oe_step *step, size_t index)
 {
     struct oe_instance *inst = step->inst;
+    uint32_t wait_s = inst->class->wait_s != 0 ? inst->class->wait_s : step->oe->config.wait_s;
     char addr[IP_ADDR_TEXT_MAX];
     TEXT_SET(inst->ike, "keying with %s",
              ip_addr_format(discovered_contact(&inst->delegation->gateways[index]), addr));
     inst->gateway_index = index;
     inst->keying = true;
+    inst->silence_ends = mono_add(step->now, seconds(wait_s));
     effect_initiate(step, &inst->delegation->gateways[index]);
 }
 

@@ -114,6 +114,7 @@ struct oe_instance {
     bool adopted;           /* ... which ike does not know */
     bool lingering;         /* EXPIRED: superseded, still accepting for a while (OE-168) */
     bool keying;            /* PENDING: ike is at work, not discover */
+    mono_t silence_ends;    /* ... and a gateway that says nothing is waited for until then */
     spi_t spi_in, spi_out;
     struct esp_suite suite;
     struct ip_addr local, gateway;
@@ -157,6 +158,7 @@ struct oe {
     struct oe_instance *oldest[OE_ORDERS], *youngest[OE_ORDERS]; /* by use */
     size_t used_count[OE_ORDERS];
     uint64_t last_ticket;
+    mono_t now;
     bool shutting_down;
 
     struct fifo effects;     /* struct oe_queued */

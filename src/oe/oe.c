@@ -57,6 +57,8 @@ const char *oe_event_name(int kind)
 
 static void set_defaults(struct oe_config *config)
 {
+    if (config->wait_s == 0)
+        config->wait_s = 20;
     if (config->low_lifespan_s == 0)
         config->low_lifespan_s = 60;
     if (config->normal_lifespan_s == 0)
@@ -513,6 +515,7 @@ static enum err input(struct oe *oe, mono_t now, const struct oe_event *event)
 enum err oe_input(struct oe *oe, mono_t now, const struct oe_event *event)
 {
     oe->out_of_memory = false;
+    oe->now = now;
     enum err err = input(oe, now, event);
     return err == ERR_OK && oe->out_of_memory ? ERR_MEMORY : err;
 }
@@ -532,6 +535,7 @@ void oe_timer(struct oe *oe, mono_t now)
     struct oe_event over = {.kind = (enum oe_event_kind)OE_EV_LIFESPAN};
     struct heap_node *node;
 
+    oe->now = now;
     while ((node = heap_first(&oe->deadlines)) != NULL && mono_reached(now, node->at)) {
         struct oe_instance *inst = HEAP_OWNER(node, struct oe_instance, deadline);
         instance_set_deadline(oe, inst, mono_add(now, OE_PEER_WAIT_MS));
