@@ -75,6 +75,7 @@ enum {
     X(STALE, "stale-answer")                                                                       \
     X(BAD_REQUEST, "bad-request")                                                                  \
     X(GAVE_UP, "gave-up")                                                                          \
+    X(DEAD_PEER, "dead-peer")                                                                          \
     X(LIMIT, "limit")                                                                              \
     X(WORN_OUT, "message-ids-used-up")                                                             \
     X(BAD_RECORD, "unusable-record")                                                               \
@@ -123,7 +124,9 @@ struct ike_request {
     LIST_ENTRY(ike_request) of_peer;
     struct ip_endpoint local, remote;
     bool natt;
-    struct ip_pair flow; /* src is our side's client */
+    uint32_t profile;            /* 0: opportunistic */
+    struct traffic_pair traffic; /* what the tunnel is to carry */
+    struct ip_pair flow;         /* the same, if it is one pair of hosts; src is our side's client */
     struct identity peer_id;
     struct public_key *keys; /* those the peer may prove itself with */
     size_t key_count;
@@ -219,8 +222,8 @@ bool ike_timer_add(struct ike *ike, struct ike_timer *timer, ike_timer_fn *fire)
 void ike_timer_set(struct ike *ike, struct ike_timer *timer, mono_t at); /* MONO_NEVER: rest */
 void ike_timer_drop(struct ike *ike, struct ike_timer *timer);
 
-/* request.c: of a key that DNS gave */
-bool ike_key_long_enough(const struct ike *ike, const struct public_key *key);
+/* request.c: to prove anything with, without or with the legacy algorithms */
+bool ike_key_long_enough(bool legacy, const struct public_key *key);
 
 /* store.c */
 struct ike_peer *ike_peer_get(struct ike *ike, const struct ip_addr *local,
@@ -278,6 +281,17 @@ void contact_made(struct ike *ike, const struct ike_sa *sa);
 /* The peer has lost what it had with us before it began this SA: so do we (OE-176). */
 void contact_peer_restarted(struct ike *ike, struct ike_sa *sa);
 void contact_fini(struct ike *ike);
+
+/* profile.c */
+/* NULL: there is none (any more). */
+const struct ike_profile *ike_profile_numbered(const struct ike *ike, uint32_t number);
+/* The first after `after` (NULL: of all) that speaks this version between these addresses, whoever
+ * the peer turns out to be; NULL: no more. */
+const struct ike_profile *ike_profile_next(const struct ike *ike, const struct ike_profile *after,
+                                           enum ike_version version, const struct ip_addr *local,
+                                           const struct ip_addr *remote);
+/* That identity is the one it asks for, or it asks for none in particular. */
+bool ike_profile_is_for(const struct ike_profile *profile, const struct identity *peer_id);
 
 /* request.c */
 enum err ike_initiate(struct ike *ike, const struct ike_event *event);
