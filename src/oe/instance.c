@@ -77,7 +77,7 @@ void instance_evict(struct oe *oe, mono_t now, struct oe_instance *inst, const c
     struct oe_event stop = {.kind = (enum oe_event_kind)OE_EV_STOP};
     uint64_t ticket = inst->ticket;
 
-    text_set(inst->reason, sizeof(inst->reason), why);
+    text_set(inst->reason, sizeof(inst->reason), "%s", why);
     oe->evicted++;
     /* A tunnel first goes to Expired, waiting for its Delete; a second stop ends that. */
     while ((inst = instance_by_ticket(oe, ticket)) != NULL)
