@@ -15,7 +15,7 @@ static bool has_key(const struct ike_request *request, const struct public_key *
 
 bool ike_key_long_enough(bool legacy, const struct public_key *key)
 {
-    return legacy || public_key_bits(key) >= LIMIT_RSA_BITS_MIN;
+    return legacy || key->alg != KEY_RSA || public_key_bits(key) >= LIMIT_RSA_BITS_MIN;
 }
 
 /* OE-184: an SA serves if its peer proved one of the keys, under the expected name or its address.
