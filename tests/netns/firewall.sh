@@ -6,7 +6,7 @@
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 
-bob=192.2.0.66 carol=192.1.1.67
+bob=192.2.0.66
 
 # nft_on_sg_b COMMAND...: its output, nothing else of the lab is touched.
 nft_on_sg_b() {
