@@ -1,5 +1,7 @@
 #include "pair.h"
 
+#include "authority.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -31,7 +33,9 @@ const struct private_key *pair_private_key(unsigned which)
     if (keys[which] == NULL && which == PAIR_SHORT_KEY)
         keys[which] = short_key();
     else if (keys[which] == NULL)
-        assert_int_equal(private_key_generate(2048, &keys[which]), ERR_OK);
+        assert_int_equal(private_key_generate_alg(which < PAIR_ECDSA_KEY ? KEY_RSA : KEY_ECDSA_P256,
+                                                  2048, &keys[which]),
+                         ERR_OK);
     return keys[which];
 }
 
@@ -52,6 +56,12 @@ static void fill(void *ctx, uint8_t *ret, size_t len)
         side->rng_state ^= side->rng_state << 17;
         ret[i] = (uint8_t)(side->rng_state >> 32);
     }
+}
+
+static int64_t wall(void *ctx)
+{
+    (void)ctx;
+    return AUTHORITY_NOW;
 }
 
 static void emit(void *ctx, const struct event_record *record)
@@ -77,7 +87,7 @@ static void emit(void *ctx, const struct event_record *record)
 
 static void start(struct pair *pair, struct pair_side *side)
 {
-    const struct ike_env env = {.rng = {fill, side}, .trace = {emit, side}};
+    const struct ike_env env = {.rng = {fill, side}, .wall = {wall, NULL}, .trace = {emit, side}};
     assert_int_equal(ike_new(&pair->config, &env, &side->ike), ERR_OK);
 }
 
