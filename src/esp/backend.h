@@ -20,8 +20,8 @@ struct esp_op {
     uint32_t text_at; /* from packet; the text is whole blocks */
     uint32_t text_len;
     uint32_t hash_len;        /* HMAC: octets from packet that the ICV covers */
-    uint8_t iv[ESP_IV_MAX];   /* CBC: the IV; GCM: salt and explicit IV, 12 octets */
-    uint8_t aad[ESP_AAD_MAX]; /* GCM */
+    uint8_t iv[ESP_IV_MAX];   /* CBC: the IV; combined modes: salt and explicit IV, 12 octets */
+    uint8_t aad[ESP_AAD_MAX]; /* combined modes */
     uint8_t aad_len;
     uint8_t icv[ESP_ICV_MAX]; /* seal: made; open: as received */
     bool good;                /* set by seal and open */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 /*
- * GCM goes packet by packet through the direct API, which is the fastest way there is; CBC with
+ * GCM and ChaCha20 go packet by packet through the direct API, which is the fastest way there is; CBC with
  * HMAC goes through the job API, which works on many packets at once. The burst API isn't used:
  * mixed with GCM on one manager it crashes version 1.3.
  */
@@ -30,11 +30,19 @@ struct cbc_key {
     IMB_JOB job; /* what all packets' jobs have in common */
 };
 
+struct chacha_key {
+    uint8_t key[32];
+    struct chacha20_poly1305_context_data context; /* here, so that it is wiped with the key */
+};
+
+enum key_kind { KEY_CBC, KEY_GCM, KEY_CHACHA };
+
 struct esp_key {
-    bool gcm;
+    enum key_kind kind;
     size_t icv_len;
     union {
         struct gcm_key gcm_key;
+        struct chacha_key chacha_key;
         struct cbc_key cbc_key;
     };
 };
@@ -161,6 +169,13 @@ static void cbc_expand(IMB_MGR *manager, const struct sa_params *params, struct 
     ret->job.chain_order = params->inbound ? IMB_ORDER_HASH_CIPHER : IMB_ORDER_CIPHER_HASH;
 }
 
+static enum key_kind kind_of(const struct esp_suite *suite)
+{
+    if (suite->cipher == ESP_CIPHER_CHACHA20_POLY1305)
+        return KEY_CHACHA;
+    return esp_suite_combined(suite) ? KEY_GCM : KEY_CBC;
+}
+
 static enum err key_new(const struct sa_params *params, struct esp_key **ret)
 {
     IMB_MGR *manager = manager_get();
@@ -170,10 +185,12 @@ static enum err key_new(const struct sa_params *params, struct esp_key **ret)
         return ERR_MEMORY;
     }
     memset(key, 0, sizeof(*key));
-    key->gcm = params->suite.cipher == ESP_CIPHER_AES_GCM;
+    key->kind = kind_of(&params->suite);
     key->icv_len = esp_suite_icv_len(&params->suite);
-    if (key->gcm)
+    if (key->kind == KEY_GCM)
         gcm_expand(manager, params, &key->gcm_key);
+    else if (key->kind == KEY_CHACHA)
+        memcpy(key->chacha_key.key, params->cipher_key, sizeof(key->chacha_key.key));
     else
         cbc_expand(manager, params, &key->cbc_key);
     *ret = key;
@@ -216,6 +233,34 @@ static void gcm_open(IMB_MGR *manager, struct esp_key *key, struct esp_op *ops, 
     for (size_t i = 0; i < count; i++) {
         uint8_t icv[ESP_ICV_MAX];
         gcm_run(key, run, &ops[i], icv);
+        ops[i].good = esp_icv_equal(icv, ops[i].icv, key->icv_len);
+    }
+}
+
+static void chacha_run(IMB_MGR *manager, struct chacha_key *key, chacha_poly_enc_dec_update_t run,
+                       struct esp_op *op, uint8_t *ret_icv, size_t icv_len)
+{
+    uint8_t *text = op->packet + op->text_at;
+    IMB_CHACHA20_POLY1305_INIT(manager, key->key, &key->context, op->iv, op->aad, op->aad_len);
+    run(key->key, &key->context, text, text, op->text_len);
+    IMB_CHACHA20_POLY1305_ENC_FINALIZE(manager, &key->context, ret_icv, icv_len);
+}
+
+static void chacha_seal(IMB_MGR *manager, struct esp_key *key, struct esp_op *ops, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        chacha_run(manager, &key->chacha_key, manager->chacha20_poly1305_enc_update, &ops[i],
+                   ops[i].icv, key->icv_len);
+        ops[i].good = true;
+    }
+}
+
+static void chacha_open(IMB_MGR *manager, struct esp_key *key, struct esp_op *ops, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint8_t icv[ESP_ICV_MAX];
+        chacha_run(manager, &key->chacha_key, manager->chacha20_poly1305_dec_update, &ops[i], icv,
+                   key->icv_len);
         ops[i].good = esp_icv_equal(icv, ops[i].icv, key->icv_len);
     }
 }
@@ -269,8 +314,8 @@ static void seal(struct esp_key *key, struct esp_op *ops, size_t count)
         refuse_all(ops, count);
         return;
     }
-    if (key->gcm) {
-        gcm_seal(manager, key, ops, count);
+    if (key->kind != KEY_CBC) {
+        (key->kind == KEY_GCM ? gcm_seal : chacha_seal)(manager, key, ops, count);
         return;
     }
     cbc_run(manager, key, ops, count, icvs);
@@ -286,8 +331,8 @@ static void open_ops(struct esp_key *key, struct esp_op *ops, size_t count)
         refuse_all(ops, count);
         return;
     }
-    if (key->gcm) {
-        gcm_open(manager, key, ops, count);
+    if (key->kind != KEY_CBC) {
+        (key->kind == KEY_GCM ? gcm_open : chacha_open)(manager, key, ops, count);
         return;
     }
     cbc_run(manager, key, ops, count, icvs);

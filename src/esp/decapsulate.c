@@ -14,7 +14,7 @@ static void describe_op(const struct esp_sa *sa, uint64_t sequence, struct esp_o
 {
     uint8_t *icv = op->packet + op->text_at + op->text_len;
     memcpy(op->icv, icv, sa->icv_len);
-    if (sa->gcm) {
+    if (sa->combined) {
         memcpy(op->iv, sa->salt, sizeof(sa->salt));
         memcpy(op->iv + sizeof(sa->salt), op->packet + ESP_HEADER, 8);
         esp_op_aad(sa, sequence, op);

@@ -47,7 +47,7 @@ static void write_header(const struct esp_sa *sa, uint64_t sequence, const uint8
 {
     esp_store32(packet, sa->spi.value);
     esp_store32(packet + 4, (uint32_t)sequence);
-    if (sa->gcm)
+    if (sa->combined)
         esp_store64(packet + ESP_HEADER, sequence); /* never twice under one key */
     else
         memcpy(packet + ESP_HEADER, iv, sa->iv_len);
@@ -56,7 +56,7 @@ static void write_header(const struct esp_sa *sa, uint64_t sequence, const uint8
 static void describe_op(const struct esp_sa *sa, uint64_t sequence, struct esp_op *op)
 {
     const uint8_t *iv = op->packet + ESP_HEADER;
-    if (sa->gcm) {
+    if (sa->combined) {
         memcpy(op->iv, sa->salt, sizeof(sa->salt));
         memcpy(op->iv + sizeof(sa->salt), iv, 8);
         esp_op_aad(sa, sequence, op);
@@ -133,7 +133,7 @@ static void encapsulate_burst(struct esp_sa *sa, struct packet **packets, size_t
                               enum err *ret)
 {
     uint8_t ivs[LIMIT_BURST][ESP_IV_MAX];
-    if (!sa->gcm && !esp_ivs_fill(sa->ivs, sa->sequence + 1, ivs, count)) {
+    if (!sa->combined && !esp_ivs_fill(sa->ivs, sa->sequence + 1, ivs, count)) {
         for (size_t i = 0; i < count; i++)
             ret[i] = ERR_CRYPTO;
         return;

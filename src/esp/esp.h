@@ -1,5 +1,5 @@
 /*
- * ESP in tunnel mode (RFC 4303, 4106, 3602, 2451; outer header rules of RFC 4301 section 5.1.2 and
+ * ESP in tunnel mode (RFC 4303, 4106, 7634, 3602, 2451; outer header rules of RFC 4301 section 5.1.2 and
  * 8.1, ECN of RFC 6040) over bursts of packets, in place. An esp_sa is the small run-time part of
  * an SA: expanded keys, sequence number, replay window, counters. It is used by one thread.
  * A packet that fails keeps its error in ret[]; its contents are then undefined and it must be

@@ -28,12 +28,12 @@ static void sa_take_params(struct esp_sa *sa, const struct sa_params *params)
     const struct esp_suite *suite = &params->suite;
     sa->spi = params->spi;
     sa->inbound = params->inbound;
-    sa->gcm = suite->cipher == ESP_CIPHER_AES_GCM;
+    sa->combined = esp_suite_combined(suite);
     sa->esn = suite->esn;
     sa->iv_len = (uint8_t)esp_suite_iv_len(suite);
     sa->block_len = (uint8_t)esp_suite_block_len(suite);
     sa->icv_len = (uint8_t)esp_suite_icv_len(suite);
-    if (sa->gcm)
+    if (sa->combined)
         memcpy(sa->salt, params->cipher_key + params->cipher_key_len - sizeof(sa->salt),
                sizeof(sa->salt));
     sa->outer = (struct packet_outer){.src = params->outer_src,
@@ -53,7 +53,7 @@ enum err esp_sa_new_on(const struct esp_backend *backend, const struct sa_params
     sa->backend = backend;
     sa_take_params(sa, params);
     enum err err = backend->key_new(params, &sa->key);
-    if (err == ERR_OK && !sa->gcm && !sa->inbound)
+    if (err == ERR_OK && !sa->combined && !sa->inbound)
         err = esp_ivs_new(params, &sa->ivs);
     if (err != ERR_OK) {
         esp_sa_free(sa);

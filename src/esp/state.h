@@ -18,12 +18,12 @@ struct esp_sa {
     struct esp_key *key;
     spi_t spi;
     bool inbound;
-    bool gcm;
+    bool combined;
     bool esn;
     uint8_t iv_len;    /* in the packet */
     uint8_t block_len; /* of the text, with its trailer */
     uint8_t icv_len;
-    uint8_t salt[4];           /* GCM */
+    uint8_t salt[4];           /* combined modes */
     uint64_t sequence;         /* outbound: last one used */
     struct packet_outer outer; /* what every packet's outer header has in common */
     struct esp_counts counts;
@@ -45,7 +45,7 @@ void esp_ivs_free(struct esp_ivs *ivs);
 MUST_USE bool esp_ivs_fill(struct esp_ivs *ivs, uint64_t sequence, uint8_t (*ret)[ESP_IV_MAX],
                            size_t count);
 
-/* The associated data of GCM: SPI and sequence number, 32 or 64 bits (RFC 4106 section 5). */
+/* The associated data: SPI and sequence number, 32 or 64 bits (RFC 4106 section 5, RFC 7634 2.1). */
 void esp_op_aad(const struct esp_sa *sa, uint64_t sequence, struct esp_op *op);
 
 static inline void esp_store32(uint8_t *at, uint32_t value)

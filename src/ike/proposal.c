@@ -40,7 +40,13 @@ enum {
     P2_ESN = 11
 };
 enum { P2_TUNNEL = 1, P2_UDP_TUNNEL = 3 };
-enum { P2_ESP_3DES = 3, P2_ESP_AES_CBC = 12, P2_ESP_AES_GCM_16 = 20 };
+enum {
+    P2_ESP_3DES = 3,
+    P2_ESP_AES_CBC = 12,
+    P2_ESP_AES_GCM_8 = 18,
+    P2_ESP_AES_GCM_12 = 19,
+    P2_ESP_AES_GCM_16 = 20
+};
 
 /*
  * The offers. The draft's own set comes last and only on request; nothing weaker than 3DES is ever
@@ -118,6 +124,8 @@ static const struct code groups[] = {
 };
 static const struct code p2_ciphers[] = {
     {P2_ESP_AES_GCM_16, ESP_CIPHER_AES_GCM, false},
+    {P2_ESP_AES_GCM_12, ESP_CIPHER_AES_GCM_12, false},
+    {P2_ESP_AES_GCM_8, ESP_CIPHER_AES_GCM_8, false},
     {P2_ESP_AES_CBC, ESP_CIPHER_AES_CBC, false},
     {P2_ESP_3DES, ESP_CIPHER_3DES_CBC, true},
 };

@@ -103,8 +103,8 @@ static enum err check_values(const struct pfkey_message *m)
     if ((m->has & PFKEY_HAS_PEER) && m->peer.family == IP_NONE)
         return ERR_VALUE;
     if ((m->has & PFKEY_HAS_SA) &&
-        (sa->interface > SA_CONFIGURED || sa->suite.cipher > ESP_CIPHER_3DES_CBC ||
-         sa->suite.auth > ESP_AUTH_HMAC_MD5_96))
+        (sa->interface > SA_CONFIGURED || sa->suite.cipher >= ESP_CIPHER_COUNT ||
+         sa->suite.auth >= ESP_AUTH_COUNT))
         return ERR_VALUE;
     if ((m->has & PFKEY_HAS_KEYS) && (sa->cipher_key_len == 0 || sa->cipher_key_len > SA_KEY_MAX ||
                                       sa->auth_key_len > SA_AUTH_KEY_MAX))

@@ -234,6 +234,39 @@ static void test_proposals_passed_over(void **state)
     assert_int_equal(chosen.protect.key_bits, 256);
 }
 
+/* RFC 8221 section 5: ChaCha20 is offered; AES-GCM with a short ICV is taken if there is nothing better. */
+static void test_esp_ciphers(void **state)
+{
+    (void)state;
+    static const struct {
+        uint16_t id, bits;
+        const char *text;
+    } rows[] = {{IKE2_ENCR_CHACHA20_POLY1305, 0, "CHACHA20-POLY1305"},
+                {IKE2_ENCR_AES_GCM_12, 128, "AES-GCM-128-ICV12"},
+                {IKE2_ENCR_AES_GCM_8, 256, "AES-GCM-256-ICV8"}};
+    struct ike2_child_suite chosen;
+    struct ike2_choice choice;
+    char text[ESP_SUITE_TEXT_MAX];
+    bool offered = false;
+    assert_int_equal(ike2_sa_parse(child_offer(&defaults), &work), ERR_OK);
+    for (size_t t = 0; t < work.proposals[0].transform_count; t++) {
+        const struct ike2_transform *transform = &work.proposals[0].transforms[t];
+        offered |= transform->type == IKE2_T_ENCR && transform->id == IKE2_ENCR_CHACHA20_POLY1305;
+        assert_int_not_equal(transform->id, IKE2_ENCR_AES_GCM_8);
+    }
+    assert_true(offered);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct ike2_proposal *p = start(1, IKE2_PROTO_ESP, view_of("\1\2\3\4", 4));
+        with(p, IKE2_T_ENCR, rows[i].id, rows[i].bits);
+        with(p, IKE2_T_ESN, 0, 0);
+        assert_int_equal(ike2_child_choose(built(), &defaults, 0, &work, &chosen, &choice), ERR_OK);
+        assert_string_equal(esp_suite_format(&chosen.esp, text), rows[i].text);
+        with(p, IKE2_T_ENCR, IKE2_ENCR_AES_GCM_16, 128);
+        assert_int_equal(ike2_child_choose(built(), &defaults, 0, &work, &chosen, &choice), ERR_OK);
+        assert_string_equal(esp_suite_format(&chosen.esp, text), "AES-GCM-128");
+    }
+}
+
 /* Section 3.3.6: a transform with an attribute we don't know is not chosen, the others are. */
 static void test_unknown_attribute(void **state)
 {
@@ -359,6 +392,7 @@ int main(void)
         cmocka_unit_test(test_child_offer_is_chosen),
         cmocka_unit_test(test_legacy),
         cmocka_unit_test(test_proposals_passed_over),
+        cmocka_unit_test(test_esp_ciphers),
         cmocka_unit_test(test_unknown_attribute),
         cmocka_unit_test(test_answers_refused),
         cmocka_unit_test(test_reserved_spi),

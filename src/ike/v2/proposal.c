@@ -36,7 +36,14 @@ static const struct algorithm ike_ciphers[] = {
 static const struct algorithm esp_ciphers[] = {
     {IKE2_ENCR_AES_GCM_16, 256, ESP_CIPHER_AES_GCM, 256, OFFERED},
     {IKE2_ENCR_AES_GCM_16, 128, ESP_CIPHER_AES_GCM, 128, OFFERED},
+    {IKE2_ENCR_CHACHA20_POLY1305, 0, ESP_CIPHER_CHACHA20_POLY1305, 256, OFFERED},
     {IKE2_ENCR_AES_GCM_16, 192, ESP_CIPHER_AES_GCM, 192, 0},
+    {IKE2_ENCR_AES_GCM_12, 256, ESP_CIPHER_AES_GCM_12, 256, 0},
+    {IKE2_ENCR_AES_GCM_12, 192, ESP_CIPHER_AES_GCM_12, 192, 0},
+    {IKE2_ENCR_AES_GCM_12, 128, ESP_CIPHER_AES_GCM_12, 128, 0},
+    {IKE2_ENCR_AES_GCM_8, 256, ESP_CIPHER_AES_GCM_8, 256, 0},
+    {IKE2_ENCR_AES_GCM_8, 192, ESP_CIPHER_AES_GCM_8, 192, 0},
+    {IKE2_ENCR_AES_GCM_8, 128, ESP_CIPHER_AES_GCM_8, 128, 0},
     {IKE2_ENCR_AES_CBC, 256, ESP_CIPHER_AES_CBC, 256, OFFERED},
     {IKE2_ENCR_AES_CBC, 128, ESP_CIPHER_AES_CBC, 128, OFFERED},
     {IKE2_ENCR_AES_CBC, 192, ESP_CIPHER_AES_CBC, 192, 0},
@@ -117,7 +124,7 @@ static bool ike_combined(uint16_t own_cipher)
 
 static bool esp_combined(uint16_t own_cipher)
 {
-    return own_cipher == ESP_CIPHER_AES_GCM;
+    return esp_suite_combined(&(struct esp_suite){.cipher = (uint8_t)own_cipher});
 }
 
 static const struct kind kind_ike = {IKE2_PROTO_IKE, ALL(ike_ciphers), ALL(ike_integs), true,
