@@ -267,7 +267,7 @@ static enum err send_auth(struct v1_step *step, enum v1_message_kind kind)
     v1_out_start(step->ike, &out, step->sa, kind, step->x->msgid);
     isakmp_writer_payload(&out.w, ISAKMP_P_ID, blob_view(&step->sa->handshake->id_own));
     isakmp_writer_payload(&out.w, ISAKMP_P_SIG, step->event->bytes);
-    step->sa->greets = contact_is_due(step->ike, step->sa);
+    step->sa->greets = contact_is_due(step->ike, &step->sa->local.addr, &step->sa->remote.addr);
     if (step->sa->greets)
         put_initial_contact(step->sa, &out);
     return v1_out_send(step, &out);
@@ -437,8 +437,11 @@ void main_established(struct v1_step *step)
                                   .initiator = sa->initiator};
     (void)ike_effect_push(ike, &fx);
     if (sa->greets)
-        contact_made(ike, sa);
-    if (initial_contact)
-        contact_peer_restarted(ike, sa);
+        contact_made(ike, &sa->local.addr, &sa->remote.addr);
+    if (initial_contact && sa->peer != NULL) {
+        v1_trace(ike, sa, NULL, EVENT_INFO, "INITIAL-CONTACT",
+                 "the peer restarted; what we had with it is dropped");
+        contact_peer_restarted(ike, sa->peer, sa->peer_key_digest, sa->number);
+    }
     ike_requests_proceed(ike, sa);
 }
