@@ -281,6 +281,9 @@ static enum err find_rekeyed(struct v2_step *step, const struct ike2_notify *n)
     spi_t spi = {cursor_u32(&cur)};
     struct ike_child *old = cursor_done(&cur) ? made_find_out(step->sa, spi) : NULL;
 
+    /* It may be the one whose answer is on its way to us. */
+    if (old == NULL && v2_line_has(step->sa, V2_C_I_WAIT_REPLY, V2_C_I_INSTALLING))
+        return v2_refuse(step, ERR_VALUE, IKE2_N_TEMPORARY_FAILURE, "perhaps it is being made");
     if (n->protocol != IKE2_PROTO_ESP || old == NULL)
         return v2_refuse(step, ERR_VALUE, IKE2_N_CHILD_SA_NOT_FOUND, "no such child to replace");
     if (old->state != IKE_CHILD_UP && !(old->state == IKE_CHILD_DRAINING && old->rekey_nonce.len))

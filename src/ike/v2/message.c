@@ -292,9 +292,7 @@ void v2_send_clear(struct ike *ike, const struct ike_event *event, const struct 
     const struct v2_sa nobody = {
         .local = event->local, .remote = event->remote, .path = back, .number = 0};
     struct ike2_header answer = *header;
-    struct ike2_payloads payloads = {.count = 0};
     struct ike2_writer w;
-    uint8_t critical;
 
     answer.flags = (uint8_t)(((header->flags ^ IKE2_FLAG_INITIATOR) & IKE2_FLAG_INITIATOR) |
                              IKE2_FLAG_RESPONSE);
@@ -302,10 +300,9 @@ void v2_send_clear(struct ike *ike, const struct ike_event *event, const struct 
     ike2_writer_start(&w, span_of(ike->message, sizeof(ike->message)), &answer);
     ike2_writer_notify(&w, notify, data);
     struct view bytes = ike2_writer_finish(&w);
-    struct view text = view_of(bytes.ptr + IKE2_HEADER_LEN, bytes.len - IKE2_HEADER_LEN);
-    if (bytes.ptr == NULL || ike2_payloads_parse(IKE2_P_N, text, &payloads, &critical) != ERR_OK)
+    if (bytes.ptr == NULL)
         return;
-    v2_trace_message(ike, &nobody, NULL, V2_INIT_ERROR, &payloads, true);
+    v2_trace_clear(ike, &nobody, header->exchange, notify, true);
     v2_send_raw(ike, &nobody, &back, bytes);
 }
 

@@ -284,6 +284,25 @@ static enum err receive_response(struct ike *ike, struct v2_sa *sa, const struct
     return err == ERR_OK ? v2_run_message(&step, kind) : refuse_text(&step, err, &critical);
 }
 
+/* OE-064: not protected as everything under an SA has to be. Counted and shown. */
+static enum err receive_hint(struct ike *ike, const struct v2_sa *sa, const struct ike_event *event,
+                             const struct ike2_header *header)
+{
+    struct view text =
+        view_of(event->bytes.ptr + IKE2_HEADER_LEN, event->bytes.len - IKE2_HEADER_LEN);
+    struct ike2_payloads payloads = {.count = 0};
+    const struct ike2_payload *payload = NULL;
+    struct ike2_notify n;
+    uint8_t critical;
+
+    if (ike2_payloads_parse(header->next_payload, text, &payloads, &critical) == ERR_OK)
+        payload = ike2_payload_find(&payloads, IKE2_P_N, 0);
+    if (payload == NULL || ike2_notify_parse(payload->body, &n) != ERR_OK)
+        return v2_drop(ike, IKE_COUNT_CLEAR, ERR_UNEXPECTED);
+    v2_trace_clear(ike, sa, header->exchange, n.type, false);
+    return v2_drop(ike, IKE_COUNT_HINT, ERR_UNEXPECTED);
+}
+
 static enum err receive_known(struct ike *ike, const struct ike_event *event,
                               const struct ike2_header *header)
 {
@@ -305,10 +324,8 @@ static enum err receive_known(struct ike *ike, const struct ike_event *event,
     }
     if (!v2_nat_may_come_from(sa, event))
         return v2_drop(ike, IKE_COUNT_ADDRESS, ERR_SELECTOR);
-    if (header->next_payload != IKE2_P_SK && header->next_payload != IKE2_P_SKF) {
-        ike_count(ike, IKE_COUNT_CLEAR);
-        return ERR_UNEXPECTED;
-    }
+    if (header->next_payload != IKE2_P_SK && header->next_payload != IKE2_P_SKF)
+        return receive_hint(ike, sa, event, header);
     return (header->flags & IKE2_FLAG_RESPONSE) != 0 ? receive_response(ike, sa, event, header)
                                                      : receive_request(ike, sa, event, header);
 }

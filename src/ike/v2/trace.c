@@ -72,6 +72,16 @@ void v2_trace_message(struct ike *ike, const struct v2_sa *sa, const struct v2_e
     event_emit(&ike->env.trace, &r);
 }
 
+void v2_trace_clear(struct ike *ike, const struct v2_sa *sa, uint8_t exchange, uint16_t notify,
+                    bool sent)
+{
+    const char *exchange_name = ike2_exchange_name(exchange), *name = ike2_notify_name(notify);
+    char text[80];
+    TEXT_SET(text, "%s, unprotected: N(%s)", exchange_name ? exchange_name : "message",
+             name ? name : "?");
+    v2_trace(ike, sa, NULL, EVENT_INFO, sent ? "Answer to a stranger" : "Hint", text);
+}
+
 void v2_trace(struct ike *ike, const struct v2_sa *sa, const struct v2_exchange *x,
               enum event_level level, const char *title, const char *detail)
 {

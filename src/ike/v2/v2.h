@@ -344,6 +344,9 @@ MUST_USE enum err v2_saved_restore_child(struct ike *ike, uint64_t number, struc
 /* trace.c */
 void v2_trace_message(struct ike *ike, const struct v2_sa *sa, const struct v2_exchange *x,
                       enum v2_message_kind kind, const struct ike2_payloads *payloads, bool sent);
+/* An answer outside of any SA. */
+void v2_trace_clear(struct ike *ike, const struct v2_sa *sa, uint8_t exchange, uint16_t notify,
+                    bool sent);
 /* A decision or a drop; `x` may be NULL. */
 void v2_trace(struct ike *ike, const struct v2_sa *sa, const struct v2_exchange *x,
               enum event_level level, const char *title, const char *detail);
