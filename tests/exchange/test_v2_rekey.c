@@ -363,10 +363,17 @@ static bool lossy(struct pair *pair, struct pair_datagram *datagram, void *ctx)
     return (*dice >> 33) % 10 < 7;
 }
 
+/* Who gave the other up, though it was only the wire, holds less than the other for a while. */
+static bool anyone_gave_up(const struct pair *pair)
+{
+    return pair_counter(pair, PAIR_A, "gave-up") + pair_counter(pair, PAIR_B, "gave-up") != 0;
+}
+
 static void test_storm(void **state)
 {
+    unsigned calm = 0;
     (void)state;
-    for (uint64_t seed = 0; seed < 40; seed++) {
+    for (uint64_t seed = 0; seed < 200; seed++) {
         struct pair_options options = v2;
         uint64_t dice = seed * 77 + 1;
         options.seed = seed;
@@ -385,12 +392,17 @@ static void test_storm(void **state)
         }
         pair->tap = NULL;
         pair_run(pair, 200 * SECONDS);
-        assert_true(pair_check_keys(pair) >= 2);
-        assert_int_equal(pair_sad_count(pair, PAIR_A), pair_sad_count(pair, PAIR_B));
-        assert_int_equal(pair_check_keys(pair), pair_sad_count(pair, PAIR_A));
-        assert_int_equal(ike_sas(pair, PAIR_A), ike_sas(pair, PAIR_B));
+        assert_true(ike_sas(pair, PAIR_A) >= 1 && ike_sas(pair, PAIR_B) >= 1);
+        if (!anyone_gave_up(pair)) {
+            calm++;
+            assert_true(pair_check_keys(pair) >= 2);
+            assert_int_equal(pair_sad_count(pair, PAIR_A), pair_sad_count(pair, PAIR_B));
+            assert_int_equal(pair_check_keys(pair), pair_sad_count(pair, PAIR_A));
+            assert_int_equal(ike_sas(pair, PAIR_A), ike_sas(pair, PAIR_B));
+        }
         pair_free(pair);
     }
+    assert_true(calm > 50);
 }
 
 int main(void)
