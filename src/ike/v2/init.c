@@ -117,6 +117,8 @@ static enum err take_cookie(struct v2_step *step, struct view cookie)
     struct v2_handshake *hs = step->sa->handshake;
     if (cookie.len == 0 || cookie.len > V2_COOKIE_MAX)
         return v2_refuse(step, ERR_VALUE, 0, "a cookie of a length that is not allowed");
+    if (view_equal(cookie, blob_view(&hs->cookie)))
+        return v2_refuse(step, ERR_REPLAY, 0, "that cookie has been sent back");
     return blob_set(&hs->cookie, cookie) ? ERR_OK : ERR_MEMORY;
 }
 

@@ -36,6 +36,8 @@ enum ike_counter_id v2_counter_of(enum err err)
         return IKE_COUNT_NO_KEYS;
     case ERR_POLICY:
         return IKE_COUNT_REFUSED;
+    case ERR_REPLAY:
+        return IKE_COUNT_DUPLICATE;
     case ERR_LIMIT:
         return IKE_COUNT_LIMIT;
     case ERR_MEMORY:

@@ -99,7 +99,7 @@ static enum err receive_offer(struct ike *ike, const struct ike_event *event,
         return v2_drop(ike, v2_counter_of(err), err);
     memcpy(sa->peer_spi, header->spi_i, IKE2_SPI_LEN);
     err = v2_exchange_new(ike, sa, V2_R_START, false, &sa->theirs);
-    if (err == ERR_OK && !v2_sa_index_init(ike, sa, header->spi_i))
+    if (err == ERR_OK && !v2_sa_index_init(ike, sa, header->spi_i, digest))
         err = ERR_MEMORY;
     if (err != ERR_OK) {
         v2_sa_free(ike, sa);
@@ -137,11 +137,11 @@ static enum err receive_init_request(struct ike *ike, const struct ike_event *ev
     enum err err = digest_of(event->bytes, digest);
     if (err != ERR_OK)
         return v2_drop(ike, IKE_COUNT_CRYPTO, err);
-    struct v2_sa *sa = v2_sa_find_init(ike, &event->remote, header->spi_i);
+    struct v2_sa *sa = v2_sa_find_init(ike, &event->remote, header->spi_i, digest);
     if (sa == NULL)
         return receive_offer(ike, event, header, digest);
     ike_count(ike, IKE_COUNT_DUPLICATE);
-    if (sa->answered_any && memcmp(sa->answered, digest, sizeof(digest)) == 0)
+    if (sa->next_in == 1) /* else IKE_AUTH is here already */
         v2_sent_repeat(ike, sa, &back, &sa->answer);
     return ERR_REPLAY;
 }

@@ -177,6 +177,7 @@ struct v2_sa {
         uint8_t zero;
         uint16_t port;
         uint8_t spi[IKE2_SPI_LEN];
+        uint8_t digest[V2_DIGEST_LEN]; /* another request of that SPI is another SA (section 2.1) */
     } init_key;
     bool in_inits;
     size_t index; /* in the engine's list of all */

@@ -213,24 +213,27 @@ struct v2_sa *v2_sa_find(const struct ike *ike, const uint8_t *own_spi)
 
 /* Strangers */
 
-static struct v2_init_key init_key(const struct ip_endpoint *remote, const uint8_t *spi_i)
+static struct v2_init_key init_key(const struct ip_endpoint *remote, const uint8_t *spi_i,
+                                   const uint8_t *digest)
 {
     struct v2_init_key key = {.remote = remote->addr, .port = remote->port};
     memcpy(key.spi, spi_i, sizeof(key.spi));
+    memcpy(key.digest, digest, sizeof(key.digest));
     return key;
 }
 
 struct v2_sa *v2_sa_find_init(const struct ike *ike, const struct ip_endpoint *remote,
-                              const uint8_t *spi_i)
+                              const uint8_t *spi_i, const uint8_t *digest)
 {
-    struct v2_init_key key = init_key(remote, spi_i);
+    struct v2_init_key key = init_key(remote, spi_i, digest);
     struct map_node *node = map_find(&ike->v2.inits, &key);
     return node ? MAP_OWNER(node, struct v2_sa, by_init) : NULL;
 }
 
-bool v2_sa_index_init(struct ike *ike, struct v2_sa *sa, const uint8_t *spi_i)
+bool v2_sa_index_init(struct ike *ike, struct v2_sa *sa, const uint8_t *spi_i,
+                      const uint8_t *digest)
 {
-    sa->init_key = init_key(&sa->remote, spi_i);
+    sa->init_key = init_key(&sa->remote, spi_i, digest);
     sa->in_inits = map_insert(&ike->v2.inits, &sa->by_init);
     return sa->in_inits;
 }

@@ -138,10 +138,11 @@ MUST_USE enum err v2_sa_attach(struct ike *ike, struct v2_sa *sa);
 /* In place of the SPI it was born with. */
 void v2_sa_take_spi(struct ike *ike, struct v2_sa *sa, const uint8_t *own_spi);
 struct v2_sa *v2_sa_find(const struct ike *ike, const uint8_t *own_spi);
-/* A responder's, not yet authenticated: found by its initiator's end and SPI. */
+/* A responder's, not yet authenticated: found by its initiator's end, SPI and request. */
 struct v2_sa *v2_sa_find_init(const struct ike *ike, const struct ip_endpoint *remote,
-                              const uint8_t *spi_i);
-MUST_USE bool v2_sa_index_init(struct ike *ike, struct v2_sa *sa, const uint8_t *spi_i);
+                              const uint8_t *spi_i, const uint8_t *digest);
+MUST_USE bool v2_sa_index_init(struct ike *ike, struct v2_sa *sa, const uint8_t *spi_i,
+                               const uint8_t *digest);
 void v2_sa_unproven_add(struct ike *ike, struct v2_sa *sa);
 bool v2_unproven_many(const struct ike *ike, const struct ip_addr *remote);
 /* The lifetime runs, and the SA can be found by its peer's addresses. */
