@@ -26,6 +26,12 @@ static bool load_key(int fd, struct keeper *ret)
 
     if (len > 0 && len < KEEPER_PEM_MAX)
         err = private_key_from_pem(view_of(pem, (size_t)len), &ret->keys[0]);
+    if (err == ERR_OK) {
+        struct public_key public;
+        private_key_public(ret->keys[0], &public);
+        if (public.alg != KEY_RSA) /* it signs for IKEv1 and is in the delegations */
+            err = ERR_UNSUPPORTED;
+    }
     if (pem != NULL)
         secret_wipe(pem, KEEPER_PEM_MAX);
     free(pem);

@@ -76,7 +76,7 @@ void ike_child_free(struct ike *ike, struct ike_child *child)
 static bool same_traffic(const struct ike_child *a, const struct ike_child *b)
 {
     return ip_pair_equal(&a->flow, &b->flow) &&
-           memcmp(&a->traffic, &b->traffic, sizeof(a->traffic)) == 0;
+           traffic_equal(&a->traffic, &b->traffic);
 }
 
 /* A newer child of the ticket carries the flow: whoever holds the ticket has been told of that one.
@@ -115,8 +115,8 @@ void ike_child_finish(struct ike *ike, struct ike_child *child)
     ike_child_free(ike, child);
 }
 
-/* OE-105: our Delete, again until the peer's comes; OE-106: three tries, ten seconds apart. Without
- * a phase 1 SA nobody can be told. */
+/* OE-105: our Delete, again until the peer's comes; OE-106: three tries, ten seconds apart. A
+ * Delete counts under a phase 1 SA only (OE-096); without one nobody can be told. */
 static void delete_try(struct ike *ike, struct ike_child *child)
 {
     if (child->v2_sa != NULL) { /* there every Delete is answered */
@@ -246,6 +246,9 @@ static void report_up(struct ike *ike, const struct v1_quick *quick)
         .peer = sa->remote.addr,
         .peer_id = sa->peer_id,
         .flow = quick->flow,
+        .profile = sa->profile,
+        .version = IKE_VERSION_1,
+        .traffic = quick->traffic,
         .spi_in = quick->spi_in,
         .spi_out = quick->spi_out,
         .suite = quick->choice.suite,

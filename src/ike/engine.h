@@ -36,7 +36,9 @@ enum {
     IKE_EXPIRY_MS = 5000,  /* after its hard lifetime a child that nobody deleted goes by itself */
     IKE_UNPROVEN_EACH = 32,    /* unauthenticated SAs of one address (OE-194), ... */
     IKE_UNPROVEN_SLOTS = 4096, /* ... or of those that share its slot */
+    IKE_EVICTION_LOOKS = 32,   /* SAs looked at to make room for one */
     IKE_KEEPALIVE_MS = 20000, /* RFC 3948 section 4 */
+    IKE_DOUBT_MS = 5000,   /* for a true message 6 after one with a bad signature */
     IKE_LINGER_MS = 30000, /* how long a finished exchange answers duplicates */
     IKE_INNER_MAX = 16384, /* payloads of one IKEv2 message that we build */
     IKE_RECORD_MAX = 2048 + 4 * V1_USED_IDS,
@@ -76,6 +78,7 @@ enum {
     X(STALE, "stale-answer")                                                                       \
     X(BAD_REQUEST, "bad-request")                                                                  \
     X(GAVE_UP, "gave-up")                                                                          \
+    X(DEAD_PEER, "dead-peer")                                                                          \
     X(LIMIT, "limit")                                                                              \
     X(CRITICAL, "unknown-critical-payload")                                                        \
     X(WORN_OUT, "message-ids-used-up")                                                             \
@@ -128,9 +131,9 @@ struct ike_request {
     struct ip_endpoint local, remote;
     bool natt;
     enum ike_version version;
-    uint32_t profile;            /* 0: an opportunistic tunnel */
-    struct traffic_pair traffic; /* with a profile */
-    struct ip_pair flow; /* src is our side's client; family 0: not one pair of hosts */
+    uint32_t profile;            /* 0: opportunistic */
+    struct traffic_pair traffic; /* what the tunnel is to carry */
+    struct ip_pair flow;         /* the same, if it is one pair of hosts; src is our side's client */
     struct identity peer_id;
     struct public_key *keys; /* those the peer may prove itself with */
     size_t key_count;
@@ -198,6 +201,8 @@ struct ike {
     TAILQ_HEAD(ike_unproven, ike_sa)
     unproven; /* responder SAs not yet authenticated, oldest first */
     size_t unproven_count;
+    TAILQ_HEAD(ike_established, ike_sa)
+    established; /* in the order in which a full table looks at them */
     uint64_t unproven_seeds[2];
     uint16_t unproven_from[IKE_UNPROVEN_SLOTS]; /* how many of those came from where */
     struct half_open_table half_open;
@@ -234,6 +239,9 @@ bool ike_timer_add(struct ike *ike, struct ike_timer *timer, ike_timer_fn *fire)
 void ike_timer_set(struct ike *ike, struct ike_timer *timer, mono_t at); /* MONO_NEVER: rest */
 void ike_timer_drop(struct ike *ike, struct ike_timer *timer);
 
+/* request.c: to prove anything with, without or with the legacy algorithms */
+bool ike_key_long_enough(bool legacy, const struct public_key *key);
+
 /* store.c */
 struct ike_peer *ike_peer_get(struct ike *ike, const struct ip_addr *local,
                               const struct ip_addr *remote, bool create);
@@ -247,6 +255,8 @@ MUST_USE enum err ike_sa_new(struct ike *ike, const uint8_t *cookies, bool initi
 MUST_USE enum err ike_sa_attach(struct ike *ike, struct ike_sa *sa); /* to its peer's list */
 /* A responder's, after message 3; the oldest goes if there are too many (OE-194). */
 void ike_sa_unproven_add(struct ike *ike, struct ike_sa *sa);
+/* Established: a full table may make room with it, once nothing uses it. */
+void ike_sa_evictable(struct ike *ike, struct ike_sa *sa);
 /* So many of that address are at it that no more work is done for it. */
 bool ike_unproven_many(const struct ike *ike, const struct ip_addr *remote);
 uint16_t ike_unproven_slot(const struct ike *ike, const struct ip_addr *remote);
@@ -302,6 +312,14 @@ const struct ike_profile *ike_profile_next(const struct ike *ike, const struct i
                                            const struct ip_addr *remote);
 /* That identity is the one it asks for, or it asks for none in particular. */
 bool ike_profile_is_for(const struct ike_profile *profile, const struct identity *peer_id);
+
+/* certify.c */
+/* The key of the peer's certificate: `certs` are DER, the peer's own first. It has to have the identity
+ * `id`, and a chain has to lead from it to an anchor of the profile now. ERR_AUTH: not so;
+ * *ret_reason, for people, is static. */
+MUST_USE enum err ike_certify(const struct ike *ike, const struct ike_profile *profile,
+                              const struct identity *id, const struct view *certs, size_t count,
+                              struct public_key *ret, const char **ret_reason);
 
 /* request.c */
 enum err ike_initiate(struct ike *ike, const struct ike_event *event);

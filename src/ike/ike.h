@@ -37,14 +37,20 @@ struct ike_config {
     uint32_t half_open;        /* 0: LIMIT_HALF_OPEN */
     enum ike_nat nat;
     const struct public_key *own_public; /* of the gateway's own key; NULL: an RSA one */
-    int64_t unix_at_zero_s;    /* the wall clock's time when the engine's was zero, for certificates */
     bool cookies_always;       /* IKEv2: ask every stranger for a cookie, not only under pressure */
     const struct ike_profile *profiles; /* configured peers, in order of preference */
     size_t profile_count;
 };
 
+/* The time of day, for certificates alone; everything else runs on `now`. */
+struct ike_wall {
+    int64_t (*seconds)(void *ctx); /* since 1970; NULL: no clock, so no certificate is trusted */
+    void *ctx;
+};
+
 struct ike_env {
     struct rng rng;
+    struct ike_wall wall;
     struct event_sink trace;
 };
 

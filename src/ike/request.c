@@ -14,10 +14,19 @@ static bool has_key(const struct ike_request *request, const struct public_key *
     return false;
 }
 
+bool ike_key_long_enough(bool legacy, const struct public_key *key)
+{
+    return legacy || key->alg != KEY_RSA || public_key_bits(key) >= LIMIT_RSA_BITS_MIN;
+}
+
 /* OE-184: an SA serves if its peer proved one of the keys, under the expected name or its address.
  */
 static bool serves(const struct ike_sa *sa, const struct ike_request *request)
 {
+    if (sa->profile != request->profile)
+        return false;
+    if (request->profile != 0)
+        return ike_sa_established(sa) && !sa->dying && !sa->worn_out;
     struct identity address = identity_of_addr(&sa->remote.addr);
     bool named = request->peer_id.kind == IDENTITY_NONE ||
                  identity_equal(&sa->peer_id, &request->peer_id) ||
@@ -29,7 +38,7 @@ static bool serves(const struct ike_sa *sa, const struct ike_request *request)
 static bool will_serve(const struct ike_sa *sa, const struct ike_request *request)
 {
     const struct v1_handshake *hs = sa->handshake;
-    if (hs == NULL || !sa->initiator || hs->key_count != request->key_count ||
+    if (hs == NULL || !sa->initiator || sa->profile != request->profile || hs->key_count != request->key_count ||
         !identity_equal(&hs->expected, &request->peer_id))
         return false;
     for (size_t i = 0; i < hs->key_count; i++)
@@ -97,6 +106,7 @@ static enum err begin_quick(struct ike *ike, struct ike_sa *sa, struct ike_reque
     v1_msgid_mark(ike, sa, msgid);
     quick->request = request;
     quick_set_ticket(quick, request->ticket);
+    quick->traffic = request->traffic;
     quick->flow = request->flow;
     request->quick = quick;
     request->sa = sa;
@@ -222,6 +232,31 @@ static enum ike_version version_for(const struct ike *ike, const struct ike_even
     return version;
 }
 
+/* What a configured peer may prove itself with; the others' keys come with the request. */
+static enum err take_terms(const struct ike *ike, struct ike_request *request,
+                           const struct ike_event *event)
+{
+    const struct ike_profile *profile = ike_profile_numbered(ike, event->profile);
+    const struct public_key *keys = event->keys;
+
+    request->profile = event->profile;
+    request->traffic = event->traffic;
+    request->key_count = event->key_count;
+    if (event->profile == 0) {
+        request->traffic.local = traffic_of_host(&event->flow.src);
+        request->traffic.remote = traffic_of_host(&event->flow.dst);
+    } else if (profile != NULL) {
+        keys = profile->peer_keys;
+        request->key_count = profile->peer_key_count;
+    }
+    request->keys = calloc(request->key_count + 1, sizeof(*request->keys));
+    if (request->keys == NULL)
+        return ERR_MEMORY;
+    if (request->key_count != 0)
+        memcpy(request->keys, keys, request->key_count * sizeof(*request->keys));
+    return ERR_OK;
+}
+
 static enum err request_new(struct ike *ike, const struct ike_event *event,
                             struct ike_request **ret)
 {
@@ -230,8 +265,8 @@ static enum err request_new(struct ike *ike, const struct ike_event *event,
         return ERR_MEMORY;
     request->ticket = ike_ticket_get(ike, event->ticket, true);
     request->peer = ike_peer_get(ike, &event->local.addr, &event->remote.addr, true);
-    request->keys = calloc(event->key_count + 1, sizeof(*request->keys));
-    if (request->ticket == NULL || request->peer == NULL || request->keys == NULL) {
+    if (request->ticket == NULL || request->peer == NULL ||
+        take_terms(ike, request, event) != ERR_OK) {
         if (request->ticket != NULL)
             ike_ticket_put(ike, request->ticket);
         if (request->peer != NULL)
@@ -240,9 +275,6 @@ static enum err request_new(struct ike *ike, const struct ike_event *event,
         free(request);
         return ERR_MEMORY;
     }
-    if (event->key_count != 0)
-        memcpy(request->keys, event->keys, event->key_count * sizeof(*request->keys));
-    request->key_count = event->key_count;
     request->local = event->local;
     request->remote = event->remote;
     if (request->local.port == 0)
@@ -251,14 +283,7 @@ static enum err request_new(struct ike *ike, const struct ike_event *event,
         request->remote.port = IKE_PORT;
     request->natt = event->natt;
     request->version = version_for(ike, event);
-    request->profile = event->profile;
-    request->flow = event->flow;
-    request->traffic = event->traffic;
-    if (event->profile == 0)
-        request->traffic = (struct traffic_pair){traffic_of_host(&event->flow.src),
-                                                 traffic_of_host(&event->flow.dst)};
-    else
-        request->flow = traffic_flow(&event->traffic);
+    request->flow = event->profile == 0 ? event->flow : traffic_flow(&event->traffic);
     request->peer_id = event->peer_id;
     request->wait_ms = event->wait_ms;
     request->born = ike_serial(ike);
@@ -268,23 +293,31 @@ static enum err request_new(struct ike *ike, const struct ike_event *event,
     return ERR_OK;
 }
 
-static bool sensible_tunnel(const struct ike *ike, const struct ike_event *event)
+static bool terms_sensible(const struct ike *ike, const struct ike_event *event)
 {
-    const struct ike_profile *profile = ike_profile_numbered(ike, event->profile);
-    const struct traffic_pair *t = &event->traffic;
-    if (event->profile != 0)
-        return profile != NULL && t->local.net.addr.family != IP_NONE &&
-               t->local.net.addr.family == t->remote.net.addr.family;
-    return event->key_count != 0 && event->flow.src.family != IP_NONE &&
-           event->flow.src.family == event->flow.dst.family;
+    if (event->profile == 0)
+        return event->key_count != 0 && event->key_count <= LIMIT_GATEWAY_KEYS &&
+               event->flow.src.family != IP_NONE && event->flow.src.family == event->flow.dst.family;
+    return ike_profile_numbered(ike, event->profile) != NULL &&
+           event->traffic.local.net.addr.family != IP_NONE &&
+           event->traffic.local.net.addr.family == event->traffic.remote.net.addr.family;
 }
 
 static bool sensible(const struct ike *ike, const struct ike_event *event)
 {
-    return event->ticket != 0 && event->key_count <= LIMIT_GATEWAY_KEYS &&
+    return event->ticket != 0 && terms_sensible(ike, event) &&
            event->local.addr.family != IP_NONE &&
            event->local.addr.family == event->remote.addr.family &&
-           !ip_addr_equal(&event->local.addr, &event->remote.addr) && sensible_tunnel(ike, event);
+           !ip_addr_equal(&event->local.addr, &event->remote.addr);
+}
+
+/* Known beforehand, so nothing is sent. */
+static bool all_keys_short(const struct ike *ike, const struct ike_event *event)
+{
+    for (size_t i = 0; i < event->key_count; i++)
+        if (ike_key_long_enough(ike->config.legacy, &event->keys[i]))
+            return false;
+    return true;
 }
 
 enum err ike_initiate(struct ike *ike, const struct ike_event *event)
@@ -295,6 +328,12 @@ enum err ike_initiate(struct ike *ike, const struct ike_event *event)
     if (ticket != NULL && ticket->request != NULL) {
         ike_count(ike, IKE_COUNT_BAD_REQUEST); /* the one under way will answer */
         return ERR_STATE;
+    }
+    if (event->profile == 0 && sensible(ike, event) && all_keys_short(ike, event)) {
+        ike_count(ike, IKE_COUNT_NO_KEYS);
+        report_failure(ike, event->ticket, &event->remote.addr, &event->flow, IKE_FAILURE_SIGNATURE,
+                       "the peer's key is shorter than 2048 bits");
+        return ERR_AUTH;
     }
     enum err err = sensible(ike, event) ? request_new(ike, event, &request) : ERR_VALUE;
     if (err != ERR_OK) {

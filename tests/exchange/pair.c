@@ -1,7 +1,11 @@
 #include "pair.h"
 
+#include "authority.h"
+
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "short_key.h"
 
 bool pair_in_engine;
 
@@ -13,12 +17,25 @@ static enum err input(struct pair *pair, struct pair_side *side, const struct ik
     return err;
 }
 
+static struct private_key *short_key(void)
+{
+    char pem[2048];
+    struct private_key *key;
+    size_t len = short_key_pem(pem, sizeof(pem));
+    assert_int_equal(private_key_from_pem(view_of(pem, len), &key), ERR_OK);
+    return key;
+}
+
 /* Keys take long to make, so a program makes each once. */
 const struct private_key *pair_private_key(unsigned which)
 {
     static struct private_key *keys[PAIR_KEYS];
-    if (keys[which] == NULL)
-        assert_int_equal(private_key_generate(2048, &keys[which]), ERR_OK);
+    if (keys[which] == NULL && which == PAIR_SHORT_KEY)
+        keys[which] = short_key();
+    else if (keys[which] == NULL)
+        assert_int_equal(private_key_generate_alg(which < PAIR_ECDSA_KEY ? KEY_RSA : KEY_ECDSA_P256,
+                                                  2048, &keys[which]),
+                         ERR_OK);
     return keys[which];
 }
 
@@ -39,6 +56,12 @@ static void fill(void *ctx, uint8_t *ret, size_t len)
         side->rng_state ^= side->rng_state << 17;
         ret[i] = (uint8_t)(side->rng_state >> 32);
     }
+}
+
+static int64_t wall(void *ctx)
+{
+    (void)ctx;
+    return AUTHORITY_NOW;
 }
 
 static void emit(void *ctx, const struct event_record *record)
@@ -70,7 +93,7 @@ static void emit(void *ctx, const struct event_record *record)
 
 static void start(struct pair *pair, struct pair_side *side)
 {
-    const struct ike_env env = {.rng = {fill, side}, .trace = {emit, side}};
+    const struct ike_env env = {.rng = {fill, side}, .wall = {wall, NULL}, .trace = {emit, side}};
     struct ike_config config = pair->config;
     if (side->profile_count != 0) {
         config.profiles = side->profiles;
@@ -351,7 +374,7 @@ enum err pair_answer(struct pair *pair, unsigned s, const struct pair_question *
         event.kind = IKE_EV_AUTHORIZED;
         event.ok = !side->refuse;
         event.ticket = side->ticket;
-        event.traffic = side->narrow;
+        event.traffic = side->narrow != NULL ? *side->narrow : q->effect.traffic;
         break;
     case IKE_FX_NEED_SPI:
         event.kind = IKE_EV_SPI;
@@ -381,8 +404,10 @@ static void ask(struct pair *pair, unsigned s, const struct ike_effect *fx)
     side->asked_keys += fx->kind == IKE_FX_NEED_KEYS;
     if (fx->kind == IKE_FX_NEED_AUTHORIZATION) {
         side->asked_authorization++;
-        if (fx->profile == 0)
+        if (fx->key->len != 0 && pair->sides[!s].own_key == NULL)
             assert_true(public_key_equal(fx->key, pair_public_key(pair->sides[!s].key)));
+        else
+            assert_true(fx->profile != 0); /* a stranger always has a key */
     }
     if (fx->kind == IKE_FX_INSTALL && !side->no_install)
         for (size_t i = 0; i < fx->sa_count; i++)

@@ -21,7 +21,9 @@ enum {
     PAIR_LATENCY_MS = 10,
     PAIR_SAD_MAX = 1024,
     PAIR_WIRE_MAX = 256,
-    PAIR_KEYS = 3,
+    PAIR_KEYS = 6,      /* RSA, but two are ECDSA P-256, and the last is RSA-1024 */
+    PAIR_ECDSA_KEY = 3, /* the first of them */
+    PAIR_SHORT_KEY = 5,
     PAIR_RECORDS = 1024
 };
 
@@ -70,7 +72,7 @@ struct pair_side {
     bool hold[32];             /* by effect kind: leave the question open */
     struct pair_question held; /* the last question left open */
     uint64_t ticket;           /* what it authorizes the peer's proposals as */
-    struct traffic_pair narrow; /* ... and for what; family 0: all that is proposed */
+    const struct traffic_pair *narrow; /* what it authorizes of them; NULL: all */
     const struct ike_profile *profiles;
     size_t profile_count;
     const struct private_key *own_key; /* where a profile has a key of its own */

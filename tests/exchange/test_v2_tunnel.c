@@ -1,4 +1,5 @@
 /* IKEv2 from the first message to a tunnel that both ends have: opportunistic and configured. */
+#include "authority.h"
 #include "pair.h"
 
 static const struct pair_options v2 = {.version = IKE_VERSION_2};
@@ -232,8 +233,9 @@ static void test_narrowing(void **state)
     (void)state;
     for (unsigned wide = 0; wide < 2; wide++) {
         struct pair *pair = pair_new(&options);
-        pair->sides[PAIR_B].narrow =
-            (struct traffic_pair){net(wide ? "10.0.0.0/8" : "10.2.3.0/24"), net("10.1.0.0/17")};
+        const struct traffic_pair narrow = {net(wide ? "10.0.0.0/8" : "10.2.3.0/24"),
+                                            net("10.1.0.0/17")};
+        pair->sides[PAIR_B].narrow = &narrow;
         assert_int_equal(pair_initiate_profile(pair, PAIR_A, 7, 5, &traffic), ERR_OK);
         pair_run(pair, 2000);
         if (wide) {
@@ -295,6 +297,59 @@ static void test_keys(void **state)
     }
 }
 
+/* IKE-057: certificates; a revoked one, an unknown authority and another name are refused. */
+enum doubt { GOOD, REVOKED, STRANGE, OTHER_NAME, TOO_OLD, BIG, DOUBTS };
+
+static void certified(enum doubt doubt)
+{
+    struct authority *authority = authority_new(), *other = authority_new();
+    struct authority_der ca, other_ca, crl, certs[PAIR_SIDES];
+    struct ike_profile profiles[PAIR_SIDES] = {psk_profile("a.example", "b.example"),
+                                               psk_profile("b.example", "a.example")};
+    struct view chain[PAIR_SIDES][4], anchor, list;
+    authority_own(authority, &ca);
+    authority_own(other, &other_ca);
+    for (unsigned s = 0; s < PAIR_SIDES; s++) {
+        bool doubtful = s == PAIR_A && doubt != GOOD;
+        const char *name = s == PAIR_A ? "DNS:a.example" : "DNS:b.example";
+        if (doubtful && doubt == OTHER_NAME)
+            name = "DNS:c.example";
+        authority_issue(doubtful && doubt == STRANGE ? other : authority, pair_private_key(s), name,
+                        doubtful && doubt == TOO_OLD ? -400 : 0, &certs[s]);
+        if (doubtful && doubt == REVOKED)
+            authority_revoke_last(authority, &crl);
+        profiles[s].own_method = profiles[s].peer_method = IKE_BY_CERTIFICATE;
+        profiles[s].own_public = pair_public_key(s);
+        profiles[s].own_chain = chain[s];
+        profiles[s].own_chain_count = doubt == BIG ? 4 : 1;
+        for (unsigned i = 0; i < 4; i++)
+            chain[s][i] = view_of(certs[s].octets, certs[s].len);
+        anchor = view_of(ca.octets, ca.len);
+        profiles[s].anchors = &anchor;
+        profiles[s].anchor_count = 1;
+        list = view_of(crl.octets, crl.len);
+        profiles[s].crls = &list;
+        profiles[s].crl_count = doubt == REVOKED;
+    }
+    struct pair *pair = configured(&profiles[PAIR_A], &profiles[PAIR_B]);
+    bool good = doubt == GOOD || doubt == BIG;
+    assert_int_equal(pair->sides[PAIR_A].up, good);
+    assert_int_equal(pair->sides[PAIR_A].failed, !good);
+    assert_int_equal(pair_check_keys(pair), good ? 2 : 0);
+    if (doubt == BIG) /* RFC 7383: both IKE_AUTH messages come in pieces */
+        assert_true(pair->sent[PAIR_A] > 3 && pair->sent[PAIR_B] > 3);
+    pair_free(pair);
+    authority_free(authority);
+    authority_free(other);
+}
+
+static void test_certificates(void **state)
+{
+    (void)state;
+    for (enum doubt doubt = GOOD; doubt < DOUBTS; doubt++)
+        certified(doubt);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -303,7 +358,7 @@ int main(void)
         cmocka_unit_test(test_wrong_key),     cmocka_unit_test(test_own_side_fails),
         cmocka_unit_test(test_psk),           cmocka_unit_test(test_psk_refused),
         cmocka_unit_test(test_narrowing),     cmocka_unit_test(test_null),
-        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_keys),          cmocka_unit_test(test_certificates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

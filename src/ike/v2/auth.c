@@ -62,6 +62,7 @@ enum err auth_i_send(struct v2_step *step)
     put_id(&out.w, IKE2_P_IDI, &step->sa->handshake->id_own);
     put_initial_contact(step, &out.w);
     put_peer_id(step, &out.w);
+    credential_put_requests(step, &out.w);
     enum err err = credential_put(step, &out.w);
     if (err != ERR_OK)
         return err;
@@ -137,6 +138,8 @@ enum err auth_i_verify(struct v2_step *step)
 
     enum err err = read_identity(step, IKE2_P_IDR, &id);
     if (err == ERR_OK)
+        err = credential_keep_certificates(step);
+    if (err == ERR_OK)
         err = credential_verify(step, &id, v2_body(step, IKE2_P_IDR, 0),
                                 v2_body(step, IKE2_P_AUTH, 0), hs->keys, hs->key_count);
     if (err != ERR_OK)
@@ -148,23 +151,6 @@ enum err auth_i_verify(struct v2_step *step)
 }
 
 /* Responder */
-
-/* CERT payloads, kept until they can be checked. */
-static enum err keep_certificates(struct v2_step *step)
-{
-    struct builder b = builder_on(span_of(step->ike->inner, sizeof(step->ike->inner)));
-    const struct ike2_payload *payload;
-    for (size_t i = 0; i < V2_CERTS_MAX; i++) {
-        payload = ike2_payload_find(step->payloads, IKE2_P_CERT, i);
-        if (payload == NULL)
-            break;
-        builder_u16(&b, (uint16_t)payload->body.len);
-        builder_view(&b, payload->body);
-    }
-    if (b.bad)
-        return v2_refuse(step, ERR_LIMIT, IKE2_N_AUTHENTICATION_FAILED, "too many certificates");
-    return blob_set(&step->sa->handshake->certs, builder_written(&b)) ? ERR_OK : ERR_MEMORY;
-}
 
 static bool method_fits(const struct ike_profile *profile, uint8_t auth_method)
 {
@@ -232,7 +218,7 @@ enum err auth_r_claim(struct v2_step *step)
         return ERR_MEMORY;
     hs->from = (struct v2_path){step->event->local, step->event->remote, step->event->natt};
     hs->initial_contact = v2_notified(step, IKE2_N_INITIAL_CONTACT, &n);
-    err = keep_certificates(step);
+    err = credential_keep_certificates(step);
     if (err == ERR_OK)
         err = begin_first_child(step);
     return err == ERR_OK ? ask_keys(step, &hs->claimed) : err;

@@ -310,9 +310,9 @@ static enum err ask_authorization(struct v2_step *step)
                             .flow = child->flow,
                             .traffic = child->traffic,
                             .behind_nat = sa->nat.there};
-    memcpy(key.octets, sa->peer_key.ptr, sa->peer_key.len);
     if (key.len != 0)
-        fx.key = &key;
+        memcpy(key.octets, sa->peer_key.ptr, key.len);
+    fx.key = &key; /* empty: it proved a secret, or nothing */
     return v2_ask(step, &fx);
 }
 

@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "crypto/certificate.h"
 #include "crypto/signature.h"
 #include "ike/v2/v2.h"
 
@@ -158,6 +159,43 @@ enum err credential_put(struct v2_step *step, struct ike2_writer *w)
 
 /* The peer's side */
 
+/* Section 3.7: the authorities we trust, as hashes of their keys. */
+void credential_put_requests(const struct v2_step *step, struct ike2_writer *w)
+{
+    const struct ike_profile *profile = profile_of(step);
+    struct certificate *anchor;
+    if (profile == NULL || profile->peer_method != IKE_BY_CERTIFICATE)
+        return;
+    ike2_writer_open(w, IKE2_P_CERTREQ);
+    builder_u8(&w->b, IKE2_CERT_X509);
+    for (size_t i = 0; i < profile->anchor_count; i++) {
+        uint8_t hash[CERTIFICATE_CA_HASH_LEN];
+        if (certificate_from_der(profile->anchors[i], &anchor) != ERR_OK)
+            continue;
+        if (certificate_ca_hash(anchor, hash) == ERR_OK)
+            builder_bytes(&w->b, hash, sizeof(hash));
+        certificate_free(anchor);
+    }
+    ike2_writer_close(w);
+}
+
+/* CERT payloads, kept until they can be checked. */
+enum err credential_keep_certificates(struct v2_step *step)
+{
+    struct builder b = builder_on(span_of(step->ike->inner, sizeof(step->ike->inner)));
+    const struct ike2_payload *payload;
+    for (size_t i = 0; i < V2_CERTS_MAX; i++) {
+        payload = ike2_payload_find(step->payloads, IKE2_P_CERT, i);
+        if (payload == NULL)
+            break;
+        builder_u16(&b, (uint16_t)payload->body.len);
+        builder_view(&b, payload->body);
+    }
+    if (b.bad)
+        return v2_refuse(step, ERR_LIMIT, IKE2_N_AUTHENTICATION_FAILED, "too many certificates");
+    return blob_set(&step->sa->handshake->certs, builder_written(&b)) ? ERR_OK : ERR_MEMORY;
+}
+
 void credential_put_hashes(struct ike2_writer *w)
 {
     static const uint16_t hashes[] = {SIGNATURE_HASH_SHA2_256, SIGNATURE_HASH_SHA2_384,
@@ -201,6 +239,7 @@ static enum err verify_key(struct v2_step *step, const struct ike2_auth *auth, s
         return v2_refuse(step, ERR_AUTH, 0, "a signature of a kind that we don't take");
     for (size_t i = 0; i < count; i++) {
         if (signature_scheme_fits(scheme, keys[i].alg) &&
+            ike_key_long_enough(step->ike->config.legacy, &keys[i]) &&
             public_key_verify(&keys[i], scheme, octets, auth->data) == ERR_OK) {
             *ret = &keys[i];
             return ERR_OK;
@@ -251,6 +290,36 @@ static enum ike_method expected_method(const struct v2_step *step)
     return profile != NULL ? profile->peer_method : IKE_BY_KEY;
 }
 
+/* Our kept copy of the peer's CERT payloads: X.509 ones, the first being its own. */
+static size_t list_certificates(struct view kept, struct view *ret)
+{
+    struct cursor cur = cursor_of(kept);
+    struct ike2_cert cert;
+    size_t count = 0;
+    while (cursor_left(&cur) != 0 && count < V2_CERTS_MAX) {
+        struct view body = cursor_take(&cur, cursor_u16(&cur));
+        if (!cur.bad && ike2_cert_parse(body, &cert) == ERR_OK && cert.encoding == IKE2_CERT_X509)
+            ret[count++] = cert.data;
+    }
+    return count;
+}
+
+/* IKE-057 */
+static enum err verify_certified(struct v2_step *step, const struct identity *id,
+                                 const struct ike2_auth *auth, struct view octets,
+                                 struct public_key *ret)
+{
+    struct view certs[V2_CERTS_MAX];
+    size_t count = list_certificates(blob_view(&step->sa->handshake->certs), certs);
+    const struct public_key *key;
+    const char *reason = NULL;
+    enum err err =
+        ike_certify(step->ike, profile_of(step), id, certs, count, ret, &reason);
+    if (err != ERR_OK)
+        return v2_refuse(step, err, 0, reason);
+    return verify_key(step, auth, octets, ret, 1, &key);
+}
+
 static enum err verify_as(struct v2_step *step, const struct identity *id,
                           const struct ike2_auth *auth, struct view octets,
                           const struct public_key *keys, size_t key_count)
@@ -258,6 +327,7 @@ static enum err verify_as(struct v2_step *step, const struct identity *id,
     const struct ike_profile *profile = profile_of(step);
     enum ike_method method = expected_method(step);
     const struct public_key *key = NULL;
+    struct public_key certified;
     bool secret = auth->method == IKE2_AUTH_SHARED_KEY, null = auth->method == IKE2_AUTH_NULL;
     enum err err = ERR_OK;
 
@@ -277,6 +347,10 @@ static enum err verify_as(struct v2_step *step, const struct identity *id,
             err = verify_key(step, auth, octets, profile->peer_keys, profile->peer_key_count, &key);
         else
             err = verify_key(step, auth, octets, keys, key_count, &key);
+        break;
+    case IKE_BY_CERTIFICATE:
+        err = verify_certified(step, id, auth, octets, &certified);
+        key = &certified;
         break;
     default:
         return v2_refuse(step, ERR_AUTH, 0, "no way for it to prove itself");

@@ -39,9 +39,16 @@ bool traffic_within(const struct traffic_pair *inner, const struct traffic_pair 
     return within(&inner->local, &outer->local) && within(&inner->remote, &outer->remote);
 }
 
+static bool equal(const struct traffic *a, const struct traffic *b)
+{
+    return ip_addr_equal(&a->net.addr, &b->net.addr) && a->net.bits == b->net.bits &&
+           a->protocol == b->protocol && a->port_first == b->port_first &&
+           a->port_last == b->port_last;
+}
+
 bool traffic_equal(const struct traffic_pair *a, const struct traffic_pair *b)
 {
-    return traffic_within(a, b) && traffic_within(b, a);
+    return equal(&a->local, &b->local) && equal(&a->remote, &b->remote);
 }
 
 void selector_put(struct ike2_writer *w, uint8_t type, const struct traffic *traffic)

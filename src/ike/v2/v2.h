@@ -218,6 +218,8 @@ MUST_USE enum err credential_put(struct v2_step *step, struct ike2_writer *w);
 MUST_USE enum err credential_verify(struct v2_step *step, const struct identity *id,
                                     struct view id_body, struct view auth,
                                     const struct public_key *keys, size_t key_count);
+void credential_put_requests(const struct v2_step *step, struct ike2_writer *w);
+MUST_USE enum err credential_keep_certificates(struct v2_step *step);
 /* What we can verify, for IKE_SA_INIT. */
 void credential_put_hashes(struct ike2_writer *w);
 uint32_t credential_read_hashes(const struct v2_step *step);
