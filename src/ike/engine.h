@@ -270,6 +270,17 @@ void contact_made(struct ike *ike, const struct ike_sa *sa);
 void contact_peer_restarted(struct ike *ike, struct ike_sa *sa);
 void contact_fini(struct ike *ike);
 
+/* profile.c */
+/* NULL: there is none (any more). */
+const struct ike_profile *ike_profile_numbered(const struct ike *ike, uint32_t number);
+/* The first after `after` (NULL: of all) that speaks this version between these addresses, whoever
+ * the peer turns out to be; NULL: no more. */
+const struct ike_profile *ike_profile_next(const struct ike *ike, const struct ike_profile *after,
+                                           enum ike_version version, const struct ip_addr *local,
+                                           const struct ip_addr *remote);
+/* That identity is the one it asks for, or it asks for none in particular. */
+bool ike_profile_is_for(const struct ike_profile *profile, const struct identity *peer_id);
+
 /* request.c */
 enum err ike_initiate(struct ike *ike, const struct ike_event *event);
 enum err ike_cancel(struct ike *ike, uint64_t ticket);
