@@ -344,10 +344,14 @@ static void on_parent(struct plane_process *process)
     case CHILD_CONFIG:
         reconfigure(process, message.fd);
         return;
+    case CHILD_MATERIALS:
+        close(message.fd);
+        return;
     case CHILD_AGAIN:
     case CHILD_PROCESS:
     case CHILD_RELOAD:
     case CHILD_RELOADED:
+    case CHILD_ADDRESS:
         return;
     }
 }
