@@ -73,6 +73,7 @@ enum {
     X(STALE, "stale-answer")                                                                       \
     X(BAD_REQUEST, "bad-request")                                                                  \
     X(GAVE_UP, "gave-up")                                                                          \
+    X(DEAD_PEER, "dead-peer")                                                                          \
     X(LIMIT, "limit")                                                                              \
     X(WORN_OUT, "message-ids-used-up")                                                             \
     X(BAD_RECORD, "unusable-record")                                                               \
@@ -121,7 +122,9 @@ struct ike_request {
     LIST_ENTRY(ike_request) of_peer;
     struct ip_endpoint local, remote;
     bool natt;
-    struct ip_pair flow; /* src is our side's client */
+    uint32_t profile;            /* 0: opportunistic */
+    struct traffic_pair traffic; /* what the tunnel is to carry */
+    struct ip_pair flow;         /* the same, if it is one pair of hosts; src is our side's client */
     struct identity peer_id;
     struct public_key *keys; /* those the peer may prove itself with */
     size_t key_count;

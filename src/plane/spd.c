@@ -34,6 +34,7 @@ bool spd_entry_init(struct spd *spd, mono_t now, struct spd_entry *entry)
 {
     *entry = (struct spd_entry){.added = now, .placed = now};
     entry->used = entry->until = entry->ask_at = MONO_NEVER;
+    entry->unanswered = entry->listen_at = now;
     list_init(&entry->by_use);
     list_init(&entry->by_sa);
     list_init(&entry->by_hold);
