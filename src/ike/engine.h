@@ -284,6 +284,14 @@ const struct ike_profile *ike_profile_next(const struct ike *ike, const struct i
 /* That identity is the one it asks for, or it asks for none in particular. */
 bool ike_profile_is_for(const struct ike_profile *profile, const struct identity *peer_id);
 
+/* certify.c */
+/* The key of the peer's certificate: `certs` are DER, the peer's own first. It has to have the identity
+ * `id`, and a chain has to lead from it to an anchor of the profile now. ERR_AUTH: not so;
+ * *ret_reason, for people, is static. */
+MUST_USE enum err ike_certify(const struct ike *ike, const struct ike_profile *profile,
+                              const struct identity *id, const struct view *certs, size_t count,
+                              struct public_key *ret, const char **ret_reason);
+
 /* request.c */
 enum err ike_initiate(struct ike *ike, const struct ike_event *event);
 enum err ike_cancel(struct ike *ike, uint64_t ticket);

@@ -119,9 +119,9 @@ static const struct auth_vector {
      "cebefccf02d5581acc1c9d5fb1ff68a1de45509fbe4da9a433922655",
      "2ee7acd783624ca9398710f3ee05ae41b9f9b0510c87e49e586cc9bf961733d8"},
     {HASH_SHA2_512, 32,
-     "0a0b0c0d0e0f101112131415161718190102030405060708090a0b0c0d0e0f1011121314"
-     "15161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f303132333435363738"
-     "393a3b3c3d3e3f40",
+     /* The document prints 16 octets too many in front, and says 64. */
+     "0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f2021222324"
+     "25262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f40",
      "cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd"
      "cdcdcdcdcdcdcdcdcdcdcdcdcdcd",
      "5e6688e5a3daec826ca32eaea224eff5e700628947470e13ad01302561bab108b8c48cbc"
