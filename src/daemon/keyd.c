@@ -131,6 +131,10 @@ static void perform(struct keyd *k, const struct control_effect *fx)
     case CONTROL_FX_PFKEY:
         keyd_channel_send(&k->plane, fx->bytes);
         break;
+    case CONTROL_FX_KEYS:
+        if (write(CHILD_FD_EXPORT + (int)fx->table, fx->bytes.ptr, fx->bytes.len) < 0)
+            log_line(EVENT_WARNING, "can't export keys into %s", key_table_name(fx->table));
+        break;
     case CONTROL_FX_ADDRESS:
         ask_address(k, fx);
         break;
@@ -601,6 +605,7 @@ static struct control_config control_config(const struct keyd *k)
                     .connection_count = k->profiles.count,
                     .own = k->own,
                     .own_count = k->own_count},
+        .export_keys = c->key_export[0] != '\0' && child_fd(CHILD_FD_EXPORT) >= 0,
         .oe = {.classes = c->classes,
                .class_count = c->class_count,
                .fallback = c->fallback,
