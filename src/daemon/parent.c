@@ -17,10 +17,12 @@
 
 #include "daemon/config_load.h"
 #include "daemon/log.h"
+#include "daemon/materials.h"
 #include "daemon/open.h"
 #include "daemon/precheck.h"
 #include "daemon/spawn.h"
 #include "daemon/supervisor.h"
+#include "daemon/virtual_address.h"
 #include "plane/io/setup.h"
 
 enum {
@@ -35,7 +37,7 @@ struct parent {
     struct cygnet_config *config;
     struct supervisor supervisor;
     int sockets[CHILD_ROLE_COUNT]; /* to each child; -1: it isn't running */
-    int config_fd, key_fd, anchor_fd, control_fd, ike_v4_fd, ike_v6_fd, saved_fd;
+    int config_fd, materials_fd, key_fd, keys_fd, anchor_fd, control_fd, ike_v4_fd, ike_v6_fd, saved_fd;
     int keyd_program; /* a newer keyd than this program; -1: none */
     char path[PATH_MAX]; /* where this program was started from */
     int stub_fds[2 * CONFIG_STUB_ADDRESSES];
@@ -119,12 +121,14 @@ static size_t role_fds(const struct parent *p, enum child_role role, struct spaw
         ret[count++] = (struct spawn_fd){p->ike_v4_fd, CHILD_FD_IKE_V4};
         ret[count++] = (struct spawn_fd){p->ike_v6_fd, CHILD_FD_IKE_V6};
         ret[count++] = (struct spawn_fd){p->saved_fd, CHILD_FD_SAVED};
+        ret[count++] = (struct spawn_fd){p->materials_fd, CHILD_FD_MATERIALS};
         break;
     case CHILD_PLANE:
         count += plane_fds(p, ret + count);
         break;
     case CHILD_KEEPER:
         ret[count++] = (struct spawn_fd){p->key_fd, CHILD_FD_KEY};
+        ret[count++] = (struct spawn_fd){p->keys_fd, CHILD_FD_KEYS};
         break;
     case CHILD_RESOLVER:
         ret[count++] = (struct spawn_fd){p->anchor_fd, CHILD_FD_ANCHOR};
@@ -276,7 +280,7 @@ static void read_signals(struct parent *p)
             p->reload_wanted = true;
 }
 
-/* keyd asks for nothing but a reload. */
+/* keyd asks for a reload, and for the addresses that peers have lent us. */
 static void read_keyd(struct parent *p)
 {
     const struct child keyd = {.parent_fd = p->sockets[CHILD_KEYD]};
@@ -288,7 +292,9 @@ static void read_keyd(struct parent *p)
     while ((result = child_receive(&keyd, &message)) != CHILD_AGAIN && result != CHILD_GONE) {
         if (result == CHILD_RELOAD)
             p->reload_wanted = true;
-        else if (result == CHILD_CHANNEL || result == CHILD_CONFIG)
+        else if (result == CHILD_ADDRESS)
+            virtual_address_apply(p->config, message.text, message.ok);
+        else if (result == CHILD_CHANNEL || result == CHILD_CONFIG || result == CHILD_MATERIALS)
             close(message.fd);
     }
     /* Until SIGCHLD says that it has died: no event of this socket is of interest. */
@@ -331,6 +337,42 @@ static bool open_key(struct parent *p)
     p->key_fd = fd;
     p->key_stat = info;
     return true;
+}
+
+/* What connections need, read anew. False: the old files stay. */
+static bool gather_materials(const struct cygnet_config *config, int *ret_materials, int *ret_keys,
+                             char *error)
+{
+    int materials = materials_gather(config, MATERIALS_KEYD, error);
+    int keys = materials >= 0 ? materials_gather(config, MATERIALS_KEEPER, error) : -1;
+    if (keys < 0) {
+        close_fd(&materials);
+        return false;
+    }
+    *ret_materials = materials;
+    *ret_keys = keys;
+    return true;
+}
+
+static bool open_materials(struct parent *p)
+{
+    char error[CONFIG_ERROR_MAX];
+    if (gather_materials(p->config, &p->materials_fd, &p->keys_fd, error))
+        return true;
+    log_line(EVENT_ERROR, "%s", error);
+    return false;
+}
+
+/* A keeper with other keys takes the place of the old one. */
+static void take_materials(struct parent *p, int materials, int keys)
+{
+    bool same = materials_equal(p->keys_fd, keys);
+    close_fd(&p->materials_fd);
+    close_fd(&p->keys_fd);
+    p->materials_fd = materials;
+    p->keys_fd = keys;
+    if (!same)
+        signal_role(p, CHILD_KEEPER, SIGTERM);
 }
 
 /* OE-154: another private key in the file's place signs from now on; tunnels that stand stay. */
@@ -420,9 +462,13 @@ static void restart_resolver(struct parent *p, const struct config_dns *old)
 
 static void hand_out_config(const struct parent *p)
 {
+    const struct child_message materials = {.fd = p->materials_fd};
     static const enum child_role roles[] = {CHILD_PLANE, CHILD_KEYD};
     const struct child_message message = {.fd = p->config_fd};
 
+    if (p->sockets[CHILD_KEYD] >= 0 &&
+        !child_send(p->sockets[CHILD_KEYD], &materials, CHILD_MATERIALS))
+        log_line(EVENT_WARNING, "can't hand keyd the files of connections");
     for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
         if (p->sockets[roles[i]] >= 0 && !child_send(p->sockets[roles[i]], &message, CHILD_CONFIG))
             log_line(EVENT_WARNING, "can't hand %s the configuration",
@@ -448,11 +494,15 @@ static void reload(struct parent *p)
     struct cygnet_config *config = malloc(sizeof(*config));
     struct child_message result = {.fd = -1, .text = "out of memory"};
     int fd = config != NULL ? read_new_config(p, config, result.text) : -1;
+    int materials = -1, keys = -1;
+    if (fd >= 0 && !gather_materials(config, &materials, &keys, result.text))
+        close_fd(&fd);
 
     p->reload_wanted = false;
     p->next_reload = mono_add(now(), RELOAD_PAUSE_MS);
     result.ok = fd >= 0;
     if (result.ok) {
+        take_materials(p, materials, keys);
         take_new_config(p, config, fd);
     } else {
         log_line(EVENT_ERROR, "%s", result.text);
@@ -577,7 +627,7 @@ static bool open_all(struct parent *p, const char *text, size_t len)
         return false;
     p->config_fd = open_sealed_copy(text, len);
     p->saved_fd = open_memory();
-    if (p->config_fd < 0 || !open_key(p) || p->saved_fd < 0)
+    if (p->config_fd < 0 || !open_key(p) || !open_materials(p) || p->saved_fd < 0)
         return false;
     if (config->dns.trust_anchor_given || access(config->dns.trust_anchor, R_OK) == 0) {
         p->anchor_fd = open_file(config->dns.trust_anchor, "trust anchor");
@@ -597,7 +647,7 @@ static void close_all(struct parent *p)
         unlink(p->config->control);
     int *const fds[] = {&p->config_fd, &p->key_fd,    &p->anchor_fd, &p->control_fd,
                         &p->ike_v4_fd, &p->ike_v6_fd, &p->signals,    &p->saved_fd,
-                        &p->keyd_program};
+                        &p->keyd_program, &p->materials_fd, &p->keys_fd};
     for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
         close_fd(fds[i]);
     for (size_t i = 0; i < p->stub_count; i++)
@@ -616,6 +666,8 @@ int parent_main(struct cygnet_config *config, const char *path, const char *text
                        .config = config,
                        .config_fd = -1,
                        .key_fd = -1,
+                       .materials_fd = -1,
+                       .keys_fd = -1,
                        .anchor_fd = -1,
                        .control_fd = -1,
                        .ike_v4_fd = -1,
