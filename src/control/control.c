@@ -390,6 +390,7 @@ enum err control_new(const struct control_config *config, const struct control_e
     c->trace = env->trace;
     c->require_dnssec = config->oe.require_dnssec;
     c->greet_at = MONO_NEVER;
+    c->export_keys = config->export_keys;
     c->plane_reply_ms = config->plane_reply_ms ? config->plane_reply_ms : 3000;
     fifo_init(&c->effects, sizeof(struct control_effect));
     plane_link_init(c);

@@ -14,6 +14,7 @@
 #ifndef CYGNET_CONTROL_CONTROL_H
 #define CYGNET_CONTROL_CONTROL_H
 
+#include "control/key_lines.h"
 #include "discover/discover.h"
 #include "ike/ike.h"
 #include "oe/oe.h"
@@ -25,6 +26,7 @@ struct control_config {
     struct ike_config ike;
     struct oe_config oe;
     struct tunnel_config tunnels; /* the caller keeps it until there is another */
+    bool export_keys;        /* every key made comes out as KEYS */
     uint32_t plane_reply_ms; /* a PF_KEY request without a reply has failed; 0: 3000 */
 };
 
@@ -69,6 +71,7 @@ enum control_effect_kind {
     CONTROL_FX_SAVE,  /* serial, bytes: keep this record under that number; it holds keys */
     CONTROL_FX_FORGET, /* serial */
     CONTROL_FX_ADDRESS, /* ok, address, traffic: a virtual address of ours begins or ends to be */
+    CONTROL_FX_KEYS,  /* table, bytes: a line for Wireshark */
     CONTROL_FX_PEER,  /* ok, local, remote, peer_id: has SAs with us now, or none (OE-175) */
 };
 
@@ -82,6 +85,7 @@ struct control_effect {
     uint16_t type;
     uint32_t own_key; /* the keeper's number */
     uint8_t scheme;   /* enum signature_scheme */
+    enum key_table table;
     struct ip_addr address;
     struct traffic_pair traffic;
     char name[LIMIT_DNS_NAME];

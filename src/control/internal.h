@@ -114,6 +114,7 @@ struct control {
     struct map found, found_by_ticket;
     struct expected_sa *expected;
     size_t expected_count;
+    bool export_keys;
     bool sweep_rules; /* once ours have been told */
     bool cleaning; /* the SAs that nobody knows can only be a former keyd's */
 

@@ -146,6 +146,15 @@ void plane_link_ask_spi(struct control *c, mono_t now, const struct ike_effect *
     ask(c, now, &message, &what);
 }
 
+static void export_keys(struct control *c, const struct sa_params *sa)
+{
+    char line[KEY_LINE_MAX];
+    struct control_effect out = {.kind = CONTROL_FX_KEYS, .table = KEY_TABLE_ESP};
+    out.bytes = view_of(line, key_line_esp(sa, line));
+    control_push(c, &out);
+    secret_wipe(line, sizeof(line));
+}
+
 /* OE-185, OE-186: ike goes on only when the plane has confirmed every SA. */
 void plane_link_install(struct control *c, mono_t now, const struct ike_effect *fx)
 {
@@ -171,6 +180,8 @@ void plane_link_install(struct control *c, mono_t now, const struct ike_effect *
             message.sa.interface = SA_CONFIGURED;
         if (fx->profile != 0 && traffic_pair_valid(&fx->traffic))
             sa_params_set_traffic(&message.sa, &fx->traffic);
+        if (c->export_keys)
+            export_keys(c, &message.sa);
         ask(c, now, &message, &what);
         sa_params_wipe(&message.sa);
     }

@@ -33,6 +33,7 @@ enum child_fd {
     CHILD_FD_IKE_V6 = 7,  /* may be missing */
     CHILD_FD_SAVED = 8,   /* keyd: what a former keyd saved, in memory; see saved_log.h */
     CHILD_FD_MATERIALS = 9, /* keyd: what connections need, see materials.h */
+    CHILD_FD_EXPORT = 10, /* keyd: Wireshark's tables, in the order of enum key_table; may be missing */
     CHILD_FD_KEY = 5,     /* keeper: the private key's PEM file */
     CHILD_FD_KEYS = 6,    /* keeper: those of connections, see materials.h */
     CHILD_FD_PLANE = 5,   /* plane: the first of its own, in the order of enum plane_fd */

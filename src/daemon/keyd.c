@@ -131,6 +131,10 @@ static void perform(struct keyd *k, const struct control_effect *fx)
     case CONTROL_FX_PFKEY:
         keyd_channel_send(&k->plane, fx->bytes);
         break;
+    case CONTROL_FX_KEYS:
+        if (write(CHILD_FD_EXPORT + (int)fx->table, fx->bytes.ptr, fx->bytes.len) < 0)
+            log_line(EVENT_WARNING, "can't export keys into %s", key_table_name(fx->table));
+        break;
     case CONTROL_FX_ADDRESS:
         ask_address(k, fx);
         break;
@@ -601,6 +605,7 @@ static struct control_config control_config(const struct keyd *k)
                     .connection_count = k->profiles.count,
                     .own = k->own,
                     .own_count = k->own_count},
+        .export_keys = c->key_export[0] != '\0' && child_fd(CHILD_FD_EXPORT) >= 0,
         .oe = {.classes = c->classes,
                .class_count = c->class_count,
                .fallback = c->fallback,
@@ -617,12 +622,6 @@ static struct control_config control_config(const struct keyd *k)
     };
 }
 
-static int64_t wall_seconds(void *ctx)
-{
-    (void)ctx;
-    return (int64_t)time(NULL);
-}
-
 static void make_profiles(struct keyd *k)
 {
     char error[CONFIG_ERROR_MAX];
@@ -631,6 +630,12 @@ static void make_profiles(struct keyd *k)
         log_line(EVENT_WARNING, "the files of connections can't be read");
     if (!profiles_make(k->config, &k->materials, k->keys, k->key_count, &k->profiles, error))
         log_line(EVENT_ERROR, "%s; no connection is set up", error);
+}
+
+static int64_t wall_seconds(void *ctx)
+{
+    (void)ctx;
+    return (int64_t)time(NULL);
 }
 
 static enum err make_control(struct keyd *k)

@@ -260,11 +260,13 @@ static uint64_t hash_end(const struct maker *m, uint64_t seed, const struct conf
 
 static uint64_t hash_selector(uint64_t seed, const struct tunnel_selector *s)
 {
-    char text[TRAFFIC_TEXT_MAX];
+    char local[TRAFFIC_TEXT_MAX], remote[TRAFFIC_TEXT_MAX];
+    traffic_format(&s->traffic.local, local);
+    traffic_format(&s->traffic.remote, remote);
     seed = hash(seed, s->name, sizeof(s->name));
     seed = hash(seed, &s->start, sizeof(s->start));
-    seed = hash(seed, traffic_format(&s->traffic.local, text), strlen(text) + 1);
-    return hash(seed, traffic_format(&s->traffic.remote, text), strlen(text) + 1);
+    seed = hash(seed, local, strlen(local) + 1);
+    return hash(seed, remote, strlen(remote) + 1);
 }
 
 static uint64_t edition(const struct maker *m, const struct config_connection *c)
@@ -283,10 +285,11 @@ static uint64_t edition(const struct maker *m, const struct config_connection *c
     return seed;
 }
 
-/* The same after a reload, wherever the connection stands in the list. */
-static uint32_t number_of(const struct maker *m, const char *name)
+/* The same after a reload, wherever the connection stands in the list; another one if it has changed,
+ * so that an IKE SA of the connection as it was gets nothing any more. */
+static uint32_t number_of(const struct maker *m, uint64_t edition_of)
 {
-    uint32_t number = (uint32_t)hash(hash_seed, name, strlen(name));
+    uint32_t number = (uint32_t)(edition_of ^ edition_of >> 32);
     for (size_t i = 0; i < m->made.count; i++) {
         if (number != 0 && m->made.profiles[i].number != number)
             continue;
@@ -312,12 +315,13 @@ static bool make_all(struct maker *m)
         struct ike_profile *profile = &m->made.profiles[i];
         if (!make_profile(m, c, profile))
             return false;
-        profile->number = number_of(m, c->name);
+        uint64_t is = edition(m, c);
+        profile->number = number_of(m, is);
         m->made.connections[i] = (struct tunnel_connection){
             .profile = profile,
             .selectors = selectors + c->first_selector,
             .selector_count = c->selector_count,
-            .edition = edition(m, c),
+            .edition = is,
         };
         m->made.count++;
     }

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "control/key_lines.h"
 #include "daemon/config_load.h"
 #include "daemon/log.h"
 #include "daemon/materials.h"
@@ -42,6 +43,7 @@ struct parent {
     char path[PATH_MAX]; /* where this program was started from */
     int stub_fds[2 * CONFIG_STUB_ADDRESSES];
     size_t stub_count;
+    int export_fds[KEY_TABLES]; /* Wireshark's tables; -1: none */
     struct stat key_stat; /* of the private key when it was opened */
     struct plane_setup_result plane_result;
     bool plane_is_set_up;
@@ -122,6 +124,8 @@ static size_t role_fds(const struct parent *p, enum child_role role, struct spaw
         ret[count++] = (struct spawn_fd){p->ike_v6_fd, CHILD_FD_IKE_V6};
         ret[count++] = (struct spawn_fd){p->saved_fd, CHILD_FD_SAVED};
         ret[count++] = (struct spawn_fd){p->materials_fd, CHILD_FD_MATERIALS};
+        for (int i = 0; i < KEY_TABLES; i++)
+            ret[count++] = (struct spawn_fd){p->export_fds[i], CHILD_FD_EXPORT + i};
         break;
     case CHILD_PLANE:
         count += plane_fds(p, ret + count);
@@ -354,6 +358,20 @@ static bool gather_materials(const struct cygnet_config *config, int *ret_materi
     return true;
 }
 
+/* Off unless asked for, and said loudly: whoever reads these files reads the traffic. */
+static bool open_exports(struct parent *p)
+{
+    if (p->config->key_export[0] == '\0')
+        return true;
+    log_line(EVENT_WARNING, "'key-export' is set: keys are written into %s", p->config->key_export);
+    for (int i = 0; i < KEY_TABLES; i++) {
+        p->export_fds[i] = open_table(p->config->key_export, key_table_name((enum key_table)i));
+        if (p->export_fds[i] < 0)
+            return false;
+    }
+    return true;
+}
+
 static bool open_materials(struct parent *p)
 {
     char error[CONFIG_ERROR_MAX];
@@ -400,6 +418,8 @@ static const char *fixed_key_changed(const struct cygnet_config *a, const struct
         return "key";
     if (strcmp(a->control, b->control) != 0)
         return "control";
+    if (strcmp(a->key_export, b->key_export) != 0)
+        return "key-export";
     if (strcmp(a->state, b->state) != 0)
         return "state";
     if (a->identity.kind != b->identity.kind ||
@@ -627,7 +647,8 @@ static bool open_all(struct parent *p, const char *text, size_t len)
         return false;
     p->config_fd = open_sealed_copy(text, len);
     p->saved_fd = open_memory();
-    if (p->config_fd < 0 || !open_key(p) || !open_materials(p) || p->saved_fd < 0)
+    if (p->config_fd < 0 || !open_key(p) || !open_materials(p) || !open_exports(p) ||
+        p->saved_fd < 0)
         return false;
     if (config->dns.trust_anchor_given || access(config->dns.trust_anchor, R_OK) == 0) {
         p->anchor_fd = open_file(config->dns.trust_anchor, "trust anchor");
@@ -652,6 +673,8 @@ static void close_all(struct parent *p)
         close_fd(fds[i]);
     for (size_t i = 0; i < p->stub_count; i++)
         close_fd(&p->stub_fds[i]);
+    for (size_t i = 0; i < KEY_TABLES; i++)
+        close_fd(&p->export_fds[i]);
 }
 
 static void log_problem(void *ctx, enum precheck_result result, const char *text)
@@ -678,6 +701,8 @@ int parent_main(struct cygnet_config *config, const char *path, const char *text
 
     for (size_t i = 0; i < CHILD_ROLE_COUNT; i++)
         p.sockets[i] = -1;
+    for (size_t i = 0; i < KEY_TABLES; i++)
+        p.export_fds[i] = -1;
     if (geteuid() != 0) {
         log_line(EVENT_ERROR, "must be started by root; it gives up what it doesn't need");
         return 1;

@@ -132,7 +132,8 @@ static struct tunnel *free_home(const struct tunnels *t,
         if (!tunnel->home || tunnel->connection != connection || tunnel->selector != selector)
             continue;
         bool whole = traffic_pair_equal(traffic, &tunnel_selector(tunnel)->traffic);
-        return !tunnel_is_up(tunnel) && (whole || !open) ? tunnel : NULL;
+        bool taken = tunnel_is_up(tunnel) || (open && tunnel->state == TUNNEL_EXPECTED);
+        return !taken && (whole || !open) ? tunnel : NULL;
     }
     return NULL;
 }
@@ -201,10 +202,11 @@ enum err tunnel_propose(struct tunnels *t, const struct tunnel_event *event)
         if (!selector_for(t, connection, i, event, &allowed) ||
             !traffic_pair_narrow(&event->traffic, &allowed, &fx.traffic))
             continue;
-        const struct tunnel *tunnel = tunnel_for(t, connection, i, event, &fx.traffic);
+        struct tunnel *tunnel = tunnel_for(t, connection, i, event, &fx.traffic);
         if (tunnel == NULL)
             continue;
         fx.ticket = tunnel->ticket;
+        tunnel_step(t, tunnel, TUNNEL_IN_ACCEPTED, NULL);
         tunnel_push(t, &fx);
         return ERR_OK;
     }

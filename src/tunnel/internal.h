@@ -14,6 +14,7 @@ enum { TUNNEL_WHY_MAX = 120 };
 
 enum tunnel_input {
     TUNNEL_IN_WANT,    /* a datagram, the start, a person */
+    TUNNEL_IN_ACCEPTED, /* the peer may have it, and makes it */
     TUNNEL_IN_UP,      /* a child is up */
     TUNNEL_IN_FAILED,  /* our request has failed */
     TUNNEL_IN_SOFT,    /* time for a new child */

@@ -9,7 +9,12 @@
 typedef void tunnel_action(struct tunnels *t, struct tunnel *tunnel,
                            const struct tunnel_event *up);
 
-enum { RETRY_MS = 1000, RETRY_MOST_MS = 300000, REKEY_AGAIN_MS = 10000 };
+enum {
+    RETRY_MS = 1000,
+    RETRY_MOST_MS = 300000,
+    REKEY_AGAIN_MS = 10000,
+    UNFINISHED_MS = 60000, /* a peer that proposes and doesn't go on */
+};
 
 void tunnel_set_timer(struct tunnels *t, struct tunnel *tunnel, mono_t at)
 {
@@ -76,6 +81,12 @@ static void back_off(struct tunnels *t, struct tunnel *tunnel, const struct tunn
     tunnel->failures++;
     tunnel_set_timer(t, tunnel, retry_at(t, tunnel));
     tunnel_note(t, tunnel, EVENT_WARNING, "Tunnel failed", tunnel->why);
+}
+
+static void expect(struct tunnels *t, struct tunnel *tunnel, const struct tunnel_event *up)
+{
+    (void)up;
+    tunnel_set_timer(t, tunnel, mono_add(t->now, UNFINISHED_MS));
 }
 
 static void forget_address(struct tunnels *t, struct tunnel *tunnel)
@@ -209,36 +220,44 @@ struct row {
 /* clang-format off */
 static const struct row table[TUNNEL_STATES][TUNNEL_INPUTS] = {
     [TUNNEL_IDLE] = {
-        [TUNNEL_IN_WANT]   = {key,               TUNNEL_KEYING},
-        [TUNNEL_IN_UP]     = {take_up,           TUNNEL_UP},
-        [TUNNEL_IN_FAILED] = {rest,              TUNNEL_IDLE},
-        [TUNNEL_IN_DOWN]   = {rest,              TUNNEL_IDLE},
+        [TUNNEL_IN_WANT]     = {key,               TUNNEL_KEYING},
+        [TUNNEL_IN_ACCEPTED] = {expect,            TUNNEL_EXPECTED},
+        [TUNNEL_IN_UP]       = {take_up,           TUNNEL_UP},
+        [TUNNEL_IN_DOWN]     = {rest,              TUNNEL_IDLE},
+    },
+    [TUNNEL_EXPECTED] = {
+        [TUNNEL_IN_ACCEPTED] = {expect,            TUNNEL_EXPECTED},
+        [TUNNEL_IN_UP]       = {take_up,           TUNNEL_UP},
+        [TUNNEL_IN_FAILED]   = {rest,              TUNNEL_IDLE},
+        [TUNNEL_IN_RETRY]    = {key,               TUNNEL_KEYING},
+        [TUNNEL_IN_REST]     = {rest,              TUNNEL_IDLE},
+        [TUNNEL_IN_DOWN]     = {cancel,            TUNNEL_IDLE},
     },
     [TUNNEL_KEYING] = {
-        [TUNNEL_IN_UP]     = {take_up,           TUNNEL_UP},
-        [TUNNEL_IN_FAILED] = {back_off,          TUNNEL_WAITING},
-        [TUNNEL_IN_DOWN]   = {cancel,            TUNNEL_IDLE},
+        [TUNNEL_IN_UP]       = {take_up,           TUNNEL_UP},
+        [TUNNEL_IN_FAILED]   = {back_off,          TUNNEL_WAITING},
+        [TUNNEL_IN_DOWN]     = {cancel,            TUNNEL_IDLE},
     },
     [TUNNEL_UP] = {
-        [TUNNEL_IN_UP]     = {take_up,           TUNNEL_UP},
-        [TUNNEL_IN_SOFT]   = {rekey,             TUNNEL_REKEYING},
-        [TUNNEL_IN_RETRY]  = {rekey,             TUNNEL_REKEYING},
-        [TUNNEL_IN_LOST]   = {lose,              TUNNEL_KEYING},
-        [TUNNEL_IN_ENDED]  = {end,               TUNNEL_IDLE},
-        [TUNNEL_IN_DOWN]   = {delete_child,      TUNNEL_IDLE},
+        [TUNNEL_IN_UP]       = {take_up,           TUNNEL_UP},
+        [TUNNEL_IN_SOFT]     = {rekey,             TUNNEL_REKEYING},
+        [TUNNEL_IN_RETRY]    = {rekey,             TUNNEL_REKEYING},
+        [TUNNEL_IN_LOST]     = {lose,              TUNNEL_KEYING},
+        [TUNNEL_IN_ENDED]    = {end,               TUNNEL_IDLE},
+        [TUNNEL_IN_DOWN]     = {delete_child,      TUNNEL_IDLE},
     },
     [TUNNEL_REKEYING] = {
-        [TUNNEL_IN_UP]     = {take_up,           TUNNEL_UP},
-        [TUNNEL_IN_FAILED] = {rekey_later,       TUNNEL_UP},
-        [TUNNEL_IN_LOST]   = {lose_old,          TUNNEL_KEYING},
-        [TUNNEL_IN_ENDED]  = {lose_old,          TUNNEL_KEYING},
-        [TUNNEL_IN_DOWN]   = {cancel_and_delete, TUNNEL_IDLE},
+        [TUNNEL_IN_UP]       = {take_up,           TUNNEL_UP},
+        [TUNNEL_IN_FAILED]   = {rekey_later,       TUNNEL_UP},
+        [TUNNEL_IN_LOST]     = {lose_old,          TUNNEL_KEYING},
+        [TUNNEL_IN_ENDED]    = {lose_old,          TUNNEL_KEYING},
+        [TUNNEL_IN_DOWN]     = {cancel_and_delete, TUNNEL_IDLE},
     },
     [TUNNEL_WAITING] = {
-        [TUNNEL_IN_UP]     = {take_up,           TUNNEL_UP},
-        [TUNNEL_IN_RETRY]  = {key,               TUNNEL_KEYING},
-        [TUNNEL_IN_REST]   = {rest,              TUNNEL_IDLE},
-        [TUNNEL_IN_DOWN]   = {rest,              TUNNEL_IDLE},
+        [TUNNEL_IN_UP]       = {take_up,           TUNNEL_UP},
+        [TUNNEL_IN_RETRY]    = {key,               TUNNEL_KEYING},
+        [TUNNEL_IN_REST]     = {rest,              TUNNEL_IDLE},
+        [TUNNEL_IN_DOWN]     = {rest,              TUNNEL_IDLE},
     },
 };
 /* clang-format on */
@@ -253,7 +272,7 @@ void tunnel_step(struct tunnels *t, struct tunnel *tunnel, enum tunnel_input inp
         tunnel->since = t->now;
     tunnel->state = (uint8_t)row->next;
     row->action(t, tunnel, up);
-    if (!tunnel->home && tunnel->spi_out.value == 0)
+    if (!tunnel->home && tunnel->state == TUNNEL_IDLE)
         tunnel_remove(t, tunnel);
     else
         tunnel_tell_rule(t, tunnel);
@@ -262,8 +281,8 @@ void tunnel_step(struct tunnels *t, struct tunnel *tunnel, enum tunnel_input inp
 const char *tunnel_state_name(enum tunnel_state state)
 {
     static const char *const names[TUNNEL_STATES] = {
-        [TUNNEL_IDLE] = "idle",         [TUNNEL_KEYING] = "keying",   [TUNNEL_UP] = "up",
-        [TUNNEL_REKEYING] = "re-keying", [TUNNEL_WAITING] = "waiting",
+        [TUNNEL_IDLE] = "idle", [TUNNEL_EXPECTED] = "expected",   [TUNNEL_KEYING] = "keying",
+        [TUNNEL_UP] = "up",     [TUNNEL_REKEYING] = "re-keying", [TUNNEL_WAITING] = "waiting",
     };
     return names[state];
 }

@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "tunnel/internal.h"
 
-enum { UNFINISHED_MS = 60000, INSTANCE_SHIFT = 32, INSTANCES = 1 << 29 };
+enum { INSTANCE_SHIFT = 32, INSTANCES = 1 << 29 };
 
 /* Effects and records */
 
@@ -64,7 +64,7 @@ void tunnel_tell_rule(struct tunnels *t, const struct tunnel *tunnel)
                                      .local = tunnel->local,
                                      .peer = tunnel->peer,
                                      .spi_out = tunnel->spi_out};
-    if (t->plane_ready && (tunnel->home || tunnel_is_up(tunnel)))
+    if (t->plane_ready)
         tunnel_push(t, &fx);
 }
 
@@ -190,10 +190,7 @@ struct tunnel *tunnel_add_instance(struct tunnels *t, const struct tunnel_connec
         t->instances = t->instances % (INSTANCES - 1) + 1;
         ticket = (uint64_t)t->instances << INSTANCE_SHIFT | home->ticket;
     } while (tunnel_find(t, ticket) != NULL);
-    struct tunnel *tunnel = add(t, ticket, connection, selector);
-    if (tunnel != NULL)
-        tunnel_set_timer(t, tunnel, mono_add(t->now, UNFINISHED_MS));
-    return tunnel;
+    return add(t, ticket, connection, selector);
 }
 
 /* Configuration */
@@ -392,9 +389,7 @@ void tunnels_timer(struct tunnels *t, mono_t now)
     while ((node = heap_first(&t->timers)) != NULL && mono_reached(now, node->at)) {
         struct tunnel *tunnel = HEAP_OWNER(node, struct tunnel, timer);
         tunnel_set_timer(t, tunnel, MONO_NEVER);
-        if (!tunnel->home && !tunnel_is_up(tunnel))
-            tunnel_remove(t, tunnel); /* the peer didn't finish what it began */
-        else if (!t->shutting_down)
+        if (!t->shutting_down)
             tunnel_step(t, tunnel,
                         tunnel_is_up(tunnel) || starts_at_once(tunnel) ? TUNNEL_IN_RETRY
                                                                        : TUNNEL_IN_REST,

@@ -111,7 +111,15 @@ struct tunnel_effect {
     spi_t spi_out;
 };
 
-enum tunnel_state { TUNNEL_IDLE, TUNNEL_KEYING, TUNNEL_UP, TUNNEL_REKEYING, TUNNEL_WAITING, TUNNEL_STATES };
+enum tunnel_state {
+    TUNNEL_IDLE,
+    TUNNEL_EXPECTED, /* a peer's proposal was accepted: replies to its first datagrams are held */
+    TUNNEL_KEYING,
+    TUNNEL_UP,
+    TUNNEL_REKEYING,
+    TUNNEL_WAITING, /* after a failure */
+    TUNNEL_STATES
+};
 
 struct tunnels;
 
