@@ -88,8 +88,12 @@ static bool key_bits_fit(const struct esp_suite *suite)
 
 bool esp_suite_valid(const struct esp_suite *suite)
 {
-    if (suite->cipher == ESP_CIPHER_NONE || suite->cipher >= ESP_CIPHER_COUNT ||
-        suite->auth >= ESP_AUTH_COUNT)
+    if (suite->cipher >= ESP_CIPHER_COUNT || suite->auth >= ESP_AUTH_COUNT)
+        return false;
+    if (suite->protocol == SA_AH)
+        return suite->cipher == ESP_CIPHER_NONE && suite->key_bits == 0 &&
+               suite->auth != ESP_AUTH_NONE;
+    if (suite->protocol != SA_ESP || suite->cipher == ESP_CIPHER_NONE)
         return false;
     return key_bits_fit(suite) && esp_suite_combined(suite) == (suite->auth == ESP_AUTH_NONE);
 }
@@ -99,7 +103,8 @@ char *esp_suite_format(const struct esp_suite *suite, char *ret)
     char bits[8] = "";
     if (cipher_row(suite)->sized)
         snprintf(bits, sizeof(bits), "-%u", suite->key_bits);
-    snprintf(ret, ESP_SUITE_TEXT_MAX, "%s%s%s%s%s", cipher_row(suite)->name, bits,
+    snprintf(ret, ESP_SUITE_TEXT_MAX, "%s%s%s%s%s",
+             suite->protocol == SA_AH ? "AH" : cipher_row(suite)->name, bits,
              cipher_row(suite)->suffix, auth_row(suite)->name, suite->esn ? " ESN" : "");
     return ret;
 }
