@@ -21,7 +21,6 @@ static const char *cipher_name(uint8_t cipher)
         [ESP_CIPHER_3DES_CBC] = "TripleDES-CBC [RFC2451]",
         [ESP_CIPHER_AES_GCM_8] = "AES-GCM with 8 octet ICV [RFC4106]",
         [ESP_CIPHER_AES_GCM_12] = "AES-GCM with 12 octet ICV [RFC4106]",
-        [ESP_CIPHER_CHACHA20_POLY1305] = "ChaCha20 with Poly1305 [RFC7634]",
     };
     return names[cipher];
 }
@@ -54,6 +53,8 @@ size_t key_line_esp(const struct sa_params *sa, char ret[KEY_LINE_MAX])
 {
     char key[2 * SA_KEY_MAX + 3], auth[2 * SA_AUTH_KEY_MAX + 3];
     char src[IP_ADDR_TEXT_MAX], dst[IP_ADDR_TEXT_MAX];
+    if (sa->suite.protocol == SA_AH || cipher_name(sa->suite.cipher) == NULL)
+        return 0;
     int len = snprintf(ret, KEY_LINE_MAX, "\"%s\",\"%s\",\"%s\",\"0x%08x\",\"%s\",\"%s\",\"%s\",\"%s\"\n",
                        sa->outer_src.family == IP_V6 ? "IPv6" : "IPv4",
                        ip_addr_format(&sa->outer_src, src), ip_addr_format(&sa->outer_dst, dst),

@@ -27,7 +27,7 @@ struct cbc_key {
     const void *des_schedules[3];
     _Alignas(16) uint8_t inner[HMAC_STATE_MAX]; /* the hash state after key ^ ipad, key ^ opad */
     _Alignas(16) uint8_t outer[HMAC_STATE_MAX];
-    IMB_JOB job; /* what all packets' jobs have in common */
+    IMB_JOB job; /* what all packets' jobs have in common; of AH too, with no cipher */
 };
 
 struct chacha_key {
@@ -35,7 +35,7 @@ struct chacha_key {
     struct chacha20_poly1305_context_data context; /* here, so that it is wiped with the key */
 };
 
-enum key_kind { KEY_CBC, KEY_GCM, KEY_CHACHA };
+enum key_kind { KEY_CBC, KEY_GCM, KEY_CHACHA, KEY_MAC };
 
 struct esp_key {
     enum key_kind kind;
@@ -158,7 +158,10 @@ static void hmac_half(const struct hmac_row *row, const struct sa_params *params
 static void cbc_expand(IMB_MGR *manager, const struct sa_params *params, struct cbc_key *ret)
 {
     struct hmac_row row = hmac_row(manager, params->suite.auth);
-    cipher_expand(manager, params, ret);
+    if (params->suite.protocol == SA_AH)
+        ret->job.cipher_mode = IMB_CIPHER_NULL;
+    else
+        cipher_expand(manager, params, ret);
     hmac_half(&row, params, 0x36, ret->inner);
     hmac_half(&row, params, 0x5c, ret->outer);
     ret->job.hash_alg = row.alg;
@@ -171,6 +174,8 @@ static void cbc_expand(IMB_MGR *manager, const struct sa_params *params, struct 
 
 static enum key_kind kind_of(const struct esp_suite *suite)
 {
+    if (suite->protocol == SA_AH)
+        return KEY_MAC;
     if (suite->cipher == ESP_CIPHER_CHACHA20_POLY1305)
         return KEY_CHACHA;
     return esp_suite_combined(suite) ? KEY_GCM : KEY_CBC;
@@ -281,7 +286,7 @@ static void job_submit(IMB_MGR *manager, const struct esp_key *key, struct esp_o
     job->src = op->packet;
     job->dst = op->packet + op->text_at;
     job->cipher_start_src_offset_in_bytes = op->text_at;
-    job->msg_len_to_cipher_in_bytes = op->text_len;
+    job->msg_len_to_cipher_in_bytes = key->kind == KEY_MAC ? 0 : op->text_len;
     job->hash_start_src_offset_in_bytes = 0;
     job->msg_len_to_hash_in_bytes = op->hash_len;
     job->iv = op->iv;
@@ -314,7 +319,7 @@ static void seal(struct esp_key *key, struct esp_op *ops, size_t count)
         refuse_all(ops, count);
         return;
     }
-    if (key->kind != KEY_CBC) {
+    if (key->kind == KEY_GCM || key->kind == KEY_CHACHA) {
         (key->kind == KEY_GCM ? gcm_seal : chacha_seal)(manager, key, ops, count);
         return;
     }
@@ -331,7 +336,7 @@ static void open_ops(struct esp_key *key, struct esp_op *ops, size_t count)
         refuse_all(ops, count);
         return;
     }
-    if (key->kind != KEY_CBC) {
+    if (key->kind == KEY_GCM || key->kind == KEY_CHACHA) {
         (key->kind == KEY_GCM ? gcm_open : chacha_open)(manager, key, ops, count);
         return;
     }

@@ -8,7 +8,7 @@
 
 /* The contexts keep their keys; each packet sets only an IV. */
 struct esp_key {
-    EVP_CIPHER_CTX *cipher;
+    EVP_CIPHER_CTX *cipher; /* NULL for AH */
     EVP_MAC_CTX *mac; /* NULL for combined modes */
     size_t icv_len;
 };
@@ -90,11 +90,11 @@ static enum err key_new(const struct sa_params *params, struct esp_key **ret)
     struct esp_key *key = calloc(1, sizeof(*key));
     if (key == NULL)
         return ERR_MEMORY;
-    bool combined = esp_suite_combined(&params->suite);
+    bool combined = esp_suite_combined(&params->suite), ah = params->suite.protocol == SA_AH;
     key->icv_len = esp_suite_icv_len(&params->suite);
-    key->cipher = cipher_new(params);
+    key->cipher = ah ? NULL : cipher_new(params);
     key->mac = combined ? NULL : mac_new(params);
-    if (key->cipher == NULL || (!combined && key->mac == NULL)) {
+    if ((!ah && key->cipher == NULL) || (!combined && key->mac == NULL)) {
         ERR_clear_error();
         key_free(key);
         return ERR_CRYPTO;
@@ -133,6 +133,8 @@ static bool aead_open(struct esp_key *key, struct esp_op *op)
 static bool cbc_text(EVP_CIPHER_CTX *ctx, struct esp_op *op)
 {
     int len = 0;
+    if (ctx == NULL) /* AH */
+        return true;
     uint8_t *text = op->packet + op->text_at;
     return EVP_CipherInit_ex2(ctx, NULL, NULL, op->iv, -1, NULL) == 1 &&
            EVP_CipherUpdate(ctx, text, &len, text, (int)op->text_len) == 1;
