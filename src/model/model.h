@@ -132,8 +132,8 @@ enum model_event_kind { MODEL_EVENT_RECEIVE, MODEL_EVENT_TIMER, MODEL_EVENT_LOCA
 struct model_transition {
     size_t from, to; /* states */
     enum model_event_kind event;
-    size_t message;   /* RECEIVE: the message, else MODEL_NONE */
-    const char *text; /* TIMER, LOCAL: what happens; RECEIVE: a condition, or NULL */
+    size_t message;                  /* RECEIVE: the message, else MODEL_NONE */
+    const char *text;                /* TIMER, LOCAL: what happens; RECEIVE: a condition, or NULL */
     size_t sends[MODEL_ACTIONS_MAX]; /* messages, in order */
     size_t send_count;
     struct model_place place;
