@@ -384,7 +384,7 @@ static bool column_used(const struct story *s, enum column column)
     return used;
 }
 
-static bool render(struct story *s, struct ladder_text *out)
+static bool render(struct story *s, struct drawing *out)
 {
     static const char *const defaults[COLUMN_COUNT] = {"source", "gateway", "DNS", "peer", "dest"};
     struct ladder_party parties[COLUMN_COUNT];
@@ -419,7 +419,7 @@ static bool render(struct story *s, struct ladder_text *out)
     return ladder_render(&ladder, out);
 }
 
-bool trace_ladder_render(const struct trace_input *in, struct ladder_text *out)
+bool trace_ladder_render(const struct trace_input *in, struct drawing *out)
 {
     struct story s;
     bool ok = false;

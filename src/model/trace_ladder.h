@@ -40,6 +40,6 @@ struct trace_input {
 };
 
 /* Appends the ladder. False: out of memory, or not one or two sources. */
-MUST_USE bool trace_ladder_render(const struct trace_input *in, struct ladder_text *out);
+MUST_USE bool trace_ladder_render(const struct trace_input *in, struct drawing *out);
 
 #endif

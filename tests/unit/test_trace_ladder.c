@@ -234,10 +234,10 @@ static const char figure_6[] =
 
 static void render(const struct trace_input *in, const char *want)
 {
-    struct ladder_text text = {0};
+    struct drawing text = {0};
     assert_true(trace_ladder_render(in, &text));
     assert_string_equal(text.text, want);
-    ladder_text_fini(&text);
+    drawing_fini(&text);
 }
 
 static struct trace a, b;
@@ -274,7 +274,7 @@ static void order_survives_swapping_and_wrong_clocks(void **state)
     const char *list = strstr(figure_6, "\n\n  (5)");
     assert_non_null(list);
     for (size_t i = 0; i < 2 * CHECK_COUNT(late); i++) {
-        struct ladder_text text = {0};
+        struct drawing text = {0};
         trace_of_sg_a(&a, late[i / 2]);
         trace_of_sg_b(&b);
         struct trace_input in = both(i % 2);
@@ -282,7 +282,7 @@ static void order_survives_swapping_and_wrong_clocks(void **state)
         assert_true(trace_ladder_render(&in, &text));
         assert_int_equal(text.len, (size_t)(list - figure_6) + 1);
         assert_memory_equal(text.text, figure_6, text.len);
-        ladder_text_fini(&text);
+        drawing_fini(&text);
     }
 }
 
@@ -446,7 +446,7 @@ static void a_message_sent_again(void **state)
 static void nothing_to_draw(void **state)
 {
     (void)state;
-    struct ladder_text text = {0};
+    struct drawing text = {0};
     struct trace_source source = {0};
     struct trace_input in = {.flow = flow, .sources = &source, .source_count = 0};
     assert_false(trace_ladder_render(&in, &text));
