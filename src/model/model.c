@@ -219,8 +219,12 @@ static bool parse_item(struct parser *p)
         return parse_association(p);
     if (parse_take_word(p, "message"))
         return parse_message_item(p);
-    return parse_unexpected(p, "'party', 'trust', 'association', 'message', 'problem', 'overview', "
-                               "'features' or '}'");
+    if (p->model->key == NULL && parse_take_word(p, "key"))
+        return parse_text(p, &p->model->key);
+    if (!p->model->lossy && parse_take_word(p, "lossy"))
+        return p->model->lossy = true;
+    return parse_unexpected(p, "'party', 'trust', 'association', 'message', 'key', 'lossy', "
+                               "'problem', 'overview', 'features' or '}'");
 }
 
 static bool parse_model(struct parser *p)

@@ -205,6 +205,9 @@ struct model_part {
 
 struct model {
     const char *title;
+    const char *key; /* Wireshark field that is the same in all messages of an exchange; NULL: its
+                      * addresses and ports tell an exchange from others */
+    bool lossy;      /* the network between the parties may lose a message */
     const struct model_party *parties;
     size_t party_count;
     const struct model_trust *trusts;
