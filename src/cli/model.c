@@ -15,6 +15,7 @@ static const struct verb {
     int (*run)(int argc, char **argv);
     const char *summary;
 } verbs[] = {
+    {"check", cli_model_check, "whether it is complete and agrees with itself"},
     {"render", cli_model_render, "draw it as text, SVG or one HTML page"},
 };
 
