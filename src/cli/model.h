@@ -8,6 +8,7 @@
 #include "model/model.h"
 
 int cli_model_check(int argc, char **argv);
+int cli_model_match(int argc, char **argv);
 int cli_model_render(int argc, char **argv);
 
 /* The model in a file; "-" is standard input. NULL: there is none, and it said why:
