@@ -191,12 +191,24 @@ static bool steps_send(const struct model_step *steps, size_t count, size_t part
     return false;
 }
 
-static bool ladders_send(const struct model *model, size_t party, size_t message)
+static bool machines_know(const struct model *model, size_t party, const struct model_ladder *ladder)
+{
+    const struct model_diagram *d;
+    for (size_t i = 0; (d = model_diagram(model, i)) != NULL; i++)
+        if (d->kind == MODEL_MACHINE && d->machine.party == party &&
+            check_machine_knows(&d->machine, ladder))
+            return true;
+    return false;
+}
+
+/* In a ladder that the receiver's machines don't leave out. */
+static bool ladders_send(const struct model *model, size_t sender, size_t receiver, size_t message)
 {
     const struct model_diagram *d;
     for (size_t i = 0; (d = model_diagram(model, i)) != NULL; i++)
         if (d->kind == MODEL_LADDER &&
-            steps_send(d->ladder.steps, d->ladder.step_count, party, message))
+            steps_send(d->ladder.steps, d->ladder.step_count, sender, message) &&
+            machines_know(model, receiver, &d->ladder))
             return true;
     return false;
 }
@@ -206,7 +218,7 @@ static void check_ends(struct checker *c, size_t index, size_t sender, size_t re
 {
     const struct model *m = c->model;
     const struct model_message *message = &m->messages[index];
-    bool sent = machines_send(m, sender, index) || ladders_send(m, sender, index);
+    bool sent = machines_send(m, sender, index) || ladders_send(m, sender, receiver, index);
     bool received = machines_receive(m, receiver, index);
     if (sent && has_machine(m, receiver) && !received)
         check_find(c, message->place, "unhandled", "add a change of state 'on receive' to it",

@@ -194,6 +194,11 @@ static bool knows(const struct model_machine *m, const struct model_step *steps,
     return false;
 }
 
+bool check_machine_knows(const struct model_machine *machine, const struct model_ladder *ladder)
+{
+    return knows(machine, ladder->steps, ladder->step_count);
+}
+
 static bool later(const struct model_step *a, const struct model_step *b)
 {
     return b == NULL || a->place.line > b->place.line ||
@@ -208,7 +213,7 @@ static void check_party(struct checker *c, const struct model_diagram *ladder, s
     const struct model_diagram *d;
     for (size_t i = 0; (d = model_diagram(m, i)) != NULL; i++) {
         if (d->kind != MODEL_MACHINE || d->machine.party != party ||
-            !knows(&d->machine, ladder->ladder.steps, ladder->ladder.step_count))
+            !check_machine_knows(&d->machine, &ladder->ladder))
             continue;
         const struct model_step *at = walk(c, &d->machine, &ladder->ladder);
         if (at == NULL)

@@ -18,15 +18,8 @@ void check_use(struct checker *c);      /* everything declared is used and expla
 void check_machines(struct checker *c);
 void check_paths(struct checker *c); /* ladders are paths of machines */
 
-/* Whether `party` is an end of this message: sends it, or is sent it. */
-static inline bool check_may_send(const struct model_message *m, size_t party)
-{
-    return m->from == party || (m->either_way && m->to == party);
-}
-
-static inline bool check_may_receive(const struct model_message *m, size_t party)
-{
-    return m->to == party || (m->either_way && m->from == party);
-}
+/* Whether the machine sends or receives any message of the ladder. If not, it abstracts from what the
+ * ladder shows (MOD-022), and nothing there is held against it. */
+bool check_machine_knows(const struct model_machine *machine, const struct model_ladder *ladder);
 
 #endif
