@@ -64,6 +64,12 @@ static void add_rule(struct sheet *s, const char *text, bool marked)
         (struct ladder_row){.kind = LADDER_RULE, .text = text, .marked = marked};
 }
 
+static void add_across(struct sheet *s, const char *expected)
+{
+    snprintf(s->end, sizeof(s->end), "expected: %s", expected);
+    s->rows[s->row_count++] = (struct ladder_row){.kind = LADDER_ACROSS, .text = s->end};
+}
+
 static void add_packet(struct sheet *s, size_t i)
 {
     const struct match_exchange *x = s->exchange;
@@ -104,14 +110,14 @@ static void add_rows(struct sheet *s)
             add_rule(s, model_diagram(model, ladder)->title, false);
         }
         if (i == x->departure) {
-            snprintf(s->end, sizeof(s->end), "leaves the model; expected: %s", expected);
-            add_rule(s, s->end, true);
+            add_rule(s, "leaves the model", true);
+            add_across(s, expected);
         }
         add_packet(s, i);
     }
     if (x->verdict == MATCH_STOPS) {
-        snprintf(s->end, sizeof(s->end), "stops; expected: %s", expected);
-        add_rule(s, s->end, true);
+        add_rule(s, "stops", true);
+        add_across(s, expected);
     }
 }
 
@@ -142,7 +148,7 @@ bool match_draw(const struct match_report *report, size_t exchange, struct drawi
     const struct match_exchange *x = &report->exchanges[exchange];
     struct sheet s = {.report = report,
                       .exchange = x,
-                      .rows = calloc(2 * x->packet_count + 2, sizeof(*s.rows)),
+                      .rows = calloc(2 * x->packet_count + 3, sizeof(*s.rows)),
                       .texts = calloc(x->packet_count + 1, sizeof(*s.texts))};
     bool ok = s.rows != NULL && s.texts != NULL && draw(&s, out);
     free(s.rows);
