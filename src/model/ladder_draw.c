@@ -23,6 +23,7 @@ struct pen {
     struct layout layout;
     struct canvas *canvas;
     size_t row;
+    bool apart; /* the row before is empty */
 };
 
 static size_t smaller(size_t a, size_t b)
@@ -211,6 +212,7 @@ static void draw_arrow(struct pen *pen, const struct ladder_row *row)
         return;
     put_lines(pen, low, high - low + 1, row->below, CANVAS_PLAIN);
     pen->row++;
+    pen->apart = true;
 }
 
 /* As near to the party's column as the width allows. */
@@ -253,6 +255,7 @@ static void draw_across(struct pen *pen, const struct ladder_row *row)
 
 static void draw_row(struct pen *pen, const struct ladder_row *row)
 {
+    pen->apart = false;
     if (row->kind != LADDER_STEP)
         draw_across(pen, row);
     else if (row->from != row->to)
@@ -292,15 +295,15 @@ static void draw_brace(struct pen *pen, const struct ladder_brace *brace, size_t
     if (room > BRACE_TEXT_MAX)
         room = BRACE_TEXT_MAX;
     size_t lines = drawing_lines(brace->text, room, &longest);
-    pen->row = larger(pen->row, top + lines);
-    canvas_brace(pen->canvas, column, top, pen->row - 1);
-    size_t row = top + (pen->row - top - lines) / 2;
+    size_t end = larger(pen->row - pen->apart, top + lines);
+    canvas_brace(pen->canvas, column, top, end - 1);
+    size_t row = top + (end - top - lines) / 2;
     for (const char *text = brace->text; *text != '\0'; row++) {
         size_t skip, len = drawing_break(text, room, &skip);
         canvas_text(pen->canvas, row, column + 2, text, len, CANVAS_LEFT, CANVAS_PLAIN);
         text += skip;
     }
-    pen->row++; /* so that two braces don't touch */
+    pen->row = end + 1; /* so that two braces don't touch */
 }
 
 void ladder_draw(const struct ladder *ladder, struct canvas *canvas)
