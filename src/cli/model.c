@@ -16,6 +16,7 @@ static const struct verb {
     const char *summary;
 } verbs[] = {
     {"check", cli_model_check, "whether it is complete and agrees with itself"},
+    {"match", cli_model_match, "hold a capture or a trace of Cygnet against it"},
     {"render", cli_model_render, "draw it as text, SVG or one HTML page"},
 };
 

@@ -10,11 +10,13 @@
 #include "model/check.h"
 
 static const char usage[] =
-    "usage: cygnet model check [--json] FILE...\n"
+    "usage: cygnet model check [--verify] [--json] FILE...\n"
     "\n"
     "Checks protocol models: what draft-iab-model asks of one, and whether its parts agree.\n"
     "Prints a line for each mistake, with its place and a remedy; exit status 1 if there is one.\n"
     "\n"
+    "  -v, --verify        also have Spin look for deadlocks and unspecified receptions in the state\n"
+    "                      machines; draws how the first one comes about\n"
     "  -j, --json          one JSON object a mistake\n"
     "  -h, --help          print this\n";
 
@@ -32,7 +34,7 @@ static void print_finding(const char *path, const struct check_finding *f, bool 
     json_decref(object);
 }
 
-static int check(const char *path, bool json)
+static int check(const char *path, bool json, bool verify)
 {
     struct check_report report;
     struct model *model = cli_model_load(path);
@@ -47,6 +49,8 @@ static int check(const char *path, bool json)
     else if (report.bad)
         cli_fail("out of memory");
     check_report_fini(&report);
+    if (verify)
+        good = cli_model_verify(path, model, json);
     model_free(model);
     return good ? CLI_OK : CLI_FAILED;
 }
@@ -54,13 +58,18 @@ static int check(const char *path, bool json)
 int cli_model_check(int argc, char **argv)
 {
     static const struct option long_options[] = {
-        {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
-    bool json = false;
+        {"json", no_argument, NULL, 'j'},
+        {"verify", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'}, {0}};
+    bool json = false, verify = false;
     int option, status = CLI_OK;
-    while ((option = getopt_long(argc, argv, "jh", long_options, NULL)) != -1)
+    while ((option = getopt_long(argc, argv, "jvh", long_options, NULL)) != -1)
         switch (option) {
         case 'j':
             json = true;
+            break;
+        case 'v':
+            verify = true;
             break;
         case 'h':
             fputs(usage, stdout);
@@ -72,7 +81,7 @@ int cli_model_check(int argc, char **argv)
     if (optind == argc)
         return cli_misused("model check", "name a file, or - for standard input");
     for (int i = optind; i < argc; i++)
-        if (check(argv[i], json) != CLI_OK)
+        if (check(argv[i], json, verify) != CLI_OK)
             status = CLI_FAILED;
     return status;
 }

@@ -6,12 +6,11 @@
  * in is borrowed for as long as the report lives.
  *
  * An exchange follows the model if its messages are
- *   - one ladder after the other, the first of which is walked from its beginning; or
+ *   - one ladder after the other, each walked from its beginning to its end; or
  *   - for each machine of the parties, a path from its initial state, where the machines know every
  *     message that was seen.
- * A ladder with `continues` may come first, because a capture may begin in the middle. Messages
- * without a filter, and those between parties of which nothing was seen, can't be seen: they are
- * passed over.
+ * Any ladder may come first, because a capture may begin in the middle. Messages that no filter picks
+ * out, and those between parties of which nothing was seen, are passed over.
  */
 #ifndef CYGNET_MODEL_MATCH_H
 #define CYGNET_MODEL_MATCH_H
@@ -77,19 +76,18 @@ enum { MATCH_HOSTS_MAX = 6, MATCH_EXPECTED_MAX = 16 };
 struct match_exchange {
     const char *key;
     size_t *packets; /* indices into the input's */
-    size_t *taken;   /* message that each was taken for; behind the departure MODEL_NONE */
     size_t packet_count;
+    size_t *taken;    /* message that each was taken for; from the departure on MODEL_NONE */
+    size_t *diagrams; /* the ladder that this message is in; MODEL_NONE: by_machines */
     enum match_verdict verdict;
     size_t departure; /* of its packets; packet_count: none */
     bool by_machines; /* the machines took it further than the ladders did */
-    size_t *ladders;  /* diagrams that were walked, in order, unless by_machines */
-    size_t ladder_count;
     struct match_expected expected[MATCH_EXPECTED_MAX]; /* in place of the departure, or at the stop */
     size_t expected_count;
     struct match_end hosts[MATCH_HOSTS_MAX];
     size_t parties[MATCH_HOSTS_MAX]; /* which party each host is */
-    size_t *from, *to;               /* host of each packet */
     size_t host_count;
+    size_t *from, *to; /* host of each packet; MODEL_NONE: one too many */
 };
 
 struct match_report {
@@ -105,11 +103,11 @@ void match_report_free(struct match_report *report);
 
 /* "follows", "stops", "leaves" */
 const char *match_verdict_name(enum match_verdict verdict);
-/* "CookieR, Algorithms from Responder or ..."; cut to `room`. */
+/* "Response from Server, or Reset from Server"; cut to `room`. */
 void match_expected_text(const struct match_report *report, const struct match_exchange *exchange,
                          char *ret, size_t room);
 /* One exchange as a ladder, the departure marked. False: out of memory. */
 MUST_USE bool match_draw(const struct match_report *report, size_t exchange,
-                         struct ladder_text *out);
+                         struct drawing *out);
 
 #endif

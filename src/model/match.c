@@ -1,0 +1,374 @@
+#include "model/match.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "model/match_sort.h"
+#include "model/match_walk.h"
+
+/* The graphs of a model: all its ladders in the first, a machine in each other. */
+struct graphs {
+    struct walk_graph *graph;
+    size_t *parties; /* whose machine it is */
+    size_t count;
+};
+
+/* One exchange and one idea of which party each host is. */
+struct attempt {
+    const struct match_report *report;
+    const struct graphs *graphs;
+    const struct match_exchange *exchange;
+    size_t parties[MATCH_HOSTS_MAX];
+    struct walk_event *events;
+};
+
+/* How far an attempt came. Its arrays have room for all packets. */
+struct outcome {
+    struct walk_result result;
+    bool by_machines;
+    size_t parties[MATCH_HOSTS_MAX];
+};
+
+enum { BINDINGS_MAX = 8, SCORED_PACKETS = 64 };
+
+/* The likeliest ideas of who is who. */
+struct bindings {
+    size_t parties[BINDINGS_MAX][MATCH_HOSTS_MAX];
+    size_t count;
+    size_t score;
+};
+
+static void graphs_free(struct graphs *graphs)
+{
+    for (size_t i = 0; i < graphs->count; i++)
+        walk_graph_fini(&graphs->graph[i]);
+    free(graphs->graph);
+    free(graphs->parties);
+}
+
+static bool graphs_build(struct graphs *graphs, const struct model *model)
+{
+    const struct model_diagram *diagram;
+    size_t diagrams = 0;
+    bool ok = true;
+
+    while (model_diagram(model, diagrams) != NULL)
+        diagrams++;
+    *graphs = (struct graphs){.graph = calloc(diagrams + 1, sizeof(*graphs->graph)),
+                              .parties = calloc(diagrams + 1, sizeof(*graphs->parties))};
+    if (graphs->graph == NULL || graphs->parties == NULL)
+        return false;
+    walk_graph_ladders(&graphs->graph[graphs->count++], model);
+    for (size_t i = 0; i < diagrams; i++) {
+        diagram = model_diagram(model, i);
+        if (diagram->kind != MODEL_MACHINE)
+            continue;
+        graphs->parties[graphs->count] = diagram->machine.party;
+        walk_graph_machine(&graphs->graph[graphs->count++], model, i);
+    }
+    for (size_t i = 0; i < graphs->count; i++)
+        ok = ok && !graphs->graph[i].failed;
+    return ok;
+}
+
+static size_t host_of_party(const struct attempt *a, size_t party)
+{
+    for (size_t i = 0; i < a->exchange->host_count; i++)
+        if (a->parties[i] == party)
+            return i;
+    return MODEL_NONE;
+}
+
+static bool observes(const struct match_input *in, const char *host)
+{
+    for (size_t i = 0; i < in->observer_count; i++)
+        if (strcmp(in->observers[i], host) == 0)
+            return true;
+    return in->observer_count == 0;
+}
+
+static bool sees(const void *ctx, size_t message, size_t from, size_t to)
+{
+    const struct attempt *a = ctx;
+    const struct match_input *in = a->report->input;
+    if (!match_set_has(&in->visible, message))
+        return false;
+    size_t sender = host_of_party(a, from), receiver = host_of_party(a, to);
+    return sender != MODEL_NONE && receiver != MODEL_NONE &&
+           (observes(in, a->exchange->hosts[sender].host) ||
+            observes(in, a->exchange->hosts[receiver].host));
+}
+
+static bool may_go(const struct model_message *m, size_t from, size_t to)
+{
+    return (m->from == from && m->to == to) || (m->either_way && m->from == to && m->to == from);
+}
+
+static const struct match_packet *packet_of(const struct match_report *report,
+                                            const struct match_exchange *x, size_t i)
+{
+    return &report->input->packets[x->packets[i]];
+}
+
+/* How many of the first packets could be what they look like, if the hosts were those parties. */
+static size_t score(const struct match_report *report, const struct match_exchange *x,
+                    const size_t *parties)
+{
+    const struct model *model = report->input->model;
+    size_t fitting = 0;
+    for (size_t i = 0; i < x->packet_count && i < SCORED_PACKETS; i++) {
+        const struct match_packet *p = packet_of(report, x, i);
+        bool fits = false;
+        if (x->from[i] == MODEL_NONE || x->to[i] == MODEL_NONE)
+            continue;
+        for (size_t m = 0; m < model->message_count && !fits; m++)
+            fits = match_set_has(&p->messages, m) &&
+                   may_go(&model->messages[m], parties[x->from[i]], parties[x->to[i]]);
+        fitting += fits;
+    }
+    return fitting;
+}
+
+/* The host after those that have a party already gets each party in turn, or none. */
+static void try_parties(const struct match_report *report, const struct match_exchange *x,
+                        size_t host, size_t *parties, struct bindings *best)
+{
+    if (host == x->host_count) {
+        size_t points = score(report, x, parties);
+        if (best->count == 0 || points > best->score) {
+            best->score = points;
+            best->count = 0;
+        }
+        if (points == best->score && best->count < BINDINGS_MAX)
+            memcpy(best->parties[best->count++], parties, MATCH_HOSTS_MAX * sizeof(*parties));
+        return;
+    }
+    for (size_t party = 0; party <= report->input->model->party_count; party++) {
+        bool used = false, nobody = party == report->input->model->party_count;
+        for (size_t i = 0; i < host && !nobody; i++)
+            used = used || parties[i] == party;
+        if (used || (nobody && x->host_count <= 2))
+            continue;
+        parties[host] = nobody ? MODEL_NONE : party;
+        try_parties(report, x, host + 1, parties, best);
+    }
+}
+
+/* Whether a machine of either party knows each message, so that the machines say all there is. */
+static bool machines_know(const struct attempt *a)
+{
+    for (size_t i = 0; i < a->exchange->packet_count; i++) {
+        bool known_to_sender = false, known_to_receiver = false;
+        for (size_t g = 1; g < a->graphs->count; g++) {
+            bool known = false;
+            for (size_t w = 0; w < MODEL_MESSAGES_MAX / 64; w++)
+                known = known ||
+                        (a->graphs->graph[g].alphabet.bits[w] & a->events[i].messages->bits[w]);
+            known_to_sender |= known && a->graphs->parties[g] == a->events[i].from;
+            known_to_receiver |= known && a->graphs->parties[g] == a->events[i].to;
+        }
+        if (!known_to_sender || !known_to_receiver)
+            return false;
+    }
+    return true;
+}
+
+/* The events that machine `g` takes part in; ret_indices tells where they were. */
+static size_t own_events(const struct attempt *a, size_t g, struct walk_event *ret,
+                         size_t *ret_indices)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < a->exchange->packet_count; i++) {
+        const struct walk_event *event = &a->events[i];
+        bool known = false;
+        for (size_t w = 0; w < MODEL_MESSAGES_MAX / 64; w++)
+            known = known || (a->graphs->graph[g].alphabet.bits[w] & event->messages->bits[w]);
+        if (!known ||
+            (event->from != a->graphs->parties[g] && event->to != a->graphs->parties[g]))
+            continue;
+        ret_indices[count] = i;
+        ret[count++] = *event;
+    }
+    return count;
+}
+
+/* The machine that gives up first decides. */
+static bool walk_machine(const struct attempt *a, size_t g, struct walk_event *events,
+                         size_t *indices, struct outcome *whole, struct outcome *scratch)
+{
+    const struct walk_view view = {sees, a};
+    size_t count = own_events(a, g, events, indices);
+    struct walk_result *one = &scratch->result;
+    if (!walk(&a->graphs->graph[g], events, count, &view, one))
+        return false;
+    size_t taken = one->taken < count ? indices[one->taken] : a->exchange->packet_count;
+    if (taken < whole->result.taken || (whole->result.complete && !one->complete)) {
+        memcpy(whole->result.expected, one->expected, sizeof(one->expected));
+        whole->result.expected_count = one->expected_count;
+    }
+    whole->result.complete = whole->result.complete && one->complete;
+    if (taken < whole->result.taken)
+        whole->result.taken = taken;
+    for (size_t i = 0; i < one->taken; i++)
+        whole->result.messages[indices[i]] = one->messages[i];
+    return true;
+}
+
+static bool walk_machines(const struct attempt *a, struct outcome *ret, struct outcome *scratch)
+{
+    size_t count = a->exchange->packet_count;
+    struct walk_event *events = calloc(count + 1, sizeof(*events));
+    size_t *indices = calloc(count + 1, sizeof(*indices));
+    bool ok = events != NULL && indices != NULL;
+
+    ret->result.taken = count;
+    ret->result.complete = true;
+    ret->result.expected_count = 0;
+    ret->by_machines = true;
+    for (size_t g = 1; g < a->graphs->count && ok; g++)
+        ok = walk_machine(a, g, events, indices, ret, scratch);
+    for (size_t i = 0; i < count; i++)
+        ret->result.diagrams[i] = MODEL_NONE;
+    free(events);
+    free(indices);
+    return ok;
+}
+
+static bool outcome_open(struct outcome *o, size_t count)
+{
+    *o = (struct outcome){.result = {.messages = calloc(count + 1, sizeof(size_t)),
+                                     .diagrams = calloc(count + 1, sizeof(size_t))}};
+    return o->result.messages != NULL && o->result.diagrams != NULL;
+}
+
+static void outcome_close(struct outcome *o)
+{
+    free(o->result.messages);
+    free(o->result.diagrams);
+}
+
+/* `better` takes the place of `best` if it came further. */
+static void keep_better(struct outcome *best, struct outcome *better, const size_t *parties)
+{
+    if (best->result.complete ||
+        (!better->result.complete && better->result.taken <= best->result.taken))
+        return;
+    struct outcome spare = *best;
+    *best = *better;
+    *better = spare;
+    memcpy(best->parties, parties, sizeof(best->parties));
+}
+
+enum { TRIED, BEST, SCRATCH, OUTCOMES };
+
+static bool attempt(struct attempt *a, struct outcome outcomes[OUTCOMES])
+{
+    const struct walk_view view = {sees, a};
+    const struct match_exchange *x = a->exchange;
+    for (size_t i = 0; i < x->packet_count; i++)
+        a->events[i] = (struct walk_event){
+            .from = x->from[i] == MODEL_NONE ? MODEL_NONE : a->parties[x->from[i]],
+            .to = x->to[i] == MODEL_NONE ? MODEL_NONE : a->parties[x->to[i]],
+            .messages = &packet_of(a->report, x, i)->messages};
+    outcomes[TRIED].by_machines = false;
+    if (!walk(&a->graphs->graph[0], a->events, x->packet_count, &view, &outcomes[TRIED].result))
+        return false;
+    keep_better(&outcomes[BEST], &outcomes[TRIED], a->parties);
+    if (outcomes[BEST].result.complete || !machines_know(a))
+        return true;
+    if (!walk_machines(a, &outcomes[TRIED], &outcomes[SCRATCH]))
+        return false;
+    keep_better(&outcomes[BEST], &outcomes[TRIED], a->parties);
+    return true;
+}
+
+static void conclude(struct match_exchange *x, const struct outcome *best)
+{
+    size_t taken = best->result.taken;
+    x->departure = taken;
+    x->verdict = taken < x->packet_count   ? MATCH_LEAVES
+                 : best->result.complete ? MATCH_FOLLOWS
+                                         : MATCH_STOPS;
+    x->by_machines = best->by_machines;
+    for (size_t i = 0; i < x->packet_count; i++) {
+        x->taken[i] = i < taken ? best->result.messages[i] : MODEL_NONE;
+        x->diagrams[i] = i < taken ? best->result.diagrams[i] : MODEL_NONE;
+    }
+    memcpy(x->parties, best->parties, sizeof(x->parties));
+    memcpy(x->expected, best->result.expected, sizeof(x->expected));
+    x->expected_count = best->result.expected_count;
+}
+
+static bool match_exchange(const struct match_report *report, const struct graphs *graphs,
+                           struct match_exchange *x)
+{
+    struct attempt a = {.report = report, .graphs = graphs, .exchange = x};
+    struct bindings bindings = {0};
+    struct outcome outcomes[OUTCOMES] = {0};
+    size_t parties[MATCH_HOSTS_MAX] = {0};
+    bool ok = true;
+
+    try_parties(report, x, 0, parties, &bindings);
+    a.events = calloc(x->packet_count, sizeof(*a.events));
+    for (size_t i = 0; i < OUTCOMES; i++)
+        ok = outcome_open(&outcomes[i], x->packet_count) && ok;
+    ok = ok && a.events != NULL;
+    memcpy(outcomes[BEST].parties, bindings.parties[0], sizeof(a.parties));
+    for (size_t i = 0; i < bindings.count && ok; i++) {
+        memcpy(a.parties, bindings.parties[i], sizeof(a.parties));
+        if (i == 0) /* what is expected if nothing fits at all */
+            ok = walk(&graphs->graph[0], a.events, 0, &(struct walk_view){sees, &a},
+                      &outcomes[BEST].result);
+        outcomes[BEST].result.complete = outcomes[BEST].result.complete && i > 0;
+        ok = ok && attempt(&a, outcomes);
+    }
+    if (ok)
+        conclude(x, &outcomes[BEST]);
+    for (size_t i = 0; i < OUTCOMES; i++)
+        outcome_close(&outcomes[i]);
+    free(a.events);
+    return ok;
+}
+
+struct match_report *match_run(const struct match_input *input)
+{
+    struct match_report *report = calloc(1, sizeof(*report));
+    struct graphs graphs = {0};
+    bool ok = false;
+
+    if (report == NULL)
+        return NULL;
+    report->input = input;
+    ok = graphs_build(&graphs, input->model) && match_sort(report);
+    for (size_t i = 0; i < report->exchange_count && ok; i++) {
+        ok = match_exchange(report, &graphs, &report->exchanges[i]);
+        report->verdicts[report->exchanges[i].verdict]++;
+    }
+    graphs_free(&graphs);
+    if (ok)
+        return report;
+    match_report_free(report);
+    return NULL;
+}
+
+void match_report_free(struct match_report *report)
+{
+    if (report == NULL)
+        return;
+    for (size_t i = 0; i < report->exchange_count; i++) {
+        struct match_exchange *x = &report->exchanges[i];
+        free(x->packets);
+        free(x->taken);
+        free(x->diagrams);
+        free(x->from);
+        free(x->to);
+    }
+    free(report->exchanges);
+    free(report);
+}
+
+const char *match_verdict_name(enum match_verdict verdict)
+{
+    static const char *const names[MATCH_VERDICTS] = {"follows", "stops", "leaves"};
+    return verdict < MATCH_VERDICTS ? names[verdict] : "";
+}
