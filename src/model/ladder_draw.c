@@ -14,7 +14,7 @@ enum {
 
 struct layout {
     size_t at[LADDER_PARTIES_MAX]; /* the column of each party's life line */
-    size_t width;                  /* without braces and their texts */
+    size_t width;                  /* of all but braces and their texts */
     size_t name_room[LADDER_PARTIES_MAX];
 };
 
@@ -98,7 +98,7 @@ static size_t width_without_braces(const struct ladder *l)
 static void share_name_room(const struct ladder *l, struct layout *layout, const size_t *gaps)
 {
     size_t last = l->party_count - 1, end = name_width(&l->parties[last]);
-    bool fits = layout->at[last] + end - end / 2 <= layout->width;
+    bool fits = layout->at[last] + end - end / 2 <= LADDER_WIDTH;
     for (size_t i = 0; i < last; i++) {
         size_t a = name_width(&l->parties[i]), b = name_width(&l->parties[i + 1]);
         fits = fits && gaps[i] >= a - a / 2 + b / 2 + 1;
@@ -108,7 +108,7 @@ static void share_name_room(const struct ladder *l, struct layout *layout, const
         if (i < last)
             room = smaller(room, gaps[i] - 1);
         else
-            room = smaller(room, 2 * (layout->width - layout->at[i]) - 1);
+            room = smaller(room, 2 * (LADDER_WIDTH - layout->at[i]) - 1);
         layout->name_room[i] = fits ? NAME_MAX_LEN : room;
     }
 }
@@ -119,7 +119,7 @@ static size_t span_wished(const struct ladder *l)
     size_t wish = 0;
     for (size_t i = 0; i < l->row_count; i++)
         if (l->rows[i].kind != LADDER_STEP)
-            wish = larger(wish, ladder_length(l->rows[i].text) + 6);
+            wish = larger(larger(wish, 2 * GAP_WISHED), ladder_length(l->rows[i].text) + 6);
     return smaller(wish, GAP_MOST);
 }
 
@@ -146,7 +146,7 @@ static void lay_out(const struct ladder *l, struct layout *ret)
     ret->at[0] = start;
     for (size_t i = 0; i < count; i++)
         ret->at[i + 1] = ret->at[i] + gaps[i];
-    ret->width = larger(room, ret->at[count] + 1);
+    ret->width = l->brace_count > 0 ? ret->at[count] + BRACE_LEAD / 2 : LADDER_WIDTH;
     share_name_room(l, ret, gaps);
 }
 

@@ -53,42 +53,42 @@ def indented(text):
 
 
 class Models(unittest.TestCase):
-    def each(self):
+    def test_good(self):
         for path in models():
             with self.subTest(os.path.basename(path)):
-                yield path
-
-    def test_good(self):
-        for path in self.each():
-            self.assertEqual(cygnet("check", path)[0], 0, cygnet("check", path)[1])
+                self.assertEqual(cygnet("check", path)[0], 0, cygnet("check", path)[1])
 
     def test_text_is_the_reviewed_one(self):
-        for path in self.each():
-            text, reviewed = render("--to", "text", path), path[:-len("model")] + "txt"
-            if WRITE:
-                with open(reviewed, "w") as file:
-                    file.write(text)
-            with open(reviewed) as file:
-                self.assertEqual(text, file.read())
+        for path in models():
+            with self.subTest(os.path.basename(path)):
+                text, reviewed = render("--to", "text", path), path[:-len("model")] + "txt"
+                if WRITE:
+                    with open(reviewed, "w") as file:
+                        file.write(text)
+                with open(reviewed) as file:
+                    self.assertEqual(text, file.read())
 
     def test_text_is_plain(self):
-        for path in self.each():
-            for line in render("--to", "text", path).split("\n"):
-                self.assertRegex(line, r"^[ -~]{0,72}$")
-                self.assertEqual(line, line.rstrip())
+        for path in models():
+            with self.subTest(os.path.basename(path)):
+                for line in render("--to", "text", path).split("\n"):
+                    self.assertRegex(line, r"^[ -~]{0,72}$")
+                    self.assertEqual(line, line.rstrip())
 
     def test_svg_is_xml_and_has_light_and_dark(self):
-        for path in self.each():
-            for name in diagrams(path):
-                svg = render("--to", "svg", "--only", name, path)
-                self.assertTrue(ElementTree.fromstring(svg).tag.endswith("svg"))
-                self.assertIn("prefers-color-scheme:dark", svg)
+        for path in models():
+            with self.subTest(os.path.basename(path)):
+                for name in diagrams(path):
+                    svg = render("--to", "svg", "--only", name, path)
+                    self.assertTrue(ElementTree.fromstring(svg).tag.endswith("svg"))
+                    self.assertIn("prefers-color-scheme:dark", svg)
 
     def test_page_stands_alone(self):
-        for path in self.each():
-            page = render("--to", "html", path)
-            self.assertNotRegex(page, r"<(script|link|img|iframe|object)|@import|url\(|src=")
-            self.assertEqual(page.count("<svg"), len(diagrams(path)))
+        for path in models():
+            with self.subTest(os.path.basename(path)):
+                page = render("--to", "html", path)
+                self.assertNotRegex(page, r"<(script|link|img|iframe|object)|@import|url\(|src=")
+                self.assertEqual(page.count("<svg"), len(diagrams(path)))
 
     def test_figures_in_documents(self):
         count = 0
