@@ -16,8 +16,8 @@
 
 static const char usage[] =
     "usage: cygnet trace [--follow] [--json] [--flow SOURCE,DESTINATION] [--socket PATH]...\n"
-    "       cygnet trace --ladder|--html [--flow SOURCE,DESTINATION] [--name ADDRESS=NAME]... "
-    "[--socket PATH]...\n"
+    "       cygnet trace --ladder|--html [--flow SOURCE,DESTINATION] [--name ADDRESS=NAME]...\n"
+    "                    [--socket PATH]...\n"
     "\n"
     "Shows what a gateway did, oldest first: DNS questions and answers, IKE messages, verdicts.\n"
     "Several sockets are merged by time.\n"
