@@ -154,23 +154,45 @@ static void try_parties(const struct match_report *report, const struct match_ex
     }
 }
 
-/* Whether a machine of either party knows each message, so that the machines say all there is. */
-static bool machines_know(const struct attempt *a)
+static bool may_be(const struct attempt *a, const struct walk_event *event, size_t message)
 {
-    for (size_t i = 0; i < a->exchange->packet_count; i++) {
-        bool known_to_sender = false, known_to_receiver = false;
-        for (size_t g = 1; g < a->graphs->count; g++) {
-            bool known = false;
-            for (size_t w = 0; w < MODEL_MESSAGES_MAX / 64; w++)
-                known = known ||
-                        (a->graphs->graph[g].alphabet.bits[w] & a->events[i].messages->bits[w]);
-            known_to_sender |= known && a->graphs->parties[g] == a->events[i].from;
-            known_to_receiver |= known && a->graphs->parties[g] == a->events[i].to;
-        }
-        if (!known_to_sender || !known_to_receiver)
-            return false;
+    return match_set_has(event->messages, message) &&
+           may_go(&a->report->input->model->messages[message], event->from, event->to);
+}
+
+/* Whether machine `g` says something about an event. What goes the wrong way as any message that it
+ * may be, is the business of all who know one of these. */
+static bool concerns(const struct attempt *a, size_t g, const struct walk_event *event)
+{
+    const struct match_set *alphabet = &a->graphs->graph[g].alphabet;
+    bool known = false, right_way = false, known_right_way = false;
+    if (event->from != a->graphs->parties[g] && event->to != a->graphs->parties[g])
+        return false;
+    for (size_t m = 0; m < a->report->input->model->message_count; m++) {
+        bool knows = match_set_has(alphabet, m) && match_set_has(event->messages, m);
+        bool fits = may_be(a, event, m);
+        known = known || knows;
+        right_way = right_way || fits;
+        known_right_way = known_right_way || (knows && fits);
     }
-    return true;
+    return right_way ? known_right_way : known;
+}
+
+static bool any_concerned(const struct attempt *a, const struct walk_event *event)
+{
+    for (size_t g = 1; g < a->graphs->count; g++)
+        if (concerns(a, g, event))
+            return true;
+    return false;
+}
+
+/* What no machine knows is passed over; an exchange of nothing else isn't theirs to judge. */
+static bool machines_judge(const struct attempt *a)
+{
+    for (size_t i = 0; i < a->exchange->packet_count; i++)
+        if (any_concerned(a, &a->events[i]))
+            return true;
+    return false;
 }
 
 /* The events that machine `g` takes part in; ret_indices tells where they were. */
@@ -179,17 +201,21 @@ static size_t own_events(const struct attempt *a, size_t g, struct walk_event *r
 {
     size_t count = 0;
     for (size_t i = 0; i < a->exchange->packet_count; i++) {
-        const struct walk_event *event = &a->events[i];
-        bool known = false;
-        for (size_t w = 0; w < MODEL_MESSAGES_MAX / 64; w++)
-            known = known || (a->graphs->graph[g].alphabet.bits[w] & event->messages->bits[w]);
-        if (!known ||
-            (event->from != a->graphs->parties[g] && event->to != a->graphs->parties[g]))
+        if (!concerns(a, g, &a->events[i]))
             continue;
         ret_indices[count] = i;
-        ret[count++] = *event;
+        ret[count++] = a->events[i];
     }
     return count;
+}
+
+/* What a passed over packet looks like. */
+static size_t first_likeness(const struct attempt *a, const struct walk_event *event)
+{
+    size_t m = 0, count = a->report->input->model->message_count;
+    while (m < count && !may_be(a, event, m))
+        m++;
+    return m < count ? m : MODEL_NONE;
 }
 
 /* The machine that gives up first decides. */
@@ -227,8 +253,11 @@ static bool walk_machines(const struct attempt *a, struct outcome *ret, struct o
     ret->by_machines = true;
     for (size_t g = 1; g < a->graphs->count && ok; g++)
         ok = walk_machine(a, g, events, indices, ret, scratch);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         ret->result.diagrams[i] = MODEL_NONE;
+        if (!any_concerned(a, &a->events[i]))
+            ret->result.messages[i] = first_likeness(a, &a->events[i]);
+    }
     free(events);
     free(indices);
     return ok;
@@ -274,7 +303,7 @@ static bool attempt(struct attempt *a, struct outcome outcomes[OUTCOMES])
     if (!walk(&a->graphs->graph[0], a->events, x->packet_count, &view, &outcomes[TRIED].result))
         return false;
     keep_better(&outcomes[BEST], &outcomes[TRIED], a->parties);
-    if (outcomes[BEST].result.complete || !machines_know(a))
+    if (outcomes[BEST].result.complete || !machines_judge(a))
         return true;
     if (!walk_machines(a, &outcomes[TRIED], &outcomes[SCRATCH]))
         return false;

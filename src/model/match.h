@@ -7,8 +7,8 @@
  *
  * An exchange follows the model if its messages are
  *   - one ladder after the other, each walked from its beginning to its end; or
- *   - for each machine of the parties, a path from its initial state, where the machines know every
- *     message that was seen.
+ *   - for each machine of the parties, a path from its initial state to a final one; messages that
+ *     no machine knows are passed over.
  * Any ladder may come first, because a capture may begin in the middle. Messages that no filter picks
  * out, and those between parties of which nothing was seen, are passed over.
  */

@@ -178,7 +178,7 @@ static void put_guard(struct writer *w, const struct model_transition *t)
 {
     const struct promela *p = w->promela;
     size_t self = w->machine;
-    put(w, "  :: atomic { (true");
+    put(w, "  :: atomic { (x >= 0");
     for (size_t i = 0; i < p->machine_count; i++) {
         if (i == self)
             continue;

@@ -351,9 +351,10 @@ void act_rekey(struct oe_step *step)
     struct oe_instance *inst = step->inst;
     inst->responder = false;
     inst->keying = false;
-    OE_REASON(step, "%s: keying anew",
-              step->event->kind == OE_EV_HINT ? "the other gateway may have restarted"
-                                              : "the keys are about to expire");
+    const char *why = step->event->kind != OE_EV_HINT ? "the keys are about to expire"
+                      : step->event->ticket != 0      ? "nothing comes back through the tunnel"
+                                                      : "the other gateway may have restarted";
+    OE_REASON(step, "%s: keying anew", why);
     effect_lookup_delegation(step, PURPOSE_RECHECK);
 }
 

@@ -31,6 +31,8 @@ enum {
     OE_NAME_HOLD_MS = 2000,                     /* a flow held for a host known by name only */
     OE_LAST_USE_WAIT_MS = 5000,                 /* the plane owes an answer by then */
     OE_DELETE_WAIT_MS = 40000,                  /* three Deletes 10 s apart, and some (OE-106) */
+    OE_SILENCE_PAUSE_MS = 60000,                /* between re-keys of one flow for want of an answer; doubles */
+    OE_SILENCE_PAUSE_MAX_MS = 960000,
     OE_HINT_PAUSE_MS = 60000,                   /* between hint-driven re-keys (OE-074) */
     OE_CROSSING_MS = 30000,                     /* tunnels keyed this close may have crossed */
 };
@@ -100,6 +102,8 @@ struct oe_instance {
     struct ip_addr local, gateway;
     struct identity peer_id;
     mono_t keyed_at;
+    mono_t next_silence;    /* not before this does want of an answer lead to a re-key */
+    int64_t silence_pause_ms;
 
     bool dns_asked, dns_secure;
     bool peer_behind_nat;   /* responder: as ike found */

@@ -417,6 +417,22 @@ static enum err input_proposal(struct oe *oe, mono_t now, const struct oe_event 
     return ERR_OK;
 }
 
+/* OE-176: the peer may be gone, or have nothing to say; so it is tried ever more rarely. */
+static enum err input_silence(struct oe *oe, mono_t now, const struct oe_event *event)
+{
+    struct oe_instance *inst = instance_by_ticket(oe, event->ticket);
+
+    if (inst == NULL || inst->state != OE_ST_KEYED || !mono_reached(now, inst->next_silence)) {
+        oe->dropped[OE_EV_HINT]++;
+        return inst == NULL ? ERR_UNKNOWN : ERR_LIMIT;
+    }
+    int64_t pause = inst->silence_pause_ms != 0 ? inst->silence_pause_ms : OE_SILENCE_PAUSE_MS;
+    inst->next_silence = mono_add(now, pause);
+    inst->silence_pause_ms = pause < OE_SILENCE_PAUSE_MAX_MS ? 2 * pause : pause;
+    oe_dispatch(oe, now, inst, event);
+    return ERR_OK;
+}
+
 /* OE-072, OE-073: forgeable, so at most one burst per gateway in a while, the oldest keys first. */
 static enum err input_hint(struct oe *oe, mono_t now, const struct oe_event *event)
 {
@@ -542,7 +558,7 @@ static enum err input(struct oe *oe, mono_t now, const struct oe_event *event)
     case OE_EV_PROPOSAL:
         return input_proposal(oe, now, event);
     case OE_EV_HINT:
-        return input_hint(oe, now, event);
+        return event->ticket != 0 ? input_silence(oe, now, event) : input_hint(oe, now, event);
     case OE_EV_SHUTDOWN:
         return input_shutdown(oe, now);
     }

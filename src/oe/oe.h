@@ -116,7 +116,7 @@ enum oe_event_kind {
     OE_EV_LAST_USE,         /* ticket, flow, idle_ms: answers LAST_USE_QUERY; idle_ms < 0: never used */
     OE_EV_ADOPT,            /* ticket, flow, peer, spi_in, spi_out, suite, verdict, known: found in the plane after a restart */
     OE_EV_SA_USE,           /* ticket, spi_in, idle_ms: answers SA_USE_QUERY; idle_ms < 0: never used */
-    OE_EV_HINT,             /* peer: unknown SPI or ICMP, forgeable (OE-072, OE-073) */
+    OE_EV_HINT,             /* peer: unknown SPI or ICMP, forgeable (OE-072, OE-073); with a ticket: the flow sends and nothing comes back (OE-176) */
     OE_EV_SHUTDOWN,
 };
 

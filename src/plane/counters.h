@@ -38,6 +38,7 @@
     X(expires_hard)                                                                                \
     X(larvals_expired)        /* SPIs handed out that were never used */                           \
     X(unknown_spi_reports)                                                                         \
+    X(silence_reports)        /* flows whose datagrams go out while nothing comes back */              \
     X(new_mapping_reports)    /* authentic ESP from another address or port */                     \
     X(icmp_too_big)                                                                                \
     X(icmp_prohibited)                                                                             \

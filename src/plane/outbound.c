@@ -212,8 +212,30 @@ static void encrypt_too_big(struct plane *plane, struct spd_entry *entry,
     send_icmp(plane, IP_ICMP_TOO_BIG, packet, mtu, where, PLANE_COUNT_icmp_too_big);
 }
 
+/*
+ * A gateway that died says nothing, and its peer's datagrams go nowhere until the keys expire. So keyd
+ * is told when a flow has sent for a while and nothing came in for it, and may try the gateway (OE-176).
+ * It may also be a flow that goes one way only.
+ */
+static void listen_for_answers(struct plane *plane, struct spd_entry *entry)
+{
+    mono_t heard = notify_last_heard(plane, entry);
+    bool answered = !mono_is_never(heard) && mono_reached(heard, entry->unanswered);
+    bool paused = mono_since(plane->now, entry->listen_at) >= PLANE_PAUSE_MS;
+
+    entry->listen_at = mono_add(plane->now, PLANE_LISTEN_MS);
+    if (answered || paused) {
+        entry->unanswered = plane->now;
+    } else if (mono_since(plane->now, entry->unanswered) >= PLANE_SILENCE_MS) {
+        entry->unanswered = plane->now;
+        notify_silence(plane, entry);
+    }
+}
+
 void outbound_encrypt(struct plane *plane, struct spd_entry *entry, struct packet *packet)
 {
+    if (mono_reached(plane->now, entry->listen_at) && !entry->configured)
+        listen_for_answers(plane, entry);
     uint32_t mtu = inner_mtu(plane, entry->sa);
     if (spd_flow(entry)->src.family == IP_V6 && mtu < IP_V6_MTU_MIN)
         mtu = IP_V6_MTU_MIN;

@@ -39,6 +39,7 @@ struct spd_entry *spd_add(struct spd *spd, mono_t now, const struct spd_key *key
     entry->key = *key;
     entry->added = entry->placed = now;
     entry->used = entry->until = entry->ask_at = MONO_NEVER;
+    entry->unanswered = entry->listen_at = now;
     list_init(&entry->by_sa);
     list_init(&entry->by_hold);
     if (!heap_set(&spd->timers, &entry->timer, HEAP_IDLE)) {

@@ -41,6 +41,7 @@ struct spd_entry {
     bool configured;         /* it went through a configured tunnel: never in the clear unasked */
     struct sad_entry *sa;    /* in encrypt: the SA it names, never NULL */
     mono_t used;             /* MONO_NEVER before the first datagram */
+    mono_t listen_at;        /* in encrypt: not before this is it asked whether anything comes back */
     mono_t placed;           /* when it came to the front of spd.by_use */
     uint64_t packets, octets;
     struct stored *first, *last;
@@ -53,6 +54,7 @@ struct spd_entry {
     mono_t added;
     mono_t ask_at;           /* in hold: no acquire before */
     mono_t until;            /* end of hold, or of a provisional verdict */
+    mono_t unanswered;       /* in encrypt: since then datagrams went out and none came in */
 };
 
 struct spd {

@@ -44,6 +44,16 @@ struct sa_lifetime {
     uint64_t seconds; /* since the SA was added */
 };
 
+/* What one end of a child may send or get (RFC 4301 section 4.4.1.1). */
+struct traffic {
+    struct ip_prefix net;
+    uint8_t protocol;                /* 0: any */
+    uint16_t port_first, port_last;  /* 0 and 65535: any; ICMP: type and code as RFC 7296 section 3.13.1 */
+};
+struct traffic_pair {
+    struct traffic local, remote; /* the same protocol in both */
+};
+
 enum sa_interface { SA_OPPORTUNISTIC, SA_CONFIGURED }; /* oe0 or vpn0 (OE-188) */
 
 struct sa_params {
