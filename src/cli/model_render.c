@@ -10,13 +10,14 @@
 #include "model/render.h"
 
 static const char usage[] =
-    "usage: cygnet model render --to text|svg|html [--only DIAGRAM] FILE\n"
+    "usage: cygnet model render --to text|svg|html [--only DIAGRAM [--bare]] FILE\n"
     "\n"
     "Draws a protocol model on standard output.\n"
     "\n"
     "  -t, --to FORMAT     text: 7-bit, at most 72 columns; html: one page with everything in it;\n"
     "                      svg: one diagram\n"
     "  -o, --only DIAGRAM  only the diagram with this id; svg wants it unless there is only one\n"
+    "  -b, --bare          as text without the list that explains labels and numbers\n"
     "  -h, --help          print this\n";
 
 enum format { FORMAT_NONE, FORMAT_TEXT, FORMAT_SVG, FORMAT_HTML };
@@ -24,6 +25,7 @@ enum format { FORMAT_NONE, FORMAT_TEXT, FORMAT_SVG, FORMAT_HTML };
 struct options {
     enum format format;
     const char *only;
+    bool bare;
     const char *file;
 };
 
@@ -40,10 +42,11 @@ static int read_options(struct options *options, int argc, char **argv)
 {
     static const struct option long_options[] = {{"to", required_argument, NULL, 't'},
                                                  {"only", required_argument, NULL, 'o'},
+                                                 {"bare", no_argument, NULL, 'b'},
                                                  {"help", no_argument, NULL, 'h'},
                                                  {0}};
     int option;
-    while ((option = getopt_long(argc, argv, "t:o:h", long_options, NULL)) != -1)
+    while ((option = getopt_long(argc, argv, "t:o:bh", long_options, NULL)) != -1)
         switch (option) {
         case 't':
             options->format = format_of(optarg);
@@ -52,6 +55,9 @@ static int read_options(struct options *options, int argc, char **argv)
             break;
         case 'o':
             options->only = optarg;
+            break;
+        case 'b':
+            options->bare = true;
             break;
         case 'h':
             fputs(usage, stdout);
@@ -66,6 +72,8 @@ static int read_options(struct options *options, int argc, char **argv)
         return cli_misused("model render", "name one file, or - for standard input");
     if (options->only != NULL && options->format == FORMAT_HTML)
         return cli_misused("model render", "html is the whole model; leave out --only");
+    if (options->bare && (options->only == NULL || options->format != FORMAT_TEXT))
+        return cli_misused("model render", "--bare goes with --to text and --only");
     options->file = argv[optind];
     return -1;
 }
@@ -97,6 +105,7 @@ static int render(const struct model *model, const struct options *options, stru
         return CLI_FAILED;
     bool ok = options->format == FORMAT_HTML  ? render_html(model, out)
               : options->format == FORMAT_SVG ? render_diagram_svg(model, diagram, true, out)
+              : options->bare                 ? render_figure_text(model, diagram, out)
               : one                           ? render_diagram_text(model, diagram, out)
                                               : render_text(model, out);
     if (!ok)

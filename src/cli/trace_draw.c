@@ -53,7 +53,7 @@ static bool draw(const struct trace_entry *entries, size_t count,
         .names = drawing->names,
         .name_count = drawing->name_count,
     };
-    bool ok = trace_ladder_render(&input, &text);
+    bool ok = trace_ladder_render(&input, drawing->format, &text);
     if (ok && text.text != NULL)
         fputs(text.text, stdout);
     drawing_fini(&text);

@@ -521,16 +521,24 @@ static struct control_config control_config(const struct keyd *k)
                .instances = c->limits.instances,
                .require_dnssec = c->dns.require_dnssec,
                .return_tunnel = c->return_tunnel,
+               .wait_s = c->wait_s,
                .low_lifespan_s = c->lifespans.low_s,
                .normal_lifespan_s = c->lifespans.normal_s,
                .first_lifespan_s = c->lifespans.first_s},
     };
 }
 
+static int64_t wall_seconds(void *ctx)
+{
+    (void)ctx;
+    return (int64_t)time(NULL);
+}
+
 static enum err make_control(struct keyd *k)
 {
     struct control_config config = control_config(k);
     struct control_env env = {.rng = {.fill = fill_random},
+                              .wall = {.seconds = wall_seconds},
                               .trace = {.emit = emit, .ctx = k}};
     return control_new(&config, &env, &k->control);
 }

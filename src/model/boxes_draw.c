@@ -347,7 +347,7 @@ static void draw_across(struct plan *p, const struct model_arrow *a)
     bool right = a->to_column > a->from_column;
     size_t lines = label_size(a, p->rooms.across, &width), height = across_height(p, r, left);
     size_t row = p->top[r] + (p->height[r] - height) / 2;
-    if (other == NULL && lines + 1 < p->height[r]) /* in the middle of the box, if it can be */
+    if (other == NULL && lines <= p->height[r] / 2) /* in the middle of the box, if it can be */
         row = larger(row, p->top[r] + p->height[r] / 2 - lines);
     if (other != NULL && other < a)
         row += label_size(other, p->rooms.across, &width) + 1;

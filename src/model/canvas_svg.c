@@ -10,9 +10,8 @@ const char canvas_style_sheet[] =
     "--fill:#1f242b;--ike:#6cb2ff;--esp:#5fd07a;--mark:#ff7b6b}}\n"
     ".drawing{color:var(--ink);background:var(--paper)}\n"
     ".drawing text{font:13px ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace;"
-    "fill:currentColor;white-space:pre;paint-order:stroke;stroke:var(--paper);stroke-width:5px;"
-    "stroke-linejoin:round}\n"
-    ".drawing text.inside{stroke:none;font-weight:bold}\n"
+    "fill:currentColor}\n"
+    ".drawing text.inside{font-weight:bold}\n"
     ".drawing text.strong{font-weight:bold}\n"
     ".drawing text.marked{fill:var(--mark);font-weight:bold}\n"
     ".drawing line,.drawing path{stroke:currentColor;stroke-width:1.4;fill:none}\n"
@@ -25,10 +24,12 @@ const char canvas_style_sheet[] =
     ".drawing path.head.ike{fill:var(--ike)}\n"
     ".drawing path.head.esp{fill:var(--esp)}\n"
     ".drawing rect{stroke:currentColor;stroke-width:1.4;fill:var(--fill)}\n"
-    ".drawing rect.frame{fill:none}\n";
+    ".drawing rect.frame{fill:none}\n"
+    ".drawing rect.paper{fill:var(--paper);stroke:none}\n";
 
 #define CELL_WIDTH 8.4
 #define CELL_HEIGHT 20.0
+#define LETTER_WIDTH 7.85
 #define MARGIN 8.0
 
 static double x_of(size_t column)
@@ -96,6 +97,18 @@ static void svg_brace(struct drawing *out, const struct shape *s)
                    x, top, middle - 6, bottom - 6);
 }
 
+/* Behind a text, so that no line runs through it. */
+static void svg_paper(struct drawing *out, enum canvas_align align, double x, double y, double len)
+{
+    double width = len * LETTER_WIDTH + 6;
+    double left = align == CANVAS_LEFT     ? x - 3
+                  : align == CANVAS_MIDDLE ? x - width / 2
+                                           : x + 3 - width;
+    drawing_markup(out,
+                   "<rect class=\"paper\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"15\"/>\n",
+                   left, y - 7.5, width);
+}
+
 static void svg_text(struct drawing *out, const struct shape *s)
 {
     static const char *const anchors[] = {"start", "middle", "end"};
@@ -111,6 +124,8 @@ static void svg_text(struct drawing *out, const struct shape *s)
         chars++;
     if (len == 0)
         return;
+    if (s->style != CANVAS_INSIDE)
+        svg_paper(out, s->align, x, y_of(s->top), (double)len);
     drawing_markup(out, "<text class=\"%s\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">",
                    styles[s->style], x, y_of(s->top) + 4.5, anchors[s->align]);
     drawing_escaped(out, chars, len);

@@ -108,20 +108,17 @@ static void take_choice(struct walk *w, const struct model_step *step, places_t 
     free(after);
 }
 
-/* Once, or again from wherever that led. */
+/* Once, or again from where that led. */
 static void take_repeat(struct walk *w, const struct model_step *step, places_t *set)
 {
-    places_t *from = places_new(w, set), *after = places_new(w, NULL);
-    bool grown = from != NULL && after != NULL;
+    places_t *after = places_new(w, NULL);
+    bool grown = after != NULL;
     while (grown && w->stuck == NULL && !w->bad) {
-        memcpy(set, from, w->places);
         take_steps(w, step->inner, step->inner_count, set);
-        places_join(w, after, set);
-        grown = places_join(w, from, set);
+        grown = places_join(w, after, set);
     }
     if (after != NULL)
         memcpy(set, after, w->places);
-    free(from);
     free(after);
 }
 

@@ -14,7 +14,7 @@ enum {
 
 struct layout {
     size_t at[LADDER_PARTIES_MAX]; /* the column of each party's life line */
-    size_t width;                  /* without braces and their texts */
+    size_t width;                  /* of all but braces and their texts */
     size_t name_room[LADDER_PARTIES_MAX];
 };
 
@@ -23,6 +23,7 @@ struct pen {
     struct layout layout;
     struct canvas *canvas;
     size_t row;
+    bool apart; /* the row before is empty */
 };
 
 static size_t smaller(size_t a, size_t b)
@@ -97,7 +98,7 @@ static size_t width_without_braces(const struct ladder *l)
 static void share_name_room(const struct ladder *l, struct layout *layout, const size_t *gaps)
 {
     size_t last = l->party_count - 1, end = name_width(&l->parties[last]);
-    bool fits = layout->at[last] + end - end / 2 <= layout->width;
+    bool fits = layout->at[last] + end - end / 2 <= LADDER_WIDTH;
     for (size_t i = 0; i < last; i++) {
         size_t a = name_width(&l->parties[i]), b = name_width(&l->parties[i + 1]);
         fits = fits && gaps[i] >= a - a / 2 + b / 2 + 1;
@@ -107,7 +108,7 @@ static void share_name_room(const struct ladder *l, struct layout *layout, const
         if (i < last)
             room = smaller(room, gaps[i] - 1);
         else
-            room = smaller(room, 2 * (layout->width - layout->at[i]) - 1);
+            room = smaller(room, 2 * (LADDER_WIDTH - layout->at[i]) - 1);
         layout->name_room[i] = fits ? NAME_MAX_LEN : room;
     }
 }
@@ -118,7 +119,7 @@ static size_t span_wished(const struct ladder *l)
     size_t wish = 0;
     for (size_t i = 0; i < l->row_count; i++)
         if (l->rows[i].kind != LADDER_STEP)
-            wish = larger(wish, ladder_length(l->rows[i].text) + 6);
+            wish = larger(larger(wish, 2 * GAP_WISHED), ladder_length(l->rows[i].text) + 6);
     return smaller(wish, GAP_MOST);
 }
 
@@ -145,7 +146,7 @@ static void lay_out(const struct ladder *l, struct layout *ret)
     ret->at[0] = start;
     for (size_t i = 0; i < count; i++)
         ret->at[i + 1] = ret->at[i] + gaps[i];
-    ret->width = larger(room, ret->at[count] + 1);
+    ret->width = l->brace_count > 0 ? ret->at[count] + BRACE_LEAD / 2 : LADDER_WIDTH;
     share_name_room(l, ret, gaps);
 }
 
@@ -211,6 +212,7 @@ static void draw_arrow(struct pen *pen, const struct ladder_row *row)
         return;
     put_lines(pen, low, high - low + 1, row->below, CANVAS_PLAIN);
     pen->row++;
+    pen->apart = true;
 }
 
 /* As near to the party's column as the width allows. */
@@ -253,6 +255,7 @@ static void draw_across(struct pen *pen, const struct ladder_row *row)
 
 static void draw_row(struct pen *pen, const struct ladder_row *row)
 {
+    pen->apart = false;
     if (row->kind != LADDER_STEP)
         draw_across(pen, row);
     else if (row->from != row->to)
@@ -292,15 +295,15 @@ static void draw_brace(struct pen *pen, const struct ladder_brace *brace, size_t
     if (room > BRACE_TEXT_MAX)
         room = BRACE_TEXT_MAX;
     size_t lines = drawing_lines(brace->text, room, &longest);
-    pen->row = larger(pen->row, top + lines);
-    canvas_brace(pen->canvas, column, top, pen->row - 1);
-    size_t row = top + (pen->row - top - lines) / 2;
+    size_t end = larger(pen->row - pen->apart, top + lines);
+    canvas_brace(pen->canvas, column, top, end - 1);
+    size_t row = top + (end - top - lines) / 2;
     for (const char *text = brace->text; *text != '\0'; row++) {
         size_t skip, len = drawing_break(text, room, &skip);
         canvas_text(pen->canvas, row, column + 2, text, len, CANVAS_LEFT, CANVAS_PLAIN);
         text += skip;
     }
-    pen->row++; /* so that two braces don't touch */
+    pen->row = end + 1; /* so that two braces don't touch */
 }
 
 void ladder_draw(const struct ladder *ladder, struct canvas *canvas)

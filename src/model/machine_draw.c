@@ -10,6 +10,8 @@ enum {
     FINAL_LINE = 1,
 };
 
+static const char final_mark[] = "(end)";
+
 /*
  * Boxes one below the other. Each change of state leaves its box on the right in a row of its own,
  * with its number, turns into the lane of the state it leads to, and comes back in that state's
@@ -119,7 +121,8 @@ static void draw_state(struct plan *p, size_t index)
     canvas_text(p->canvas, s->top + 1, BOX_COLUMN + 2, state->id, strlen(state->id), CANVAS_LEFT,
                 CANVAS_INSIDE);
     if (state->final)
-        canvas_text(p->canvas, s->top + 2, BOX_COLUMN + 2, "(end)", 5, CANVAS_LEFT, CANVAS_INSIDE);
+        canvas_text(p->canvas, s->top + 2, BOX_COLUMN + 2, final_mark, strlen(final_mark),
+                    CANVAS_LEFT, CANVAS_INSIDE);
     if (state->initial)
         canvas_across(p->canvas, s->top + 1, 0, BOX_COLUMN - 1, '-', false, true);
     if (s->lane == MODEL_NONE)
@@ -157,6 +160,8 @@ void machine_draw(const struct model_machine *machine, struct canvas *canvas)
     for (size_t i = 0; i < machine->state_count; i++) {
         size_t len = strlen(machine->states[i].id);
         longest = len > longest ? len : longest;
+        if (machine->states[i].final && longest < strlen(final_mark))
+            longest = strlen(final_mark);
     }
     p.width = longest + 4;
     p.lanes = (DRAWING_WIDTH - 1 - BOX_COLUMN - p.width - STUB) / LANE_WIDTH + 1;

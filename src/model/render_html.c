@@ -1,4 +1,5 @@
-/* One page that needs nothing else: no script, no font, no picture from elsewhere. */
+/* MOD-026: one page that needs nothing else: no script, no font, no picture from elsewhere. Who wants
+ * PDF prints it; the text is the archival form. */
 #include <stdio.h>
 
 #include "model/canvas.h"

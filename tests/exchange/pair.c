@@ -1,7 +1,11 @@
 #include "pair.h"
 
+#include "authority.h"
+
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "short_key.h"
 
 bool pair_in_engine;
 
@@ -13,12 +17,25 @@ static enum err input(struct pair *pair, struct pair_side *side, const struct ik
     return err;
 }
 
+static struct private_key *short_key(void)
+{
+    char pem[2048];
+    struct private_key *key;
+    size_t len = short_key_pem(pem, sizeof(pem));
+    assert_int_equal(private_key_from_pem(view_of(pem, len), &key), ERR_OK);
+    return key;
+}
+
 /* Keys take long to make, so a program makes each once. */
 const struct private_key *pair_private_key(unsigned which)
 {
     static struct private_key *keys[PAIR_KEYS];
-    if (keys[which] == NULL)
-        assert_int_equal(private_key_generate(2048, &keys[which]), ERR_OK);
+    if (keys[which] == NULL && which == PAIR_SHORT_KEY)
+        keys[which] = short_key();
+    else if (keys[which] == NULL)
+        assert_int_equal(private_key_generate_alg(which < PAIR_ECDSA_KEY ? KEY_RSA : KEY_ECDSA_P256,
+                                                  2048, &keys[which]),
+                         ERR_OK);
     return keys[which];
 }
 
@@ -39,6 +56,12 @@ static void fill(void *ctx, uint8_t *ret, size_t len)
         side->rng_state ^= side->rng_state << 17;
         ret[i] = (uint8_t)(side->rng_state >> 32);
     }
+}
+
+static int64_t wall(void *ctx)
+{
+    (void)ctx;
+    return AUTHORITY_NOW;
 }
 
 static void emit(void *ctx, const struct event_record *record)
@@ -64,7 +87,7 @@ static void emit(void *ctx, const struct event_record *record)
 
 static void start(struct pair *pair, struct pair_side *side)
 {
-    const struct ike_env env = {.rng = {fill, side}, .trace = {emit, side}};
+    const struct ike_env env = {.rng = {fill, side}, .wall = {wall, NULL}, .trace = {emit, side}};
     assert_int_equal(ike_new(&pair->config, &env, &side->ike), ERR_OK);
 }
 

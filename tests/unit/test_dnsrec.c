@@ -67,6 +67,7 @@ static const char *with_key(const char *form, char *room)
     return room;
 }
 
+/* OE-140 */
 static void good_delegations(void **state)
 {
     (void)state;

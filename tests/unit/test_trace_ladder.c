@@ -235,7 +235,7 @@ static const char figure_6[] =
 static void render(const struct trace_input *in, const char *want)
 {
     struct drawing text = {0};
-    assert_true(trace_ladder_render(in, &text));
+    assert_true(trace_ladder_render(in, TRACE_TEXT, &text));
     assert_string_equal(text.text, want);
     drawing_fini(&text);
 }
@@ -279,7 +279,7 @@ static void order_survives_swapping_and_wrong_clocks(void **state)
         trace_of_sg_b(&b);
         struct trace_input in = both(i % 2);
         in.labels_only = true;
-        assert_true(trace_ladder_render(&in, &text));
+        assert_true(trace_ladder_render(&in, TRACE_TEXT, &text));
         assert_int_equal(text.len, (size_t)(list - figure_6) + 1);
         assert_memory_equal(text.text, figure_6, text.len);
         drawing_fini(&text);
@@ -449,9 +449,9 @@ static void nothing_to_draw(void **state)
     struct drawing text = {0};
     struct trace_source source = {0};
     struct trace_input in = {.flow = flow, .sources = &source, .source_count = 0};
-    assert_false(trace_ladder_render(&in, &text));
+    assert_false(trace_ladder_render(&in, TRACE_TEXT, &text));
     in.source_count = 3;
-    assert_false(trace_ladder_render(&in, &text));
+    assert_false(trace_ladder_render(&in, TRACE_TEXT, &text));
     in.source_count = 1;
     render(&in, "  source  192.1.0.65\n"
                 "  dest    192.2.0.66\n"
