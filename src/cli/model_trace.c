@@ -15,6 +15,7 @@ enum { GATEWAYS = 2, KEY_MAX = 2 * IP_ADDR_TEXT_MAX + 8 };
 struct line {
     struct event_record record;
     size_t gateway;
+    bool taken; /* its place in the order is found */
 };
 
 struct trace {
@@ -143,17 +144,33 @@ static bool has_flow(const struct event_record *r)
     return r->flow.src.family != IP_NONE;
 }
 
+/* A lookup may name its connection only: then it is about the peer of that connection. */
+static struct ip_addr peer_of(const struct trace *t, size_t i)
+{
+    const struct line *line = &t->lines[i];
+    const struct event_record *r = &line->record;
+    if (r->peer.family != IP_NONE || r->connection == 0 || r->room != EVENT_DISCOVER)
+        return r->peer;
+    for (size_t j = 0; j < t->count; j++) {
+        const struct event_record *other = &t->lines[j].record;
+        if (t->lines[j].gateway == line->gateway && other->room == EVENT_OE &&
+            other->connection == r->connection && other->peer.family != IP_NONE)
+            return other->peer;
+    }
+    return r->peer;
+}
+
 /* A responder's phase 1 names no flow: it is that of the peer's next record that does. */
 static const struct event_record *record_with_flow(const struct trace *t, size_t i)
 {
     const struct line *line = &t->lines[i];
     if (has_flow(&line->record))
         return &line->record;
-    for (size_t j = i + 1; j < t->count; j++) {
+    const struct ip_addr peer = peer_of(t, i);
+    for (size_t j = i + 1; j < t->count && peer.family != IP_NONE; j++) {
         const struct line *later = &t->lines[j];
         if (later->gateway == line->gateway && has_flow(&later->record) &&
-            line->record.peer.family != IP_NONE &&
-            ip_addr_equal(&later->record.peer, &line->record.peer))
+            ip_addr_equal(&later->record.peer, &peer))
             return &later->record;
     }
     return NULL;
@@ -202,6 +219,87 @@ static bool add_message(struct seen *seen, const struct model *model, const stru
     return true;
 }
 
+static bool sends(const struct trace *t, const struct line *line, size_t gateway)
+{
+    return line->gateway == gateway && is_message(&line->record) && !told_twice(t, line) &&
+           line->record.from.party == EVENT_PARTY_SELF;
+}
+
+/* A datagram for a host behind this gateway. */
+static bool delivers(const struct line *line)
+{
+    const struct event_record *r = &line->record;
+    return is_message(r) && r->from.party == EVENT_PARTY_SELF &&
+           (r->to.party == EVENT_PARTY_SOURCE || r->to.party == EVENT_PARTY_DEST);
+}
+
+static bool alike(const struct line *a, const struct line *b)
+{
+    return strcmp(a->record.label, b->record.label) == 0;
+}
+
+/* Whether `sent`, of the other gateway, is the kind of line that has to come before `line`. */
+static bool leads_to(const struct trace *t, const struct line *sent, const struct line *line)
+{
+    if (!sends(t, sent, 1 - line->gateway))
+        return false;
+    return delivers(line) ? sent->record.line == EVENT_LINE_ESP : alike(sent, line);
+}
+
+/* Whether `before` has used up a line that led to one like `line`. */
+static bool came_like(const struct trace *t, const struct line *before, const struct line *line)
+{
+    if (before->gateway != line->gateway || !before->taken)
+        return false;
+    return delivers(line) ? delivers(before) : told_twice(t, before) && alike(before, line);
+}
+
+/* Clocks of one machine may give both ends the same time: nothing is received, nor a datagram given
+ * to a host, before it was sent. What is alike is received in the order in which it was sent. */
+static bool comes_too_early(const struct trace *t, const struct line *line)
+{
+    size_t received = 0, sent = 0, sent_so_far = 0;
+    if (!is_message(&line->record) || !(told_twice(t, line) || delivers(line)))
+        return false;
+    for (size_t i = 0; i < t->count; i++) {
+        const struct line *other = &t->lines[i];
+        bool leads = leads_to(t, other, line);
+        received += came_like(t, other, line);
+        sent += leads;
+        sent_so_far += leads && other->taken;
+    }
+    return received < sent && received >= sent_so_far;
+}
+
+/* The first line of a gateway from *at on that has no place yet; t->count: none. */
+static size_t next_of(const struct trace *t, size_t gateway, size_t *at)
+{
+    while (*at < t->count && (t->lines[*at].taken || t->lines[*at].gateway != gateway))
+        ++*at;
+    return *at;
+}
+
+/* Both gateways' lines in the order of the file, but for those that come too early. */
+static size_t next_line(struct trace *t, size_t at[GATEWAYS])
+{
+    size_t a = next_of(t, 0, &at[0]), b = next_of(t, 1, &at[1]);
+    size_t first = a < b ? a : b, second = a < b ? b : a;
+    if (first < t->count && second < t->count && comes_too_early(t, &t->lines[first]))
+        first = second;
+    if (first < t->count)
+        t->lines[first].taken = true;
+    return first;
+}
+
+static bool add_messages(struct seen *seen, const struct model *model, struct trace *t)
+{
+    size_t at[GATEWAYS] = {0}, line;
+    while ((line = next_line(t, at)) < t->count)
+        if (!add_message(seen, model, t, line))
+            return false;
+    return true;
+}
+
 /* Gateways are observers by the name that their messages have. */
 static void set_observers(struct seen *seen, const struct trace *t)
 {
@@ -214,17 +312,27 @@ static void set_observers(struct seen *seen, const struct trace *t)
     seen->input.observer_count = t->gateway_count;
 }
 
+/* The plane tells keyd of no datagram that came out of a tunnel. */
+static void set_visible(struct seen *seen, const struct model *model)
+{
+    for (size_t i = 0; i < model->message_count; i++) {
+        const struct model_message *m = &model->messages[i];
+        if (m->label == NULL)
+            continue;
+        match_set_add(&seen->input.visible, i);
+        if (m->association != MODEL_NONE && model->associations[m->association].line == '=')
+            match_set_add(&seen->input.sender_only, i);
+    }
+}
+
 bool seen_trace(struct seen *seen, const struct model *model, const char *path, const char *text)
 {
     struct trace t = {0};
     bool ok = read_lines(&t, &seen->arena, path, text);
 
-    for (size_t m = 0; m < model->message_count; m++)
-        if (model->messages[m].label != NULL)
-            match_set_add(&seen->input.visible, m);
+    set_visible(seen, model);
     learn_addresses(&t);
-    for (size_t i = 0; i < t.count && ok; i++)
-        ok = add_message(seen, model, &t, i);
+    ok = ok && add_messages(seen, model, &t);
     set_observers(seen, &t);
     seen->input.packets = seen->packets;
     seen->input.packet_count = seen->count;

@@ -96,7 +96,8 @@ static bool sees(const void *ctx, size_t message, size_t from, size_t to)
     size_t sender = host_of_party(a, from), receiver = host_of_party(a, to);
     return sender != MODEL_NONE && receiver != MODEL_NONE &&
            (observes(in, a->exchange->hosts[sender].host) ||
-            observes(in, a->exchange->hosts[receiver].host));
+            (observes(in, a->exchange->hosts[receiver].host) &&
+             !match_set_has(&in->sender_only, message)));
 }
 
 static bool may_go(const struct model_message *m, size_t from, size_t to)

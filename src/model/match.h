@@ -10,7 +10,7 @@
  * the traffic seen begins or ends too early for the machines, the exchange has to be one ladder
  * after the other, each walked from its beginning to its end.
  *
- * Messages that no filter picks out, and those between parties of which nothing was seen, are passed over.
+ * Messages that can't be told, and those between parties of which nothing was seen, are passed over.
  */
 #ifndef CYGNET_MODEL_MATCH_H
 #define CYGNET_MODEL_MATCH_H
@@ -56,7 +56,8 @@ struct match_input {
     /* Only messages of these hosts can have been seen; none: all can. */
     const char *const *observers;
     size_t observer_count;
-    struct match_set visible; /* messages that the dissector can tell */
+    struct match_set visible;     /* messages that can be told */
+    struct match_set sender_only; /* a receiving observer doesn't tell of these */
 };
 
 enum match_verdict {

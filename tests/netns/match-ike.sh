@@ -68,6 +68,10 @@ done
 
 for mode in main fast; do
     match_capture right eth0 "$SCRATCH/$mode.pcap" udp port 500 or udp port 4500
+    # both ends have the IKE SA before Quick Mode begins, or its first message is sent again
+    swan left --initiate --ike $mode --timeout 20 >"$SCRATCH/initiated" 2>&1 ||
+        fail "$mode: $(cat "$SCRATCH/initiated")"
+    wait_for 5 "the IKE SA on the right" swan_has right "$mode: .*ESTABLISHED"
     for child in $mode $mode-modp2048; do
         swan left --initiate --child $child --timeout 20 >"$SCRATCH/initiated" 2>&1 ||
             fail "$child: $(cat "$SCRATCH/initiated")"
