@@ -288,7 +288,28 @@ static void keep_better(struct outcome *best, struct outcome *better, const size
     memcpy(best->parties, parties, sizeof(best->parties));
 }
 
-enum { TRIED, BEST, SCRATCH, OUTCOMES };
+enum { LADDERS, MACHINES, BEST, SCRATCH, OUTCOMES };
+
+/* Whether the ladders came to an end, beginning where an exchange may be half over. */
+static bool from_the_middle(const struct attempt *a, const struct outcome *ladders)
+{
+    const struct model_diagram *first =
+        model_diagram(a->report->input->model, ladders->result.diagrams[0]);
+    return ladders->result.complete && first != NULL && first->ladder.continues;
+}
+
+/*
+ * Machines say all that a party may do, ladders what it usually does. So a ladder stands against the
+ * machines only where these saw too little: of the beginning, or of the end.
+ */
+static size_t which_holds(const struct attempt *a, const struct outcome outcomes[OUTCOMES])
+{
+    const struct walk_result *machines = &outcomes[MACHINES].result;
+    bool seen_to_the_end = machines->taken == a->exchange->packet_count;
+    bool ladders = outcomes[LADDERS].result.complete &&
+                   (seen_to_the_end || from_the_middle(a, &outcomes[LADDERS]));
+    return ladders ? LADDERS : MACHINES;
+}
 
 static bool attempt(struct attempt *a, struct outcome outcomes[OUTCOMES])
 {
@@ -299,15 +320,16 @@ static bool attempt(struct attempt *a, struct outcome outcomes[OUTCOMES])
             .from = x->from[i] == MODEL_NONE ? MODEL_NONE : a->parties[x->from[i]],
             .to = x->to[i] == MODEL_NONE ? MODEL_NONE : a->parties[x->to[i]],
             .messages = &packet_of(a->report, x, i)->messages};
-    outcomes[TRIED].by_machines = false;
-    if (!walk(&a->graphs->graph[0], a->events, x->packet_count, &view, &outcomes[TRIED].result))
+    size_t holds = LADDERS;
+    outcomes[LADDERS].by_machines = false;
+    if (!walk(&a->graphs->graph[0], a->events, x->packet_count, &view, &outcomes[LADDERS].result))
         return false;
-    keep_better(&outcomes[BEST], &outcomes[TRIED], a->parties);
-    if (outcomes[BEST].result.complete || !machines_judge(a))
-        return true;
-    if (!walk_machines(a, &outcomes[TRIED], &outcomes[SCRATCH]))
-        return false;
-    keep_better(&outcomes[BEST], &outcomes[TRIED], a->parties);
+    if (machines_judge(a)) {
+        if (!walk_machines(a, &outcomes[MACHINES], &outcomes[SCRATCH]))
+            return false;
+        holds = which_holds(a, outcomes);
+    }
+    keep_better(&outcomes[BEST], &outcomes[holds], a->parties);
     return true;
 }
 

@@ -5,12 +5,12 @@
  * it. Whoever calls has the packets dissected; nothing here reads a file. Everything that is handed
  * in is borrowed for as long as the report lives.
  *
- * An exchange follows the model if its messages are
- *   - one ladder after the other, each walked from its beginning to its end; or
- *   - for each machine of the parties, a path from its initial state to a final one; messages that
- *     no machine knows are passed over.
- * Any ladder may come first, because a capture may begin in the middle. Messages that no filter picks
- * out, and those between parties of which nothing was seen, are passed over.
+ * Where the parties have machines, these judge: each has to find a path from its initial state to a
+ * final one along the messages that it knows; what no machine knows is passed over. Else, and where
+ * the traffic seen begins or ends too early for the machines, the exchange has to be one ladder
+ * after the other, each walked from its beginning to its end.
+ *
+ * Messages that no filter picks out, and those between parties of which nothing was seen, are passed over.
  */
 #ifndef CYGNET_MODEL_MATCH_H
 #define CYGNET_MODEL_MATCH_H
@@ -81,7 +81,7 @@ struct match_exchange {
     size_t *diagrams; /* the ladder that this message is in; MODEL_NONE: by_machines */
     enum match_verdict verdict;
     size_t departure; /* of its packets; packet_count: none */
-    bool by_machines; /* the machines took it further than the ladders did */
+    bool by_machines; /* the machines decided */
     struct match_expected expected[MATCH_EXPECTED_MAX]; /* in place of the departure, or at the stop */
     size_t expected_count;
     struct match_end hosts[MATCH_HOSTS_MAX];
