@@ -200,21 +200,27 @@ static size_t frame_head(const struct plan *p, size_t row)
     return 0;
 }
 
-/* Arrows that go across lie beside a box: it is as high as they need. */
-static size_t across_height(const struct plan *p, size_t row, size_t column)
+/* Arrows that go across lie beside a box, which is as high as they need: their labels may reach up
+ * to its edge, the arrows themselves lead to its side. *ret_first: rows above what comes first. */
+static size_t across_height(const struct plan *p, size_t row, size_t column, size_t *ret_first)
 {
     size_t height = 0, width;
+    *ret_first = 0;
     for (size_t i = 0; i < p->boxes->arrow_count; i++) {
         const struct model_arrow *a = &p->boxes->arrows[i];
-        if (!goes_down(a) && upper_row(a) == row && left_column(a) == column)
-            height += label_size(a, p->rooms.across, &width) + 1;
+        if (goes_down(a) || upper_row(a) != row || left_column(a) != column)
+            continue;
+        size_t lines = label_size(a, p->rooms.across, &width);
+        if (height == 0)
+            *ret_first = lines == 0;
+        height += lines + 1;
     }
-    return height;
+    return height > 0 ? *ret_first + height + 1 : 0;
 }
 
 static void plan_rows(struct plan *p)
 {
-    size_t at = 0, longest;
+    size_t at = 0, longest, first;
     for (size_t r = 0; r < p->boxes->row_count; r++) {
         p->height[r] = 3;
         for (size_t c = 0; c < p->boxes->column_count; c++) {
@@ -222,7 +228,7 @@ static void plan_rows(struct plan *p)
             if (cell(p, r, c)->party != MODEL_NONE)
                 lines = drawing_lines(box_name(p, cell(p, r, c)), p->rooms.name, &longest);
             p->height[r] = larger(p->height[r], lines + 2);
-            p->height[r] = larger(p->height[r], across_height(p, r, c));
+            p->height[r] = larger(p->height[r], across_height(p, r, c, &first));
         }
         p->below[r] = 1;
         for (size_t i = 0; i < p->boxes->arrow_count; i++) {
@@ -345,8 +351,9 @@ static void draw_across(struct plan *p, const struct model_arrow *a)
     size_t last = p->middle[left + 1] - p->width[left + 1] / 2 - 1;
     const struct model_arrow *other = twin(p, a);
     bool right = a->to_column > a->from_column;
-    size_t lines = label_size(a, p->rooms.across, &width), height = across_height(p, r, left);
-    size_t row = p->top[r] + (p->height[r] - height) / 2;
+    size_t lines = label_size(a, p->rooms.across, &width), above;
+    size_t height = across_height(p, r, left, &above);
+    size_t row = p->top[r] + (p->height[r] - height) / 2 + above;
     if (other == NULL && lines <= p->height[r] / 2) /* in the middle of the box, if it can be */
         row = larger(row, p->top[r] + p->height[r] / 2 - lines);
     if (other != NULL && other < a)

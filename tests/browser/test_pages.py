@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The pages of all models, opened in headless Chromium: no text is clipped, none lies on another, what
+"""The pages of all models, and of one with too much of everything, opened in headless Chromium: no text is clipped, none lies on another, what
 stands in a box stays in it, and a screenshot shows something, on light paper and on dark. Usage:
 test_pages.py CYGNET REPOSITORY [DIRECTORY FOR SCREENSHOTS]"""
 # MOD-026
@@ -156,6 +156,7 @@ def main():
         sys.exit("chromium is missing: run 'sudo make deps'")
     models = sorted(glob.glob(os.path.join(repository, "docs/models/*.model")))
     failed = len(models) == 0
+    models.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "crowded.model"))
     with tempfile.TemporaryDirectory() as scratch:
         shots = sys.argv[3] if len(sys.argv) > 3 else scratch
         self_test(shots)

@@ -56,7 +56,9 @@ class Models(unittest.TestCase):
     def test_good(self):
         for path in models():
             with self.subTest(os.path.basename(path)):
-                self.assertEqual(cygnet("check", path)[0], 0, cygnet("check", path)[1])
+                status, out, error = cygnet("check", "--verify", path)
+                self.assertEqual(status, 0, out + error)
+                self.assertRegex(out, "no deadlock and no unspecified reception")
 
     def test_text_is_the_reviewed_one(self):
         for path in models():
