@@ -1,5 +1,5 @@
 #!/bin/bash
-# DCCP from Linux's own implementation, in a User-Mode Linux guest, held against the model. It knows CCID-2 only;
+# MOD-036, MOD-056, MOD-058: DCCP from Linux's own implementation, in a User-Mode Linux guest, held against the model. It knows CCID-2 only;
 # connections closed by the client and by the server. Broken, it is caught.
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
