@@ -102,6 +102,7 @@ static void oe_tells_ike(struct control *c, mono_t now, const struct oe_effect *
         .keys = fx->keys,
         .key_count = fx->key_count,
         .wait_ms = fx->wait_ms,
+        .version = fx->version,
     };
     switch (fx->kind) {
     case OE_FX_IKE_INITIATE:
