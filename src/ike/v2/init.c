@@ -314,6 +314,7 @@ static enum err send_choice(struct v2_step *step, const struct ike2_choice *choi
     ike2_writer_close(&out.w);
     v2_put_ke(&out.w, method, view_of(reply, kex_reply_len(method)));
     ike2_writer_payload(&out.w, IKE2_P_NONCE, blob_view(&hs->nonce_r));
+    credential_put_requests(step, &out.w);
     enum err err = v2_nat_put(step, &out.w);
     if (err != ERR_OK)
         return err;
