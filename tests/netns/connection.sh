@@ -166,3 +166,24 @@ read_inner() {
 mkdir "$SCRATCH/none"
 [ "$(read_inner "$SCRATCH/none")" = 0 ] || fail "the capture is readable without keys"
 [ "$(read_inner "$SCRATCH/keys")" = 6 ] || fail "the dissector read $(read_inner "$SCRATCH/keys") of 6 pings"
+lab down
+
+# By raw keys of their own, not the gateways' (IKE-056); a third key proves nothing.
+for key in a b c; do
+    "$CYGNET_BUILD/src/cli/cygnet" keys new --out "$SCRATCH/$key.pem" >/dev/null
+    openssl pkey -in "$SCRATCH/$key.pem" -pubout -out "$SCRATCH/$key.pub"
+done
+# by_key GATEWAY OWN PEER
+by_key() {
+    office "$1" on-traffic right | sed -e '/secret-file/d' \
+        -e "/local: {a/s#auth: psk#auth: key, key: $SCRATCH/$2.pem#" \
+        -e "/remote: {a/s#auth: psk#auth: key, key: $SCRATCH/$3.pub#"
+}
+lab up --quiet
+by_key sg-a a b | configure sg-a
+by_key sg-b c a | configure sg-b
+lab exec alice ping -n -c 2 -i 0.2 -W 2 $bob >/dev/null && fail "a tunnel with another key than configured"
+by_key sg-b b a | configure sg-b
+lab exec sg-a cygnet up office >/dev/null
+wait_for 10 "the tunnel by raw keys" tunnel_is sg-a lan up
+ping_ok alice $bob
