@@ -40,7 +40,14 @@ static bool load_key(int fd, struct keeper *ret)
     ssize_t len = pem != NULL ? pread(fd, pem, KEEPER_PEM_MAX, 0) : -1;
     bool ok = add_key(ret, view_of(pem, len > 0 && len < KEEPER_PEM_MAX ? (size_t)len : 0),
                       "the private key");
+    struct public_key public;
 
+    if (ok) {
+        private_key_public(ret->keys[0], &public);
+        ok = public.alg == KEY_RSA; /* it signs for IKEv1 and is in the delegations */
+        if (!ok)
+            log_line(EVENT_ERROR, "the private key has to be an RSA key");
+    }
     if (pem != NULL)
         secret_wipe(pem, KEEPER_PEM_MAX);
     free(pem);
