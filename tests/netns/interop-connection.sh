@@ -113,6 +113,6 @@ run() {
     lab down
 }
 
-for version in ${VERSIONS:-1}; do
+for version in ${VERSIONS:-2}; do
     run "$version"
 done
