@@ -61,3 +61,94 @@ size_t key_line_esp(const struct sa_params *sa, char ret[KEY_LINE_MAX])
     secret_wipe(auth, sizeof(auth));
     return (size_t)len;
 }
+
+static void add_hex(char *line, const uint8_t *octets, size_t len)
+{
+    char *at = line + strlen(line);
+    for (size_t i = 0; i < len; i++)
+        at += snprintf(at, 3, "%02x", octets[i]);
+}
+
+static void add(char *line, const char *text)
+{
+    size_t len = strlen(line);
+    snprintf(line + len, KEY_LINE_MAX - len, "%s", text);
+}
+
+size_t key_line_ikev1(const struct key_line_ike *keys, char ret[KEY_LINE_MAX])
+{
+    ret[0] = '\0';
+    add_hex(ret, keys->spi_i, KEY_SPI_LEN);
+    add(ret, ",");
+    add_hex(ret, keys->ei, keys->suite.key_bits / 8u);
+    add(ret, "\n");
+    return strlen(ret);
+}
+
+static bool ike_cipher_name(const struct aead_suite *suite, char *ret, size_t len)
+{
+    switch (suite->cipher) {
+    case AEAD_AES_GCM_16:
+        snprintf(ret, len, "AES-GCM-%u with 16 octet ICV [RFC5282]", suite->key_bits);
+        return true;
+    case AEAD_AES_GCM_12:
+        snprintf(ret, len, "AES-GCM-%u with 12 octet ICV [RFC5282]", suite->key_bits);
+        return true;
+    case AEAD_AES_GCM_8:
+        snprintf(ret, len, "AES-GCM-%u with 8 octet ICV [RFC5282]", suite->key_bits);
+        return true;
+    case AEAD_AES_CBC:
+        snprintf(ret, len, "AES-CBC-%u [RFC3602]", suite->key_bits);
+        return true;
+    case AEAD_3DES_CBC:
+        snprintf(ret, len, "3DES [RFC2451]");
+        return true;
+    default:
+        return false;
+    }
+}
+
+static const char *integ_name(uint8_t integ)
+{
+    switch (integ) {
+    case INTEG_HMAC_SHA1_96:
+        return "HMAC_SHA1_96 [RFC2404]";
+    case INTEG_HMAC_SHA2_256_128:
+        return "HMAC_SHA2_256_128 [RFC4868]";
+    case INTEG_HMAC_SHA2_384_192:
+        return "HMAC_SHA2_384_192 [RFC4868]";
+    case INTEG_HMAC_SHA2_512_256:
+        return "HMAC_SHA2_512_256 [RFC4868]";
+    case INTEG_HMAC_MD5_96:
+        return "HMAC_MD5_96 [RFC2403]";
+    default:
+        return "NONE [RFC4306]";
+    }
+}
+
+size_t key_line_ikev2(const struct key_line_ike *keys, char ret[KEY_LINE_MAX])
+{
+    size_t key_len = aead_key_len(&keys->suite), integ_len = aead_integ_key_len(&keys->suite);
+    char cipher[64];
+
+    ret[0] = '\0';
+    if (!ike_cipher_name(&keys->suite, cipher, sizeof(cipher)))
+        return 0;
+    add_hex(ret, keys->spi_i, KEY_SPI_LEN);
+    add(ret, ",");
+    add_hex(ret, keys->spi_r, KEY_SPI_LEN);
+    add(ret, ",");
+    add_hex(ret, keys->ei, key_len);
+    add(ret, ",");
+    add_hex(ret, keys->er, key_len);
+    add(ret, ",\"");
+    add(ret, cipher);
+    add(ret, "\",");
+    add_hex(ret, keys->ai, integ_len);
+    add(ret, ",");
+    add_hex(ret, keys->ar, integ_len);
+    add(ret, ",\"");
+    add(ret, integ_name(keys->suite.integ));
+    add(ret, "\"\n");
+    return strlen(ret);
+}
