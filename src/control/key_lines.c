@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "base/text.h"
+
 const char *key_table_name(enum key_table table)
 {
     static const char *const names[KEY_TABLES] = {
@@ -62,93 +64,60 @@ size_t key_line_esp(const struct sa_params *sa, char ret[KEY_LINE_MAX])
     return (size_t)len;
 }
 
-static void add_hex(char *line, const uint8_t *octets, size_t len)
+static char *plain_hex(const uint8_t *octets, size_t len, char *ret)
 {
-    char *at = line + strlen(line);
     for (size_t i = 0; i < len; i++)
-        at += snprintf(at, 3, "%02x", octets[i]);
+        snprintf(ret + 2 * i, 3, "%02x", octets[i]);
+    ret[2 * len] = '\0';
+    return ret;
 }
 
-static void add(char *line, const char *text)
+/* Wireshark's names for what protects IKEv2; false: it has none. */
+static bool ike_cipher_name(const struct aead_suite *suite, char *ret, size_t room)
 {
-    size_t len = strlen(line);
-    snprintf(line + len, KEY_LINE_MAX - len, "%s", text);
-}
-
-size_t key_line_ikev1(const struct key_line_ike *keys, char ret[KEY_LINE_MAX])
-{
-    ret[0] = '\0';
-    add_hex(ret, keys->spi_i, KEY_SPI_LEN);
-    add(ret, ",");
-    add_hex(ret, keys->ei, keys->suite.key_bits / 8u);
-    add(ret, "\n");
-    return strlen(ret);
-}
-
-static bool ike_cipher_name(const struct aead_suite *suite, char *ret, size_t len)
-{
-    switch (suite->cipher) {
-    case AEAD_AES_GCM_16:
-        snprintf(ret, len, "AES-GCM-%u with 16 octet ICV [RFC5282]", suite->key_bits);
-        return true;
-    case AEAD_AES_GCM_12:
-        snprintf(ret, len, "AES-GCM-%u with 12 octet ICV [RFC5282]", suite->key_bits);
-        return true;
-    case AEAD_AES_GCM_8:
-        snprintf(ret, len, "AES-GCM-%u with 8 octet ICV [RFC5282]", suite->key_bits);
-        return true;
-    case AEAD_AES_CBC:
-        snprintf(ret, len, "AES-CBC-%u [RFC3602]", suite->key_bits);
-        return true;
-    case AEAD_3DES_CBC:
-        snprintf(ret, len, "3DES [RFC2451]");
-        return true;
-    default:
+    if (suite->cipher == AEAD_AES_CBC)
+        text_set(ret, room, "AES-CBC-%u [RFC3602]", suite->key_bits);
+    else if (suite->cipher == AEAD_3DES_CBC)
+        text_set(ret, room, "3DES [RFC2451]");
+    else if (suite->cipher >= AEAD_AES_GCM_16 && suite->cipher <= AEAD_AES_CCM_8)
+        text_set(ret, room, "AES-%s-%u with %zu octet ICV [RFC5282]",
+                 suite->cipher <= AEAD_AES_GCM_8 ? "GCM" : "CCM", suite->key_bits,
+                 aead_icv_len(suite));
+    else
         return false;
-    }
+    return true;
 }
 
-static const char *integ_name(uint8_t integ)
+static const char *ike_auth_name(uint8_t integ)
 {
-    switch (integ) {
-    case INTEG_HMAC_SHA1_96:
-        return "HMAC_SHA1_96 [RFC2404]";
-    case INTEG_HMAC_SHA2_256_128:
-        return "HMAC_SHA2_256_128 [RFC4868]";
-    case INTEG_HMAC_SHA2_384_192:
-        return "HMAC_SHA2_384_192 [RFC4868]";
-    case INTEG_HMAC_SHA2_512_256:
-        return "HMAC_SHA2_512_256 [RFC4868]";
-    case INTEG_HMAC_MD5_96:
-        return "HMAC_MD5_96 [RFC2403]";
-    default:
-        return "NONE [RFC4306]";
-    }
+    static const char *const names[INTEG_COUNT] = {
+        [INTEG_NONE] = "NONE [RFC4306]",
+        [INTEG_HMAC_SHA1_96] = "HMAC_SHA1_96 [RFC2404]",
+        [INTEG_HMAC_SHA2_256_128] = "HMAC_SHA2_256_128 [RFC4868]",
+        [INTEG_HMAC_SHA2_384_192] = "HMAC_SHA2_384_192 [RFC4868]",
+        [INTEG_HMAC_SHA2_512_256] = "HMAC_SHA2_512_256 [RFC4868]",
+        [INTEG_HMAC_MD5_96] = "HMAC_MD5_96 [RFC2403]",
+    };
+    return names[integ];
 }
 
-size_t key_line_ikev2(const struct key_line_ike *keys, char ret[KEY_LINE_MAX])
+size_t key_line_ike(const struct ike_exported *keys, char ret[KEY_LINE_MAX])
 {
-    size_t key_len = aead_key_len(&keys->suite), integ_len = aead_integ_key_len(&keys->suite);
-    char cipher[64];
+    char text[6][2 * AEAD_INTEG_KEY_MAX + 1], cipher[64];
+    size_t e = aead_key_len(&keys->suite), a = aead_integ_key_len(&keys->suite);
+    int len = 0;
 
-    ret[0] = '\0';
-    if (!ike_cipher_name(&keys->suite, cipher, sizeof(cipher)))
-        return 0;
-    add_hex(ret, keys->spi_i, KEY_SPI_LEN);
-    add(ret, ",");
-    add_hex(ret, keys->spi_r, KEY_SPI_LEN);
-    add(ret, ",");
-    add_hex(ret, keys->ei, key_len);
-    add(ret, ",");
-    add_hex(ret, keys->er, key_len);
-    add(ret, ",\"");
-    add(ret, cipher);
-    add(ret, "\",");
-    add_hex(ret, keys->ai, integ_len);
-    add(ret, ",");
-    add_hex(ret, keys->ar, integ_len);
-    add(ret, ",\"");
-    add(ret, integ_name(keys->suite.integ));
-    add(ret, "\"\n");
-    return strlen(ret);
+    plain_hex(keys->spi_i, sizeof(keys->spi_i), text[0]);
+    plain_hex(keys->spi_r, sizeof(keys->spi_r), text[1]);
+    plain_hex(keys->ei, e, text[2]);
+    plain_hex(keys->er, e, text[3]);
+    plain_hex(keys->ai, a, text[4]);
+    plain_hex(keys->ar, a, text[5]);
+    if (keys->version == IKE_VERSION_1)
+        len = snprintf(ret, KEY_LINE_MAX, "%s,%s\n", text[0], text[2]);
+    else if (ike_cipher_name(&keys->suite, cipher, sizeof(cipher)))
+        len = snprintf(ret, KEY_LINE_MAX, "%s,%s,%s,%s,\"%s\",%s,%s,\"%s\"\n", text[0], text[1],
+                       text[2], text[3], cipher, text[4], text[5], ike_auth_name(keys->suite.integ));
+    secret_wipe(text, sizeof(text));
+    return (size_t)len;
 }

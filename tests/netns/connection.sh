@@ -166,6 +166,12 @@ read_inner() {
 }
 mkdir "$SCRATCH/none"
 [ "$(read_inner "$SCRATCH/none")" = 0 ] || fail "the capture is readable without keys"
+read_ike() {
+    WIRESHARK_CONFIG_DIR=$1 tshark -n -r "$SCRATCH/pcap" -Y "$2" 2>/dev/null | wc -l
+}
+under="isakmp.enc.decrypted || isakmp.id.type" # the identities travel encrypted in both versions
+[ "$(read_ike "$SCRATCH/none" "$under")" = 0 ] || fail "identities are readable without keys"
+[ "$(read_ike "$SCRATCH/keys" "$under")" -ge 2 ] || fail "the dissector read no identity with the keys"
 [ "$(read_inner "$SCRATCH/keys")" = 6 ] || fail "the dissector read $(read_inner "$SCRATCH/keys") of 6 pings"
 lab down
 

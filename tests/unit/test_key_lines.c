@@ -8,7 +8,6 @@
 
 #include "control/key_lines.h"
 
-static uint8_t octets[64];
 static char line[KEY_LINE_MAX];
 
 static void esp(void **state)
@@ -37,21 +36,25 @@ static void esp(void **state)
 static void ike(void **state)
 {
     (void)state;
-    memset(octets, 0x5a, sizeof(octets));
-    struct key_line_ike keys = {
+    struct ike_exported keys = {
+        .version = IKE_VERSION_1,
         .suite = {.cipher = AEAD_AES_CBC, .integ = INTEG_HMAC_SHA2_256_128, .key_bits = 128},
-        .spi_i = octets, .spi_r = octets, .ei = octets, .er = octets, .ai = octets, .ar = octets};
-    assert_int_equal(key_line_ikev1(&keys, line), 16 + 1 + 32 + 1);
-    assert_string_equal(line, "5a5a5a5a5a5a5a5a,5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a\n");
-    assert_int_equal(key_line_ikev2(&keys, line), strlen(line));
+        .spi_i = {0x5a},
+        .ei = {0xab}};
+    size_t len = key_line_ike(&keys, line);
+    assert_int_equal(len, strlen(line));
+    assert_string_equal(line, "5a00000000000000,ab000000000000000000000000000000\n");
+    keys.version = IKE_VERSION_2;
+    len = key_line_ike(&keys, line);
+    assert_int_equal(len, strlen(line));
     assert_non_null(strstr(line, ",\"AES-CBC-128 [RFC3602]\","));
     assert_non_null(strstr(line, ",\"HMAC_SHA2_256_128 [RFC4868]\"\n"));
     keys.suite = (struct aead_suite){.cipher = AEAD_AES_GCM_16, .key_bits = 256};
-    assert_int_not_equal(key_line_ikev2(&keys, line), 0);
+    assert_int_not_equal(key_line_ike(&keys, line), 0);
     assert_non_null(
         strstr(line, ",\"AES-GCM-256 with 16 octet ICV [RFC5282]\",,,\"NONE [RFC4306]\"\n"));
     keys.suite = (struct aead_suite){.cipher = AEAD_CHACHA20_POLY1305, .key_bits = 256};
-    assert_int_equal(key_line_ikev2(&keys, line), 0);
+    assert_int_equal(key_line_ike(&keys, line), 0);
 }
 
 int main(void)

@@ -198,7 +198,11 @@ static enum err read_share(struct v2_step *step, struct ike2_ke_payload *ret_ke,
 static enum err derive(struct v2_step *step, struct view secret, struct view nonce_i,
                        struct view nonce_r)
 {
-    return v2_keys_derive(step->sa, secret, nonce_i, nonce_r, HASH_SHA2_256, view_of(NULL, 0));
+    enum err err =
+        v2_keys_derive(step->sa, secret, nonce_i, nonce_r, HASH_SHA2_256, view_of(NULL, 0));
+    if (err == ERR_OK)
+        ike_export_v2(step->ike, step->sa);
+    return err;
 }
 
 /* A forged answer changes nothing of the SA but what the true one overwrites. */
