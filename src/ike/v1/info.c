@@ -16,49 +16,65 @@ static void send_info(struct ike *ike, struct ike_sa *sa, struct v1_out *out, ms
         ike_count(ike, err == ERR_MEMORY ? IKE_COUNT_MEMORY : IKE_COUNT_CRYPTO);
 }
 
-static void send_delete(struct ike *ike, struct ike_sa *sa, const struct isakmp_delete *d,
-                        const char *detail)
+static void put_delete(struct v1_out *out, const struct isakmp_delete *d)
 {
-    struct v1_out out;
-    msgid_t msgid = v1_msgid_new(ike, sa);
-    v1_out_start(ike, &out, sa, V1_INFO, msgid);
-    isakmp_writer_open(&out.w, ISAKMP_P_D);
-    isakmp_delete_build(&out.w.b, d);
-    isakmp_writer_close(&out.w);
-    send_info(ike, sa, &out, msgid, detail);
+    isakmp_writer_open(&out->w, ISAKMP_P_D);
+    isakmp_delete_build(&out->w.b, d);
+    isakmp_writer_close(&out->w);
+}
+
+static void put_delete_children(struct v1_out *out, const spi_t *spis, size_t count)
+{
+    uint8_t octets[4 * DELETE_SPIS_MAX];
+    struct builder b = builder_on(span_of(octets, sizeof(octets)));
+    for (size_t i = 0; i < count; i++)
+        builder_u32(&b, spis[i].value);
+    const struct isakmp_delete d = {.doi = V1_DOI_IPSEC,
+                                    .protocol = PROTOCOL_ESP,
+                                    .spi_len = 4,
+                                    .count = (uint16_t)count,
+                                    .spis = builder_written(&b)};
+    put_delete(out, &d);
 }
 
 /* Always our own inbound SPIs (OE-105, OE-110). */
 void info_send_delete_children(struct ike *ike, struct ike_sa *sa, const spi_t *spis, size_t count)
 {
-    uint8_t octets[4 * DELETE_SPIS_MAX];
     char detail[64];
     while (count > 0) {
+        struct v1_out out;
         size_t now = count < DELETE_SPIS_MAX ? count : DELETE_SPIS_MAX;
-        struct builder b = builder_on(span_of(octets, sizeof(octets)));
-        for (size_t i = 0; i < now; i++)
-            builder_u32(&b, spis[i].value);
-        const struct isakmp_delete d = {.doi = V1_DOI_IPSEC,
-                                        .protocol = PROTOCOL_ESP,
-                                        .spi_len = 4,
-                                        .count = (uint16_t)now,
-                                        .spis = builder_written(&b)};
+        msgid_t msgid = v1_msgid_new(ike, sa);
+        v1_out_start(ike, &out, sa, V1_INFO, msgid);
+        put_delete_children(&out, spis, now);
         snprintf(detail, sizeof(detail), "Delete of %zu ESP SAs, first 0x%08x", now, spis[0].value);
-        send_delete(ike, sa, &d, detail);
+        send_info(ike, sa, &out, msgid, detail);
         spis += now;
         count -= now;
     }
 }
 
-/* OE-083 */
-void info_send_delete_sa(struct ike *ike, struct ike_sa *sa)
+/* OE-083. In one message with the last of the children, which would find nobody to read them if the end
+ * of the SA overtook them. */
+void info_send_delete_sa(struct ike *ike, struct ike_sa *sa, const spi_t *spis, size_t count)
 {
     const struct isakmp_delete d = {.doi = V1_DOI_IPSEC,
                                     .protocol = PROTOCOL_ISAKMP,
                                     .spi_len = sizeof(sa->cookies),
                                     .count = 1,
                                     .spis = view_of(sa->cookies, sizeof(sa->cookies))};
-    send_delete(ike, sa, &d, "Delete of the IKE SA");
+    size_t before = count > 0 ? (count - 1) / DELETE_SPIS_MAX * DELETE_SPIS_MAX : 0;
+    struct v1_out out;
+    char detail[64];
+
+    info_send_delete_children(ike, sa, spis, before);
+    msgid_t msgid = v1_msgid_new(ike, sa);
+    v1_out_start(ike, &out, sa, V1_INFO, msgid);
+    if (count > before)
+        put_delete_children(&out, spis + before, count - before);
+    put_delete(&out, &d);
+    snprintf(detail, sizeof(detail), "Delete of the IKE SA and %zu ESP SAs", count - before);
+    send_info(ike, sa, &out, msgid, count > before ? detail : "Delete of the IKE SA");
 }
 
 void info_send_notify(struct ike *ike, struct ike_sa *sa, enum v1_notify type, spi_t spi)
