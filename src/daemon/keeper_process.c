@@ -8,11 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/secret.h"
+#include "daemon/key_file.h"
 #include "daemon/seqpacket.h"
 #include "daemon/log.h"
-
-enum { KEEPER_PEM_MAX = 64 * 1024 };
 
 static uint8_t buffer[IPC_MESSAGE_MAX];
 static uint8_t reply[IPC_MESSAGE_MAX];
@@ -20,15 +18,7 @@ static uint8_t reply[IPC_MESSAGE_MAX];
 /* The parent's descriptor is shared with keepers to come, so its file offset stays where it is. */
 static bool load_key(int fd, struct keeper *ret)
 {
-    char *pem = malloc(KEEPER_PEM_MAX);
-    ssize_t len = pem != NULL ? pread(fd, pem, KEEPER_PEM_MAX, 0) : -1;
-    enum err err = ERR_SHORT;
-
-    if (len > 0 && len < KEEPER_PEM_MAX)
-        err = private_key_from_pem(view_of(pem, (size_t)len), &ret->keys[0]);
-    if (pem != NULL)
-        secret_wipe(pem, KEEPER_PEM_MAX);
-    free(pem);
+    enum err err = key_file_load(fd, &ret->keys[0]);
     if (err != ERR_OK) {
         log_line(EVENT_ERROR, "the private key is unusable: %s; make one with 'cygnet keys new'",
                  err_text(err));

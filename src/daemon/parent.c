@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "daemon/config_load.h"
+#include "daemon/key_file.h"
 #include "daemon/log.h"
 #include "daemon/open.h"
 #include "daemon/precheck.h"
@@ -320,10 +321,14 @@ static int open_file(const char *path, const char *what)
 
 static bool open_key(struct parent *p)
 {
-    int fd = open_file(p->config->key, "private key");
-    struct stat info;
+    const char *why;
+    struct stat info = {0};
+    bool known = stat(p->config->key, &info) == 0; /* before: a change meanwhile is seen at the next reload */
+    int fd = key_file_open(p->config->key, &why);
 
-    if (fd < 0 || fstat(fd, &info) != 0) {
+    if (!known || fd < 0) {
+        log_line(EVENT_ERROR, "can't use the private key in %s: %s", p->config->key,
+                 fd < 0 ? why : "no such file");
         close_fd(&fd);
         return false;
     }
