@@ -194,6 +194,12 @@ static const struct yaml_choice classifiers[] = {
     {NULL, 0},
 };
 
+static const struct yaml_choice on_stop_choices[] = {
+    {"open", CONFIG_STOP_OPEN},
+    {"closed", CONFIG_STOP_CLOSED},
+    {NULL, 0},
+};
+
 static const struct yaml_choice nat_choices[] = {
     {"auto", IKE_NAT_AUTO},
     {"force", IKE_NAT_FORCE},
@@ -261,6 +267,7 @@ static const struct yaml_field fields[] = {
     {"legacy-algorithms", yaml_read_bool, FIELD(legacy_algorithms)},
     {"classifier", yaml_read_choice, FIELD(classifier), .choices = classifiers},
     {"nat-traversal", yaml_read_choice, FIELD(nat), .choices = nat_choices},
+    {"on-stop", yaml_read_choice, FIELD(on_stop), .choices = on_stop_choices},
     {"icmp-on-deny", yaml_read_bool, FIELD(icmp_on_deny)},
     {NULL, NULL},
 };

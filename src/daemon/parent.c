@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -21,6 +22,7 @@
 #include "daemon/open.h"
 #include "daemon/precheck.h"
 #include "daemon/spawn.h"
+#include "daemon/stop_rules.h"
 #include "daemon/supervisor.h"
 #include "plane/io/setup.h"
 
@@ -37,6 +39,7 @@ struct parent {
     struct supervisor supervisor;
     int sockets[CHILD_ROLE_COUNT]; /* to each child; -1: it isn't running */
     int config_fd, key_fd, anchor_fd, control_fd, ike_v4_fd, ike_v6_fd, saved_fd;
+    uint32_t mark;    /* of our own packets, for the classifier */
     int keyd_program; /* a newer keyd than this program; -1: none */
     char path[PATH_MAX]; /* where this program was started from */
     int stub_fds[2 * CONFIG_STUB_ADDRESSES];
@@ -531,6 +534,7 @@ static bool set_up_plane(struct parent *p)
     gid_t gid;
 
     struct plane_setup setup = {.outside = p->config->outside,
+                                .mark = p->mark,
                                 .classifier = classifiers[p->config->classifier],
                                 .exempt = true};
     if (!child_user_lookup(p->config->users.resolver, &setup.exempt_uid, &gid))
@@ -540,6 +544,7 @@ static bool set_up_plane(struct parent *p)
         return false;
     }
     p->plane_is_set_up = true;
+    stop_rules_remove();
     if (p->plane_result.classifier == PLANE_CLASSIFIER_ROUTING &&
         p->config->classifier == CONFIG_CLASSIFIER_AUTO)
         log_line(EVENT_WARNING, "no eBPF classifier (%s); routing rules do its work, more slowly",
@@ -562,10 +567,10 @@ static bool open_stub_sockets(struct parent *p)
 
 static bool open_sockets(struct parent *p, gid_t control_gid)
 {
-    p->ike_v4_fd = open_ike_socket(IP_V4, PLANE_MARK);
+    p->ike_v4_fd = open_ike_socket(IP_V4, p->mark);
     if (p->ike_v4_fd < 0)
         return false;
-    p->ike_v6_fd = open_ike_socket(IP_V6, PLANE_MARK);
+    p->ike_v6_fd = open_ike_socket(IP_V6, p->mark);
     if (p->ike_v6_fd < 0 && errno != EAFNOSUPPORT)
         return false;
     p->control_fd = open_control_socket(p->config->control, control_gid);
@@ -596,7 +601,9 @@ static bool open_all(struct parent *p, const char *text, size_t len)
 
 static void close_all(struct parent *p)
 {
-    if (p->plane_is_set_up)
+    /* If they can't be had the classifier stays, and closes the interface for all. */
+    bool closed = p->config->on_stop == CONFIG_STOP_CLOSED;
+    if (p->plane_is_set_up && (!closed || stop_rules_install(p->config)))
         plane_setup_undo(&p->plane_result);
     if (p->control_fd >= 0)
         unlink(p->config->control);
@@ -639,7 +646,9 @@ int parent_main(struct cygnet_config *config, const char *path, const char *text
         return 1;
     if (readlink("/proc/self/exe", p.path, sizeof(p.path) - 1) < 0)
         p.path[0] = '\0';
-    bool ok = open_all(&p, text, len);
+    bool ok = getrandom(&p.mark, sizeof(p.mark), 0) == sizeof(p.mark);
+    p.mark |= 1; /* never none */
+    ok = ok && open_all(&p, text, len);
     if (ok) {
         supervisor_init(&p.supervisor, now());
         notify("READY=1");
