@@ -84,6 +84,7 @@ struct cygnet_config {
     bool icmp_on_deny;        /* OE-028 */
     enum config_classifier classifier;
     enum config_on_stop on_stop;
+    bool refuse_clear; /* of a flow with a tunnel, what arrives in clear (RFC 4301 section 5.2) */
     enum ike_nat nat;         /* RFC 3947 */
     enum oe_return return_tunnel; /* OE-168 */
     char policy_files[CONFIG_PATH_MAX]; /* the directory of policy files */

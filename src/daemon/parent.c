@@ -376,6 +376,8 @@ static const char *fixed_key_changed(const struct cygnet_config *a, const struct
     if (a->stub.listen_count != b->stub.listen_count ||
         memcmp(a->stub.listen, b->stub.listen, sizeof(a->stub.listen)) != 0)
         return "stub";
+    if (a->refuse_clear != b->refuse_clear)
+        return "refuse-clear";
     return a->classifier != b->classifier ? "classifier" : NULL;
 }
 
@@ -535,6 +537,7 @@ static bool set_up_plane(struct parent *p)
 
     struct plane_setup setup = {.outside = p->config->outside,
                                 .mark = p->mark,
+                                .refuse_clear = p->config->refuse_clear,
                                 .classifier = classifiers[p->config->classifier],
                                 .exempt = true};
     if (!child_user_lookup(p->config->users.resolver, &setup.exempt_uid, &gid))
@@ -545,6 +548,10 @@ static bool set_up_plane(struct parent *p)
     }
     p->plane_is_set_up = true;
     stop_rules_remove();
+    if (p->plane_result.classifier == PLANE_CLASSIFIER_ROUTING && p->config->refuse_clear) {
+        log_line(EVENT_ERROR, "refuse-clear needs the eBPF classifier; take it out, or allow eBPF");
+        return false;
+    }
     if (p->plane_result.classifier == PLANE_CLASSIFIER_ROUTING &&
         p->config->classifier == CONFIG_CLASSIFIER_AUTO)
         log_line(EVENT_WARNING, "no eBPF classifier (%s); routing rules do its work, more slowly",

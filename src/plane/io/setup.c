@@ -128,6 +128,7 @@ bool plane_setup(const struct plane_setup *wanted, struct plane_setup_result *re
         return false;
     settings.outside_ifindex = result.outside.ifindex;
     settings.ethernet = result.outside.ethernet;
+    settings.refuse_clear = setup->refuse_clear;
 
     if (!open_all(setup, &result.fds, &settings, fault))
         return false;

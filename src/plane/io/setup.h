@@ -41,6 +41,7 @@ struct plane_setup {
     uint16_t udp_port;                      /* 0: 4500 */
     uint32_t mark;                          /* 0: PLANE_MARK */
     enum plane_classifier classifier;
+    bool refuse_clear; /* of a pair with a tunnel, what arrives in clear; with eBPF only */
     bool exempt; /* packets of user exempt_uid (the resolver) pass; never of the overflow user */
     uid_t exempt_uid;
 };
