@@ -30,6 +30,9 @@ enum {
     LIMIT_IKE_TRANSFORMS = 16,   /* transforms looked at in one proposal */
     LIMIT_IKE_PROPOSALS = 16,
     LIMIT_IKE_PAYLOADS = 32,
+    LIMIT_IKE2_TRANSFORMS = 40,  /* in one proposal of IKEv2, which lists every algorithm in it */
+    LIMIT_IKE_SELECTORS = 16,    /* in one TS payload */
+    LIMIT_IKE_ATTRIBUTES = 32,   /* in one configuration payload */
     LIMIT_NONCE_MIN = 8,         /* RFC 2409 section 5 */
     LIMIT_NONCE_MAX = 256,
 

@@ -73,6 +73,7 @@ enum {
     X(STALE, "stale-answer")                                                                       \
     X(BAD_REQUEST, "bad-request")                                                                  \
     X(GAVE_UP, "gave-up")                                                                          \
+    X(DEAD_PEER, "dead-peer")                                                                          \
     X(LIMIT, "limit")                                                                              \
     X(WORN_OUT, "message-ids-used-up")                                                             \
     X(BAD_RECORD, "unusable-record")                                                               \
@@ -121,7 +122,9 @@ struct ike_request {
     LIST_ENTRY(ike_request) of_peer;
     struct ip_endpoint local, remote;
     bool natt;
-    struct ip_pair flow; /* src is our side's client */
+    uint32_t profile;            /* 0: opportunistic */
+    struct traffic_pair traffic; /* what the tunnel is to carry */
+    struct ip_pair flow;         /* the same, if it is one pair of hosts; src is our side's client */
     struct identity peer_id;
     struct public_key *keys; /* those the peer may prove itself with */
     size_t key_count;
@@ -280,6 +283,14 @@ const struct ike_profile *ike_profile_next(const struct ike *ike, const struct i
                                            const struct ip_addr *remote);
 /* That identity is the one it asks for, or it asks for none in particular. */
 bool ike_profile_is_for(const struct ike_profile *profile, const struct identity *peer_id);
+
+/* certify.c */
+/* The key of the peer's certificate: `certs` are DER, the peer's own first. It has to have the identity
+ * `id`, and a chain has to lead from it to an anchor of the profile now. ERR_AUTH: not so;
+ * *ret_reason, for people, is static. */
+MUST_USE enum err ike_certify(const struct ike *ike, const struct ike_profile *profile,
+                              const struct identity *id, const struct view *certs, size_t count,
+                              struct public_key *ret, const char **ret_reason);
 
 /* request.c */
 enum err ike_initiate(struct ike *ike, const struct ike_event *event);

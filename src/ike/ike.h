@@ -40,8 +40,15 @@ struct ike_config {
     size_t profile_count;
 };
 
+/* The time of day, for certificates alone; everything else runs on `now`. */
+struct ike_wall {
+    int64_t (*seconds)(void *ctx); /* since 1970; NULL: no clock, so no certificate is trusted */
+    void *ctx;
+};
+
 struct ike_env {
     struct rng rng;
+    struct ike_wall wall;
     struct event_sink trace;
 };
 

@@ -17,6 +17,10 @@ static bool has_key(const struct ike_request *request, const struct public_key *
  */
 static bool serves(const struct ike_sa *sa, const struct ike_request *request)
 {
+    if (sa->profile != request->profile)
+        return false;
+    if (request->profile != 0)
+        return ike_sa_established(sa) && !sa->dying && !sa->worn_out;
     struct identity address = identity_of_addr(&sa->remote.addr);
     bool named = request->peer_id.kind == IDENTITY_NONE ||
                  identity_equal(&sa->peer_id, &request->peer_id) ||
@@ -28,7 +32,7 @@ static bool serves(const struct ike_sa *sa, const struct ike_request *request)
 static bool will_serve(const struct ike_sa *sa, const struct ike_request *request)
 {
     const struct v1_handshake *hs = sa->handshake;
-    if (hs == NULL || !sa->initiator || hs->key_count != request->key_count ||
+    if (hs == NULL || !sa->initiator || sa->profile != request->profile || hs->key_count != request->key_count ||
         !identity_equal(&hs->expected, &request->peer_id))
         return false;
     for (size_t i = 0; i < hs->key_count; i++)
@@ -83,6 +87,7 @@ static enum err begin_quick(struct ike *ike, struct ike_sa *sa, struct ike_reque
     v1_msgid_mark(ike, sa, msgid);
     quick->request = request;
     quick_set_ticket(quick, request->ticket);
+    quick->traffic = request->traffic;
     quick->flow = request->flow;
     request->quick = quick;
     request->sa = sa;
@@ -195,6 +200,36 @@ void ike_request_quick_failed(struct ike *ike, struct v1_quick *quick, enum ike_
     quick_free(ike, quick);
 }
 
+static struct traffic all_of(const struct ip_addr *host)
+{
+    return (struct traffic){.net = ip_prefix_of(host, ip_addr_bits(host)), .port_last = UINT16_MAX};
+}
+
+/* What a configured peer may prove itself with; the others' keys come with the request. */
+static enum err take_terms(const struct ike *ike, struct ike_request *request,
+                           const struct ike_event *event)
+{
+    const struct ike_profile *profile = ike_profile_numbered(ike, event->profile);
+    const struct public_key *keys = event->keys;
+
+    request->profile = event->profile;
+    request->traffic = event->traffic;
+    request->key_count = event->key_count;
+    if (event->profile == 0) {
+        request->traffic.local = all_of(&event->flow.src);
+        request->traffic.remote = all_of(&event->flow.dst);
+    } else if (profile != NULL) {
+        keys = profile->peer_keys;
+        request->key_count = profile->peer_key_count;
+    }
+    request->keys = calloc(request->key_count + 1, sizeof(*request->keys));
+    if (request->keys == NULL)
+        return ERR_MEMORY;
+    if (request->key_count != 0)
+        memcpy(request->keys, keys, request->key_count * sizeof(*request->keys));
+    return ERR_OK;
+}
+
 static enum err request_new(struct ike *ike, const struct ike_event *event,
                             struct ike_request **ret)
 {
@@ -203,8 +238,8 @@ static enum err request_new(struct ike *ike, const struct ike_event *event,
         return ERR_MEMORY;
     request->ticket = ike_ticket_get(ike, event->ticket, true);
     request->peer = ike_peer_get(ike, &event->local.addr, &event->remote.addr, true);
-    request->keys = calloc(event->key_count, sizeof(*request->keys));
-    if (request->ticket == NULL || request->peer == NULL || request->keys == NULL) {
+    if (request->ticket == NULL || request->peer == NULL ||
+        take_terms(ike, request, event) != ERR_OK) {
         if (request->ticket != NULL)
             ike_ticket_put(ike, request->ticket);
         if (request->peer != NULL)
@@ -213,8 +248,6 @@ static enum err request_new(struct ike *ike, const struct ike_event *event,
         free(request);
         return ERR_MEMORY;
     }
-    memcpy(request->keys, event->keys, event->key_count * sizeof(*request->keys));
-    request->key_count = event->key_count;
     request->local = event->local;
     request->remote = event->remote;
     if (request->local.port == 0)
@@ -232,13 +265,22 @@ static enum err request_new(struct ike *ike, const struct ike_event *event,
     return ERR_OK;
 }
 
-static bool sensible(const struct ike_event *event)
+static bool terms_sensible(const struct ike *ike, const struct ike_event *event)
 {
-    return event->ticket != 0 && event->key_count != 0 && event->key_count <= LIMIT_GATEWAY_KEYS &&
+    if (event->profile == 0)
+        return event->key_count != 0 && event->key_count <= LIMIT_GATEWAY_KEYS &&
+               event->flow.src.family != IP_NONE && event->flow.src.family == event->flow.dst.family;
+    return ike_profile_numbered(ike, event->profile) != NULL &&
+           event->traffic.local.net.addr.family != IP_NONE &&
+           event->traffic.local.net.addr.family == event->traffic.remote.net.addr.family;
+}
+
+static bool sensible(const struct ike *ike, const struct ike_event *event)
+{
+    return event->ticket != 0 && terms_sensible(ike, event) &&
            event->local.addr.family != IP_NONE &&
            event->local.addr.family == event->remote.addr.family &&
-           !ip_addr_equal(&event->local.addr, &event->remote.addr) &&
-           event->flow.src.family != IP_NONE && event->flow.src.family == event->flow.dst.family;
+           !ip_addr_equal(&event->local.addr, &event->remote.addr);
 }
 
 enum err ike_initiate(struct ike *ike, const struct ike_event *event)
@@ -250,7 +292,7 @@ enum err ike_initiate(struct ike *ike, const struct ike_event *event)
         ike_count(ike, IKE_COUNT_BAD_REQUEST); /* the one under way will answer */
         return ERR_STATE;
     }
-    enum err err = sensible(event) ? request_new(ike, event, &request) : ERR_VALUE;
+    enum err err = sensible(ike, event) ? request_new(ike, event, &request) : ERR_VALUE;
     if (err != ERR_OK) {
         ike_count(ike, err == ERR_MEMORY ? IKE_COUNT_MEMORY : IKE_COUNT_BAD_REQUEST);
         report_failure(ike, event->ticket, &event->remote.addr, &event->flow, IKE_FAILURE_OTHER,

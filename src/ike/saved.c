@@ -8,7 +8,7 @@
 #include "ike/engine.h"
 #include "ike/v1/v1.h"
 
-enum { RECORD_VERSION = 2, RECORD_SA = 1, RECORD_CHILD = 2 };
+enum { RECORD_VERSION = 3, RECORD_SA = 1, RECORD_CHILD = 2 };
 
 /* Out */
 
@@ -26,7 +26,7 @@ static void put_endpoint(struct builder *b, const struct ip_endpoint *end)
 
 static void put_identity(struct builder *b, const struct identity *id)
 {
-    size_t len = strnlen(id->fqdn, sizeof(id->fqdn));
+    size_t len = id->len != 0 ? id->len : strnlen(id->fqdn, sizeof(id->fqdn));
     builder_u8(b, id->kind);
     put_addr(b, &id->addr);
     builder_u16(b, (uint16_t)len);
@@ -50,6 +50,16 @@ static void save(struct ike *ike, const struct builder *b, uint64_t number)
     secret_wipe(ike->record, b->len);
 }
 
+/* Numbers are of one run; the name stays. */
+static void put_profile(const struct ike *ike, struct builder *b, uint32_t number)
+{
+    const struct ike_profile *profile = ike_profile_numbered(ike, number);
+    builder_u8(b, number != 0);
+    if (number != 0)
+        builder_bytes(b, profile != NULL ? profile->name : (const char[IKE_PROFILE_NAME]){0},
+                      IKE_PROFILE_NAME);
+}
+
 void saved_sa(struct ike *ike, const struct ike_sa *sa)
 {
     if (!ike_sa_established(sa) || sa->dying)
@@ -70,6 +80,9 @@ void saved_sa(struct ike *ike, const struct ike_sa *sa)
     builder_u8(&b, sa->suite.hash);
     builder_u16(&b, sa->suite.key_bits);
     builder_u16(&b, sa->suite.group);
+    builder_u8(&b, (uint8_t)sa->auth);
+    builder_u8(&b, sa->dpd);
+    put_profile(ike, &b, sa->profile);
     builder_bytes(&b, sa->keys.d, sizeof(sa->keys.d));
     builder_bytes(&b, sa->keys.a, sizeof(sa->keys.a));
     builder_bytes(&b, sa->keys.cipher, sizeof(sa->keys.cipher));
@@ -140,6 +153,10 @@ static struct identity get_identity(struct cursor *cur)
     bool ok = true;
     if (id.kind == IDENTITY_FQDN)
         ok = identity_of_fqdn(name, &id);
+    else if (id.kind == IDENTITY_EMAIL)
+        ok = identity_of_email(name, &id);
+    else if (id.kind == IDENTITY_DN || id.kind == IDENTITY_KEY_ID)
+        ok = identity_of_octets(id.kind, name, &id);
     else
         ok = id.kind == IDENTITY_ADDR && id.addr.family != IP_NONE && name.len == 0;
     if (!ok)
@@ -172,6 +189,9 @@ struct sa_record {
     struct ike_path path;
     struct v1_nat nat;
     struct ike_suite suite;
+    enum phase1_auth auth;
+    bool dpd, configured;
+    char profile[IKE_PROFILE_NAME];
     struct v1_keys keys;
     struct identity peer_id;
     struct public_key peer_key;
@@ -197,6 +217,11 @@ static enum err parse_sa(struct cursor *cur, struct sa_record *r)
     r->suite.hash = cursor_u8(cur);
     r->suite.key_bits = cursor_u16(cur);
     r->suite.group = cursor_u16(cur);
+    r->auth = (enum phase1_auth)cursor_u8(cur);
+    r->dpd = cursor_u8(cur) != 0;
+    r->configured = cursor_u8(cur) != 0;
+    if (r->configured)
+        cursor_copy(cur, (uint8_t *)r->profile, sizeof(r->profile));
     cursor_copy(cur, r->keys.d, sizeof(r->keys.d));
     cursor_copy(cur, r->keys.a, sizeof(r->keys.a));
     cursor_copy(cur, r->keys.cipher, sizeof(r->keys.cipher));
@@ -213,30 +238,45 @@ static enum err parse_sa(struct cursor *cur, struct sa_record *r)
         r->local.addr.family != r->path.remote.addr.family || r->id_count > V1_USED_IDS ||
         !suite_known(&r->suite))
         return ERR_SYNTAX;
-    return public_key_from_rfc3110(key, &r->peer_key);
+    return key.len == 0 && r->auth == PHASE1_PSK ? ERR_OK
+                                                 : public_key_from_rfc3110(key, &r->peer_key);
+}
+
+/* ERR_UNKNOWN: its configuration is gone, and so is its right to go on. */
+static enum err find_profile(const struct ike *ike, const struct sa_record *r, uint32_t *ret)
+{
+    *ret = 0;
+    for (size_t i = 0; r->configured && i < ike->config.profile_count; i++)
+        if (memcmp(ike->config.profiles[i].name, r->profile, sizeof(r->profile)) == 0)
+            *ret = ike->config.profiles[i].number;
+    return r->configured && *ret == 0 ? ERR_UNKNOWN : ERR_OK;
 }
 
 /* From the state of a new SA into that of an established one. */
 static enum err fill_sa(struct ike *ike, struct ike_sa *sa, struct sa_record *r)
 {
-    struct view key = view_of(r->peer_key.octets, r->peer_key.len);
+    enum err err = find_profile(ike, r, &sa->profile);
+    if (err != ERR_OK)
+        return err;
     sa->used_ids = malloc((r->id_count + 1) * sizeof(*sa->used_ids));
     if (sa->used_ids == NULL)
         return ERR_MEMORY;
     sa->used_room = r->id_count + 1;
     while (sa->used_count < r->id_count)
         sa->used_ids[sa->used_count++] = cursor_u32(&r->ids);
-    enum err err = hash_digest(HASH_SHA2_256, &key, 1, sa->peer_key_digest);
+    sa->peer_id = r->peer_id;
+    sa->peer_key = r->peer_key;
+    err = auth_digest(ike, sa, sa->peer_key_digest);
     if (err == ERR_OK)
         err = ike_sa_attach(ike, sa);
     if (err != ERR_OK)
         return err;
+    sa->auth = r->auth;
+    sa->dpd = r->dpd;
     sa->path = r->path;
     sa->nat = r->nat;
     sa->suite = r->suite;
     sa->keys = r->keys;
-    sa->peer_id = r->peer_id;
-    sa->peer_key = r->peer_key;
     sa->since = r->since;
     /* A clock that jumped must not lend it a longer life. */
     sa->ids_full = sa->used_count >= V1_USED_IDS;
@@ -253,6 +293,7 @@ static enum err fill_sa(struct ike *ike, struct ike_sa *sa, struct sa_record *r)
     sa->handshake = NULL;
     ike_timer_set(ike, &sa->expiry, sa->expires);
     nat_keepalive_start(ike, sa);
+    dpd_start(ike, sa);
     return ERR_OK;
 }
 

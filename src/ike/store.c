@@ -191,6 +191,8 @@ enum err ike_sa_new(struct ike *ike, const uint8_t *cookies, bool initiator,
         goto no_timer;
     if (!ike_timer_add(ike, &sa->keepalive, nat_keepalive))
         goto no_keepalive;
+    if (!ike_timer_add(ike, &sa->dpd_timer, dpd_timer))
+        goto no_dpd;
     if (!list_all(ike, sa))
         goto no_list;
     if (!map_insert(&ike->sas, &sa->by_cookies))
@@ -201,6 +203,8 @@ enum err ike_sa_new(struct ike *ike, const uint8_t *cookies, bool initiator,
 no_map:
     unlist_all(ike, sa);
 no_list:
+    ike_timer_drop(ike, &sa->dpd_timer);
+no_dpd:
     ike_timer_drop(ike, &sa->keepalive);
 no_keepalive:
     ike_timer_drop(ike, &sa->expiry);
@@ -273,6 +277,7 @@ void ike_sa_established_now(struct ike *ike, struct ike_sa *sa)
     sa->expires = mono_add(ike->now, (int64_t)seconds * 1000);
     ike_timer_set(ike, &sa->expiry, sa->expires);
     nat_keepalive_start(ike, sa);
+    dpd_start(ike, sa);
     sa->proven = ike_serial(ike);
     saved_sa(ike, sa);
     if (sa->peer != NULL)
@@ -327,6 +332,7 @@ void ike_sa_free(struct ike *ike, struct ike_sa *sa)
     unlist_all(ike, sa);
     ike_timer_drop(ike, &sa->expiry);
     ike_timer_drop(ike, &sa->keepalive);
+    ike_timer_drop(ike, &sa->dpd_timer);
     v1_exchange_fini(ike, &sa->main);
     main_handshake_free(sa->handshake);
     free(sa->used_ids);

@@ -94,6 +94,22 @@ bool identity_of_octets(enum identity_kind kind, struct view octets, struct iden
     return true;
 }
 
+struct view identity_octets(const struct identity *id)
+{
+    switch (id->kind) {
+    case IDENTITY_ADDR:
+        return ip_addr_view(&id->addr);
+    case IDENTITY_FQDN:
+    case IDENTITY_EMAIL:
+        return view_of(id->fqdn, strnlen(id->fqdn, sizeof(id->fqdn)));
+    case IDENTITY_DN:
+    case IDENTITY_KEY_ID:
+        return view_of(id->fqdn, id->len);
+    default:
+        return view_of(NULL, 0);
+    }
+}
+
 bool identity_equal(const struct identity *a, const struct identity *b)
 {
     return a->kind == b->kind && a->len == b->len && ip_addr_equal(&a->addr, &b->addr) &&

@@ -34,6 +34,8 @@ bool identity_of_fqdn(struct view name, struct identity *ret);
 bool identity_of_email(struct view address, struct identity *ret);
 /* kind: IDENTITY_DN or IDENTITY_KEY_ID. False: empty, or more than 255 octets. */
 bool identity_of_octets(enum identity_kind kind, struct view octets, struct identity *ret);
+/* The value as IKE carries it, without its type; points into *id. */
+struct view identity_octets(const struct identity *id);
 bool identity_equal(const struct identity *a, const struct identity *b);
 /* "192.0.2.1", "@gw.example.net", "user@example.net", "dn:3082...", "key-id:6379...", "null" */
 char *identity_format(const struct identity *id, char *ret);

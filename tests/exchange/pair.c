@@ -314,6 +314,7 @@ enum err pair_answer(struct pair *pair, unsigned s, const struct pair_question *
         event.kind = IKE_EV_AUTHORIZED;
         event.ok = !side->refuse;
         event.ticket = side->ticket;
+        event.traffic = side->narrow != NULL ? *side->narrow : q->effect.traffic;
         break;
     case IKE_FX_NEED_SPI:
         event.kind = IKE_EV_SPI;
@@ -343,7 +344,10 @@ static void ask(struct pair *pair, unsigned s, const struct ike_effect *fx)
     side->asked_keys += fx->kind == IKE_FX_NEED_KEYS;
     if (fx->kind == IKE_FX_NEED_AUTHORIZATION) {
         side->asked_authorization++;
-        assert_true(public_key_equal(fx->key, pair_public_key(pair->sides[!s].key)));
+        if (fx->key->len != 0)
+            assert_true(public_key_equal(fx->key, pair_public_key(pair->sides[!s].key)));
+        else
+            assert_true(fx->profile != 0); /* a stranger always has a key */
     }
     if (fx->kind == IKE_FX_INSTALL && !side->no_install)
         for (size_t i = 0; i < fx->sa_count; i++)

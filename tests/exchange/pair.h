@@ -69,6 +69,7 @@ struct pair_side {
     bool hold[32];             /* by effect kind: leave the question open */
     struct pair_question held; /* the last question left open */
     uint64_t ticket;           /* what it authorizes the peer's proposals as */
+    const struct traffic_pair *narrow; /* what it authorizes of them; NULL: all */
 
     unsigned up, failed, deleted, authenticated, removed;
     unsigned keepalives, moves;
