@@ -21,7 +21,8 @@ static int compare_prefix(const struct ip_prefix *a, const struct ip_prefix *b)
     return bits_b - bits_a;
 }
 
-/* As flows find their class (OE-005, OE-035): the longest destination first, then the longest source. */
+/* As flows find their class (OE-005, OE-035): the longest destination first, then the longest
+ * source. */
 static int compare_class(const void *left, const void *right)
 {
     const struct oe_class *a = *(const struct oe_class *const *)left;
