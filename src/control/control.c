@@ -365,7 +365,7 @@ enum err control_new(const struct control_config *config, const struct control_e
 {
     struct discover_env discover_env = {.rng = env->rng, .trace = env->trace};
     struct oe_env oe_env = {.rng = env->rng, .trace = env->trace};
-    struct ike_env ike_env = {.rng = env->rng, .trace = env->trace};
+    struct ike_env ike_env = {.rng = env->rng, .wall = env->wall, .trace = env->trace};
     struct control *c = calloc(1, sizeof(*c));
 
     if (c == NULL)

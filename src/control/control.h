@@ -28,6 +28,7 @@ struct control_config {
 
 struct control_env {
     struct rng rng;
+    struct ike_wall wall;
     struct event_sink trace;
 };
 

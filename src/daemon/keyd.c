@@ -561,10 +561,17 @@ static struct control_config control_config(const struct keyd *k)
     };
 }
 
+static int64_t wall_seconds(void *ctx)
+{
+    (void)ctx;
+    return (int64_t)time(NULL);
+}
+
 static enum err make_control(struct keyd *k)
 {
     struct control_config config = control_config(k);
     struct control_env env = {.rng = {.fill = fill_random},
+                              .wall = {.seconds = wall_seconds},
                               .trace = {.emit = emit, .ctx = k}};
     return control_new(&config, &env, &k->control);
 }

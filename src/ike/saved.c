@@ -8,7 +8,7 @@
 #include "ike/engine.h"
 #include "ike/v1/v1.h"
 
-enum { RECORD_VERSION = 3, RECORD_SA = 1, RECORD_CHILD = 2 };
+enum { RECORD_VERSION = 4, RECORD_SA = 1, RECORD_CHILD = 2 };
 
 /* Out */
 
@@ -88,6 +88,7 @@ void saved_sa(struct ike *ike, const struct ike_sa *sa)
     builder_bytes(&b, sa->keys.cipher, sizeof(sa->keys.cipher));
     builder_bytes(&b, sa->keys.last_block, sizeof(sa->keys.last_block));
     put_identity(&b, &sa->peer_id);
+    builder_u8(&b, sa->peer_key.alg);
     builder_u16(&b, sa->peer_key.len);
     builder_bytes(&b, sa->peer_key.octets, sa->peer_key.len);
     builder_u64(&b, (uint64_t)sa->since.ms);
@@ -227,6 +228,7 @@ static enum err parse_sa(struct cursor *cur, struct sa_record *r)
     cursor_copy(cur, r->keys.cipher, sizeof(r->keys.cipher));
     cursor_copy(cur, r->keys.last_block, sizeof(r->keys.last_block));
     r->peer_id = get_identity(cur);
+    enum key_alg alg = (enum key_alg)cursor_u8(cur);
     struct view key = cursor_take(cur, cursor_u16(cur));
     r->since = get_time(cur);
     r->expires = get_time(cur);
@@ -238,8 +240,9 @@ static enum err parse_sa(struct cursor *cur, struct sa_record *r)
         r->local.addr.family != r->path.remote.addr.family || r->id_count > V1_USED_IDS ||
         !suite_known(&r->suite))
         return ERR_SYNTAX;
-    return key.len == 0 && r->auth == PHASE1_PSK ? ERR_OK
-                                                 : public_key_from_rfc3110(key, &r->peer_key);
+    return key.len == 0 && r->auth == PHASE1_PSK
+               ? ERR_OK
+               : public_key_from_octets(alg, key, &r->peer_key);
 }
 
 /* ERR_UNKNOWN: its configuration is gone, and so is its right to go on. */

@@ -1,5 +1,7 @@
 #include "pair.h"
 
+#include "authority.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,7 +20,9 @@ const struct private_key *pair_private_key(unsigned which)
 {
     static struct private_key *keys[PAIR_KEYS];
     if (keys[which] == NULL)
-        assert_int_equal(private_key_generate(2048, &keys[which]), ERR_OK);
+        assert_int_equal(private_key_generate_alg(which < PAIR_KEYS - 2 ? KEY_RSA : KEY_ECDSA_P256,
+                                                  2048, &keys[which]),
+                         ERR_OK);
     return keys[which];
 }
 
@@ -39,6 +43,12 @@ static void fill(void *ctx, uint8_t *ret, size_t len)
         side->rng_state ^= side->rng_state << 17;
         ret[i] = (uint8_t)(side->rng_state >> 32);
     }
+}
+
+static int64_t wall(void *ctx)
+{
+    (void)ctx;
+    return AUTHORITY_NOW;
 }
 
 static void emit(void *ctx, const struct event_record *record)
@@ -64,7 +74,7 @@ static void emit(void *ctx, const struct event_record *record)
 
 static void start(struct pair *pair, struct pair_side *side)
 {
-    const struct ike_env env = {.rng = {fill, side}, .trace = {emit, side}};
+    const struct ike_env env = {.rng = {fill, side}, .wall = {wall, NULL}, .trace = {emit, side}};
     assert_int_equal(ike_new(&pair->config, &env, &side->ike), ERR_OK);
 }
 

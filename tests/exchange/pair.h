@@ -20,7 +20,7 @@ enum {
     PAIR_LATENCY_MS = 10,
     PAIR_SAD_MAX = 1024,
     PAIR_WIRE_MAX = 256,
-    PAIR_KEYS = 3,
+    PAIR_KEYS = 5, /* RSA, but the last two ECDSA P-256 */
     PAIR_RECORDS = 1024
 };
 

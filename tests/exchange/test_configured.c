@@ -2,6 +2,7 @@
  * Configured peers under IKEv1: shared keys and raw keys, Main and Aggressive Mode, tunnels between
  * subnets, with and without PFS (RFC 2409 sections 5.1, 5.4, 5.5; the model's section 7.3.2).
  */
+#include "authority.h"
 #include "forge.h"
 
 #include <stdlib.h>
@@ -10,6 +11,9 @@ enum { PROFILE = 5, TICKET = 7 };
 
 struct site {
     struct pair *pair;
+    struct authority *authority;
+    struct authority_der anchor, crl, certs[PAIR_SIDES];
+    struct view anchor_view, crl_view, chain[PAIR_SIDES];
     struct ike_profile profiles[PAIR_SIDES][2];
     struct ike_config config[PAIR_SIDES];
 };
@@ -73,8 +77,38 @@ static struct site *site_new(enum ike_method method, bool aggressive)
 
 static void site_free(struct site *site)
 {
+    if (site->authority != NULL)
+        authority_free(site->authority);
     pair_free(site->pair);
     free(site);
+}
+
+static const char *const names[PAIR_SIDES] = {"DNS:a.example.net", "DNS:b.example.net"};
+
+/* Certificates for both, from an authority that both trust. `alt_name` and `days` are B's. */
+static struct site *certified(bool ecdsa, bool aggressive, const char *alt_name, int days)
+{
+    struct site *site = site_new(IKE_BY_CERTIFICATE, aggressive);
+    site->authority = authority_new();
+    authority_own(site->authority, &site->anchor);
+    site->anchor_view = view_of(site->anchor.octets, site->anchor.len);
+    for (unsigned s = 0; s < PAIR_SIDES; s++) {
+        struct pair_side *side = &site->pair->sides[s];
+        struct ike_profile *p = &site->profiles[s][0];
+        if (ecdsa)
+            side->key = PAIR_KEYS - 2 + s;
+        authority_issue(site->authority, pair_private_key(side->key),
+                        s == PAIR_B ? alt_name : names[s], s == PAIR_B ? days : 0, &site->certs[s]);
+        site->chain[s] = view_of(site->certs[s].octets, site->certs[s].len);
+        p->own_public = pair_public_key(side->key);
+        p->peer_keys = NULL;
+        p->peer_key_count = 0;
+        p->own_chain = &site->chain[s];
+        p->own_chain_count = 1;
+        p->anchors = &site->anchor_view;
+        p->anchor_count = 1;
+    }
+    return site;
 }
 
 static enum err begin(struct site *site)
@@ -144,6 +178,51 @@ static void test_main_key(void **state)
     pair_run(site->pair, 5000);
     check_up(site);
     site_free(site);
+}
+
+/* IKE-032, IKE-057: the certificate goes along, and a chain of trust leads from it. RFC 4754 for ECDSA.
+ */
+static void test_certificates(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        struct site *site = certified(i % 2 != 0, i / 2 != 0, names[PAIR_B], 0);
+        assert_int_equal(begin(site), ERR_OK);
+        pair_run(site->pair, 5000);
+        check_up(site);
+        site_free(site);
+    }
+}
+
+/* A certificate for somebody else, one that is over or not yet begun, a revoked one, no list where one is
+ * asked for, an authority that nobody trusts. */
+static void test_bad_certificates(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 12; i++) {
+        struct site *site = certified(true, i % 2 != 0, i / 2 == 0 ? "DNS:c.example.net" : names[PAIR_B],
+                                      i / 2 == 1 ? -3 : i / 2 == 2 ? 3 : 0);
+        struct authority *other = authority_new();
+        struct ike_profile *p = &site->profiles[PAIR_A][0];
+        if (i / 2 == 3) {
+            authority_revoke_last(site->authority, &site->crl);
+            site->crl_view = view_of(site->crl.octets, site->crl.len);
+            p->crls = &site->crl_view;
+            p->crl_count = 1;
+        }
+        p->crl_required = i / 2 == 4;
+        if (i / 2 == 5)
+            authority_own(other, &site->anchor);
+        site->anchor_view.len = site->anchor.len;
+        authority_free(other);
+        assert_int_equal(begin(site), ERR_OK);
+        pair_run(site->pair, 90000);
+        assert_int_equal(site->pair->sides[PAIR_A].up, 0);
+        assert_int_equal(site->pair->sides[PAIR_A].authenticated, 0);
+        assert_int_equal(site->pair->sides[PAIR_A].failed, 1);
+        assert_int_equal(pair_sad_count(site->pair, PAIR_A), 0);
+        site_free(site);
+    }
 }
 
 /* IKE-035 to IKE-039 */
@@ -452,6 +531,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_main_psk),
         cmocka_unit_test(test_main_key),
+        cmocka_unit_test(test_certificates),
+        cmocka_unit_test(test_bad_certificates),
         cmocka_unit_test(test_aggressive),
         cmocka_unit_test(test_names_on_the_wire),
         cmocka_unit_test(test_aggressive_not_configured),

@@ -52,6 +52,7 @@ enum err aggressive_i_start(struct v1_step *step)
     isakmp_writer_payload(&out.w, ISAKMP_P_KE, dh_public(hs->dh));
     isakmp_writer_payload(&out.w, ISAKMP_P_NONCE, blob_view(&hs->nonce_i));
     isakmp_writer_payload(&out.w, ISAKMP_P_ID, blob_view(&hs->id_own));
+    auth_put_requests(step, &out);
     v1_put_vendors(ike, &out, true);
     return v1_out_send(step, &out);
 }
@@ -95,7 +96,7 @@ static enum err verify_reply(struct v1_step *step, const uint8_t *cookie)
         err = auth_read_id(step, &id);
     if (err == ERR_OK && v1_way_of(sa) == V1_BY_PSK)
         err = auth_verify_hash(sa, id_body, v1_body(step, ISAKMP_P_HASH, 0));
-    else if (err == ERR_OK)
+    else if (err == ERR_OK && (err = auth_take_keys(step, &id)) == ERR_OK)
         err = auth_verify_signature(sa, id_body, v1_body(step, ISAKMP_P_SIG, 0),
                                     sa->handshake->keys, sa->handshake->key_count, &key);
     if (err == ERR_AUTH)
@@ -207,6 +208,7 @@ static enum err send_reply(struct v1_step *step, enum v1_message_kind kind)
         err = nat_put_hashes(step, &out);
     if (err != ERR_OK)
         return err;
+    auth_put_requests(step, &out);
     v1_put_vendors(step->ike, &out, step->sa->nat.agreed);
     return v1_out_send(step, &out);
 }
@@ -239,17 +241,16 @@ static enum err accept_last(struct v1_step *step, const struct v1_nat *nat,
 enum err aggressive_r_verify(struct v1_step *step)
 {
     struct ike_sa *sa = step->sa;
-    const struct ike_profile *profile = ike_profile_numbered(step->ike, sa->profile);
     const struct public_key *key;
     struct v1_nat nat;
 
-    if (profile == NULL)
-        return v1_refuse(step, ERR_AUTH, V1_NO_NOTIFY, "no longer configured");
     enum err err = nat_read_hashes(step, &nat);
     if (err == ERR_OK)
+        err = auth_take_keys(step, &sa->peer_id);
+    if (err == ERR_OK)
         err = auth_verify_signature(sa, blob_view(&sa->handshake->id_peer),
-                                    v1_body(step, ISAKMP_P_SIG, 0), profile->peer_keys,
-                                    profile->peer_key_count, &key);
+                                    v1_body(step, ISAKMP_P_SIG, 0), sa->handshake->keys,
+                                    sa->handshake->key_count, &key);
     if (err == ERR_AUTH)
         return v1_refuse(step, err, V1_NO_NOTIFY, "the peer could not prove its key");
     return err == ERR_OK ? accept_last(step, &nat, key) : err;

@@ -6,6 +6,8 @@
 
 #include "ike/v1/v1.h"
 
+enum { CERT_X509_SIGNATURE = 4, CERTS_MAX = 8 };
+
 static bool by_signature(enum phase1_auth auth)
 {
     return auth != PHASE1_PSK;
@@ -19,9 +21,18 @@ enum v1_way v1_way_of(const struct ike_sa *sa)
 /* The methods of IKEv1 are the same for both sides. */
 enum phase1_auth auth_of_profile(const struct ike_profile *profile)
 {
-    if (profile == NULL)
+    if (profile != NULL && profile->own_method == IKE_BY_PSK)
+        return PHASE1_PSK;
+    switch (profile != NULL && profile->own_public != NULL ? profile->own_public->alg : KEY_RSA) {
+    case KEY_ECDSA_P256:
+        return PHASE1_ECDSA_256;
+    case KEY_ECDSA_P384:
+        return PHASE1_ECDSA_384;
+    case KEY_ECDSA_P521:
+        return PHASE1_ECDSA_521;
+    default:
         return PHASE1_RSA_SIGNATURES;
-    return profile->own_method == IKE_BY_PSK ? PHASE1_PSK : PHASE1_RSA_SIGNATURES;
+    }
 }
 
 struct phase1_terms auth_terms(const struct ike *ike, const struct ike_event *event,
@@ -156,9 +167,43 @@ enum err auth_ask_signature(struct v1_step *step)
                             .peer = sa->remote.addr,
                             .profile = sa->profile,
                             .own_key = profile != NULL ? profile->own_key : 0,
-                            .scheme = SIGNATURE_IKE1_RSA,
+                            .scheme = sa->auth == PHASE1_RSA_SIGNATURES ? SIGNATURE_IKE1_RSA
+                                                                        : SIGNATURE_IKE1_ECDSA,
                             .bytes = view_of(hash, hash_len(sa->suite.hash))};
     return fx.serial != 0 && ike_effect_push(step->ike, &fx) ? ERR_OK : ERR_MEMORY;
+}
+
+/* RFC 2408 section 3.9: our own first, then what leads to an authority (IKE-032). */
+static void put_certificates(const struct v1_step *step, struct v1_out *out)
+{
+    const struct ike_profile *profile = ike_profile_numbered(step->ike, step->sa->profile);
+    if (profile == NULL || profile->own_method != IKE_BY_CERTIFICATE)
+        return;
+    for (size_t i = 0; i < profile->own_chain_count; i++) {
+        isakmp_writer_open(&out->w, ISAKMP_P_CERT);
+        builder_u8(&out->w.b, CERT_X509_SIGNATURE);
+        builder_view(&out->w.b, profile->own_chain[i]);
+        isakmp_writer_close(&out->w);
+    }
+}
+
+void auth_put_requests(const struct v1_step *step, struct v1_out *out)
+{
+    const struct ike_profile *profile = NULL;
+    const struct ike_sa *sa = step->sa;
+    bool wanted = false;
+
+    /* Until its name is known it may be any of those at its address. */
+    while ((profile = ike_profile_next(step->ike, profile, IKE_VERSION_1, &sa->local.addr,
+                                       &sa->remote.addr)) != NULL)
+        wanted |= profile->peer_method == IKE_BY_CERTIFICATE &&
+                  (sa->profile == 0 || sa->profile == profile->number);
+    if (!wanted || !by_signature(sa->auth))
+        return;
+    /* Any authority will do (section 3.10): which ones we trust is nobody's business. */
+    isakmp_writer_open(&out->w, ISAKMP_P_CR);
+    builder_u8(&out->w.b, CERT_X509_SIGNATURE);
+    isakmp_writer_close(&out->w);
 }
 
 /* The payload that proves who we are: SIG, from the answer to our question, or HASH (IKE-033). */
@@ -170,6 +215,7 @@ enum err auth_put_proof(struct v1_step *step, struct v1_out *out)
     if (by_signature(sa->auth)) {
         if (!step->event->ok || step->event->bytes.len == 0)
             return v1_refuse(step, ERR_STATE, V1_NO_NOTIFY, "our own key would not sign");
+        put_certificates(step, out);
         isakmp_writer_payload(&out->w, ISAKMP_P_SIG, step->event->bytes);
         return ERR_OK;
     }
@@ -272,18 +318,68 @@ void auth_sign_self(struct v1_step *step)
         (void)v1_answer(step->ike, &event, V1_ON_SIGNED);
 }
 
+/* The first that it sends is its own. */
+static enum err certified_key(struct v1_step *step, const struct ike_profile *profile,
+                              const struct identity *id)
+{
+    struct v1_handshake *hs = step->sa->handshake;
+    struct view certs[CERTS_MAX];
+    size_t count = 0;
+    const struct isakmp_payload *p;
+    const char *reason = NULL;
+    struct public_key key;
+
+    for (size_t i = 0; (p = isakmp_payload_find(step->payloads, ISAKMP_P_CERT, i)) != NULL; i++)
+        if (count < CERTS_MAX && p->body.len > 1 && p->body.ptr[0] == CERT_X509_SIGNATURE)
+            certs[count++] = view_of(p->body.ptr + 1, p->body.len - 1);
+    enum err err = ike_certify(step->ike, profile, id, certs, count, &key, &reason);
+    if (err != ERR_OK)
+        return v1_refuse(step, err, V1_NO_NOTIFY, reason);
+    struct public_key *keys = malloc(sizeof(*keys));
+    if (keys == NULL)
+        return ERR_MEMORY;
+    free(hs->keys);
+    *keys = key;
+    hs->keys = keys;
+    hs->key_count = 1;
+    return ERR_OK;
+}
+
+enum err auth_take_keys(struct v1_step *step, const struct identity *id)
+{
+    struct v1_handshake *hs = step->sa->handshake;
+    const struct ike_profile *profile = ike_profile_numbered(step->ike, step->sa->profile);
+    struct public_key *keys;
+
+    if (step->sa->profile == 0)
+        return ERR_OK;
+    if (profile == NULL)
+        return v1_refuse(step, ERR_AUTH, V1_NO_NOTIFY, "no longer configured");
+    if (profile->peer_method == IKE_BY_CERTIFICATE)
+        return certified_key(step, profile, id);
+    keys = calloc(profile->peer_key_count + 1, sizeof(*keys));
+    if (keys == NULL)
+        return ERR_MEMORY;
+    if (profile->peer_key_count != 0)
+        memcpy(keys, profile->peer_keys, profile->peer_key_count * sizeof(*keys));
+    free(hs->keys);
+    hs->keys = keys;
+    hs->key_count = profile->peer_key_count;
+    return ERR_OK;
+}
+
 /* A configured peer's keys are here: nobody else needs to be asked. */
 void auth_answer_self(struct v1_step *step)
 {
-    const struct ike_profile *profile = ike_profile_numbered(step->ike, step->sa->profile);
+    const struct v1_handshake *hs = step->sa->handshake;
     if (step->sa->profile == 0)
         return;
     const struct ike_event event = {
         .kind = IKE_EV_PEER_KEYS,
         .serial = step->x->serial,
-        .ok = profile != NULL && profile->peer_key_count != 0,
-        .keys = profile != NULL ? profile->peer_keys : NULL,
-        .key_count = profile != NULL ? profile->peer_key_count : 0,
+        .ok = hs->key_count != 0,
+        .keys = hs->keys,
+        .key_count = hs->key_count,
     };
     (void)v1_answer(step->ike, &event, V1_ON_PEER_KEYS);
 }

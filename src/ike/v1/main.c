@@ -137,6 +137,7 @@ static enum err send_share(struct v1_step *step, enum v1_message_kind kind)
     isakmp_writer_payload(&out.w, ISAKMP_P_KE, dh_public(hs->dh));
     isakmp_writer_payload(&out.w, ISAKMP_P_NONCE,
                           blob_view(step->sa->initiator ? &hs->nonce_i : &hs->nonce_r));
+    auth_put_requests(step, &out);
     enum err err = nat_put_hashes(step, &out);
     return err == ERR_OK ? v1_out_send(step, &out) : err;
 }
@@ -312,6 +313,8 @@ enum err main_i_verify(struct v1_step *step)
     const struct public_key *key;
 
     enum err err = auth_read_id(step, &id);
+    if (err == ERR_OK)
+        err = auth_take_keys(step, &id);
     if (err != ERR_OK)
         return err;
     err = auth_verify_signature(sa, v1_body(step, ISAKMP_P_ID, 0), v1_body(step, ISAKMP_P_SIG, 0),
@@ -367,6 +370,9 @@ enum err main_r_auth(struct v1_step *step)
     claim_path(step);
     sa->handshake->initial_contact = main_says_contact(step);
     bool configured = auth_find_profile(step, &id, false); /* before any lookup (OE-114) */
+    err = auth_take_keys(step, &id);
+    if (err != ERR_OK)
+        return err;
     const struct ike_effect fx = {.kind = IKE_FX_NEED_KEYS,
                                   .serial = v1_ask(step),
                                   .peer = sa->remote.addr,

@@ -160,6 +160,10 @@ MUST_USE enum err auth_secret(struct v1_step *step, struct view *ret);
 bool auth_find_profile(struct v1_step *step, const struct identity *id, bool aggressive);
 MUST_USE enum err auth_make_id(struct v1_step *step); /* into the handshake */
 MUST_USE enum err auth_ask_signature(struct v1_step *step);
+/* Which certificates we would like to see, if any. */
+void auth_put_requests(const struct v1_step *step, struct v1_out *out);
+/* What the configured peer may prove itself with, by its certificate if need be, into the handshake. */
+MUST_USE enum err auth_take_keys(struct v1_step *step, const struct identity *id);
 MUST_USE enum err auth_put_proof(struct v1_step *step, struct v1_out *out);
 MUST_USE enum err auth_read_id(struct v1_step *step, struct identity *ret);
 /* ERR_AUTH unless one of the keys made the signature (OE-137). */
