@@ -54,27 +54,39 @@ void info_send_delete_children(struct ike *ike, struct ike_sa *sa, const spi_t *
     }
 }
 
-/* OE-083. In one message with the last of the children, which would find nobody to read them if the end
- * of the SA overtook them. */
-void info_send_delete_sa(struct ike *ike, struct ike_sa *sa, const spi_t *spis, size_t count)
+/* One Delete of the SA, with those of the children in it. */
+static void send_delete_all(struct ike *ike, struct ike_sa *sa, const spi_t *spis, size_t count)
 {
     const struct isakmp_delete d = {.doi = V1_DOI_IPSEC,
                                     .protocol = PROTOCOL_ISAKMP,
                                     .spi_len = sizeof(sa->cookies),
                                     .count = 1,
                                     .spis = view_of(sa->cookies, sizeof(sa->cookies))};
-    size_t before = count > 0 ? (count - 1) / DELETE_SPIS_MAX * DELETE_SPIS_MAX : 0;
+    msgid_t msgid = v1_msgid_new(ike, sa);
     struct v1_out out;
     char detail[64];
 
-    info_send_delete_children(ike, sa, spis, before);
-    msgid_t msgid = v1_msgid_new(ike, sa);
     v1_out_start(ike, &out, sa, V1_INFO, msgid);
-    if (count > before)
-        put_delete_children(&out, spis + before, count - before);
+    if (count > 0)
+        put_delete_children(&out, spis, count);
     put_delete(&out, &d);
-    snprintf(detail, sizeof(detail), "Delete of the IKE SA and %zu ESP SAs", count - before);
-    send_info(ike, sa, &out, msgid, count > before ? detail : "Delete of the IKE SA");
+    snprintf(detail, sizeof(detail), "Delete of the IKE SA and %zu ESP SAs", count);
+    send_info(ike, sa, &out, msgid, count > 0 ? detail : "Delete of the IKE SA");
+}
+
+/*
+ * OE-083. The last of the children are in one message with the SA: they would find nobody to read them if
+ * its end overtook them. Some peers (strongSwan) read only the first Delete of a message, so the SA's is
+ * sent once more alone.
+ */
+void info_send_delete_sa(struct ike *ike, struct ike_sa *sa, const spi_t *spis, size_t count)
+{
+    size_t before = count > 0 ? (count - 1) / DELETE_SPIS_MAX * DELETE_SPIS_MAX : 0;
+
+    info_send_delete_children(ike, sa, spis, before);
+    if (count > before)
+        send_delete_all(ike, sa, spis + before, count - before);
+    send_delete_all(ike, sa, NULL, 0);
 }
 
 void info_send_notify(struct ike *ike, struct ike_sa *sa, enum v1_notify type, spi_t spi)
