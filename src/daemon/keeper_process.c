@@ -15,7 +15,6 @@
 static uint8_t buffer[IPC_MESSAGE_MAX];
 static uint8_t reply[IPC_MESSAGE_MAX];
 
-/* The parent's descriptor is shared with keepers to come, so its file offset stays where it is. */
 static bool load_key(int fd, struct keeper *ret)
 {
     enum err err = key_file_load(fd, &ret->keys[0]);

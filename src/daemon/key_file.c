@@ -15,9 +15,20 @@ enum err key_file_load(int fd, struct private_key **ret)
     char *pem = malloc(KEY_FILE_MAX);
     ssize_t len = pem != NULL ? pread(fd, pem, KEY_FILE_MAX, 0) : -1;
     enum err err = pem == NULL ? ERR_MEMORY : ERR_SHORT;
+    struct private_key *key = NULL;
 
     if (len > 0 && len < KEY_FILE_MAX)
-        err = private_key_from_pem(view_of(pem, (size_t)len), ret);
+        err = private_key_from_pem(view_of(pem, (size_t)len), &key);
+    if (err == ERR_OK) {
+        struct public_key public;
+        private_key_public(key, &public);
+        if (public.alg != KEY_RSA) /* it signs for IKEv1 and is in the delegations */
+            err = ERR_UNSUPPORTED;
+    }
+    if (err == ERR_OK)
+        *ret = key;
+    else
+        private_key_free(key);
     if (pem != NULL)
         secret_wipe(pem, KEY_FILE_MAX);
     free(pem);

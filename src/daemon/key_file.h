@@ -14,7 +14,7 @@ enum { KEY_FILE_MAX = 64 * 1024 };
 /* The copy's descriptor, to be closed; -1: `ret_why` says why not ("no such file", "not a private key"). With
  * errno EACCES this user may not read the file. */
 int key_file_open(const char *path, const char **ret_why);
-/* The key of such a copy; its file offset stays where it is. */
+/* The key of such a copy, RSA; the descriptor is shared with keepers to come, so its offset stays where it is. */
 MUST_USE enum err key_file_load(int fd, struct private_key **ret);
 
 #endif

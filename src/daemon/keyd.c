@@ -555,6 +555,7 @@ static struct control_config control_config(const struct keyd *k)
                .instances = c->limits.instances,
                .require_dnssec = c->dns.require_dnssec,
                .return_tunnel = c->return_tunnel,
+               .wait_s = c->wait_s,
                .low_lifespan_s = c->lifespans.low_s,
                .normal_lifespan_s = c->lifespans.normal_s,
                .first_lifespan_s = c->lifespans.first_s},

@@ -105,8 +105,8 @@ void ike_child_finish(struct ike *ike, struct ike_child *child)
     ike_child_free(ike, child);
 }
 
-/* OE-105: our Delete, again until the peer's comes; OE-106: three tries, ten seconds apart. Without
- * a phase 1 SA nobody can be told. */
+/* OE-105: our Delete, again until the peer's comes; OE-106: three tries, ten seconds apart. A
+ * Delete counts under a phase 1 SA only (OE-096); without one nobody can be told. */
 static void delete_try(struct ike *ike, struct ike_child *child)
 {
     struct ike_sa *sa = ike_peer_sa(child->peer, child->peer_key);

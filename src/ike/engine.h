@@ -34,7 +34,9 @@ enum {
     IKE_EXPIRY_MS = 5000,  /* after its hard lifetime a child that nobody deleted goes by itself */
     IKE_UNPROVEN_EACH = 32,    /* unauthenticated SAs of one address (OE-194), ... */
     IKE_UNPROVEN_SLOTS = 4096, /* ... or of those that share its slot */
+    IKE_EVICTION_LOOKS = 32,   /* SAs looked at to make room for one */
     IKE_KEEPALIVE_MS = 20000, /* RFC 3948 section 4 */
+    IKE_DOUBT_MS = 5000,   /* for a true message 6 after one with a bad signature */
     IKE_LINGER_MS = 30000, /* how long a finished exchange answers duplicates */
     IKE_RECORD_MAX = 2048 + 4 * V1_USED_IDS,
 };
@@ -185,6 +187,8 @@ struct ike {
     TAILQ_HEAD(ike_unproven, ike_sa)
     unproven; /* responder SAs not yet authenticated, oldest first */
     size_t unproven_count;
+    TAILQ_HEAD(ike_established, ike_sa)
+    established; /* in the order in which a full table looks at them */
     uint64_t unproven_seeds[2];
     uint16_t unproven_from[IKE_UNPROVEN_SLOTS]; /* how many of those came from where */
     struct half_open_table half_open;
@@ -218,6 +222,9 @@ bool ike_timer_add(struct ike *ike, struct ike_timer *timer, ike_timer_fn *fire)
 void ike_timer_set(struct ike *ike, struct ike_timer *timer, mono_t at); /* MONO_NEVER: rest */
 void ike_timer_drop(struct ike *ike, struct ike_timer *timer);
 
+/* request.c: to prove anything with, without or with the legacy algorithms */
+bool ike_key_long_enough(bool legacy, const struct public_key *key);
+
 /* store.c */
 struct ike_peer *ike_peer_get(struct ike *ike, const struct ip_addr *local,
                               const struct ip_addr *remote, bool create);
@@ -231,6 +238,8 @@ MUST_USE enum err ike_sa_new(struct ike *ike, const uint8_t *cookies, bool initi
 MUST_USE enum err ike_sa_attach(struct ike *ike, struct ike_sa *sa); /* to its peer's list */
 /* A responder's, after message 3; the oldest goes if there are too many (OE-194). */
 void ike_sa_unproven_add(struct ike *ike, struct ike_sa *sa);
+/* Established: a full table may make room with it, once nothing uses it. */
+void ike_sa_evictable(struct ike *ike, struct ike_sa *sa);
 /* So many of that address are at it that no more work is done for it. */
 bool ike_unproven_many(const struct ike *ike, const struct ip_addr *remote);
 /* Main Mode is done: the lifetime runs, and the SA can be found by its peer's addresses. */

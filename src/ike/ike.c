@@ -169,6 +169,7 @@ enum err ike_new(const struct ike_config *config, const struct ike_env *env, str
              sizeof(uint64_t), &env->rng);
     half_open_init(&ike->half_open, &env->rng);
     TAILQ_INIT(&ike->unproven);
+    TAILQ_INIT(&ike->established);
     rng_fill(&env->rng, ike->unproven_seeds, sizeof(ike->unproven_seeds));
     fifo_init(&ike->effects, sizeof(struct queued));
     ike->offers = phase1_offers(config->legacy, &ike->offer_count);

@@ -206,6 +206,7 @@ void phase1_offer_build(struct builder *b, const struct phase1_offer *offer, str
     isakmp_sa_build(b, work);
 }
 
+/* ESP and nothing beside it: compression is neither offered nor needed (OE-133). */
 void phase2_offer_build(struct builder *b, const struct phase2_offer *offer, struct isakmp_sa *work)
 {
     uint8_t spi[4] = {(uint8_t)(offer->spi.value >> 24), (uint8_t)(offer->spi.value >> 16),

@@ -13,6 +13,11 @@ static bool has_key(const struct ike_request *request, const struct public_key *
     return false;
 }
 
+bool ike_key_long_enough(bool legacy, const struct public_key *key)
+{
+    return legacy || key->alg != KEY_RSA || public_key_bits(key) >= LIMIT_RSA_BITS_MIN;
+}
+
 /* OE-184: an SA serves if its peer proved one of the keys, under the expected name or its address.
  */
 static bool serves(const struct ike_sa *sa, const struct ike_request *request)
@@ -283,6 +288,15 @@ static bool sensible(const struct ike *ike, const struct ike_event *event)
            !ip_addr_equal(&event->local.addr, &event->remote.addr);
 }
 
+/* Known beforehand, so nothing is sent. */
+static bool all_keys_short(const struct ike *ike, const struct ike_event *event)
+{
+    for (size_t i = 0; i < event->key_count; i++)
+        if (ike_key_long_enough(ike->config.legacy, &event->keys[i]))
+            return false;
+    return true;
+}
+
 enum err ike_initiate(struct ike *ike, const struct ike_event *event)
 {
     struct ike_ticket *ticket = ike_ticket_get(ike, event->ticket, false);
@@ -291,6 +305,12 @@ enum err ike_initiate(struct ike *ike, const struct ike_event *event)
     if (ticket != NULL && ticket->request != NULL) {
         ike_count(ike, IKE_COUNT_BAD_REQUEST); /* the one under way will answer */
         return ERR_STATE;
+    }
+    if (event->profile == 0 && sensible(ike, event) && all_keys_short(ike, event)) {
+        ike_count(ike, IKE_COUNT_NO_KEYS);
+        report_failure(ike, event->ticket, &event->remote.addr, &event->flow, IKE_FAILURE_SIGNATURE,
+                       "the peer's key is shorter than 2048 bits");
+        return ERR_AUTH;
     }
     enum err err = sensible(ike, event) ? request_new(ike, event, &request) : ERR_VALUE;
     if (err != ERR_OK) {

@@ -296,6 +296,7 @@ static enum err fill_sa(struct ike *ike, struct ike_sa *sa, struct sa_record *r)
     sa->handshake = NULL;
     ike_timer_set(ike, &sa->expiry, sa->expires);
     nat_keepalive_start(ike, sa);
+    ike_sa_evictable(ike, sa);
     dpd_start(ike, sa);
     return ERR_OK;
 }

@@ -129,7 +129,7 @@ static void unlist_all(struct ike *ike, struct ike_sa *sa)
     last->index = sa->index;
 }
 
-/* It ends with its lifetime; the next request begins a new one. */
+/* OE-084: tunnels come and go, and it stays for the next one; it ends with its lifetime. */
 static void sa_expired(struct ike *ike, struct ike_timer *timer)
 {
     struct ike_sa *sa = (struct ike_sa *)(void *)((char *)timer - offsetof(struct ike_sa, expiry));
@@ -137,18 +137,34 @@ static void sa_expired(struct ike *ike, struct ike_timer *timer)
     ike_sa_end(ike, sa, NULL, 0);
 }
 
-/* What a full table makes room with: an established SA that nothing uses (OE-194). */
-static struct ike_sa *oldest_unused(const struct ike *ike)
+void ike_sa_evictable(struct ike *ike, struct ike_sa *sa)
 {
-    struct ike_sa *oldest = NULL;
-    for (size_t i = 0; i < ike->all_count; i++) {
-        struct ike_sa *sa = ike->all[i];
-        if (ike_sa_established(sa) && !sa->dying && LIST_EMPTY(&sa->quicks) &&
-            (sa->peer == NULL || LIST_EMPTY(&sa->peer->children)) &&
-            (oldest == NULL || sa->since.ms < oldest->since.ms))
-            oldest = sa;
+    TAILQ_INSERT_TAIL(&ike->established, sa, of_established);
+    sa->listed = true;
+}
+
+static void evictable_remove(struct ike *ike, struct ike_sa *sa)
+{
+    if (sa->listed)
+        TAILQ_REMOVE(&ike->established, sa, of_established);
+    sa->listed = false;
+}
+
+/* What a full table makes room with: the SA longest established, or longest not found in use, that
+ * nothing uses (OE-194). Each call looks at a few; those in use go to the end of the line. */
+static struct ike_sa *oldest_unused(struct ike *ike)
+{
+    for (unsigned i = 0; i < IKE_EVICTION_LOOKS; i++) {
+        struct ike_sa *sa = TAILQ_FIRST(&ike->established);
+        if (sa == NULL)
+            return NULL;
+        if (!sa->dying && LIST_EMPTY(&sa->quicks) &&
+            (sa->peer == NULL || LIST_EMPTY(&sa->peer->children)))
+            return sa;
+        evictable_remove(ike, sa);
+        ike_sa_evictable(ike, sa);
     }
-    return oldest;
+    return NULL;
 }
 
 static enum err make_room(struct ike *ike)
@@ -267,10 +283,13 @@ void ike_sa_unproven_add(struct ike *ike, struct ike_sa *sa)
 
 void ike_sa_established_now(struct ike *ike, struct ike_sa *sa)
 {
-    uint64_t seconds = ike->config.ike_lifetime_s;
-    if (sa->lifetime.seconds != 0 && sa->lifetime.seconds < seconds)
-        seconds = sa->lifetime.seconds;
+    uint64_t seconds = ike->config.ike_lifetime_s, offered = sa->lifetime.seconds;
+    if (offered != 0 && offered < LIMIT_IKE_LIFE_MIN_S)
+        offered = LIMIT_IKE_LIFE_MIN_S;
+    if (offered != 0 && offered < seconds)
+        seconds = offered;
     unproven_remove(ike, sa);
+    ike_sa_evictable(ike, sa);
     if (sa->peer == NULL && ike_sa_attach(ike, sa) != ERR_OK)
         ike_count(ike, IKE_COUNT_MEMORY);
     sa->since = ike->now;
@@ -328,6 +347,7 @@ void ike_sa_free(struct ike *ike, struct ike_sa *sa)
     if (ike_sa_established(sa))
         saved_forget(ike, sa->number);
     unproven_remove(ike, sa);
+    evictable_remove(ike, sa);
     map_remove(&ike->sas, &sa->by_cookies);
     unlist_all(ike, sa);
     ike_timer_drop(ike, &sa->expiry);

@@ -14,7 +14,7 @@
 #include "discover/discover.h"
 #include "ike/ike.h"
 
-/* OE-034, OE-037 */
+/* OE-034, and further ones: OE-036, OE-037. What policy may say of a destination: OE-001. */
 enum oe_class_kind {
     OE_DENY,
     OE_ALWAYS_CLEAR,
@@ -71,6 +71,7 @@ struct oe_config {
     struct identity id;             /* ours, if it is a name: what delegations to us may say (OE-146) */
     bool require_dnssec;            /* every class takes authenticated encryption only */
     enum oe_return return_tunnel;
+    uint32_t wait_s;                /* for a silent gateway, as ike is configured; 0: 20 */
     uint32_t low_lifespan_s;        /* 0: 60 (OE-062) */
     uint32_t normal_lifespan_s;     /* 0: 1200 (OE-098) */
     uint32_t first_lifespan_s;      /* 0: 60 (OE-097) */

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "short_key.h"
+
 bool pair_in_engine;
 
 static enum err input(struct pair *pair, struct pair_side *side, const struct ike_event *event)
@@ -15,12 +17,23 @@ static enum err input(struct pair *pair, struct pair_side *side, const struct ik
     return err;
 }
 
+static struct private_key *short_key(void)
+{
+    char pem[2048];
+    struct private_key *key;
+    size_t len = short_key_pem(pem, sizeof(pem));
+    assert_int_equal(private_key_from_pem(view_of(pem, len), &key), ERR_OK);
+    return key;
+}
+
 /* Keys take long to make, so a program makes each once. */
 const struct private_key *pair_private_key(unsigned which)
 {
     static struct private_key *keys[PAIR_KEYS];
-    if (keys[which] == NULL)
-        assert_int_equal(private_key_generate_alg(which < PAIR_KEYS - 2 ? KEY_RSA : KEY_ECDSA_P256,
+    if (keys[which] == NULL && which == PAIR_SHORT_KEY)
+        keys[which] = short_key();
+    else if (keys[which] == NULL)
+        assert_int_equal(private_key_generate_alg(which < PAIR_ECDSA_KEY ? KEY_RSA : KEY_ECDSA_P256,
                                                   2048, &keys[which]),
                          ERR_OK);
     return keys[which];

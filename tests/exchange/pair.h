@@ -20,7 +20,9 @@ enum {
     PAIR_LATENCY_MS = 10,
     PAIR_SAD_MAX = 1024,
     PAIR_WIRE_MAX = 256,
-    PAIR_KEYS = 5, /* RSA, but the last two ECDSA P-256 */
+    PAIR_KEYS = 6,      /* RSA, but two are ECDSA P-256, and the last is RSA-1024 */
+    PAIR_ECDSA_KEY = 3, /* the first of them */
+    PAIR_SHORT_KEY = 5,
     PAIR_RECORDS = 1024
 };
 

@@ -96,7 +96,7 @@ static struct site *certified(bool ecdsa, bool aggressive, const char *alt_name,
         struct pair_side *side = &site->pair->sides[s];
         struct ike_profile *p = &site->profiles[s][0];
         if (ecdsa)
-            side->key = PAIR_KEYS - 2 + s;
+            side->key = PAIR_ECDSA_KEY + s;
         authority_issue(site->authority, pair_private_key(side->key),
                         s == PAIR_B ? alt_name : names[s], s == PAIR_B ? days : 0, &site->certs[s]);
         site->chain[s] = view_of(site->certs[s].octets, site->certs[s].len);

@@ -312,6 +312,37 @@ static void test_phase2_proposals(void **state)
         ERR_NO_PROPOSAL);
 }
 
+/* OE-133: compression is no part of what we offer, what demands it is passed over, and the same
+ * without it is taken. */
+static void test_no_compression(void **state)
+{
+    struct phase2_offer offer = {.group = 19, .seconds = 3600, .spi = {0x1234}};
+    struct builder b = builder_on(span_of(offer_room, sizeof(offer_room)));
+    struct builder reply = builder_on(span_of(reply_room, sizeof(reply_room)));
+    struct child_choice choice;
+    const struct phase2_terms terms = {.legacy = false};
+    uint8_t room[4096];
+    (void)state;
+    offer.suites = phase2_offers(false, &offer.count);
+    phase2_offer_build(&b, &offer, &work);
+    assert_int_equal(isakmp_sa_parse(builder_written(&b), &work), ERR_OK);
+    assert_int_equal(work.proposal_count, 1);
+    assert_int_equal(work.proposals[0].protocol, 3);
+    for (size_t optional = 0; optional < 2; optional++) {
+        assert_int_equal(isakmp_sa_parse(builder_written(&b), &work), ERR_OK);
+        work.proposal_count = 2 + optional;
+        work.proposals[1] = work.proposals[0];
+        work.proposals[1].protocol = 4; /* IPCOMP and ESP together */
+        work.proposals[2] = work.proposals[0];
+        work.proposals[2].number = 2;
+        struct builder both = builder_on(span_of(room, sizeof(room)));
+        isakmp_sa_build(&both, &work);
+        assert_int_equal(phase2_choose(builder_written(&both), &terms, &work, &work_reply, &choice,
+                                       &reply),
+                         optional ? ERR_OK : ERR_NO_PROPOSAL);
+    }
+}
+
 static void test_foreign_payloads(void **state)
 {
     struct builder reply = builder_on(span_of(reply_room, sizeof(reply_room)));
@@ -335,6 +366,7 @@ int main(void)
         cmocka_unit_test(test_phase1_values),     cmocka_unit_test(test_phase1_extras),
         cmocka_unit_test(test_phase2_values),     cmocka_unit_test(test_own_offers),
         cmocka_unit_test(test_udp_encapsulation), cmocka_unit_test(test_first_acceptable),
+        cmocka_unit_test(test_no_compression),
         cmocka_unit_test(test_phase2_proposals),  cmocka_unit_test(test_foreign_payloads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -97,7 +97,7 @@ static enum err verify_reply(struct v1_step *step, const uint8_t *cookie)
     if (err == ERR_OK && v1_way_of(sa) == V1_BY_PSK)
         err = auth_verify_hash(sa, id_body, v1_body(step, ISAKMP_P_HASH, 0));
     else if (err == ERR_OK && (err = auth_take_keys(step, &id)) == ERR_OK)
-        err = auth_verify_signature(sa, id_body, v1_body(step, ISAKMP_P_SIG, 0),
+        err = auth_verify_signature(step, id_body, v1_body(step, ISAKMP_P_SIG, 0),
                                     sa->handshake->keys, sa->handshake->key_count, &key);
     if (err == ERR_AUTH)
         /* Anyone could have sent it: the true peer's may still come. */
@@ -248,7 +248,7 @@ enum err aggressive_r_verify(struct v1_step *step)
     if (err == ERR_OK)
         err = auth_take_keys(step, &sa->peer_id);
     if (err == ERR_OK)
-        err = auth_verify_signature(sa, blob_view(&sa->handshake->id_peer),
+        err = auth_verify_signature(step, blob_view(&sa->handshake->id_peer),
                                     v1_body(step, ISAKMP_P_SIG, 0), sa->handshake->keys,
                                     sa->handshake->key_count, &key);
     if (err == ERR_AUTH)

@@ -244,17 +244,21 @@ enum err auth_read_id(struct v1_step *step, struct identity *ret)
     return ERR_OK;
 }
 
-enum err auth_verify_signature(const struct ike_sa *sa, struct view id, struct view signature,
+enum err auth_verify_signature(const struct v1_step *step, struct view id, struct view signature,
                                const struct public_key *keys, size_t key_count,
                                const struct public_key **ret)
 {
+    const struct ike_sa *sa = step->sa;
+    const struct ike_profile *profile = ike_profile_numbered(step->ike, sa->profile);
+    bool legacy = step->ike->config.legacy || (profile != NULL && profile->legacy);
     uint8_t hash[HASH_MAX];
     enum err err = v1_auth_hash(sa, !sa->initiator, id, hash);
     if (err != ERR_OK)
         return err;
     for (size_t i = 0; i < key_count; i++) {
-        if (public_key_verify_ike1(&keys[i], view_of(hash, hash_len(sa->suite.hash)), signature) ==
-            ERR_OK) {
+        if (ike_key_long_enough(legacy, &keys[i]) &&
+            public_key_verify_ike1(&keys[i], view_of(hash, hash_len(sa->suite.hash)), signature) ==
+                ERR_OK) {
             *ret = &keys[i];
             return ERR_OK;
         }

@@ -232,6 +232,26 @@ static enum ike_failure failure_of(const struct v1_step *step, enum err err)
 }
 
 /*
+ * The peer may still prove itself with another message, until its time is up: who sees a message may
+ * send an altered copy ahead of it. An initiator doesn't wait as long for that as for a first answer,
+ * for a peer that has answered once repeats its answer soon (OE-065).
+ */
+static void stay(struct v1_step *step, const char *why)
+{
+    struct v1_exchange *x = step->x;
+    set_state(x, step->row->state, step->row->refused);
+    if (step->row->on != V1_ON_MESSAGE) {
+        memcpy(x->iv, x->iv_before, sizeof(x->iv)); /* the message had been accepted */
+        return;
+    }
+    if (x->initiator && x->doubt == NULL) {
+        x->give_up = mono_min(x->give_up, mono_add(step->ike->now, IKE_DOUBT_MS));
+        ike_timer_set(step->ike, &x->timer, mono_min(x->timer.node.at, x->give_up));
+    }
+    x->doubt = why;
+}
+
+/*
  * A message that proves nothing changes nothing: it is dropped and the exchange waits on. One that
  * was proven, or an answer of our own side, ends the exchange when it refuses.
  */
@@ -245,10 +265,7 @@ static void refuse(struct v1_step *step, enum err err)
     ike_count(step->ike, counter_of(err));
     v1_trace(step->ike, step->sa, x, EVENT_WARNING, "Refused", why);
     if (err == ERR_AUTH && step->row->refused != V1_NONE) {
-        /* The peer may still prove itself with another message, until its time is up. */
-        set_state(x, step->row->state, step->row->refused);
-        if (answer) /* of a message that was accepted before */
-            memcpy(x->iv, x->iv_before, sizeof(x->iv));
+        stay(step, why);
         return;
     }
     if (class == ERR_CLASS_NOTIFY || answer)
@@ -267,6 +284,9 @@ static enum err run(struct v1_step *step, const uint8_t *digest)
         assert(step->sent == (step->row->sends != V1_NO_MESSAGE));
         enter(step, digest);
     } else {
+        bool again = err == ERR_AUTH && digest != NULL && step->row->refused != V1_NONE;
+        if (again) /* its repetitions prove no more */
+            memcpy(step->x->seen, digest, sizeof(step->x->seen));
         refuse(step, err);
     }
     return err;
@@ -427,7 +447,7 @@ static enum err receive_known(struct ike *ike, struct ike_sa *sa, const struct i
 }
 
 /*
- * Message 1. Until message 3 brings the cookie back there is only a half-open record, so the SA
+ * Message 1, from whatever address it comes (OE-112). Until message 3 brings the cookie back there is only a half-open record, so the SA
  * lives on the stack for the length of this call (IKE-050, IKE-053).
  */
 static enum err receive_offer(struct ike *ike, const struct ike_event *event,
@@ -603,6 +623,10 @@ static void give_up(struct ike *ike, struct v1_exchange *x)
     case V1_MM_I_WAIT_KE:
     case V1_MM_I_WAIT_AUTH:
     case V1_AM_I_WAIT_REPLY:
+        if (x->doubt != NULL) {
+            v1_fail(ike, x, IKE_FAILURE_SIGNATURE, x->doubt); /* OE-065 */
+            break;
+        }
         v1_fail(ike, x, IKE_FAILURE_SILENT, "no answer in phase 1"); /* OE-060 */
         break;
     case V1_QM_I_WAIT_REPLY:

@@ -317,7 +317,7 @@ enum err main_i_verify(struct v1_step *step)
         err = auth_take_keys(step, &id);
     if (err != ERR_OK)
         return err;
-    err = auth_verify_signature(sa, v1_body(step, ISAKMP_P_ID, 0), v1_body(step, ISAKMP_P_SIG, 0),
+    err = auth_verify_signature(step, v1_body(step, ISAKMP_P_ID, 0), v1_body(step, ISAKMP_P_SIG, 0),
                                 hs->keys, hs->key_count, &key);
     if (err == ERR_AUTH)
         return v1_refuse(step, err, V1_NO_NOTIFY, "the peer could not prove its key");
@@ -390,7 +390,7 @@ enum err main_r_verify(struct v1_step *step)
     const struct public_key *key;
     if (!step->event->ok || step->event->key_count == 0)
         return v1_refuse(step, ERR_AUTH, V1_NO_NOTIFY, "no keys for the peer"); /* OE-087 */
-    enum err err = auth_verify_signature(step->sa, blob_view(&hs->id_peer),
+    enum err err = auth_verify_signature(step, blob_view(&hs->id_peer),
                                          blob_view(&hs->signature), step->event->keys,
                                          step->event->key_count, &key);
     if (err == ERR_AUTH)

@@ -229,6 +229,12 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+/* What the peer offers shortens ours, but not below the floor. */
+static uint64_t shortened(uint64_t ours, uint64_t offered, uint64_t floor)
+{
+    return least(ours, offered != 0 && offered < floor ? floor : offered);
+}
+
 /* The shorter of what both want. The initiator re-keys first, at a moment of its own, so that two
  * ends rarely start at once. Without 64-bit sequence numbers the 32-bit ones must not run out. */
 static void set_lifetimes(const struct ike *ike, const struct v1_quick *quick, struct sa_params *sa)
@@ -236,10 +242,12 @@ static void set_lifetimes(const struct ike *ike, const struct v1_quick *quick, s
     unsigned percent = 90;
     if (quick->x.initiator)
         percent -= rng_u32(&ike->env.rng) % 10;
-    sa->hard.seconds = least(lifetime_s(ike, quick), quick->choice.seconds);
+    sa->hard.seconds =
+        shortened(lifetime_s(ike, quick), quick->choice.seconds, LIMIT_CHILD_LIFE_MIN_S);
     sa->hard.octets = ike->config.child_octets;
-    if (quick->choice.kilobytes != 0 && quick->choice.kilobytes <= UINT64_MAX / 1024)
-        sa->hard.octets = least(sa->hard.octets, quick->choice.kilobytes * 1024);
+    if (quick->choice.kilobytes <= UINT64_MAX / 1024)
+        sa->hard.octets = shortened(sa->hard.octets, quick->choice.kilobytes * 1024,
+                                    LIMIT_CHILD_OCTETS_MIN);
     sa->hard.packets = quick->choice.suite.esn ? 0 : UINT32_MAX;
     sa->soft.seconds = sa->hard.seconds * percent / 100;
     sa->soft.octets = sa->hard.octets / 100 * percent;

@@ -56,6 +56,7 @@ struct v1_exchange {
     uint8_t seen[IKE_DIGEST_LEN];     /* of the last message accepted */
     uint8_t iv[CBC_BLOCK_MAX];        /* RFC 2409 appendix B: the last cipher-text block */
     uint8_t iv_before[CBC_BLOCK_MAX]; /* before the last message accepted */
+    const char *doubt; /* why a message proved nothing, where a better one may still come */
     struct map_node by_serial;
     uint64_t serial; /* of the question asked; zero: none */
 };
@@ -98,7 +99,8 @@ struct ike_sa {
     struct ike_peer *peer; /* NULL: a responder's, not yet authenticated */
     LIST_ENTRY(ike_sa) of_peer;
     TAILQ_ENTRY(ike_sa) of_unproven;
-    bool unproven;
+    TAILQ_ENTRY(ike_sa) of_established;
+    bool unproven, listed; /* in those lists */
     uint16_t unproven_slot;
     bool dying; /* ike_sa_free() is at work: serves nobody */
     struct ike_suite suite;

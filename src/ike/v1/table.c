@@ -119,7 +119,7 @@ enum err v1_message_check(const struct v1_message *message, const struct isakmp_
 }
 
 /*
- * The exchanges. Each block shows the ladder, then the rows of either side. An exchange rests in a
+ * The exchanges, which are the RFCs' and know nothing of OE (OE-111). Each block shows the ladder, then the rows of either side. An exchange rests in a
  * row's state until the row's trigger comes: a message of the peer, or the answer of our own side
  * to a question. When the handler has done its work the exchange enters the next state.
  *
@@ -165,9 +165,9 @@ static const struct v1_row rows[] = {
                .way = V1_BY_PSK),
     ON_ANSWER (MM_I_SIGNING,   SIGNED,    MM5,        main_i_signed, MM_I_WAIT_AUTH, RESEND, "say who we are and prove it, encrypted"),
     ON_MESSAGE(MM_I_WAIT_AUTH, MM6,       NO_MESSAGE, main_i_verify, ESTABLISHED,    LINGER, "verify SIG_R with the keys that DNS gave (OE-065)",
-               .way = V1_BY_SIGNATURE, .then = main_established),
+               .way = V1_BY_SIGNATURE, .refused = V1_MM_I_WAIT_AUTH, .then = main_established),
     ON_MESSAGE(MM_I_WAIT_AUTH, MM6_PSK,   NO_MESSAGE, main_i_verify_psk, ESTABLISHED, LINGER, "compare HASH_R",
-               .way = V1_BY_PSK, .then = main_established),
+               .way = V1_BY_PSK, .refused = V1_MM_I_WAIT_AUTH, .then = main_established),
 
     ON_MESSAGE(MM_R_START,     MM1,       MM2,        main_r_choose, MM_R_OFFERED,   WAIT,   "choose a suite, answer with a cookie, keep a small record (IKE-050)"),
     ON_MESSAGE(MM_R_OFFERED,   MM3,       MM4,        main_r_ke,     MM_R_WAIT_AUTH, WAIT,   "the cookie is right: send our public value, derive the keys (IKE-030)"),

@@ -167,7 +167,7 @@ MUST_USE enum err auth_take_keys(struct v1_step *step, const struct identity *id
 MUST_USE enum err auth_put_proof(struct v1_step *step, struct v1_out *out);
 MUST_USE enum err auth_read_id(struct v1_step *step, struct identity *ret);
 /* ERR_AUTH unless one of the keys made the signature (OE-137). */
-MUST_USE enum err auth_verify_signature(const struct ike_sa *sa, struct view id,
+MUST_USE enum err auth_verify_signature(const struct v1_step *step, struct view id,
                                         struct view signature, const struct public_key *keys,
                                         size_t key_count, const struct public_key **ret);
 /* ERR_AUTH: it is not the peer's HASH. */
