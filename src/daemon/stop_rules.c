@@ -51,6 +51,19 @@ static void put_class(FILE *out, const struct oe_class *class)
     fprintf(out, "%s\n", forbids_clear(class->kind) ? "counter drop" : "accept");
 }
 
+/* OE-004: what belongs into a configured tunnel, of whatever port, goes nowhere else. */
+static void put_connection(FILE *out, const struct traffic_pair *traffic)
+{
+    if (traffic->local.net.addr.family == IP_NONE && traffic->remote.net.addr.family == IP_NONE)
+        return;
+    fprintf(out, "    ");
+    put_prefix(out, "saddr", &traffic->local.net);
+    put_prefix(out, "daddr", &traffic->remote.net);
+    if (traffic->local.protocol != 0)
+        fprintf(out, "meta l4proto %u ", traffic->local.protocol);
+    fprintf(out, "counter drop\n");
+}
+
 static void put_rules(FILE *out, const struct cygnet_config *config,
                       const struct oe_class *const *sorted)
 {
@@ -65,6 +78,8 @@ static void put_rules(FILE *out, const struct cygnet_config *config,
             "    icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit,"
             " nd-neighbor-advert, nd-redirect } ip6 hoplimit 255 accept\n",
             config->outside);
+    for (size_t i = 0; i < config->selector_count; i++)
+        put_connection(out, &config->selectors[i].traffic);
     for (size_t i = 0; i < config->class_count; i++)
         put_class(out, sorted[i]);
     if (forbids_clear(config->fallback))

@@ -1,7 +1,7 @@
 /*
  * `on-stop: closed`: what stands in for the daemon while it is stopped. A table of nftables' own on the outside
  * interface's egress hook, where the classifier was, drops the flows that policy forbids in clear: those of
- * deny and OE-paranoid. Flows that may go in clear do.
+ * deny, OE-paranoid and configured tunnels. Flows that may go in clear do.
  */
 #ifndef CYGNET_DAEMON_STOP_RULES_H
 #define CYGNET_DAEMON_STOP_RULES_H
