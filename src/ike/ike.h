@@ -36,6 +36,8 @@ struct ike_config {
     uint64_t child_octets;     /* hard limit; 0: none */
     uint32_t half_open;        /* 0: LIMIT_HALF_OPEN */
     enum ike_nat nat;
+    const struct public_key *own_public; /* of the gateway's own key; NULL: an RSA one */
+    bool cookies_always;       /* IKEv2: ask every stranger for a cookie, not only under pressure */
     const struct ike_profile *profiles; /* configured peers, in order of preference */
     size_t profile_count;
 };
@@ -160,12 +162,14 @@ bool ike_next_effect(struct ike *ike, struct ike_effect *ret);
 /* For status: walks every IKE SA; `i` from 0 up. False: no more. */
 struct ike_sa_info {
     struct ip_endpoint local, remote;
-    uint8_t cookies[16];
+    enum ike_version version;
+    uint32_t profile;    /* 0: opportunistic */
+    uint8_t cookies[16]; /* or SPIs */
     bool initiator, established;
     bool nat_here, nat_there, udp; /* what is behind NAT; ESP inside UDP */
     struct identity peer_id;
     const char *state;
-    char suite[64];
+    char suite[128];
     mono_t since, expires;
     size_t children;
 };
