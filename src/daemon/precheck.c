@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "daemon/child.h"
+#include "daemon/key_file.h"
 #include "daemon/keyd_profiles.h"
 
 struct check {
@@ -55,8 +56,9 @@ static void check_user(struct check *check, const char *role, const char *user)
 static void check_key(struct check *check)
 {
     const char *path = check->config->key;
+    const char *why;
     struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = key_file_open(path, &why);
 
     if (fd < 0 && errno == EACCES) {
         say(check, PRECHECK_UNKNOWN, "%s can't be read by this user; check as root", path);
@@ -64,10 +66,10 @@ static void check_key(struct check *check)
     }
     if (fd < 0) {
         say(check, PRECHECK_ERROR, "no private key in %s: %s; run 'cygnet keys new --out %s'", path,
-            strerror(errno), path);
+            why, path);
         return;
     }
-    if (fstat(fd, &st) == 0 && (st.st_mode & 0077) != 0)
+    if (stat(path, &st) == 0 && (st.st_mode & 0077) != 0)
         say(check, PRECHECK_WARNING, "others can reach the private key; run 'chmod 600 %s'", path);
     close(fd);
 }
