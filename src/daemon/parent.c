@@ -389,8 +389,8 @@ static bool open_materials(struct parent *p)
     return false;
 }
 
-/* A keeper with other keys takes the place of the old one. */
-static void take_materials(struct parent *p, int materials, int keys)
+/* A keeper with other keys takes the place of the old one. True: it has to. */
+static bool take_materials(struct parent *p, int materials, int keys)
 {
     bool same = materials_equal(p->keys_fd, keys);
     close_fd(&p->materials_fd);
@@ -399,6 +399,7 @@ static void take_materials(struct parent *p, int materials, int keys)
     p->keys_fd = keys;
     if (!same)
         signal_role(p, CHILD_KEEPER, SIGTERM);
+    return !same;
 }
 
 /* OE-154: another private key in the file's place signs from now on; tunnels that stand stay. */
@@ -490,11 +491,12 @@ static void restart_resolver(struct parent *p, const struct config_dns *old)
     signal_role(p, CHILD_RESOLVER, SIGTERM);
 }
 
-static void hand_out_config(const struct parent *p)
+/* `other_keys`: a new keeper will say which, and keyd waits for it. */
+static void hand_out_config(const struct parent *p, bool other_keys)
 {
     const struct child_message materials = {.fd = p->materials_fd};
     static const enum child_role roles[] = {CHILD_PLANE, CHILD_KEYD};
-    const struct child_message message = {.fd = p->config_fd};
+    const struct child_message message = {.fd = p->config_fd, .ok = other_keys};
 
     if (p->sockets[CHILD_KEYD] >= 0 &&
         !child_send(p->sockets[CHILD_KEYD], &materials, CHILD_MATERIALS))
@@ -505,14 +507,15 @@ static void hand_out_config(const struct parent *p)
                      child_role_name(roles[i]));
 }
 
-static void take_new_config(struct parent *p, const struct cygnet_config *config, int fd)
+static void take_new_config(struct parent *p, const struct cygnet_config *config, int fd,
+                            bool other_keys)
 {
     struct config_dns old = p->config->dns;
 
     close_fd(&p->config_fd);
     p->config_fd = fd;
     *p->config = *config;
-    hand_out_config(p);
+    hand_out_config(p, other_keys);
     restart_resolver(p, &old);
     renew_key(p);
     log_line(EVENT_INFO, "the configuration was read again");
@@ -532,8 +535,8 @@ static void reload(struct parent *p)
     p->next_reload = mono_add(now(), RELOAD_PAUSE_MS);
     result.ok = fd >= 0;
     if (result.ok) {
-        take_materials(p, materials, keys);
-        take_new_config(p, config, fd);
+        bool other_keys = take_materials(p, materials, keys);
+        take_new_config(p, config, fd, other_keys);
     } else {
         log_line(EVENT_ERROR, "%s", result.text);
         log_line(EVENT_ERROR, "the new configuration is refused; the old one stays in force");
