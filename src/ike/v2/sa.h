@@ -41,6 +41,7 @@ enum {
     V2_ANSWER_MS = 180000,    /* an answer is kept at least so long (section 2.1) */
     V2_HINT_MS = 3000,        /* after an unprotected refusal a better answer may still come */
     V2_BUSY_MS = 1000,        /* after TEMPORARY_FAILURE, times the number of tries (section 2.25) */
+    V2_ASK_AGAIN_MS = 2000,   /* a signature that does not come is asked for again */
     V2_TRIES = 5,             /* of what a peer asks us to repeat */
     V2_COOKIE_MAX = 64,       /* section 2.6 */
     V2_AUTHORITIES_MAX = 32,  /* whose certificates are asked for in one message */
