@@ -328,9 +328,9 @@ void v2_handshake_free(struct v2_handshake *hs)
 {
     if (hs == NULL)
         return;
-    struct blob *blobs[] = {&hs->cookie,  &hs->nonce_i, &hs->nonce_r, &hs->peer_ke, &hs->request,
-                            &hs->response, &hs->id_own, &hs->id_peer, &hs->auth,    &hs->certs,
-                            &hs->certreq};
+    struct blob *blobs[] = {&hs->cookie,   &hs->nonce_i, &hs->nonce_r, &hs->request,
+                            &hs->response, &hs->id_own,  &hs->id_peer, &hs->auth,
+                            &hs->certs};
     for (size_t i = 0; i < sizeof(blobs) / sizeof(blobs[0]); i++)
         blob_wipe(blobs[i]);
     kex_free(hs->kex);
