@@ -32,8 +32,9 @@ struct keyd {
     struct cygnet_config *config;
     const struct child *child;
     struct event_base *base;
-    struct event *timer, *parent, *udp[2], *terminate, *leave, *poll;
+    struct event *timer, *parent, *addresses, *udp[2], *terminate, *leave, *poll;
     int udp_fd[2]; /* IPv4, IPv6 */
+    int addresses_fd;
     struct keyd_channel plane, relay, keeper, resolver;
     struct control *control;
     struct keyd_saved saved;
@@ -373,6 +374,34 @@ static void take_materials(struct keyd *k, int fd)
     close(fd);
 }
 
+/* An address came or went: new tunnels begin at those that are there now. */
+static void on_addresses(evutil_socket_t fd, short what, void *arg)
+{
+    struct keyd *k = arg;
+    struct ip_addr now[OWN_ADDRESSES] = {0};
+
+    (void)what;
+    if (!own_address_changed(fd) || k->stopping)
+        return;
+    size_t count = own_addresses(k->config->outside, now, OWN_ADDRESSES);
+    if (count == k->own_count && memcmp(now, k->own, count * sizeof(now[0])) == 0)
+        return;
+    memcpy(k->own, now, sizeof(now));
+    k->own_count = count;
+    log_line(count > 0 ? EVENT_INFO : EVENT_WARNING, "%s has %zu usable addresses now",
+             k->config->outside, count);
+    reconfigure(k);
+}
+
+static bool watch_addresses(struct keyd *k)
+{
+    k->addresses_fd = own_address_watch();
+    if (k->addresses_fd < 0)
+        return false;
+    k->addresses = event_new(k->base, k->addresses_fd, EV_READ | EV_PERSIST, on_addresses, k);
+    return k->addresses != NULL && event_add(k->addresses, NULL) == 0;
+}
+
 /* The parent has checked it; here it only has to be taken. */
 static void take_config(struct keyd *k, int fd)
 {
@@ -683,6 +712,8 @@ static bool start(struct keyd *k)
     k->base = event_base_new();
     if (k->base == NULL || !history_init(&k->history))
         return false;
+    if (!watch_addresses(k))
+        log_line(EVENT_WARNING, "changes of addresses go unnoticed: %s", strerror(errno));
     k->own_count = own_addresses(k->config->outside, k->own, OWN_ADDRESSES);
     if (k->own_count == 0)
         log_line(EVENT_WARNING, "%s has no address yet: nobody can be reached through it",
@@ -719,7 +750,7 @@ static bool start(struct keyd *k)
 static void stop(struct keyd *k)
 {
     struct event *events[] = {k->timer, k->parent, k->terminate, k->leave,
-                              k->poll,  k->udp[0], k->udp[1]};
+                              k->poll,  k->udp[0], k->udp[1],    k->addresses};
 
     control_socket_free(k->socket);
     k->socket = NULL;
@@ -730,6 +761,8 @@ static void stop(struct keyd *k)
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
         if (events[i] != NULL)
             event_free(events[i]);
+    if (k->addresses_fd >= 0)
+        close(k->addresses_fd);
     control_free(k->control);
     profiles_free(&k->profiles);
     materials_unmap(&k->materials);
@@ -741,7 +774,7 @@ static void stop(struct keyd *k)
 
 int keyd_process_main(struct cygnet_config *config, const struct child *child)
 {
-    struct keyd k = {.config = config, .child = child, .udp_fd = {-1, -1}};
+    struct keyd k = {.config = config, .child = child, .udp_fd = {-1, -1}, .addresses_fd = -1};
     int status = EXIT_FAILURE;
 
     k.confined = geteuid() == 0;
