@@ -24,6 +24,7 @@ int cli_name(int argc, char **argv);
 int cli_keys(int argc, char **argv);
 int cli_check(int argc, char **argv);
 int cli_reload(int argc, char **argv);
+int cli_rsip(int argc, char **argv);
 
 /* Options that every subcommand knows. */
 struct cli_options {
