@@ -163,6 +163,11 @@ low, high = json.load(sys.stdin)["ports"].split("-")
 sys.exit(not int(low) <= int(sys.argv[1]) <= int(high))' "$port" || fail "$host: port $port is not leased"
 done
 
+# datagrams that have to be cut, both ways, with both tunnels (RSIP-192); a ping has no ports
+for host in x1 x2; do
+    at $host ping -n -c 2 -i 0.2 -W 2 -s 4000 203.0.113.2 >/dev/null || fail "$host: no large ping"
+done
+
 # nothing but what was leased: x1 can't send from x2's address space, nor from its own private one
 before=$(status n | python3 -c 'import json, sys; print(json.load(sys.stdin)["counters"]["out_local_port"])')
 at x1 python3 - <<'END' || fail "x1: can't send at all"

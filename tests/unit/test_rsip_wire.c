@@ -218,8 +218,9 @@ static void test_parameter_places(void **state)
     assert_int_equal(error_in(4, ID "0b0004 00000001 0b0004 00000001"), RSIP_E_DUPLICATE_PARAM);
     assert_int_equal(error_in(4, ID "050004 00000001"), RSIP_E_EXTRA_PARAM);
     assert_int_equal(error_in(4, "050004 00000001" ID), RSIP_E_EXTRA_PARAM);
-    static const char *const unknown[] = {ID "000000", ID "0d0000", ID "150000", ID "f00000",
-                                          ID "f10000", ID "ff0001 00", "ff0000" ID};
+    static const char *const unknown[] = {(ID "000000"), (ID "0d0000"), (ID "150000"),
+                                          (ID "f00000"), (ID "f10000"), (ID "ff0001 00"),
+                                          ("ff0000" ID)};
     for (size_t i = 0; i < CHECK_COUNT(unknown); i++)
         assert_int_equal(error_in(4, unknown[i]), RSIP_E_ILLEGAL_PARAM);
     /* order of the required: ports before the address */
@@ -404,11 +405,14 @@ static void test_others(void **state)
     assert_int_equal(parsed.method_count, 3);
     assert_int_equal(parsed.methods[2], RSIP_METHOD_IPSEC);
     assert_int_equal(parsed.tunnels[1], RSIP_TUNNEL_GRE);
-    static const char *const bad[] = {
-        ID "030004 00000258 090002 0003", ID "030004 00000258 090002 0304",
-        ID "030004 00000258 090002 0303", ID "030004 00000258 090001 01",
-        ID "030003 000258 090002 0101",   "040003 000001 030004 00000258 090002 0101",
-        ID "030004 00000258 090002 0101 070001 00", ID "030004 00000258 090002 0101 060002 0001"};
+    static const char *const bad[] = {(ID "030004 00000258 090002 0003"),
+                                      (ID "030004 00000258 090002 0304"),
+                                      (ID "030004 00000258 090002 0303"),
+                                      (ID "030004 00000258 090001 01"),
+                                      (ID "030003 000258 090002 0101"),
+                                      "040003 000001 030004 00000258 090002 0101",
+                                      (ID "030004 00000258 090002 0101 070001 00"),
+                                      (ID "030004 00000258 090002 0101 060002 0001")};
     for (size_t i = 0; i < CHECK_COUNT(bad); i++)
         assert_int_equal(error_in(3, bad[i]), RSIP_E_BAD_PARAM);
     assert_int_equal(error_in(1, "080002 0134" ID "050004 00000007"), RSIP_OK);

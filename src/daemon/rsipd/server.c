@@ -19,6 +19,7 @@
 #include "daemon/rsipd/rsipd.h"
 #include "daemon/rsipd/status.h"
 #include "daemon/rsipd/store.h"
+#include "rsip/reassemble.h"
 #include "wire/ip.h"
 
 enum { CONNECTIONS = 256, CONNECTIONS_OF_ONE = 4, BURST = 64, IDLE_S = 3600 };
@@ -39,6 +40,7 @@ struct server {
     struct rsip_server *core;
     struct lease_store *store;
     struct control_socket *control;
+    struct reassembler *in, *out; /* RSIP-192 */
     struct connection connections[CONNECTIONS];
     uint64_t next_channel;
     uint8_t packet[LIMIT_PACKET];
@@ -268,19 +270,23 @@ static void answer_ping(struct server *s, struct span datagram)
 /* From the public realm: through the tunnel to whoever leased what it is for (RSIP-055). */
 static void on_tun(evutil_socket_t fd, short what, void *ctx)
 {
+    static const struct ip_addr nobody = {0};
     struct server *s = ctx;
     struct rsip_verdict verdict;
+    struct view datagram;
     (void)what;
     for (int i = 0; i < BURST; i++) {
         ssize_t len = read(fd, s->packet, sizeof(s->packet));
         if (len <= 0)
             return;
-        struct view datagram = view_of(s->packet, (size_t)len);
+        if (!reassembler_input(s->in, rsipd_now(), &nobody, view_of(s->packet, (size_t)len),
+                               &datagram))
+            continue;
         rsip_server_inbound(s->core, rsipd_now(), datagram, &verdict);
         if (verdict.fate == RSIP_FATE_FORWARD)
             rsipd_tunnel_send(s->fds, verdict.tunnel, &verdict.host, datagram);
-        else if (verdict.fate == RSIP_FATE_GATEWAY)
-            answer_ping(s, span_of(s->packet, (size_t)len));
+        else if (verdict.fate == RSIP_FATE_GATEWAY && datagram.ptr == s->packet)
+            answer_ping(s, span_of(s->packet, datagram.len));
     }
 }
 
@@ -295,6 +301,8 @@ static void on_tunnel(evutil_socket_t fd, short what, void *ctx)
     struct view inner;
     (void)what;
     for (int i = 0; i < BURST && rsipd_tunnel_receive(fd, room, &tunnel, &from, &inner); i++) {
+        if (!reassembler_input(s->out, rsipd_now(), &from, inner, &inner))
+            continue;
         rsip_server_outbound(s->core, rsipd_now(), &from, tunnel, inner, &verdict);
         if (verdict.fate == RSIP_FATE_FORWARD)
             (void)!write(s->fds->tun, inner.ptr, inner.len);
@@ -355,8 +363,10 @@ static bool start(struct server *s, const struct rsipd_config *config)
     char path[RSIPD_PATH_MAX + 16];
 
     snprintf(path, sizeof(path), "%s/leases.db", config->state);
+    const struct rng rng = {.fill = rsipd_random};
     s->base = event_base_new();
-    if (s->base == NULL || !make_core(s, &config->server))
+    if (s->base == NULL || !make_core(s, &config->server) ||
+        reassembler_new(&rng, &s->in) != ERR_OK || reassembler_new(&rng, &s->out) != ERR_OK)
         return false;
     s->timer = evtimer_new(s->base, on_timer, s);
     s->store = lease_store_open(path);

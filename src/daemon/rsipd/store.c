@@ -19,8 +19,7 @@ struct lease_store {
 };
 
 static const char *const texts[STATEMENTS] = {
-    [SAVE] = "INSERT INTO leases(serial, record) VALUES(?1, ?2)"
-             " ON CONFLICT(serial) DO UPDATE SET record = excluded.record",
+    [SAVE] = "INSERT OR REPLACE INTO leases(serial, record) VALUES(?1, ?2)",
     [FORGET] = "DELETE FROM leases WHERE serial = ?1",
     [EACH] = "SELECT serial, record FROM leases ORDER BY serial",
 };
