@@ -1,8 +1,4 @@
-"""strongSwan's user-space ESP (kernel-libipsec) between sg-a and sg-b: IPsec without a kernel's help.
-
-Not in tools/packages.txt, for it brings a daemon that people may not want beside Cygnet:
-charon-systemd, strongswan-swanctl, libstrongswan-standard-plugins and libcharon-extra-plugins.
-"""
+"""strongSwan's user-space ESP (kernel-libipsec) between sg-a and sg-b: IPsec without a kernel's help."""
 
 import os
 import secrets

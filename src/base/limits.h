@@ -30,6 +30,13 @@ enum {
     LIMIT_IKE_TRANSFORMS = 16,   /* transforms looked at in one proposal */
     LIMIT_IKE_PROPOSALS = 16,
     LIMIT_IKE_PAYLOADS = 32,
+    LIMIT_IKE_LIFE_MIN_S = 300,  /* what a peer offers below these doesn't shorten our SAs: it may end */
+    LIMIT_CHILD_LIFE_MIN_S = 120, /* them with a Delete, but not make us key for ever (OE-194) */
+    LIMIT_CHILD_OCTETS_MIN = 16 * 1024 * 1024,
+    LIMIT_RSA_BITS_MIN = 2048,   /* of a peer's key, without the legacy algorithms */
+    LIMIT_IKE2_TRANSFORMS = 40,  /* in one proposal of IKEv2, which lists every algorithm in it */
+    LIMIT_IKE_SELECTORS = 16,    /* in one TS payload */
+    LIMIT_IKE_ATTRIBUTES = 32,   /* in one configuration payload */
     LIMIT_NONCE_MIN = 8,         /* RFC 2409 section 5 */
     LIMIT_NONCE_MAX = 256,
 
@@ -40,6 +47,7 @@ enum {
     /* plane */
     LIMIT_SPD = 200000,
     LIMIT_SAD = 200000,
+    LIMIT_RULES = 100000,        /* traffic of configured tunnels */
     LIMIT_HELD_OCTETS = 64 * 1024 * 1024, /* all held datagrams together (OE-023) */
     LIMIT_REPLAY_WINDOW = 2048,
     LIMIT_BURST = 32,

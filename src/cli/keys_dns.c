@@ -67,6 +67,7 @@ static bool print_record(struct records *r, const char *owner, uint16_t type, st
 }
 
 /* OE-135: KEY at the gateway's reverse name, or at its own name (OE-157). */
+/* OE-126: the gateway's own, in its reverse map. */
 static bool print_key(struct records *r)
 {
     char owner[LIMIT_DNS_NAME + 1];

@@ -100,6 +100,8 @@ static void print_details(const json_t *why)
         printf("Record: %s.\n", record);
     if (ike[0] != '\0')
         printf("Negotiation: %s.\n", ike);
+    else if (strcmp(cli_text(why, "verdict", "none"), "none") != 0)
+        puts("Negotiation: none.");
     if (json_is_integer(json_object_get(next, "in_ms")))
         printf("Next: %s, in %s.\n", cli_text(next, "what", "nothing"),
                cli_age(cli_number(next, "in_ms"), when));

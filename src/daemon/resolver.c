@@ -35,6 +35,7 @@ static struct dns_answer failed(const struct ub_result *result)
     return answer;
 }
 
+/* OE-009: what the validator made of it. */
 struct dns_answer resolver_answer_of(int error, const struct ub_result *result)
 {
     if (error != 0 || result == NULL)

@@ -126,8 +126,9 @@ enum err half_open_add(struct ike *ike, const struct ike_sa *sa)
     record->key = key_of(&sa->remote, sa->cookies);
     memcpy(record->cookies, sa->cookies, sizeof(record->cookies));
     memcpy(record->digest, sa->main.seen, sizeof(record->digest));
-    record->choice = (struct phase1_choice){.suite = sa->suite, .seconds = sa->lifetime.seconds};
+    record->choice = (struct phase1_choice){.suite = sa->suite, .auth = sa->auth, .seconds = sa->lifetime.seconds};
     record->nat = sa->nat.agreed;
+    record->dpd = sa->dpd;
     record->number = sa->number;
     record->until = mono_add(ike->now, HALF_OPEN_MS);
     if (!blob_set(&record->offer, blob_view(&sa->handshake->offer)) ||
@@ -147,7 +148,9 @@ enum err half_open_revive(const struct half_open *record, struct ike_sa *sa)
 {
     sa->number = record->number;
     sa->nat.agreed = record->nat;
+    sa->dpd = record->dpd;
     sa->suite = record->choice.suite;
+    sa->auth = record->choice.auth;
     sa->lifetime.seconds = record->choice.seconds;
     return blob_set(&sa->handshake->offer, blob_view(&record->offer)) ? ERR_OK : ERR_MEMORY;
 }

@@ -40,6 +40,7 @@ struct half_open {
     uint64_t number; /* of the SA, for the trace */
     struct phase1_choice choice;
     bool nat; /* v1_nat.agreed */
+    bool dpd; /* the peer announced it */
     uint8_t digest[32]; /* of message 1 */
     struct blob offer;  /* SAi_b, which both signatures cover */
     struct blob reply;  /* message 2 */

@@ -19,6 +19,7 @@
 #include "base/event.h"
 #include "base/rng.h"
 #include "crypto/key.h"
+#include "ike/profile.h"
 #include "wire/identity.h"
 #include "wire/sa.h"
 
@@ -35,19 +36,30 @@ struct ike_config {
     uint64_t child_octets;     /* hard limit; 0: none */
     uint32_t half_open;        /* 0: LIMIT_HALF_OPEN */
     enum ike_nat nat;
+    const struct public_key *own_public; /* of the gateway's own key; NULL: an RSA one */
+    bool cookies_always;       /* IKEv2: ask every stranger for a cookie, not only under pressure */
+    const struct ike_profile *profiles; /* configured peers, in order of preference */
+    size_t profile_count;
+};
+
+/* The time of day, for certificates alone; everything else runs on `now`. */
+struct ike_wall {
+    int64_t (*seconds)(void *ctx); /* since 1970; NULL: no clock, so no certificate is trusted */
+    void *ctx;
 };
 
 struct ike_env {
     struct rng rng;
+    struct ike_wall wall;
     struct event_sink trace;
 };
 
 enum ike_event_kind {
     IKE_EV_DATAGRAM,     /* local, remote, bytes, natt */
-    IKE_EV_INITIATE,     /* ticket, local.addr, remote.addr, flow, peer_id, keys: make a tunnel for flow */
+    IKE_EV_INITIATE,     /* ticket, local.addr, remote.addr, and version, flow, peer_id, keys; or profile, traffic */
     IKE_EV_PEER_KEYS,    /* serial, ok, keys: answers NEED_KEYS */
     IKE_EV_SIGNED,       /* serial, ok, bytes = signature: answers NEED_SIGNATURE */
-    IKE_EV_AUTHORIZED,   /* serial, ok, ticket: answers NEED_AUTHORIZATION */
+    IKE_EV_AUTHORIZED,   /* serial, ok, ticket, with a profile: traffic: answers NEED_AUTHORIZATION */
     IKE_EV_SPI,          /* serial, ok, spi: answers NEED_SPI */
     IKE_EV_INSTALLED,    /* serial, ok: answers INSTALL */
     IKE_EV_MOVED,        /* ticket, spi, remote: the plane got authentic ESP of our inbound SA from there */
@@ -70,6 +82,9 @@ struct ike_event {
     bool natt; /* DATAGRAM: came through port 4500 (marker already removed) */
     struct ip_endpoint local, remote;
     struct view bytes;
+    enum ike_version version; /* INITIATE without a profile: ANY is what the engine prefers */
+    uint32_t profile;    /* INITIATE: its number; 0: an opportunistic tunnel */
+    struct traffic_pair traffic; /* with a profile: what the tunnel is to carry, or is narrowed to */
     struct ip_pair flow; /* INITIATE: src is our client, dst the peer's */
     struct identity peer_id;
     const struct public_key *keys;
@@ -88,8 +103,9 @@ enum ike_effect_kind {
     IKE_FX_SEND,               /* local, remote, natt, bytes; no bytes: a NAT keepalive (RFC 3948) */
     IKE_FX_NEED_KEYS,          /* serial, peer_id, peer: responder wants the initiator's keys (OE-085) */
     IKE_FX_PEER_AUTHENTICATED, /* peer, peer_id, initiator */
-    IKE_FX_NEED_SIGNATURE,     /* serial, bytes = HASH to sign */
-    IKE_FX_NEED_AUTHORIZATION, /* serial, peer, peer_id, key, flow, behind_nat, initiator (of phase 1: we): may it have this tunnel? (OE-092) */
+    IKE_FX_NEED_SIGNATURE,     /* serial, own_key, scheme, bytes = what to sign */
+    IKE_FX_NEED_AUTHORIZATION, /* serial, peer, peer_id, key, flow, behind_nat, initiator (of phase 1: we): may it have this tunnel? (OE-092)
+                                  With a profile: traffic as offered, and flow only if it is one pair of hosts */
     IKE_FX_NEED_SPI,           /* serial, peer, local: an inbound SPI */
     IKE_FX_INSTALL,            /* serial, ticket, sas, sa_count: before the next message (OE-185, OE-186) */
     IKE_FX_CHILD_UP,           /* ticket, initiator, peer, flow, spi_in, spi_out, suite */
@@ -114,6 +130,11 @@ struct ike_effect {
     struct ip_endpoint local, remote;
     struct ip_addr peer; /* the other gateway */
     struct identity peer_id;
+    uint32_t profile;            /* of the IKE SA; 0: an opportunistic one */
+    uint32_t own_key;            /* NEED_SIGNATURE: the keeper's number; 0: the gateway's own */
+    uint8_t scheme;              /* NEED_SIGNATURE: enum signature_scheme */
+    enum ike_version version;
+    struct traffic_pair traffic; /* with a profile */
     struct ip_pair flow; /* src is our side's client, dst the peer's */
     struct view bytes;
     const struct public_key *key; /* the one that authenticated the peer */
@@ -141,12 +162,14 @@ bool ike_next_effect(struct ike *ike, struct ike_effect *ret);
 /* For status: walks every IKE SA; `i` from 0 up. False: no more. */
 struct ike_sa_info {
     struct ip_endpoint local, remote;
-    uint8_t cookies[16];
+    enum ike_version version;
+    uint32_t profile;    /* 0: opportunistic */
+    uint8_t cookies[16]; /* or SPIs */
     bool initiator, established;
     bool nat_here, nat_there, udp; /* what is behind NAT; ESP inside UDP */
     struct identity peer_id;
     const char *state;
-    char suite[64];
+    char suite[128];
     mono_t since, expires;
     size_t children;
 };

@@ -27,7 +27,6 @@ enum {
 };
 enum { P1_3DES_CBC = 5, P1_AES_CBC = 7 };
 enum { P1_MD5 = 1, P1_SHA1 = 2, P1_SHA2_256 = 4, P1_SHA2_384, P1_SHA2_512 };
-enum { P1_RSA_SIGNATURES = 3 };
 enum { P1_GROUP_MODP = 1, P1_GROUP_ECP = 2 };
 
 /* RFC 2407 section 4.5, RFC 4304 */
@@ -58,17 +57,17 @@ static const struct ike_suite ike_suites[] = {
 };
 enum { IKE_SUITES_MODERN = 7 };
 
+/* 64-bit sequence numbers are accepted but not offered: some peers refuse every transform beside one
+ * with an attribute that they don't know. */
 static const struct esp_suite esp_suites[] = {
-    {ESP_CIPHER_AES_GCM, ESP_AUTH_NONE, 256, true},
     {ESP_CIPHER_AES_GCM, ESP_AUTH_NONE, 256, false},
-    {ESP_CIPHER_AES_GCM, ESP_AUTH_NONE, 128, true},
     {ESP_CIPHER_AES_GCM, ESP_AUTH_NONE, 128, false},
     {ESP_CIPHER_AES_CBC, ESP_AUTH_HMAC_SHA2_256_128, 256, false},
     {ESP_CIPHER_AES_CBC, ESP_AUTH_HMAC_SHA2_256_128, 128, false},
     {ESP_CIPHER_3DES_CBC, ESP_AUTH_HMAC_SHA1_96, 192, false},
     {ESP_CIPHER_3DES_CBC, ESP_AUTH_HMAC_MD5_96, 192, false},
 };
-enum { ESP_SUITES_MODERN = 6 };
+enum { ESP_SUITES_MODERN = 4 };
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -200,13 +199,14 @@ void phase1_offer_build(struct builder *b, const struct phase1_offer *offer, str
         if (suite->cipher == CBC_AES)
             put(transform, P1_KEY_LENGTH, suite->key_bits);
         put(transform, P1_HASH, wire_of_own(p1_hashes, COUNT_OF(p1_hashes), suite->hash));
-        put(transform, P1_AUTH, P1_RSA_SIGNATURES);
+        put(transform, P1_AUTH, offer->auth != 0 ? offer->auth : PHASE1_RSA_SIGNATURES);
         put(transform, P1_GROUP, suite->group);
         put_life(transform, P1_LIFE_TYPE, LIFE_SECONDS, offer->seconds);
     }
     isakmp_sa_build(b, work);
 }
 
+/* ESP and nothing beside it: compression is neither offered nor needed (OE-133). */
 void phase2_offer_build(struct builder *b, const struct phase2_offer *offer, struct isakmp_sa *work)
 {
     uint8_t spi[4] = {(uint8_t)(offer->spi.value >> 24), (uint8_t)(offer->spi.value >> 16),
@@ -217,7 +217,8 @@ void phase2_offer_build(struct builder *b, const struct phase2_offer *offer, str
         const struct esp_suite *suite = &offer->suites[i];
         struct isakmp_transform *transform = next_transform(
             proposal, (uint8_t)wire_of_own(p2_ciphers, COUNT_OF(p2_ciphers), suite->cipher));
-        put(transform, P2_GROUP, offer->group);      /* OE-128 */
+        if (offer->group != 0)
+            put(transform, P2_GROUP, offer->group); /* OE-128 */
         put(transform, P2_ENCAPSULATION, offer->udp ? P2_UDP_TUNNEL : P2_TUNNEL); /* OE-129 */
         put_life(transform, P2_LIFE_TYPE, LIFE_SECONDS, offer->seconds);
         if (offer->octets >= 1024)
@@ -280,6 +281,7 @@ static bool read_basic(const struct isakmp_attribute *a, uint32_t *seen, uint16_
 
 struct phase1_reader {
     bool legacy;
+    uint32_t auths;
     uint32_t seen; /* attribute types met, as bits */
     uint16_t cipher, hash, auth, group, group_type, key_bits;
     struct life_reader life;
@@ -293,7 +295,8 @@ static bool phase1_attribute(struct phase1_reader *r, const struct isakmp_attrib
     case P1_HASH:
         return read_code(p1_hashes, COUNT_OF(p1_hashes), a, r->legacy, &r->seen, &r->hash);
     case P1_AUTH:
-        return read_basic(a, &r->seen, &r->auth) && r->auth == P1_RSA_SIGNATURES; /* OE-125 */
+        return read_basic(a, &r->seen, &r->auth) && r->auth < 32 &&
+               (r->auths & 1u << r->auth) != 0; /* OE-125 */
     case P1_GROUP:
         return read_code(groups, COUNT_OF(groups), a, r->legacy, &r->seen, &r->group);
     case P1_GROUP_TYPE:
@@ -317,11 +320,14 @@ static bool group_type_fits(const struct phase1_reader *r)
     return r->group_type == (ecp ? P1_GROUP_ECP : P1_GROUP_MODP);
 }
 
-static bool phase1_read(const struct isakmp_transform *transform, bool legacy,
+static bool phase1_read(const struct isakmp_transform *transform, const struct phase1_terms *terms,
                         struct phase1_choice *ret)
 {
     const uint32_t needed = 1u << P1_ENCRYPTION | 1u << P1_HASH | 1u << P1_AUTH | 1u << P1_GROUP;
-    struct phase1_reader r = {.legacy = legacy};
+    struct phase1_reader r = {
+        .legacy = terms->legacy,
+        .auths = terms->auths != 0 ? terms->auths : 1u << PHASE1_RSA_SIGNATURES,
+    };
     if (transform->id != KEY_IKE)
         return false;
     for (size_t i = 0; i < transform->attribute_count; i++)
@@ -334,6 +340,7 @@ static bool phase1_read(const struct isakmp_transform *transform, bool legacy,
         return false;
     *ret = (struct phase1_choice){
         .suite = {(uint8_t)r.cipher, (uint8_t)r.hash, aes ? r.key_bits : 192, r.group},
+        .auth = r.auth,
         .seconds = r.life.seconds,
         .kilobytes = r.life.kilobytes,
     };
@@ -374,8 +381,7 @@ static bool phase2_attribute(struct phase2_reader *r, const struct isakmp_attrib
 static bool phase2_read(const struct isakmp_transform *transform, bool legacy,
                         struct child_choice *ret)
 {
-    /* OE-128: without a group there is no PFS. */
-    const uint32_t needed = 1u << P2_GROUP | 1u << P2_ENCAPSULATION;
+    const uint32_t needed = 1u << P2_ENCAPSULATION;
     struct phase2_reader r = {.legacy = legacy};
     const struct code *cipher =
         code_of_wire(p2_ciphers, COUNT_OF(p2_ciphers), transform->id, legacy);
@@ -437,8 +443,8 @@ static void reply_build(struct builder *b, struct isakmp_sa *reply,
     isakmp_sa_build(b, reply);
 }
 
-enum err phase1_choose(struct view offer, bool legacy, struct isakmp_sa *work,
-                       struct isakmp_sa *work_reply, struct phase1_choice *ret,
+enum err phase1_choose(struct view offer, const struct phase1_terms *terms,
+                       struct isakmp_sa *work, struct isakmp_sa *work_reply, struct phase1_choice *ret,
                        struct builder *reply)
 {
     enum err err = sa_parse(offer, work);
@@ -451,7 +457,7 @@ enum err phase1_choose(struct view offer, bool legacy, struct isakmp_sa *work,
         return ERR_NO_PROPOSAL;
     for (size_t i = 0; i < proposal->transform_count; i++) {
         struct phase1_choice choice;
-        if (!phase1_read(&proposal->transforms[i], legacy, &choice))
+        if (!phase1_read(&proposal->transforms[i], terms, &choice))
             continue;
         reply_build(reply, work_reply, proposal, &proposal->transforms[i], view_of(NULL, 0));
         if (reply->bad)
@@ -465,13 +471,15 @@ enum err phase1_choose(struct view offer, bool legacy, struct isakmp_sa *work,
 enum err phase1_check(struct view answer, const struct phase1_offer *offer, struct isakmp_sa *work,
                       struct phase1_choice *ret)
 {
+    const enum phase1_auth auth = offer->auth != 0 ? offer->auth : PHASE1_RSA_SIGNATURES;
+    const struct phase1_terms terms = {.legacy = true, .auths = 1u << auth};
     struct phase1_choice choice;
     enum err err = sa_parse(answer, work);
     if (err != ERR_OK)
         return err;
     if (work->proposal_count != 1 || work->proposals[0].transform_count != 1 ||
         work->proposals[0].protocol != PROTOCOL_ISAKMP ||
-        !phase1_read(&work->proposals[0].transforms[0], true, &choice))
+        !phase1_read(&work->proposals[0].transforms[0], &terms, &choice))
         return ERR_NO_PROPOSAL;
     if (choice.seconds != offer->seconds || choice.kilobytes != 0)
         return ERR_NO_PROPOSAL;
@@ -502,7 +510,15 @@ static bool read_spi(const struct isakmp_proposal *proposal, spi_t *ret)
     return ret->value > 255; /* RFC 4303 section 2.1 */
 }
 
-enum err phase2_choose(struct view offer, bool legacy, bool udp, struct isakmp_sa *work,
+/* OE-128: PFS unless our side can do without. */
+static bool phase2_fits(const struct phase2_terms *terms, const struct child_choice *choice)
+{
+    bool group = choice->group == 0 ? terms->pfs_waived
+                                    : terms->group == 0 || choice->group == terms->group;
+    return group && choice->udp == terms->udp;
+}
+
+enum err phase2_choose(struct view offer, const struct phase2_terms *terms, struct isakmp_sa *work,
                        struct isakmp_sa *work_reply, struct child_choice *ret,
                        struct builder *reply)
 {
@@ -517,7 +533,8 @@ enum err phase2_choose(struct view offer, bool legacy, bool udp, struct isakmp_s
         if (!read_spi(proposal, &spi) || !stands_alone(work, proposal))
             continue;
         for (size_t t = 0; t < proposal->transform_count; t++) {
-            if (!phase2_read(&proposal->transforms[t], legacy, &choice) || choice.udp != udp)
+            if (!phase2_read(&proposal->transforms[t], terms->legacy, &choice) ||
+                !phase2_fits(terms, &choice))
                 continue;
             choice.peer_spi = spi;
             reply_build(reply, work_reply, proposal, &proposal->transforms[t],

@@ -4,6 +4,7 @@
 
 #include "ike/engine.h"
 #include "ike/v1/v1.h"
+#include "ike/v2/v2.h"
 
 static bool has_key(const struct ike_request *request, const struct public_key *key)
 {
@@ -13,10 +14,19 @@ static bool has_key(const struct ike_request *request, const struct public_key *
     return false;
 }
 
+bool ike_key_long_enough(bool legacy, const struct public_key *key)
+{
+    return legacy || key->alg != KEY_RSA || public_key_bits(key) >= LIMIT_RSA_BITS_MIN;
+}
+
 /* OE-184: an SA serves if its peer proved one of the keys, under the expected name or its address.
  */
 static bool serves(const struct ike_sa *sa, const struct ike_request *request)
 {
+    if (sa->profile != request->profile)
+        return false;
+    if (request->profile != 0)
+        return ike_sa_established(sa) && !sa->dying && !sa->worn_out;
     struct identity address = identity_of_addr(&sa->remote.addr);
     bool named = request->peer_id.kind == IDENTITY_NONE ||
                  identity_equal(&sa->peer_id, &request->peer_id) ||
@@ -28,7 +38,7 @@ static bool serves(const struct ike_sa *sa, const struct ike_request *request)
 static bool will_serve(const struct ike_sa *sa, const struct ike_request *request)
 {
     const struct v1_handshake *hs = sa->handshake;
-    if (hs == NULL || !sa->initiator || hs->key_count != request->key_count ||
+    if (hs == NULL || !sa->initiator || sa->profile != request->profile || hs->key_count != request->key_count ||
         !identity_equal(&hs->expected, &request->peer_id))
         return false;
     for (size_t i = 0; i < hs->key_count; i++)
@@ -43,6 +53,9 @@ void ike_request_free(struct ike *ike, struct ike_request *request)
         request->quick->request = NULL;
         request->quick = NULL;
     }
+    if (request->making != NULL)
+        request->making->request = NULL;
+    request->making = NULL;
     request->ticket->request = NULL;
     ike_ticket_put(ike, request->ticket);
     LIST_REMOVE(request, of_peer);
@@ -51,25 +64,35 @@ void ike_request_free(struct ike *ike, struct ike_request *request)
     free(request);
 }
 
+void ike_report_failure(struct ike *ike, const struct ike_effect *about, enum ike_failure failure,
+                        const char *text)
+{
+    struct ike_effect fx = *about;
+    fx.kind = IKE_FX_CHILD_FAILED;
+    fx.failure = failure;
+    snprintf(fx.text, sizeof(fx.text), "%s", text);
+    (void)ike_effect_push(ike, &fx);
+}
+
 static void report_failure(struct ike *ike, uint64_t ticket, const struct ip_addr *peer,
                            const struct ip_pair *flow, enum ike_failure failure, const char *text)
 {
-    struct ike_effect fx = {.kind = IKE_FX_CHILD_FAILED,
-                            .ticket = ticket,
-                            .peer = *peer,
-                            .flow = *flow,
-                            .failure = failure};
-    snprintf(fx.text, sizeof(fx.text), "%s", text);
-    (void)ike_effect_push(ike, &fx);
+    const struct ike_effect about = {.ticket = ticket, .peer = *peer, .flow = *flow};
+    ike_report_failure(ike, &about, failure, text);
 }
 
 /* If the peer made the tunnel in the meantime, the ticket has it and nothing has failed. */
 void ike_request_fail(struct ike *ike, struct ike_request *request, enum ike_failure failure,
                       const char *text)
 {
+    const struct ike_effect about = {.ticket = request->ticket->number,
+                                     .version = request->version,
+                                     .profile = request->profile,
+                                     .peer = request->remote.addr,
+                                     .flow = request->flow,
+                                     .traffic = request->traffic};
     if (!ike_ticket_up_since(request->ticket, request->born))
-        report_failure(ike, request->ticket->number, &request->remote.addr, &request->flow, failure,
-                       text);
+        ike_report_failure(ike, &about, failure, text);
     ike_request_free(ike, request);
 }
 
@@ -83,6 +106,7 @@ static enum err begin_quick(struct ike *ike, struct ike_sa *sa, struct ike_reque
     v1_msgid_mark(ike, sa, msgid);
     quick->request = request;
     quick_set_ticket(quick, request->ticket);
+    quick->traffic = request->traffic;
     quick->flow = request->flow;
     request->quick = quick;
     request->sa = sa;
@@ -107,9 +131,11 @@ static enum err begin_main(struct ike *ike, struct ike_request *request)
 }
 
 /* Phase 2 if a phase 1 SA serves, else wait for one on its way, else begin one. */
-static enum err proceed(struct ike *ike, struct ike_request *request)
+enum err ike_request_proceed(struct ike *ike, struct ike_request *request)
 {
     struct ike_sa *sa;
+    if (request->version == IKE_VERSION_2)
+        return v2_request_proceed(ike, request);
     LIST_FOREACH (sa, &request->peer->sas, of_peer) {
         if (serves(sa, request)) {
             request->reused = true;
@@ -132,7 +158,7 @@ void ike_requests_proceed(struct ike *ike, struct ike_sa *sa)
         return;
     for (request = LIST_FIRST(&sa->peer->requests); request != NULL; request = next) {
         next = LIST_NEXT(request, of_peer);
-        if (request->quick != NULL || !serves(sa, request))
+        if (request->version == IKE_VERSION_2 || request->quick != NULL || !serves(sa, request))
             continue;
         enum err err = begin_quick(ike, sa, request);
         if (err != ERR_OK)
@@ -169,7 +195,7 @@ static bool try_afresh(struct ike *ike, struct v1_quick *quick)
     quick_free(ike, quick);
     if (!sa->dying)
         ike_sa_free(ike, sa);
-    enum err err = proceed(ike, request);
+    enum err err = ike_request_proceed(ike, request);
     if (err != ERR_OK)
         ike_request_fail(ike, request, IKE_FAILURE_OTHER, err_text(err));
     return true;
@@ -195,6 +221,42 @@ void ike_request_quick_failed(struct ike *ike, struct v1_quick *quick, enum ike_
     quick_free(ike, quick);
 }
 
+/* Nobody having said otherwise, the draft's exchange serves opportunistic tunnels (OE-118), and
+ * version 2 configured ones. */
+static enum ike_version version_for(const struct ike *ike, const struct ike_event *event)
+{
+    const struct ike_profile *profile = ike_profile_numbered(ike, event->profile);
+    enum ike_version version = profile != NULL ? profile->version : event->version;
+    if (version == IKE_ANY_VERSION)
+        version = profile != NULL ? IKE_VERSION_2 : IKE_VERSION_1;
+    return version;
+}
+
+/* What a configured peer may prove itself with; the others' keys come with the request. */
+static enum err take_terms(const struct ike *ike, struct ike_request *request,
+                           const struct ike_event *event)
+{
+    const struct ike_profile *profile = ike_profile_numbered(ike, event->profile);
+    const struct public_key *keys = event->keys;
+
+    request->profile = event->profile;
+    request->traffic = event->traffic;
+    request->key_count = event->key_count;
+    if (event->profile == 0) {
+        request->traffic.local = traffic_of_host(&event->flow.src);
+        request->traffic.remote = traffic_of_host(&event->flow.dst);
+    } else if (profile != NULL) {
+        keys = profile->peer_keys;
+        request->key_count = profile->peer_key_count;
+    }
+    request->keys = calloc(request->key_count + 1, sizeof(*request->keys));
+    if (request->keys == NULL)
+        return ERR_MEMORY;
+    if (request->key_count != 0)
+        memcpy(request->keys, keys, request->key_count * sizeof(*request->keys));
+    return ERR_OK;
+}
+
 static enum err request_new(struct ike *ike, const struct ike_event *event,
                             struct ike_request **ret)
 {
@@ -203,8 +265,8 @@ static enum err request_new(struct ike *ike, const struct ike_event *event,
         return ERR_MEMORY;
     request->ticket = ike_ticket_get(ike, event->ticket, true);
     request->peer = ike_peer_get(ike, &event->local.addr, &event->remote.addr, true);
-    request->keys = calloc(event->key_count, sizeof(*request->keys));
-    if (request->ticket == NULL || request->peer == NULL || request->keys == NULL) {
+    if (request->ticket == NULL || request->peer == NULL ||
+        take_terms(ike, request, event) != ERR_OK) {
         if (request->ticket != NULL)
             ike_ticket_put(ike, request->ticket);
         if (request->peer != NULL)
@@ -213,8 +275,6 @@ static enum err request_new(struct ike *ike, const struct ike_event *event,
         free(request);
         return ERR_MEMORY;
     }
-    memcpy(request->keys, event->keys, event->key_count * sizeof(*request->keys));
-    request->key_count = event->key_count;
     request->local = event->local;
     request->remote = event->remote;
     if (request->local.port == 0)
@@ -222,7 +282,8 @@ static enum err request_new(struct ike *ike, const struct ike_event *event,
     if (request->remote.port == 0)
         request->remote.port = IKE_PORT;
     request->natt = event->natt;
-    request->flow = event->flow;
+    request->version = version_for(ike, event);
+    request->flow = event->profile == 0 ? event->flow : traffic_flow(&event->traffic);
     request->peer_id = event->peer_id;
     request->wait_ms = event->wait_ms;
     request->born = ike_serial(ike);
@@ -232,13 +293,31 @@ static enum err request_new(struct ike *ike, const struct ike_event *event,
     return ERR_OK;
 }
 
-static bool sensible(const struct ike_event *event)
+static bool terms_sensible(const struct ike *ike, const struct ike_event *event)
 {
-    return event->ticket != 0 && event->key_count != 0 && event->key_count <= LIMIT_GATEWAY_KEYS &&
+    if (event->profile == 0)
+        return event->key_count != 0 && event->key_count <= LIMIT_GATEWAY_KEYS &&
+               event->flow.src.family != IP_NONE && event->flow.src.family == event->flow.dst.family;
+    return ike_profile_numbered(ike, event->profile) != NULL &&
+           event->traffic.local.net.addr.family != IP_NONE &&
+           event->traffic.local.net.addr.family == event->traffic.remote.net.addr.family;
+}
+
+static bool sensible(const struct ike *ike, const struct ike_event *event)
+{
+    return event->ticket != 0 && terms_sensible(ike, event) &&
            event->local.addr.family != IP_NONE &&
            event->local.addr.family == event->remote.addr.family &&
-           !ip_addr_equal(&event->local.addr, &event->remote.addr) &&
-           event->flow.src.family != IP_NONE && event->flow.src.family == event->flow.dst.family;
+           !ip_addr_equal(&event->local.addr, &event->remote.addr);
+}
+
+/* Known beforehand, so nothing is sent. */
+static bool all_keys_short(const struct ike *ike, const struct ike_event *event)
+{
+    for (size_t i = 0; i < event->key_count; i++)
+        if (ike_key_long_enough(ike->config.legacy, &event->keys[i]))
+            return false;
+    return true;
 }
 
 enum err ike_initiate(struct ike *ike, const struct ike_event *event)
@@ -250,14 +329,20 @@ enum err ike_initiate(struct ike *ike, const struct ike_event *event)
         ike_count(ike, IKE_COUNT_BAD_REQUEST); /* the one under way will answer */
         return ERR_STATE;
     }
-    enum err err = sensible(event) ? request_new(ike, event, &request) : ERR_VALUE;
+    if (event->profile == 0 && sensible(ike, event) && all_keys_short(ike, event)) {
+        ike_count(ike, IKE_COUNT_NO_KEYS);
+        report_failure(ike, event->ticket, &event->remote.addr, &event->flow, IKE_FAILURE_SIGNATURE,
+                       "the peer's key is shorter than 2048 bits");
+        return ERR_AUTH;
+    }
+    enum err err = sensible(ike, event) ? request_new(ike, event, &request) : ERR_VALUE;
     if (err != ERR_OK) {
         ike_count(ike, err == ERR_MEMORY ? IKE_COUNT_MEMORY : IKE_COUNT_BAD_REQUEST);
         report_failure(ike, event->ticket, &event->remote.addr, &event->flow, IKE_FAILURE_OTHER,
                        err_text(err));
         return err;
     }
-    err = proceed(ike, request);
+    err = ike_request_proceed(ike, request);
     if (err != ERR_OK)
         ike_request_fail(ike, request, IKE_FAILURE_OTHER, err_text(err));
     return err;
@@ -273,10 +358,13 @@ enum err ike_cancel(struct ike *ike, uint64_t number)
         return ERR_UNKNOWN;
     }
     if (ticket->request != NULL) {
+        struct v2_child *making = ticket->request->making;
         quick = ticket->request->quick;
         ike_request_free(ike, ticket->request);
         if (quick != NULL)
             quick_free(ike, quick);
+        if (making != NULL)
+            v2_cancel(ike, making);
     }
     ticket = ike_ticket_get(ike, number, false); /* it may have gone with the request */
     for (quick = ticket ? LIST_FIRST(&ticket->quicks) : NULL; quick != NULL; quick = next) {
@@ -284,5 +372,6 @@ enum err ike_cancel(struct ike *ike, uint64_t number)
         if (quick->x.state != V1_QM_DONE)
             quick_free(ike, quick);
     }
+    v2_cancel_all(ike, number);
     return ERR_OK;
 }

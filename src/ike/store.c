@@ -23,6 +23,7 @@ struct ike_peer *ike_peer_get(struct ike *ike, const struct ip_addr *local,
         return NULL;
     peer->key = key;
     LIST_INIT(&peer->sas);
+    LIST_INIT(&peer->v2_sas);
     LIST_INIT(&peer->requests);
     LIST_INIT(&peer->children);
     if (!map_insert(&ike->peers, &peer->by_addresses)) {
@@ -34,26 +35,31 @@ struct ike_peer *ike_peer_get(struct ike *ike, const struct ip_addr *local,
 
 void ike_peer_put(struct ike *ike, struct ike_peer *peer)
 {
-    if (!LIST_EMPTY(&peer->sas) || !LIST_EMPTY(&peer->requests) || !LIST_EMPTY(&peer->children))
+    if (!LIST_EMPTY(&peer->sas) || !LIST_EMPTY(&peer->v2_sas) || !LIST_EMPTY(&peer->requests) || !LIST_EMPTY(&peer->children))
         return;
     map_remove(&ike->peers, &peer->by_addresses);
     free(peer);
 }
 
-static const struct ike_sa *any_established(const struct ike_peer *peer)
+/* Who it proved to be under an SA that is up; NULL: there is none. */
+static const struct identity *established_with(const struct ike_peer *peer)
 {
     const struct ike_sa *sa;
+    const struct v2_sa *v2_sa;
     LIST_FOREACH(sa, &peer->sas, of_peer)
-    if (ike_sa_established(sa) && !sa->dying)
-        return sa;
+        if (ike_sa_established(sa) && !sa->dying)
+            return &sa->peer_id;
+    LIST_FOREACH(v2_sa, &peer->v2_sas, of_peer)
+        if (v2_sa->established && !v2_sa->dying)
+            return &v2_sa->peer_id;
     return NULL;
 }
 
 /* OE-175 */
 void ike_peer_note(struct ike *ike, struct ike_peer *peer)
 {
-    const struct ike_sa *sa = any_established(peer);
-    bool connected = sa != NULL || !LIST_EMPTY(&peer->children);
+    const struct identity *peer_id = established_with(peer);
+    bool connected = peer_id != NULL || !LIST_EMPTY(&peer->children);
     struct ike_effect fx = {.kind = IKE_FX_PEER,
                             .ok = connected,
                             .peer = peer->key.remote,
@@ -62,8 +68,8 @@ void ike_peer_note(struct ike *ike, struct ike_peer *peer)
     if (connected == peer->connected)
         return;
     peer->connected = connected;
-    if (sa != NULL)
-        fx.peer_id = sa->peer_id;
+    if (peer_id != NULL)
+        fx.peer_id = *peer_id;
     (void)ike_effect_push(ike, &fx);
 }
 
@@ -90,6 +96,7 @@ struct ike_ticket *ike_ticket_get(struct ike *ike, uint64_t number, bool create)
     ticket->number = number;
     LIST_INIT(&ticket->children);
     LIST_INIT(&ticket->quicks);
+    LIST_INIT(&ticket->making);
     if (!map_insert(&ike->tickets, &ticket->by_number)) {
         free(ticket);
         return NULL;
@@ -99,7 +106,8 @@ struct ike_ticket *ike_ticket_get(struct ike *ike, uint64_t number, bool create)
 
 void ike_ticket_put(struct ike *ike, struct ike_ticket *ticket)
 {
-    if (ticket->request != NULL || !LIST_EMPTY(&ticket->children) || !LIST_EMPTY(&ticket->quicks))
+    if (ticket->request != NULL || !LIST_EMPTY(&ticket->children) ||
+        !LIST_EMPTY(&ticket->quicks) || !LIST_EMPTY(&ticket->making))
         return;
     map_remove(&ike->tickets, &ticket->by_number);
     free(ticket);
@@ -129,7 +137,7 @@ static void unlist_all(struct ike *ike, struct ike_sa *sa)
     last->index = sa->index;
 }
 
-/* It ends with its lifetime; the next request begins a new one. */
+/* OE-084: tunnels come and go, and it stays for the next one; it ends with its lifetime. */
 static void sa_expired(struct ike *ike, struct ike_timer *timer)
 {
     struct ike_sa *sa = (struct ike_sa *)(void *)((char *)timer - offsetof(struct ike_sa, expiry));
@@ -137,23 +145,39 @@ static void sa_expired(struct ike *ike, struct ike_timer *timer)
     ike_sa_end(ike, sa);
 }
 
-/* What a full table makes room with: an established SA that nothing uses (OE-194). */
-static struct ike_sa *oldest_unused(const struct ike *ike)
+void ike_sa_evictable(struct ike *ike, struct ike_sa *sa)
 {
-    struct ike_sa *oldest = NULL;
-    for (size_t i = 0; i < ike->all_count; i++) {
-        struct ike_sa *sa = ike->all[i];
-        if (ike_sa_established(sa) && !sa->dying && LIST_EMPTY(&sa->quicks) &&
-            (sa->peer == NULL || LIST_EMPTY(&sa->peer->children)) &&
-            (oldest == NULL || sa->since.ms < oldest->since.ms))
-            oldest = sa;
+    TAILQ_INSERT_TAIL(&ike->established, sa, of_established);
+    sa->listed = true;
+}
+
+static void evictable_remove(struct ike *ike, struct ike_sa *sa)
+{
+    if (sa->listed)
+        TAILQ_REMOVE(&ike->established, sa, of_established);
+    sa->listed = false;
+}
+
+/* What a full table makes room with: the SA longest established, or longest not found in use, that
+ * nothing uses (OE-194). Each call looks at a few; those in use go to the end of the line. */
+static struct ike_sa *oldest_unused(struct ike *ike)
+{
+    for (unsigned i = 0; i < IKE_EVICTION_LOOKS; i++) {
+        struct ike_sa *sa = TAILQ_FIRST(&ike->established);
+        if (sa == NULL)
+            return NULL;
+        if (!sa->dying && LIST_EMPTY(&sa->quicks) &&
+            (sa->peer == NULL || LIST_EMPTY(&sa->peer->children)))
+            return sa;
+        evictable_remove(ike, sa);
+        ike_sa_evictable(ike, sa);
     }
-    return oldest;
+    return NULL;
 }
 
 static enum err make_room(struct ike *ike)
 {
-    if (ike->all_count < ike->sa_limit)
+    if (ike->all_count + ike->v2.all_count < ike->sa_limit)
         return ERR_OK;
     struct ike_sa *sa = oldest_unused(ike);
     if (sa == NULL)
@@ -191,6 +215,8 @@ enum err ike_sa_new(struct ike *ike, const uint8_t *cookies, bool initiator,
         goto no_timer;
     if (!ike_timer_add(ike, &sa->keepalive, nat_keepalive))
         goto no_keepalive;
+    if (!ike_timer_add(ike, &sa->dpd_timer, dpd_timer))
+        goto no_dpd;
     if (!list_all(ike, sa))
         goto no_list;
     if (!map_insert(&ike->sas, &sa->by_cookies))
@@ -201,6 +227,8 @@ enum err ike_sa_new(struct ike *ike, const uint8_t *cookies, bool initiator,
 no_map:
     unlist_all(ike, sa);
 no_list:
+    ike_timer_drop(ike, &sa->dpd_timer);
+no_dpd:
     ike_timer_drop(ike, &sa->keepalive);
 no_keepalive:
     ike_timer_drop(ike, &sa->expiry);
@@ -224,7 +252,7 @@ enum err ike_sa_attach(struct ike *ike, struct ike_sa *sa)
 }
 
 /* Keyed, so that nobody can choose to share the slot of another. An IPv6 host has a whole /64. */
-static uint16_t unproven_slot(const struct ike *ike, const struct ip_addr *remote)
+uint16_t ike_unproven_slot(const struct ike *ike, const struct ip_addr *remote)
 {
     size_t len = remote->family == IP_V6 ? 8 : 4;
     uint64_t hash = ike->unproven_seeds[0];
@@ -235,7 +263,7 @@ static uint16_t unproven_slot(const struct ike *ike, const struct ip_addr *remot
 
 bool ike_unproven_many(const struct ike *ike, const struct ip_addr *remote)
 {
-    return ike->unproven_from[unproven_slot(ike, remote)] >= IKE_UNPROVEN_EACH;
+    return ike->unproven_from[ike_unproven_slot(ike, remote)] >= IKE_UNPROVEN_EACH;
 }
 
 static void unproven_remove(struct ike *ike, struct ike_sa *sa)
@@ -256,23 +284,27 @@ void ike_sa_unproven_add(struct ike *ike, struct ike_sa *sa)
     }
     TAILQ_INSERT_TAIL(&ike->unproven, sa, of_unproven);
     ike->unproven_count++;
-    sa->unproven_slot = unproven_slot(ike, &sa->remote.addr);
+    sa->unproven_slot = ike_unproven_slot(ike, &sa->remote.addr);
     ike->unproven_from[sa->unproven_slot]++;
     sa->unproven = true;
 }
 
 void ike_sa_established_now(struct ike *ike, struct ike_sa *sa)
 {
-    uint64_t seconds = ike->config.ike_lifetime_s;
-    if (sa->lifetime.seconds != 0 && sa->lifetime.seconds < seconds)
-        seconds = sa->lifetime.seconds;
+    uint64_t seconds = ike->config.ike_lifetime_s, offered = sa->lifetime.seconds;
+    if (offered != 0 && offered < LIMIT_IKE_LIFE_MIN_S)
+        offered = LIMIT_IKE_LIFE_MIN_S;
+    if (offered != 0 && offered < seconds)
+        seconds = offered;
     unproven_remove(ike, sa);
+    ike_sa_evictable(ike, sa);
     if (sa->peer == NULL && ike_sa_attach(ike, sa) != ERR_OK)
         ike_count(ike, IKE_COUNT_MEMORY);
     sa->since = ike->now;
     sa->expires = mono_add(ike->now, (int64_t)seconds * 1000);
     ike_timer_set(ike, &sa->expiry, sa->expires);
     nat_keepalive_start(ike, sa);
+    dpd_start(ike, sa);
     sa->proven = ike_serial(ike);
     saved_sa(ike, sa);
     if (sa->peer != NULL)
@@ -323,10 +355,12 @@ void ike_sa_free(struct ike *ike, struct ike_sa *sa)
     if (ike_sa_established(sa))
         saved_forget(ike, sa->number);
     unproven_remove(ike, sa);
+    evictable_remove(ike, sa);
     map_remove(&ike->sas, &sa->by_cookies);
     unlist_all(ike, sa);
     ike_timer_drop(ike, &sa->expiry);
     ike_timer_drop(ike, &sa->keepalive);
+    ike_timer_drop(ike, &sa->dpd_timer);
     v1_exchange_fini(ike, &sa->main);
     main_handshake_free(sa->handshake);
     free(sa->used_ids);

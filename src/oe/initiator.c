@@ -115,7 +115,7 @@ void act_adopt(struct oe_step *step)
     inst->keyed_at = step->now;
     if (local != NULL)
         inst->local = *local;
-    if (!instance_join_gateway(step->oe, inst, &event->peer)) {
+    if (!instance_join_gateway(step->oe, step->now, inst, &event->peer)) {
         inst->gateway = event->peer;
         step->oe->out_of_memory = true;
     }
@@ -124,15 +124,17 @@ void act_adopt(struct oe_step *step)
 static void initiate_to(struct oe_step *step, size_t index)
 {
     struct oe_instance *inst = step->inst;
+    uint32_t wait_s = inst->class->wait_s != 0 ? inst->class->wait_s : step->oe->config.wait_s;
     char addr[IP_ADDR_TEXT_MAX];
     TEXT_SET(inst->ike, "keying with %s",
              ip_addr_format(discovered_contact(&inst->delegation->gateways[index]), addr));
     inst->gateway_index = index;
     inst->keying = true;
+    inst->silence_ends = mono_add(step->now, seconds(wait_s));
     effect_initiate(step, &inst->delegation->gateways[index]);
 }
 
-/* OE-057 */
+/* OE-011, OE-057 */
 void act_initiate(struct oe_step *step)
 {
     struct oe_instance *inst = step->inst;
@@ -288,7 +290,7 @@ static void take_new_sas(struct oe_step *step)
     inst->suite = event->suite;
     if (local != NULL)
         inst->local = *local;
-    if (!instance_join_gateway(step->oe, inst, &event->peer)) {
+    if (!instance_join_gateway(step->oe, step->now, inst, &event->peer)) {
         inst->gateway = event->peer;
         step->oe->out_of_memory = true;
     }
@@ -351,9 +353,10 @@ void act_rekey(struct oe_step *step)
     struct oe_instance *inst = step->inst;
     inst->responder = false;
     inst->keying = false;
-    OE_REASON(step, "%s: keying anew",
-              step->event->kind == OE_EV_HINT ? "the other gateway may have restarted"
-                                              : "the keys are about to expire");
+    const char *why = step->event->kind != OE_EV_HINT ? "the keys are about to expire"
+                      : step->event->ticket != 0      ? "nothing comes back through the tunnel"
+                                                      : "the other gateway may have restarted";
+    OE_REASON(step, "%s: keying anew", why);
     effect_lookup_delegation(step, PURPOSE_RECHECK);
 }
 

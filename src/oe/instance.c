@@ -36,6 +36,7 @@ void instance_touch(struct oe *oe, struct oe_instance *inst)
 {
     use_unlink(oe, inst);
     use_link(oe, inst);
+    gateway_touch(oe, inst);
 }
 
 static void creation_link(struct oe *oe, struct oe_instance *inst)
@@ -71,13 +72,12 @@ static struct oe_instance *longest_unused(const struct oe *oe)
     return NULL;
 }
 
-static void evict_one(struct oe *oe, mono_t now)
+void instance_evict(struct oe *oe, mono_t now, struct oe_instance *inst, const char *why)
 {
-    struct oe_instance *inst = longest_unused(oe);
     struct oe_event stop = {.kind = (enum oe_event_kind)OE_EV_STOP};
     uint64_t ticket = inst->ticket;
 
-    text_set(inst->reason, sizeof(inst->reason), "evicted: the limit of instances is reached");
+    text_set(inst->reason, sizeof(inst->reason), "%s", why);
     oe->evicted++;
     /* A tunnel first goes to Expired, waiting for its Delete; a second stop ends that. */
     while ((inst = instance_by_ticket(oe, ticket)) != NULL)
@@ -104,7 +104,7 @@ static uint64_t fresh_ticket(struct oe *oe, uint64_t wish)
 struct oe_instance *instance_new(struct oe *oe, mono_t now, uint64_t ticket)
 {
     while (oe->by_ticket.count >= oe->config.instances)
-        evict_one(oe, now);
+        instance_evict(oe, now, longest_unused(oe), "evicted: the limit of instances is reached");
     struct oe_instance *inst = calloc(1, sizeof(*inst));
     if (inst == NULL)
         return NULL;
@@ -182,61 +182,6 @@ void instance_disown_flow(struct oe *oe, struct oe_instance *inst)
     use_unlink(oe, inst);
     inst->owns_flow = false;
     use_link(oe, inst);
-}
-
-struct oe_gateway *instance_gateway(const struct oe *oe, const struct ip_addr *addr)
-{
-    struct gateway_key key = {.addr = *addr};
-    struct map_node *node = map_find(&oe->by_gateway, &key);
-    return node != NULL ? MAP_OWNER(node, struct oe_gateway, by_addr) : NULL;
-}
-
-static struct oe_gateway *gateway_new(struct oe *oe, const struct ip_addr *addr)
-{
-    struct oe_gateway *gw = calloc(1, sizeof(*gw));
-    if (gw == NULL)
-        return NULL;
-    gw->key.addr = *addr;
-    if (!map_insert(&oe->by_gateway, &gw->by_addr)) {
-        free(gw);
-        return NULL;
-    }
-    return gw;
-}
-
-bool instance_join_gateway(struct oe *oe, struct oe_instance *inst, const struct ip_addr *addr)
-{
-    struct oe_gateway *gw = instance_gateway(oe, addr);
-    if (gw == NULL)
-        gw = gateway_new(oe, addr);
-    if (gw == NULL)
-        return false;
-    if (inst->gateway_entry == gw && gw->first == gw->last)
-        return true; /* leaving would end the entry and forget its hint pause */
-    instance_leave_gateway(oe, inst);
-    inst->gateway = *addr;
-    inst->gateway_entry = gw;
-    inst->gateway_before = gw->last;
-    *(gw->last != NULL ? &gw->last->gateway_after : &gw->first) = inst;
-    gw->last = inst;
-    return true;
-}
-
-void instance_leave_gateway(struct oe *oe, struct oe_instance *inst)
-{
-    struct oe_gateway *gw = inst->gateway_entry;
-    if (gw == NULL)
-        return;
-    *(inst->gateway_before != NULL ? &inst->gateway_before->gateway_after : &gw->first) =
-        inst->gateway_after;
-    *(inst->gateway_after != NULL ? &inst->gateway_after->gateway_before : &gw->last) =
-        inst->gateway_before;
-    inst->gateway_entry = NULL;
-    inst->gateway_before = inst->gateway_after = NULL;
-    if (gw->first == NULL) {
-        map_remove(&oe->by_gateway, &gw->by_addr);
-        free(gw);
-    }
 }
 
 bool instance_keep_delegation(struct oe_instance *inst, const struct delegation *d)

@@ -1,6 +1,6 @@
 /*
  * What the files of this room share. classes.c finds the policy that could apply, instance.c keeps
- * the instances and their indexes, table.c holds the state x event table, guards.c and the action
+ * the instances and their indexes, gateway.c those of one gateway, table.c holds the state x event table, guards.c and the action
  * files (initiator.c, responder.c, aging.c) are its columns, effects.c fills the queue, and oe.c is
  * the engine: the one place where an instance's state is set.
  */
@@ -31,6 +31,8 @@ enum {
     OE_NAME_HOLD_MS = 2000,                     /* a flow held for a host known by name only */
     OE_LAST_USE_WAIT_MS = 5000,                 /* the plane owes an answer by then */
     OE_DELETE_WAIT_MS = 40000,                  /* three Deletes 10 s apart, and some (OE-106) */
+    OE_SILENCE_PAUSE_MS = 60000,                /* between re-keys of one flow for want of an answer; doubles */
+    OE_SILENCE_PAUSE_MAX_MS = 960000,
     OE_HINT_PAUSE_MS = 60000,                   /* between hint-driven re-keys (OE-074) */
     OE_CROSSING_MS = 30000,                     /* tunnels keyed this close may have crossed */
 };
@@ -59,15 +61,31 @@ enum oe_order {
     OE_ORDERS,
 };
 
-/* The instances that have to do with one other gateway, oldest first. */
+struct proof_key {
+    struct ip_addr addr;
+    uint8_t zero[3];
+    uint8_t id[32]; /* SHA-256 of the identity */
+};
+
+/* The instances that have to do with one other gateway, the longest unused first. */
 struct oe_gateway {
     struct map_node by_addr;
     struct gateway_key key;
     struct oe_instance *first, *last;
+    struct oe_instance *knock_first, *knock_last; /* of them, peers that have not finished */
+    size_t count, knocking;
     mono_t next_hint;
 };
 
-/* One pair of hosts for which OE is tried or was tried lately (OE-010), or a peer on its way to one. */
+/* A peer whose key was vouched for; there while an instance knows so. */
+struct oe_proof {
+    struct map_node by_peer;
+    struct proof_key key;
+    struct identity id;
+    size_t instances;
+};
+
+/* OE-033: the instance of a class. One pair of hosts for which OE is tried or was tried lately (OE-010), or a peer on its way to one. */
 struct oe_instance {
     struct map_node by_ticket, by_flow;
     struct heap_node deadline; /* in the heap as long as the instance lives */
@@ -76,6 +94,9 @@ struct oe_instance {
     enum oe_order order;
     struct oe_instance *gateway_before, *gateway_after;
     struct oe_gateway *gateway_entry; /* NULL: in no gateway's list */
+    struct oe_instance *knock_before, *knock_after;
+    bool knocks; /* in that list of its gateway */
+    struct oe_proof *proof;
     struct oe_instance *ring_before, *ring_after; /* tunnels of one flow to several gateways */
     struct heap_node turn; /* while it owns a flow that has several tunnels */
     mono_t heard_at;       /* when its inbound SA was last used, as far as was asked */
@@ -95,11 +116,14 @@ struct oe_instance {
     bool adopted;           /* ... which ike does not know */
     bool lingering;         /* EXPIRED: superseded, still accepting for a while (OE-168) */
     bool keying;            /* PENDING: ike is at work, not discover */
+    mono_t silence_ends;    /* ... and a gateway that says nothing is waited for until then */
     spi_t spi_in, spi_out;
     struct esp_suite suite;
     struct ip_addr local, gateway;
     struct identity peer_id;
     mono_t keyed_at;
+    mono_t next_silence;    /* not before this does want of an answer lead to a re-key */
+    int64_t silence_pause_ms;
 
     bool dns_asked, dns_secure;
     bool peer_behind_nat;   /* responder: as ike found */
@@ -132,12 +156,13 @@ struct oe {
     struct ip_addr *own;
     struct event_sink trace;
 
-    struct map by_ticket, by_flow, by_gateway;
+    struct map by_ticket, by_flow, by_gateway, proofs;
     struct heap deadlines, turns;
     struct oe_instance *first, *last;               /* by creation */
     struct oe_instance *oldest[OE_ORDERS], *youngest[OE_ORDERS]; /* by use */
     size_t used_count[OE_ORDERS];
     uint64_t last_ticket;
+    mono_t now;
     bool shutting_down;
 
     struct fifo effects;     /* struct oe_queued */
@@ -194,17 +219,13 @@ MUST_USE struct oe_instance *instance_new(struct oe *oe, mono_t now, uint64_t ti
 void instance_free(struct oe *oe, struct oe_instance *inst);
 struct oe_instance *instance_by_ticket(const struct oe *oe, uint64_t ticket);
 struct oe_instance *instance_by_flow(const struct oe *oe, const struct ip_pair *flow);
-struct oe_gateway *instance_gateway(const struct oe *oe, const struct ip_addr *addr);
+void instance_evict(struct oe *oe, mono_t now, struct oe_instance *inst, const char *why);
 /* The flow and the class that goes with it. */
 void instance_set_flow(struct oe *oe, struct oe_instance *inst, const struct ip_pair *flow);
 /* Takes its flow; nobody else may own it. False: out of memory. */
 MUST_USE bool instance_own_flow(struct oe *oe, struct oe_instance *inst);
 void instance_disown_flow(struct oe *oe, struct oe_instance *inst);
-/* Sets `gateway` and joins its list. False: out of memory. */
-MUST_USE bool instance_join_gateway(struct oe *oe, struct oe_instance *inst,
-                                    const struct ip_addr *addr);
-void instance_leave_gateway(struct oe *oe, struct oe_instance *inst);
-/* Moves it to the young end of the order of use. */
+/* Moves it to the young end of the orders of use. */
 void instance_touch(struct oe *oe, struct oe_instance *inst);
 MUST_USE bool instance_keep_delegation(struct oe_instance *inst, const struct delegation *d);
 void instance_forget_delegation(struct oe_instance *inst);
@@ -212,6 +233,23 @@ void instance_forget_delegation(struct oe_instance *inst);
 bool instance_name_holds(const struct oe_instance *inst);
 void instance_set_deadline(struct oe *oe, struct oe_instance *inst, mono_t at);
 const char *instance_class_name(const struct oe_instance *inst);
+
+/* gateway.c */
+struct oe_gateway *instance_gateway(const struct oe *oe, const struct ip_addr *addr);
+/* Sets `gateway` and joins its list, from which another may have to go. False: out of memory. */
+MUST_USE bool instance_join_gateway(struct oe *oe, mono_t now, struct oe_instance *inst,
+                                    const struct ip_addr *addr);
+void instance_leave_gateway(struct oe *oe, struct oe_instance *inst);
+/* After anything about the instance has changed. */
+void gateway_touch(struct oe *oe, struct oe_instance *inst);
+/* The latest of the peer's unfinished instances in that state, or NULL. */
+struct oe_instance *gateway_find_peer(const struct oe *oe, const struct ip_addr *addr,
+                                      const struct identity *id, enum oe_state state);
+/* Has one of its instances proved a key that DNSSEC vouched for? */
+bool gateway_peer_secure(const struct oe *oe, const struct ip_addr *addr,
+                         const struct identity *id);
+/* For one more peer that has not finished. */
+void gateway_room_for_peer(struct oe *oe, mono_t now, const struct ip_addr *addr);
 
 /* effects.c: each takes what it needs from the step's instance. */
 void effect_policy(struct oe_step *step, enum oe_verdict verdict);

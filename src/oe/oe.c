@@ -57,6 +57,8 @@ const char *oe_event_name(int kind)
 
 static void set_defaults(struct oe_config *config)
 {
+    if (config->wait_s == 0)
+        config->wait_s = 20;
     if (config->low_lifespan_s == 0)
         config->low_lifespan_s = 60;
     if (config->normal_lifespan_s == 0)
@@ -115,6 +117,8 @@ enum err oe_new(const struct oe_config *config, const struct oe_env *env, struct
              sizeof(struct flow_key), &env->rng);
     map_init(&oe->by_gateway, MAP_KEY_OFFSET(struct oe_gateway, by_addr, key),
              sizeof(struct gateway_key), &env->rng);
+    map_init(&oe->proofs, MAP_KEY_OFFSET(struct oe_proof, by_peer, key), sizeof(struct proof_key),
+             &env->rng);
     enum err err = take_config(oe, config);
     oe->row_hits = calloc(table_rows(), sizeof(*oe->row_hits));
     oe->walk = calloc(1, sizeof(*oe->walk));
@@ -138,6 +142,7 @@ void oe_free(struct oe *oe)
     map_fini(&oe->by_ticket);
     map_fini(&oe->by_flow);
     map_fini(&oe->by_gateway);
+    map_fini(&oe->proofs);
     heap_fini(&oe->deadlines);
     heap_fini(&oe->turns);
     free(oe->classes);
@@ -295,61 +300,19 @@ static enum err input_ticket(struct oe *oe, mono_t now, const struct oe_event *e
     return ERR_UNKNOWN;
 }
 
-/* One whose keys are still being asked for can't be the one that has just proved them. */
-static struct oe_instance *find_peer(const struct oe *oe, const struct oe_event *event,
-                                     enum oe_state state)
-{
-    struct oe_gateway *gw = instance_gateway(oe, &event->peer);
-    struct oe_instance *inst = gw != NULL ? gw->last : NULL;
-    while (inst != NULL && (inst->state != state || inst->serial != 0 ||
-                            !identity_equal(&inst->peer_id, &event->peer_id)))
-        inst = inst->gateway_before;
-    return inst;
-}
-
-/* A tunnel of the same peer knows how its phase 1 key was vouched for. */
-static bool peer_secure(const struct oe_gateway *gw, const struct identity *id)
-{
-    for (struct oe_instance *inst = gw->last; inst != NULL; inst = inst->gateway_before) {
-        bool proved = inst->phase1_secure || (inst->has_child && !inst->responder && inst->dns_secure);
-        if (proved && identity_equal(&inst->peer_id, id))
-            return true;
-    }
-    return false;
-}
-
-static void make_room_for_peer(struct oe *oe, mono_t now, const struct ip_addr *peer)
-{
-    struct oe_gateway *gw = instance_gateway(oe, peer);
-    struct oe_instance *oldest = NULL;
-    struct oe_event stop = {.kind = (enum oe_event_kind)OE_EV_STOP};
-    size_t count = 0;
-
-    for (struct oe_instance *inst = gw != NULL ? gw->last : NULL; inst != NULL;
-         inst = inst->gateway_before)
-        if (inst->state == OE_ST_UNAUTHENTICATED_PEER || inst->state == OE_ST_AUTHENTICATED_PEER) {
-            oldest = inst;
-            count++;
-        }
-    if (count >= OE_PENDING_PEERS) {
-        oe->evicted++;
-        oe_dispatch(oe, now, oldest, &stop);
-    }
-}
-
 static struct oe_instance *begin_peer(struct oe *oe, mono_t now, const struct oe_event *event)
 {
-    make_room_for_peer(oe, now, &event->peer);
+    gateway_room_for_peer(oe, now, &event->peer);
     struct oe_instance *inst = instance_new(oe, now, 0);
     if (inst == NULL)
         return NULL;
     inst->responder = true;
     inst->peer_id = event->peer_id;
-    if (!instance_join_gateway(oe, inst, &event->peer)) {
+    if (!instance_join_gateway(oe, now, inst, &event->peer)) {
         instance_free(oe, inst);
         return NULL;
     }
-    inst->phase1_secure = peer_secure(inst->gateway_entry, &event->peer_id);
+    inst->phase1_secure = gateway_peer_secure(oe, &event->peer, &event->peer_id);
     return inst;
 }
 
@@ -370,7 +333,7 @@ static enum err input_peer_authenticated(struct oe *oe, mono_t now, const struct
 {
     if (event->initiator || oe->shutting_down)
         return ERR_OK;
-    struct oe_instance *inst = find_peer(oe, event, OE_ST_UNAUTHENTICATED_PEER);
+    struct oe_instance *inst = gateway_find_peer(oe, &event->peer, &event->peer_id, OE_ST_UNAUTHENTICATED_PEER);
     if (inst == NULL)
         inst = begin_peer(oe, now, event);
     if (inst == NULL)
@@ -401,7 +364,7 @@ static enum err input_proposal(struct oe *oe, mono_t now, const struct oe_event 
     struct oe_instance *inst = NULL;
 
     if (err == ERR_OK) {
-        inst = find_peer(oe, event, OE_ST_AUTHENTICATED_PEER);
+        inst = gateway_find_peer(oe, &event->peer, &event->peer_id, OE_ST_AUTHENTICATED_PEER);
         if (inst == NULL) {
             inst = begin_peer(oe, now, event);
             if (inst != NULL)
@@ -413,6 +376,22 @@ static enum err input_proposal(struct oe *oe, mono_t now, const struct oe_event 
         effect_answer_no(oe, event, err == ERR_STATE ? "shutting down" : err_text(err));
         return err;
     }
+    oe_dispatch(oe, now, inst, event);
+    return ERR_OK;
+}
+
+/* OE-176: the peer may be gone, or have nothing to say; so it is tried ever more rarely. */
+static enum err input_silence(struct oe *oe, mono_t now, const struct oe_event *event)
+{
+    struct oe_instance *inst = instance_by_ticket(oe, event->ticket);
+
+    if (inst == NULL || inst->state != OE_ST_KEYED || !mono_reached(now, inst->next_silence)) {
+        oe->dropped[OE_EV_HINT]++;
+        return inst == NULL ? ERR_UNKNOWN : ERR_LIMIT;
+    }
+    int64_t pause = inst->silence_pause_ms != 0 ? inst->silence_pause_ms : OE_SILENCE_PAUSE_MS;
+    inst->next_silence = mono_add(now, pause);
+    inst->silence_pause_ms = pause < OE_SILENCE_PAUSE_MAX_MS ? 2 * pause : pause;
     oe_dispatch(oe, now, inst, event);
     return ERR_OK;
 }
@@ -542,7 +521,7 @@ static enum err input(struct oe *oe, mono_t now, const struct oe_event *event)
     case OE_EV_PROPOSAL:
         return input_proposal(oe, now, event);
     case OE_EV_HINT:
-        return input_hint(oe, now, event);
+        return event->ticket != 0 ? input_silence(oe, now, event) : input_hint(oe, now, event);
     case OE_EV_SHUTDOWN:
         return input_shutdown(oe, now);
     }
@@ -552,6 +531,7 @@ static enum err input(struct oe *oe, mono_t now, const struct oe_event *event)
 enum err oe_input(struct oe *oe, mono_t now, const struct oe_event *event)
 {
     oe->out_of_memory = false;
+    oe->now = now;
     enum err err = input(oe, now, event);
     return err == ERR_OK && oe->out_of_memory ? ERR_MEMORY : err;
 }
@@ -571,6 +551,7 @@ void oe_timer(struct oe *oe, mono_t now)
     struct oe_event over = {.kind = (enum oe_event_kind)OE_EV_LIFESPAN};
     struct heap_node *node;
 
+    oe->now = now;
     while ((node = heap_first(&oe->deadlines)) != NULL && mono_reached(now, node->at)) {
         struct oe_instance *inst = HEAP_OWNER(node, struct oe_instance, deadline);
         instance_set_deadline(oe, inst, mono_add(now, OE_PEER_WAIT_MS));

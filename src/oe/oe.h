@@ -14,7 +14,7 @@
 #include "discover/discover.h"
 #include "ike/ike.h"
 
-/* OE-034, OE-037 */
+/* OE-034, and further ones: OE-036, OE-037. What policy may say of a destination: OE-001. */
 enum oe_class_kind {
     OE_DENY,
     OE_ALWAYS_CLEAR,
@@ -71,6 +71,7 @@ struct oe_config {
     struct identity id;             /* ours, if it is a name: what delegations to us may say (OE-146) */
     bool require_dnssec;            /* every class takes authenticated encryption only */
     enum oe_return return_tunnel;
+    uint32_t wait_s;                /* for a silent gateway, as ike is configured; 0: 20 */
     uint32_t low_lifespan_s;        /* 0: 60 (OE-062) */
     uint32_t normal_lifespan_s;     /* 0: 1200 (OE-098) */
     uint32_t first_lifespan_s;      /* 0: 60 (OE-097) */
@@ -116,7 +117,7 @@ enum oe_event_kind {
     OE_EV_LAST_USE,         /* ticket, flow, idle_ms: answers LAST_USE_QUERY; idle_ms < 0: never used */
     OE_EV_ADOPT,            /* ticket, flow, peer, spi_in, spi_out, suite, verdict, known: found in the plane after a restart */
     OE_EV_SA_USE,           /* ticket, spi_in, idle_ms: answers SA_USE_QUERY; idle_ms < 0: never used */
-    OE_EV_HINT,             /* peer: unknown SPI or ICMP, forgeable (OE-072, OE-073) */
+    OE_EV_HINT,             /* peer: unknown SPI or ICMP, forgeable (OE-072, OE-073); with a ticket: the flow sends and nothing comes back (OE-176) */
     OE_EV_SHUTDOWN,
 };
 

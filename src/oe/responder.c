@@ -143,7 +143,7 @@ void act_refuse_unvouched(struct oe_step *step)
     refuse(step);
 }
 
-/* OE-092; OE-091: also when the flow has a connection already. */
+/* OE-090, OE-092; OE-091: also when the flow has a connection already. */
 void act_check_authority(struct oe_step *step)
 {
     char client[IP_ADDR_TEXT_MAX], peer[IDENTITY_TEXT_MAX];

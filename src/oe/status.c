@@ -1,6 +1,24 @@
 /* What a person may see of the engine: its instances and its counters. */
 #include "oe/internal.h"
 
+static bool waits_for_gateway(const struct oe *oe, const struct oe_instance *inst)
+{
+    return inst->state == OE_ST_PENDING && inst->keying && !inst->responder &&
+           !instance_name_holds(inst) && !mono_reached(oe->now, inst->silence_ends);
+}
+
+/* What the gateway's silence brings (OE-060, OE-062). */
+static const char *after_silence(const struct oe *oe, const struct oe_instance *inst)
+{
+    if (inst->delegation != NULL &&
+        delegation_gateway_after(oe, inst, IKE_FAILURE_SILENT) < inst->delegation->count)
+        return "if the gateway stays silent, the next one is tried";
+    if (inst->has_child)
+        return "if the gateway stays silent, the old tunnel stays until its keys end";
+    return inst->class->kind == OE_PARANOID ? "if the gateway stays silent, the flow is denied"
+                                            : "if the gateway stays silent, the flow goes in clear";
+}
+
 /* What the end of the state's time brings (OE-075, OE-077). */
 static const char *next_step(const struct oe_instance *inst)
 {
@@ -10,6 +28,8 @@ static const char *next_step(const struct oe_instance *inst)
         return inst->responder ? "without an answer from DNS the peer is refused"
                                : "without an answer from DNS it counts as a timeout";
     case OE_ST_PENDING:
+        if (instance_name_holds(inst))
+            return "the flow goes in clear, while keying goes on";
         return inst->responder || inst->keying ? "the negotiation is given up"
                                                : "without an answer from DNS the old keys stay";
     case OE_ST_CLEAR:
@@ -33,8 +53,10 @@ static const char *next_step(const struct oe_instance *inst)
     return "nothing";
 }
 
-static void fill_info(const struct oe_instance *inst, struct oe_instance_info *ret)
+static void fill_info(const struct oe *oe, const struct oe_instance *inst,
+                      struct oe_instance_info *ret)
 {
+    bool waits = waits_for_gateway(oe, inst);
     *ret = (struct oe_instance_info){
         .ticket = inst->ticket,
         .flow = inst->key.flow,
@@ -53,8 +75,8 @@ static void fill_info(const struct oe_instance *inst, struct oe_instance_info *r
         .spi_in = inst->spi_in,
         .spi_out = inst->spi_out,
         .since = inst->since,
-        .next_check = inst->deadline.at,
-        .next = next_step(inst),
+        .next_check = waits ? inst->silence_ends : inst->deadline.at,
+        .next = waits ? after_silence(oe, inst) : next_step(inst),
     };
     if (inst->gateway_entry == NULL && !inst->has_child)
         ret->gateway = (struct ip_addr){0};
@@ -74,7 +96,7 @@ bool oe_instance_info(const struct oe *oe, size_t i, struct oe_instance_info *re
     }
     if (walk->at == NULL)
         return false;
-    fill_info(walk->at, ret);
+    fill_info(oe, walk->at, ret);
     return true;
 }
 
@@ -83,7 +105,7 @@ bool oe_instance_find(const struct oe *oe, const struct ip_pair *flow, struct oe
     const struct oe_instance *inst = instance_by_flow(oe, flow);
     if (inst == NULL)
         return false;
-    fill_info(inst, ret);
+    fill_info(oe, inst, ret);
     return true;
 }
 
@@ -92,7 +114,7 @@ bool oe_instance_of_ticket(const struct oe *oe, uint64_t ticket, struct oe_insta
     const struct oe_instance *inst = instance_by_ticket(oe, ticket);
     if (inst == NULL)
         return false;
-    fill_info(inst, ret);
+    fill_info(oe, inst, ret);
     return true;
 }
 

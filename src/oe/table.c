@@ -34,6 +34,7 @@ static const char *const role_names[] = {"initiator", "responder", "both"};
             story                                                                                  \
     }
 
+/* OE-179: an initiator's rows, in their order. */
 /* clang-format off */
 static const struct oe_row table[] = {
     /* 3.2.1 Nonexistent connection (OE-040, OE-042) */

@@ -29,6 +29,7 @@
     X(drop_not_authentic)                                                                          \
     X(drop_in_malformed)                                                                           \
     X(drop_dummy)             /* next header 59: traffic flow confidentiality */                   \
+    X(drop_narrowed)          /* configured, but not what the peer agreed to */                    \
     X(drop_selector)          /* inner addresses are not the SA's (OE-190) */                      \
     X(trace_held)             /* flows that began with a held datagram */                          \
     X(acquires)                                                                                    \
@@ -38,6 +39,7 @@
     X(expires_hard)                                                                                \
     X(larvals_expired)        /* SPIs handed out that were never used */                           \
     X(unknown_spi_reports)                                                                         \
+    X(silence_reports)        /* flows whose datagrams go out while nothing comes back */              \
     X(new_mapping_reports)    /* authentic ESP from another address or port */                     \
     X(icmp_too_big)                                                                                \
     X(icmp_prohibited)                                                                             \

@@ -10,6 +10,7 @@
 #include "plane/limiter.h"
 #include "plane/path_mtu.h"
 #include "plane/plane.h"
+#include "plane/rules.h"
 #include "plane/sad.h"
 #include "plane/spd.h"
 #include "plane/state.h"
@@ -22,6 +23,9 @@ enum {
     PLANE_UNKNOWN_SPI_MS = 1000,    /* one report for a source (OE-072) */
     PLANE_UNKNOWN_SPI_RATE = 100,   /* reports a second together */
     PLANE_MOVE_REPORT_MS = 1000,    /* one report of an SA whose peer is elsewhere */
+    PLANE_LISTEN_MS = 1000,         /* how often a flow that sends is asked whether anything comes back */
+    PLANE_PAUSE_MS = 10000,         /* a flow that was silent so long begins to wait anew */
+    PLANE_SILENCE_MS = 20000,       /* unanswered so long, the peer may be gone */
     PLANE_ICMP_MS = 50,             /* one ICMP error for a source (RFC 1812 section 4.3.2.8) */
     PLANE_ICMP_RATE = 1000,
 };
@@ -40,6 +44,7 @@ struct plane {
     bool keyd_present;
     uint32_t last_seq;          /* of the acquires */
     struct spd spd;
+    struct rules rules;
     struct sad sad;
     struct store store;
     struct path_mtus mtus;
@@ -75,6 +80,10 @@ void notify_trace(struct plane *plane, enum pfkey_trace trace, const struct ip_p
 void notify_new_mapping(struct plane *plane, const struct sad_entry *sa,
                         const struct ip_endpoint *from);
 void notify_unknown_spi(struct plane *plane, uint32_t spi, const struct ip_addr *src);
+/* Of an entry in encrypt: its datagrams go out and nothing has come back for a while. */
+void notify_silence(struct plane *plane, const struct spd_entry *entry);
+/* When the SAs of the entry's ticket last brought something in; MONO_NEVER: not yet. */
+mono_t notify_last_heard(const struct plane *plane, const struct spd_entry *entry);
 /* Fill in what a message says about an SA or a policy, `has` included. Never keys. */
 void notify_describe_sa(const struct plane *plane, const struct sad_entry *sa,
                         struct pfkey_message *ret);
@@ -85,6 +94,10 @@ void notify_describe_policy(const struct plane *plane, const struct spd_entry *e
 /* Into the burst of the SA that the entry names; cut or refused before if it doesn't fit. Bursts
  * that are sent meanwhile may end SAs, and so send entries, this one too, back to hold. */
 void outbound_encrypt(struct plane *plane, struct spd_entry *entry, struct packet *packet);
+/* The rule or the pair's entry for a datagram; NULL: neither is there. *ret_key is filled in. False:
+ * it is malformed. */
+bool outbound_find(const struct plane *plane, struct view datagram, struct spd_key *ret_key,
+                   struct spd_entry **ret);
 /* Encrypts and sends what was collected, with the same effect on SAs and entries. */
 void outbound_flush(struct plane *plane);
 /* An ICMP error to the source of an outbound datagram, if the rate allows one. */

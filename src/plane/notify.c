@@ -50,16 +50,23 @@ void notify_describe_sa(const struct plane *plane, const struct sad_entry *sa,
     }
 }
 
+mono_t notify_last_heard(const struct plane *plane, const struct spd_entry *entry)
+{
+    mono_t last = MONO_NEVER;
+    const struct sad_entry *in = sad_find_ticket(&plane->sad, entry->ticket);
+    for (; in != NULL; in = in->older)
+        if (!mono_is_never(in->used) && (mono_is_never(last) || in->used.ms > last.ms))
+            last = in->used;
+    return last;
+}
+
 /* OE-079: both directions count, and what the kernel forwarded without us. */
 static int64_t policy_idle_ms(const struct plane *plane, const struct spd_entry *entry)
 {
     int64_t idle = idle_ms(plane, entry->used);
     if (plane->env.idle_ms != NULL)
         idle = less_idle(idle, plane->env.idle_ms(plane->env.ctx, spd_flow(entry)));
-    const struct sad_entry *in = sad_find_ticket(&plane->sad, entry->ticket);
-    for (; in != NULL; in = in->older)
-        idle = less_idle(idle, idle_ms(plane, in->used));
-    return idle;
+    return less_idle(idle, idle_ms(plane, notify_last_heard(plane, entry)));
 }
 
 void notify_describe_policy(const struct plane *plane, const struct spd_entry *entry,
@@ -147,5 +154,19 @@ void notify_unknown_spi(struct plane *plane, uint32_t spi, const struct ip_addr 
         .peer = *src,
     };
     plane_count(plane, PLANE_COUNT_unknown_spi_reports);
+    notify_send(plane, &message);
+}
+
+void notify_silence(struct plane *plane, const struct spd_entry *entry)
+{
+    struct pfkey_message message = {
+        .type = PFKEY_X_UNKNOWN_SPI,
+        .satype = PFKEY_SATYPE_ESP,
+        .has = PFKEY_HAS_SA | PFKEY_HAS_PEER | PFKEY_HAS_TICKET,
+        .sa = {.spi = entry->sa->params.spi, .inbound = false},
+        .peer = *sad_peer(entry->sa),
+        .ticket = entry->ticket,
+    };
+    plane_count(plane, PLANE_COUNT_silence_reports);
     notify_send(plane, &message);
 }

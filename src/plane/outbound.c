@@ -95,6 +95,28 @@ static void tell_first_two(struct plane *plane, const struct sad_entry *sa,
                      sa);
 }
 
+bool outbound_find(const struct plane *plane, struct view datagram, struct spd_key *ret_key,
+                   struct spd_entry **ret)
+{
+    struct traffic_key key;
+    struct spd_rule *rule;
+
+    if (rules_are_empty(&plane->rules)) {
+        if (ip_pair_of(datagram, &ret_key->flow) != ERR_OK)
+            return false;
+        *ret = spd_find(&plane->spd, ret_key);
+        return true;
+    }
+    if (traffic_key_of(datagram, &key) != ERR_OK)
+        return false;
+    ret_key->flow = key.flow;
+    rule = rules_find(&plane->rules, &key);
+    *ret = rule != NULL ? &rule->entry : spd_find(&plane->spd, ret_key);
+    if (rule != NULL)
+        rule->entry.key = *ret_key; /* what an acquire is about */
+    return true;
+}
+
 /* What a hard limit left over goes back to its SPD entry, which is in hold again by now. */
 static void put_back(struct plane *plane, struct packet *const *packets, size_t count)
 {
@@ -102,9 +124,7 @@ static void put_back(struct plane *plane, struct packet *const *packets, size_t 
         struct spd_input input = {.event = SPD_EV_DATAGRAM, .packet = packets[i]};
         struct spd_key key = {0};
         struct spd_entry *entry = NULL;
-        if (ip_pair_of(packet_view(packets[i]), &key.flow) == ERR_OK)
-            entry = spd_find(&plane->spd, &key);
-        if (entry == NULL)
+        if (!outbound_find(plane, packet_view(packets[i]), &key, &entry) || entry == NULL)
             plane_count(plane, PLANE_COUNT_drop_not_encrypted);
         else
             spd_step(plane, entry, &input);
@@ -212,8 +232,30 @@ static void encrypt_too_big(struct plane *plane, struct spd_entry *entry,
     send_icmp(plane, IP_ICMP_TOO_BIG, packet, mtu, where, PLANE_COUNT_icmp_too_big);
 }
 
+/*
+ * A gateway that died says nothing, and its peer's datagrams go nowhere until the keys expire. So keyd
+ * is told when a flow has sent for a while and nothing came in for it, and may try the gateway (OE-176).
+ * It may also be a flow that goes one way only.
+ */
+static void listen_for_answers(struct plane *plane, struct spd_entry *entry)
+{
+    mono_t heard = notify_last_heard(plane, entry);
+    bool answered = !mono_is_never(heard) && mono_reached(heard, entry->unanswered);
+    bool paused = mono_since(plane->now, entry->listen_at) >= PLANE_PAUSE_MS;
+
+    entry->listen_at = mono_add(plane->now, PLANE_LISTEN_MS);
+    if (answered || paused) {
+        entry->unanswered = plane->now;
+    } else if (mono_since(plane->now, entry->unanswered) >= PLANE_SILENCE_MS) {
+        entry->unanswered = plane->now;
+        notify_silence(plane, entry);
+    }
+}
+
 void outbound_encrypt(struct plane *plane, struct spd_entry *entry, struct packet *packet)
 {
+    if (mono_reached(plane->now, entry->listen_at) && !entry->configured)
+        listen_for_answers(plane, entry);
     uint32_t mtu = inner_mtu(plane, entry->sa);
     if (spd_flow(entry)->src.family == IP_V6 && mtu < IP_V6_MTU_MIN)
         mtu = IP_V6_MTU_MIN;
@@ -227,20 +269,32 @@ void outbound_encrypt(struct plane *plane, struct spd_entry *entry, struct packe
     }
 }
 
+/* The peer may have agreed to less than is configured. */
+static bool rule_sa_allows(struct spd_entry *entry, const struct packet *packet)
+{
+    const struct traffic_pair sa = sa_params_traffic(&entry->sa->params);
+    return traffic_pair_contains(&sa, &spd_rule_of(entry)->traffic) ||
+           sa_params_allow(&entry->sa->params, packet_view(packet));
+}
+
 /* One datagram (OE-015) */
 static void outbound_one(struct plane *plane, struct packet *packet)
 {
     struct spd_input input = {.event = SPD_EV_DATAGRAM, .packet = packet};
     struct spd_key key = {0};
-    if (ip_pair_of(packet_view(packet), &key.flow) != ERR_OK) {
+    struct spd_entry *entry = NULL;
+    if (!outbound_find(plane, packet_view(packet), &key, &entry)) {
         plane_count(plane, PLANE_COUNT_drop_out_malformed);
         return;
     }
-    struct spd_entry *entry = spd_find(&plane->spd, &key);
     if (entry == NULL)
         entry = spd_create(plane, &key);
     if (entry == NULL) {
         plane_count(plane, PLANE_COUNT_drop_spd_no_memory);
+        return;
+    }
+    if (entry->is_rule && entry->sa != NULL && !rule_sa_allows(entry, packet)) {
+        plane_count(plane, PLANE_COUNT_drop_narrowed);
         return;
     }
     spd_use(&plane->spd, plane->now, entry, packet->len);

@@ -1,7 +1,7 @@
 /*
  * The requests that make a bind: ASSIGN_REQUEST_RSA-IP, _RSAP-IP, _RSIPSEC and LISTEN_REQUEST. Each
  * step settles one part of the draft or names the error that the host is told; nothing is taken
- * before all of them have passed.
+ * before all of them have passed. RSIP-039: what is not about IPsec is the same for all of them.
  */
 #include <stdlib.h>
 
@@ -35,6 +35,7 @@ static bool address_any(const struct rsip_address *a)
            (a->type == RSIP_ADDR_V6 && ip_addr_equal(&a->addr, &zero_v6));
 }
 
+/* RSIP-057, RSIP-187: RSAP-IP, RSA-IP and RSIPSEC. RSA-IP has no local micro-flow policy (RSIP-076). */
 static enum rsip_error check_method(struct draft *d)
 {
     switch (d->request->type) {
@@ -62,7 +63,8 @@ static enum rsip_error check_method(struct draft *d)
                                                               : RSIP_OK;
 }
 
-/* RSIP-165; the first of those asked for that is allowed. Without a wish IP-IP, if it is (RSIP-111). */
+/* RSIP-165; the first of those asked for that is allowed. Without a wish IP-IP, if it is
+ * (RSIP-111). */
 static enum rsip_error check_tunnel(struct draft *d)
 {
     const struct rsip_message *m = d->request;
@@ -246,7 +248,7 @@ static enum rsip_error fit_spis(struct draft *d, const struct pool_address *a)
     return RSIP_OK;
 }
 
-/* RSIP-166 to RSIP-170: this very address. */
+/* RSIP-166, RSIP-167, RSIP-168, RSIP-169, RSIP-170: this very address. */
 static enum rsip_error fit_address(struct draft *d, struct pool_address *a)
 {
     const struct rsip_range *range = pool_range(a);

@@ -286,7 +286,8 @@ static struct rsip_bind *icmp_in(struct rsip_server *s, const struct pool_addres
     return bind;
 }
 
-/* RSIP-010, RSIP-013, RSIP-016, RSIP-018, RSIP-020, RSIP-048, RSIP-188 */
+/* RSIP-010, RSIP-011, RSIP-012, RSIP-013, RSIP-017, RSIP-074, RSIP-077, RSIP-143, RSIP-182, RSIP-016,
+ * RSIP-018, RSIP-020, RSIP-048, RSIP-188: with or without a remote end that was ever contacted */
 static struct rsip_bind *bind_in(struct rsip_server *s, const struct pool_address *a,
                                  const struct packet *p, enum rsip_counter *ret_why)
 {
@@ -380,7 +381,7 @@ static struct rsip_bind *some_bind(const struct rsip_host *host, const struct po
     return NULL;
 }
 
-/* RSIP-021 to RSIP-023, RSIP-204: trial and error. */
+/* RSIP-021, RSIP-022, RSIP-023, RSIP-204: trial and error. */
 static const struct misuse *cookie_out(struct rsip_server *s, struct rsip_host *host,
                                        const struct pool_address *a, const struct packet *p,
                                        struct rsip_bind **ret)
@@ -414,7 +415,7 @@ static const struct misuse *transport_out(struct rsip_server *s, struct rsip_hos
     return remote_port_allowed(owner, p->ip.dst_port) ? NULL : &bad_remote_port;
 }
 
-/* RSIP-045 to RSIP-047: of ESP only the addresses can be checked. */
+/* RSIP-045, RSIP-046, RSIP-047: of ESP only the addresses can be checked. */
 static const struct misuse *ipsec_out(struct rsip_server *s, struct rsip_host *host,
                                       const struct pool_address *a, const struct packet *p,
                                       struct rsip_bind **ret)

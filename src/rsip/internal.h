@@ -103,6 +103,7 @@ struct bind_key {
     uint32_t host_id, bind_id;
 };
 
+/* RSIP-081: what is kept of a bind. */
 struct rsip_bind {
     struct map_node node;
     struct bind_key key;

@@ -244,7 +244,8 @@ static void execute(struct rsip_server *s, struct rsip_host *host,
     }
 }
 
-/* What the counter says (RSIP-175 to RSIP-177). A de-registration may break the order, for a host
+/* What the counter says (RSIP-175, RSIP-176, RSIP-177). A de-registration may break the order,
+ * for a host
  * that restarted begins at 1 again (RSIP-179). */
 enum order { ORDER_NEW, ORDER_COPY, ORDER_STALE };
 
@@ -290,7 +291,7 @@ static enum err on_known(struct rsip_server *s, struct rsip_host *host,
         answer_stranger(s, event, asked, RSIP_E_BAD_CLIENT_ID, m->client_id);
         return ERR_VALUE;
     }
-    /* RSIP-063 */
+    /* RSIP-063, RSIP-145 */
     if (event->transport != host->transport && m->type != RSIP_DEREGISTER_REQUEST) {
         answer_stranger(s, event, asked,
                         event->transport == RSIP_UDP ? RSIP_E_USE_TCP : RSIP_E_UNKNOWN_ERROR,
@@ -306,7 +307,8 @@ static enum err on_known(struct rsip_server *s, struct rsip_host *host,
     return ERR_OK;
 }
 
-/* RSIP-146, RSIP-149 to RSIP-157: what is wrong with the message itself. A response is dropped, or
+/* RSIP-146, RSIP-149, RSIP-150, RSIP-151, RSIP-152, RSIP-153, RSIP-154, RSIP-155, RSIP-156,
+ * RSIP-157: what is wrong with the message itself. A response is dropped, or
  * two gateways could answer each other for ever (RSIP-106). */
 static enum rsip_error check_message(struct rsip_server *s, const struct rsip_server_event *event,
                                      const struct rsip_outline *asked, struct rsip_message *m)

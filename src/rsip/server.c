@@ -340,7 +340,7 @@ void rsip_repeat_answer(struct rsip_server *s, const struct rsip_host *host)
         send_to_host(s, host, view_of(host->talk + host->request_len, host->answer_len));
 }
 
-/* RSIP-116 to RSIP-118 */
+/* RSIP-117, RSIP-118 */
 static void deregister(struct rsip_server *s, struct rsip_host *host)
 {
     struct rsip_message m = {.type = RSIP_DEREGISTER_RESPONSE};
@@ -409,7 +409,7 @@ enum err rsip_server_input(struct rsip_server *s, mono_t now, const struct rsip_
     return ERR_STATE;
 }
 
-/* Binds first: a registration outlives them (RSIP-068 to RSIP-070). */
+/* Binds first: a registration outlives them (RSIP-068, RSIP-069, RSIP-070). */
 void rsip_server_timer(struct rsip_server *s, mono_t now)
 {
     struct heap_node *node;

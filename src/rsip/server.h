@@ -3,7 +3,8 @@
  * and to whom a packet belongs. Messages, name lookups and saved records come in as events; answers,
  * records and questions go out as effects. No IO.
  *
- * A host is known by its private address (RSIP-197). Pointers inside an effect stay valid until the
+ * A host is unregistered, registered or assigned (RSIP-065, RSIP-066, RSIP-067), and known by its
+ * private address (RSIP-197). Pointers inside an effect stay valid until the
  * next call into the engine. What must outlive the engine leaves as SAVE, one record for each host
  * and each bind, before the answer that depends on it; fed to a new engine with RESTORE, no host
  * notices the change.
@@ -137,7 +138,7 @@ struct rsip_verdict {
 void rsip_server_inbound(struct rsip_server *s, mono_t now, struct view datagram,
                          struct rsip_verdict *ret);
 /* A datagram that came out of a tunnel of that type from a host. What breaks the rules also makes
- * an ERROR_RESPONSE to the host, at most one a second (RSIP-170 to RSIP-173). */
+ * an ERROR_RESPONSE to the host, at most one a second (RSIP-170, RSIP-171, RSIP-172, RSIP-173). */
 void rsip_server_outbound(struct rsip_server *s, mono_t now, const struct ip_addr *host,
                           enum rsip_tunnel tunnel, struct view datagram, struct rsip_verdict *ret);
 

@@ -67,18 +67,84 @@ bool identity_of_fqdn(struct view name, struct identity *ret)
     return true;
 }
 
+bool identity_of_email(struct view address, struct identity *ret)
+{
+    struct identity id = {.kind = IDENTITY_EMAIL};
+    const uint8_t *at = address.len != 0 ? memchr(address.ptr, '@', address.len) : NULL;
+
+    if (at == NULL || at == address.ptr || at == address.ptr + address.len - 1 ||
+        address.len >= sizeof(id.fqdn))
+        return false;
+    for (size_t i = 0; i < address.len; i++)
+        if (address.ptr[i] <= ' ' || address.ptr[i] >= 0x7f)
+            return false;
+    memcpy(id.fqdn, address.ptr, address.len);
+    *ret = id;
+    return true;
+}
+
+bool identity_of_octets(enum identity_kind kind, struct view octets, struct identity *ret)
+{
+    struct identity id = {.kind = (uint8_t)kind, .len = (uint8_t)octets.len};
+
+    if (octets.len == 0 || octets.len > UINT8_MAX || octets.len > sizeof(id.fqdn))
+        return false;
+    memcpy(id.fqdn, octets.ptr, octets.len);
+    *ret = id;
+    return true;
+}
+
+struct view identity_octets(const struct identity *id)
+{
+    switch (id->kind) {
+    case IDENTITY_ADDR:
+        return ip_addr_view(&id->addr);
+    case IDENTITY_FQDN:
+    case IDENTITY_EMAIL:
+        return view_of(id->fqdn, strnlen(id->fqdn, sizeof(id->fqdn)));
+    case IDENTITY_DN:
+    case IDENTITY_KEY_ID:
+        return view_of(id->fqdn, id->len);
+    default:
+        return view_of(NULL, 0);
+    }
+}
+
 bool identity_equal(const struct identity *a, const struct identity *b)
 {
-    return a->kind == b->kind && ip_addr_equal(&a->addr, &b->addr) && strcmp(a->fqdn, b->fqdn) == 0;
+    return a->kind == b->kind && a->len == b->len && ip_addr_equal(&a->addr, &b->addr) &&
+           memcmp(a->fqdn, b->fqdn, sizeof(a->fqdn)) == 0;
+}
+
+static char *format_octets(const char *prefix, const struct identity *id, char *ret)
+{
+    static const char digits[] = "0123456789abcdef";
+    char *at = ret + strlen(strcpy(ret, prefix));
+    for (size_t i = 0; i < id->len && i < LIMIT_DNS_NAME - 8; i++) {
+        *at++ = digits[(uint8_t)id->fqdn[i] >> 4];
+        *at++ = digits[(uint8_t)id->fqdn[i] & 15];
+    }
+    *at = '\0';
+    return ret;
 }
 
 char *identity_format(const struct identity *id, char *ret)
 {
-    if (id->kind == IDENTITY_ADDR)
+    switch (id->kind) {
+    case IDENTITY_ADDR:
         return ip_addr_format(&id->addr, ret);
-    if (id->kind == IDENTITY_FQDN)
+    case IDENTITY_FQDN:
         snprintf(ret, IDENTITY_TEXT_MAX, "@%s", id->fqdn);
-    else
-        strcpy(ret, "none");
-    return ret;
+        return ret;
+    case IDENTITY_EMAIL:
+        return strcpy(ret, id->fqdn);
+    case IDENTITY_DN:
+        return format_octets("dn:", id, ret);
+    case IDENTITY_KEY_ID:
+        return format_octets("key-id:", id, ret);
+    case IDENTITY_NULL:
+        return strcpy(ret, "null");
+    default:
+        return strcpy(ret, "none");
+    }
 }

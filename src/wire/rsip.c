@@ -217,7 +217,7 @@ static bool may_hold(const struct grammar *g, unsigned type)
     return type == RSIP_P_VENDOR || (type == RSIP_P_ADDRESS && (g->optional & RSIP_F_TUPLES) != 0);
 }
 
-/* What is wrong with a parameter that has no place here (RSIP-152 to RSIP-154). */
+/* What is wrong with a parameter that has no place here (RSIP-152, RSIP-153, RSIP-154). */
 static enum rsip_error misplaced(const struct grammar *g, unsigned type)
 {
     if (!is_param(type))

@@ -101,7 +101,9 @@ enum rsip_addrtype {
     RSIP_ADDR_V6 = 3,
     RSIP_ADDR_NAME = 4,
 };
+/* RSIP-092 */
 enum rsip_method { RSIP_METHOD_RSA = 1, RSIP_METHOD_RSAP = 2, RSIP_METHOD_IPSEC = 3 };
+/* RSIP-091 */
 enum rsip_tunnel { RSIP_TUNNEL_IPIP = 1, RSIP_TUNNEL_GRE = 2, RSIP_TUNNEL_L2TP = 3 };
 enum rsip_flow { RSIP_FLOW_MACRO = 1, RSIP_FLOW_MICRO = 2, RSIP_FLOW_NONE = 3 };
 enum rsip_indicator { /* odd: an address, even: a network */

@@ -111,7 +111,8 @@ bool rsip_ports_parse(struct view value, bool none_allowed, struct rsip_ports *r
     return true;
 }
 
-/* RSIP-034 to RSIP-038; the SPIs up to 255 are reserved (RFC 4303 section 2.1). */
+/* RSIP-034, RSIP-035, RSIP-036, RSIP-037, RSIP-038; the SPIs up to 255 are reserved (RFC 4303
+ * section 2.1). */
 bool rsip_spis_parse(struct view value, struct rsip_spis *ret)
 {
     struct cursor cur = cursor_of(value);

@@ -44,7 +44,21 @@ struct sa_lifetime {
     uint64_t seconds; /* since the SA was added */
 };
 
+/* What one end of a child may send or get (RFC 4301 section 4.4.1.1). */
+struct traffic {
+    struct ip_prefix net;
+    uint8_t protocol;                /* 0: any */
+    uint16_t port_first, port_last;  /* 0 and 65535: any; ICMP: type and code as RFC 7296 section 3.13.1 */
+};
+struct traffic_pair {
+    struct traffic local, remote; /* the same protocol in both */
+};
+
 enum sa_interface { SA_OPPORTUNISTIC, SA_CONFIGURED }; /* oe0 or vpn0 (OE-188) */
+
+struct port_range {
+    uint16_t first, last;
+};
 
 struct sa_params {
     spi_t spi;
@@ -54,8 +68,10 @@ struct sa_params {
     struct ip_addr outer_src, outer_dst;
     uint16_t udp_src, udp_dst; /* UDP encapsulation (RFC 3948); 0: native ESP, protocol 50 */
     struct ip_prefix inner_src, inner_dst; /* selectors, in the direction of travel (OE-190) */
+    uint8_t protocol;        /* of what is inside; 0: any, and then ports don't matter */
+    struct port_range src_ports, dst_ports; /* in the direction of travel, for a protocol */
     struct sa_lifetime soft, hard;
-    uint64_t ticket;         /* the OE connection it belongs to; 0: none */
+    uint64_t ticket;         /* the OE connection or tunnel it belongs to; 0: none */
     uint8_t cipher_key[SA_KEY_MAX]; /* with the salt, for AES-GCM */
     uint8_t cipher_key_len;
     uint8_t auth_key[SA_AUTH_KEY_MAX];

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "crypto/signature.h"
 #include "ike/engine.h"
 #include "ike/ike.h"
 
@@ -20,7 +21,9 @@ enum {
     PAIR_LATENCY_MS = 10,
     PAIR_SAD_MAX = 1024,
     PAIR_WIRE_MAX = 256,
-    PAIR_KEYS = 3,
+    PAIR_KEYS = 6,      /* RSA, but two are ECDSA P-256, and the last is RSA-1024 */
+    PAIR_ECDSA_KEY = 3, /* the first of them */
+    PAIR_SHORT_KEY = 5,
     PAIR_RECORDS = 1024
 };
 
@@ -52,7 +55,7 @@ struct pair_question {
     enum ike_effect_kind kind;
     uint64_t serial;
     struct ike_effect effect;
-    uint8_t hash[HASH_MAX];
+    uint8_t hash[4096]; /* what is to be signed */
     size_t hash_len;
 };
 
@@ -69,6 +72,10 @@ struct pair_side {
     bool hold[32];             /* by effect kind: leave the question open */
     struct pair_question held; /* the last question left open */
     uint64_t ticket;           /* what it authorizes the peer's proposals as */
+    const struct traffic_pair *narrow; /* what it authorizes of them; NULL: all */
+    const struct ike_profile *profiles;
+    size_t profile_count;
+    const struct private_key *own_key; /* where a profile has a key of its own */
 
     unsigned up, failed, deleted, authenticated, removed;
     unsigned keepalives, moves;
@@ -88,6 +95,7 @@ struct pair;
 typedef bool pair_tap(struct pair *pair, struct pair_datagram *datagram, void *ctx);
 
 struct pair {
+    enum ike_version version; /* of pair_initiate() */
     struct pair_side sides[PAIR_SIDES];
     struct ike_config config;
     mono_t now;
@@ -106,6 +114,9 @@ struct pair_options {
     bool legacy;
     struct ike_config config; /* applied to both; zero: defaults */
     uint64_t seed;
+    enum ike_version version;
+    const struct ike_profile *profiles[PAIR_SIDES];
+    size_t profile_count; /* of each */
 };
 
 struct pair *pair_new(const struct pair_options *options); /* NULL: all defaults */
@@ -120,6 +131,8 @@ size_t pair_record_count(const struct pair *pair, unsigned side);
 /* The flow between the two hosts behind `side` and its peer. `n` picks another host. */
 struct ip_pair pair_flow(const struct pair *pair, unsigned side, unsigned n);
 enum err pair_initiate(struct pair *pair, unsigned side, uint64_t ticket, unsigned n);
+enum err pair_initiate_profile(struct pair *pair, unsigned side, uint64_t ticket, uint32_t profile,
+                               const struct traffic_pair *traffic);
 enum err pair_event(struct pair *pair, unsigned side, enum ike_event_kind kind, uint64_t ticket);
 /* Answers a question that was held. */
 enum err pair_answer(struct pair *pair, unsigned side, const struct pair_question *question);

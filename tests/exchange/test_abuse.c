@@ -99,7 +99,7 @@ static size_t long_offer(struct isakmp_sa *work, uint8_t *room, size_t room_len,
     static const uint8_t zeros[8192];
     size_t count;
     const struct ike_suite *suites = phase1_offers(false, &count);
-    const struct phase1_offer offer = {suites, 2, 3600};
+    const struct phase1_offer offer = {suites, 2, 3600, 0};
     struct builder b = builder_on(span_of(room, room_len));
 
     phase1_offer_build(&b, &offer, work);
@@ -233,13 +233,13 @@ static void test_costly_groups(void **state)
     for (uint16_t group = 17; group <= 18; group++) {
         static struct isakmp_sa work, reply;
         const struct ike_suite suite = {CBC_AES, HASH_SHA2_256, 128, group};
-        const struct phase1_offer offered = {&suite, 1, 3600};
+        const struct phase1_offer offered = {&suite, 1, 3600, 0};
         struct phase1_choice choice;
         uint8_t body[256], room[256];
         struct builder b = builder_on(span_of(body, sizeof(body)));
         struct builder out = builder_on(span_of(room, sizeof(room)));
         phase1_offer_build(&b, &offered, &work);
-        assert_int_equal(phase1_choose(builder_written(&b), true, &work, &reply, &choice, &out),
+        assert_int_equal(phase1_choose(builder_written(&b), &(struct phase1_terms){.legacy = true}, &work, &reply, &choice, &out),
                          ERR_NO_PROPOSAL);
     }
 }

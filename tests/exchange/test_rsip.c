@@ -223,7 +223,7 @@ static void test_retransmission(void **state)
     rig_fini(&rig);
 }
 
-/* RSIP-175 to RSIP-177: whatever is lost, nothing is executed twice. */
+/* RSIP-096, RSIP-110, RSIP-175, RSIP-176, RSIP-177: whatever is lost, nothing is executed twice. */
 static void test_loss(void **state)
 {
     (void)state;
@@ -251,7 +251,7 @@ static void test_loss(void **state)
     }
 }
 
-/* RSIP-068 to RSIP-070, RSIP-117: a host that vanishes frees what it had. */
+/* RSIP-068, RSIP-069, RSIP-070, RSIP-117: a host that vanishes frees what it had. */
 static void test_vanished_host(void **state)
 {
     struct rsip_bind_info info;
@@ -287,7 +287,7 @@ static void test_vanished_host(void **state)
     rig_fini(&rig);
 }
 
-/* RSIP-129 to RSIP-131: used for days. */
+/* RSIP-129, RSIP-130, RSIP-131: used for days. */
 static void test_extension(void **state)
 {
     (void)state;

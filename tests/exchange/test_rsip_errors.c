@@ -83,7 +83,7 @@ static struct rsip_message with_local(enum rsip_type type, const char *addr, uns
 #define SHARED "149.112.240.156"
 #define WHOLE "149.112.240.17"
 
-/* RSIP-146, RSIP-149, RSIP-150, RSIP-152 to RSIP-157 */
+/* RSIP-146, RSIP-149, RSIP-150, RSIP-152, RSIP-153, RSIP-154, RSIP-155, RSIP-156, RSIP-157 */
 static void test_messages(void **state)
 {
     static const uint8_t version[] = {2, 2, 0, 4};
@@ -130,7 +130,7 @@ static void test_responses_are_dropped(void **state)
     rig_fini(&rig);
 }
 
-/* RSIP-065, RSIP-108, RSIP-159 to RSIP-164 */
+/* RSIP-065, RSIP-108, RSIP-159, RSIP-160, RSIP-161, RSIP-162, RSIP-163, RSIP-164 */
 static void test_registration(void **state)
 {
     static const enum rsip_type types[] = {4, 6, 8, 10, 12, 14, 16, 22};
@@ -178,7 +178,7 @@ static void test_registration(void **state)
     rig_fini(&rig);
 }
 
-/* RSIP-040, RSIP-057, RSIP-158, RSIP-165, RSIP-183 */
+/* RSIP-019, RSIP-187, RSIP-040, RSIP-057, RSIP-158, RSIP-165, RSIP-183 */
 static void test_methods_and_tunnels(void **state)
 {
     struct rsip_message m;
@@ -275,7 +275,7 @@ static void test_flow_policy(void **state)
     rig_fini(&rig);
 }
 
-/* RSIP-085, RSIP-166 to RSIP-171, RSIP-210, RSIP-212 */
+/* RSIP-081, RSIP-085, RSIP-166, RSIP-167, RSIP-168, RSIP-169, RSIP-170, RSIP-171, RSIP-210, RSIP-212 */
 static void test_local(void **state)
 {
     (void)state;
@@ -354,7 +354,8 @@ static struct rsip_message ipsec(unsigned form, unsigned count, uint32_t first)
     return m;
 }
 
-/* RSIP-015, RSIP-027 to RSIP-033, RSIP-041 to RSIP-043 */
+/* RSIP-015, RSIP-027, RSIP-028, RSIP-029, RSIP-030, RSIP-031, RSIP-032, RSIP-033, RSIP-041,
+ * RSIP-042, RSIP-043 */
 static void test_ipsec(void **state)
 {
     (void)state;
@@ -425,7 +426,7 @@ static void test_quota(void **state)
     rig_fini(&rig);
 }
 
-/* RSIP-063: the transport stays, except to leave. */
+/* RSIP-063, RSIP-145: the transport stays, except to leave. */
 static void test_transport_is_kept(void **state)
 {
     uint8_t room[128];
@@ -483,7 +484,7 @@ static void test_query(void **state)
     rig_fini(&rig);
 }
 
-/* RSIP-072, RSIP-176 */
+/* RSIP-072, RSIP-125, RSIP-176 */
 static void test_tunnel_end_and_counter_wrap(void **state)
 {
     (void)state;

@@ -107,7 +107,7 @@ static struct rig_packet icmp(const char *src, const char *dst, uint8_t type, ui
         .src = src, .dst = dst, .proto = 1, .icmp_type = type, .icmp_id = echo};
 }
 
-/* RSIP-016, RSIP-018, RSIP-020, RSIP-055, RSIP-188, RSIP-195 */
+/* RSIP-002, RSIP-017, RSIP-143, RSIP-182, RSIP-196, RSIP-016, RSIP-018, RSIP-020, RSIP-055, RSIP-188, RSIP-195 */
 static void test_inbound(void **state)
 {
     (void)state;
@@ -130,7 +130,7 @@ static void test_inbound(void **state)
     rig_fini(&rig);
 }
 
-/* RSIP-053, RSIP-065, RSIP-170, RSIP-171: only what was leased. */
+/* RSIP-053, RSIP-065, RSIP-170, RSIP-171, RSIP-206: only what was leased. */
 static void test_outbound(void **state)
 {
     (void)state;
@@ -173,7 +173,7 @@ static void test_tunnel_type(void **state)
     rig_fini(&rig);
 }
 
-/* RSIP-010 to RSIP-013, RSIP-021 to RSIP-023, RSIP-048, RSIP-204 */
+/* RSIP-010, RSIP-011, RSIP-012, RSIP-013, RSIP-021, RSIP-022, RSIP-023, RSIP-048, RSIP-204 */
 static void test_cookies(void **state)
 {
     const uint64_t mine = 0x1111111122222222, yours = 0x3333333344444444;
@@ -301,7 +301,7 @@ static void test_icmp_errors(void **state)
     rig_fini(&rig);
 }
 
-/* RSIP-078 to RSIP-080: both directions, and the remote end only with its bind. */
+/* RSIP-078, RSIP-079, RSIP-080: both directions, and the remote end only with its bind. */
 static void test_remote_policy(void **state)
 {
     (void)state;
@@ -337,7 +337,7 @@ static void test_remote_policy(void **state)
     }
 }
 
-/* RSIP-044 to RSIP-047: ports behind AH are checked, and of ESP the addresses. */
+/* RSIP-044, RSIP-045, RSIP-046, RSIP-047: ports behind AH are checked, and of ESP the addresses. */
 static void test_ipsec_policy(void **state)
 {
     (void)state;

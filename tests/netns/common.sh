@@ -130,7 +130,7 @@ well_formed() {
 
 # wait_verdict GATEWAY DESTINATION VERDICT: a tunnel of the peer's may still be taking over.
 wait_verdict() {
-    wait_for 5 "$1: verdict $3 for $2" expect_verdict "$@"
+    wait_for 5 "$1: verdict $3 for $2" verdict_is "$@"
 }
 
 expect_verdict() {

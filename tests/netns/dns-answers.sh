@@ -1,5 +1,5 @@
 #!/bin/bash
-# OE-051, OE-055, OE-078, OE-150: what comes from the name server as large, split,
+# OE-009, OE-051, OE-055, OE-078, OE-150: what comes from the name server as large, split,
 # bogus, unsigned or absent answers, and what becomes of the flow.
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"

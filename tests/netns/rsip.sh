@@ -1,5 +1,6 @@
 #!/bin/bash
-# RSIP on real packets. RSIP-053 to RSIP-055, RSIP-058, RSIP-059, RSIP-190, RSIP-191, RSIP-205
+# RSIP on real packets. RSIP-053, RSIP-054, RSIP-055, RSIP-058, RSIP-059, RSIP-064, RSIP-190, RSIP-191,
+# RSIP-200, RSIP-216
 #
 #   x1 10.0.1.2 ---- 10.0.1.1 +---+
 #                             | n | 203.0.113.1 ---- 203.0.113.2 y

@@ -301,6 +301,9 @@ static void drain(struct sim_gateway *g)
         case CONTROL_FX_PEER:
             disk_peer(g, &fx);
             break;
+        case CONTROL_FX_KEYS:
+        case CONTROL_FX_ADDRESS: /* nothing is configured here */
+            break;
         }
     }
 }

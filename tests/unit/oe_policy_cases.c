@@ -389,7 +389,8 @@ static void test_explained(void **state)
     assert_true(rig_info(&rig, ticket, &info));
     assert_string_equal(info.record, "DNS says so");
     assert_string_equal(info.ike, "keying with " SG_B);
-    assert_string_equal(info.next, "the negotiation is given up");
+    assert_string_equal(info.next, "if the gateway stays silent, the flow goes in clear");
+    assert_int_equal(mono_since(info.next_check, rig.now), 20000);
     rig_child_failed(&rig, ticket, IKE_FAILURE_SILENT);
     rig_expect_policy(&rig, OE_VERDICT_PASS);
     assert_true(rig_info(&rig, ticket, &info));
@@ -397,6 +398,43 @@ static void test_explained(void **state)
     assert_non_null(strstr(info.next, "DNS is asked again"));
     assert_int_equal(mono_since(info.next_check, rig.now), 60000);
     rig_close(&rig);
+}
+
+/* ... while a gateway is waited for, by what its silence brings. */
+static void test_explained_while_waiting(void **state)
+{
+    (void)state;
+    static const struct {
+        enum oe_class_kind kind;
+        unsigned gateways;
+        bool tunnel;
+        const char *next;
+    } cases[] = {
+        {OE_PERMISSIVE, 1, false, "the flow goes in clear"},
+        {OE_PARANOID, 1, false, "the flow is denied"},
+        {OE_PARANOID, 2, false, "the next one is tried"},
+        {OE_PERMISSIVE, 1, true, "the old tunnel stays until its keys end"},
+    };
+    for (size_t i = 0; i < CHECK_COUNT(cases); i++) {
+        const struct oe_class class = {.kind = cases[i].kind, .wait_s = 7};
+        struct oe_instance_info info;
+        struct rig rig;
+        rig_open_class(&rig, &class);
+        uint64_t ticket = cases[i].tunnel ? rig_to_keyed(&rig) : rig_to_pending(&rig, cases[i].gateways);
+        if (cases[i].tunnel) {
+            rig_expire(&rig, ticket, false, 0x2001);
+            rig_delegation(&rig, ticket, rig_gateways(&rig, 1));
+            rig_forget_effects(&rig);
+        }
+        assert_true(rig_info(&rig, ticket, &info));
+        assert_int_equal(mono_since(info.next_check, rig.now), 7000);
+        assert_non_null(strstr(info.next, cases[i].next));
+        rig_advance(&rig, 7000); /* it has answered, for ike says nothing */
+        assert_true(rig_info(&rig, ticket, &info));
+        assert_string_equal(info.next, "the negotiation is given up");
+        assert_true(info.next_check.ms > rig.now.ms);
+        rig_close(&rig);
+    }
 }
 
 const struct CMUnitTest oe_policy_cases[] = {
@@ -413,5 +451,6 @@ const struct CMUnitTest oe_policy_cases[] = {
     cmocka_unit_test(test_clear_is_upgraded_by_peer),
     cmocka_unit_test(test_reply_is_held),
     cmocka_unit_test(test_explained),
+    cmocka_unit_test(test_explained_while_waiting),
 };
 const size_t oe_policy_case_count = CHECK_COUNT(oe_policy_cases);

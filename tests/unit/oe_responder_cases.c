@@ -1,7 +1,7 @@
 /* Section 3.3: a stranger comes, proves itself, and proposes a tunnel. */
 #include "oe_cases.h"
 
-/* OE-008, OE-085, OE-086, OE-088, OE-092, OE-183, OE-187, OE-032 */
+/* OE-008, OE-085, OE-086, OE-088, OE-090, OE-092, OE-183, OE-187, OE-032 */
 static void test_thin_path(void **state)
 {
     (void)state;

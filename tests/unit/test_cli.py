@@ -388,7 +388,7 @@ class Keys(Case):
         self.bad(1, "make a key with 'cygnet keys new", "keys", "show", "--key", self.path("none"))
         self.bad(1, "no usable RSA private key", "keys", "show", "--key", self.write("x", "junk"))
 
-    def test_dns(self):
+    def test_dns(self):  # OE-126, OE-140
         path = self.make()
         public = json.loads(self.good("keys", "show", "--json", "--key", path))["public"]
         text = self.good("keys", "dns", "--key", path, "--address", "192.1.1.4", "--client",

@@ -112,12 +112,12 @@ static void test_pem_round_trip(void **state)
     free(pem_again);
 }
 
-/* A good key of the wrong kind. */
-static const char ec_pem[] = "-----BEGIN PRIVATE KEY-----\n"
-                             "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg/QbLdZk3Wuc0Raqu\n"
-                             "zzEUs7QKPBrAlEHM5GIstlHjIuChRANCAASKELxNVOGOpqzpyVQFYf0gTTDHkvW7\n"
-                             "7fkNCR4s+EYhgG4Sx/AZqaFOnRA6wOYaxtQA1IxwS+7m4wCNdBQbsa0n\n"
-                             "-----END PRIVATE KEY-----\n";
+/* A good key on a curve that IKE has no use for. */
+static const char koblitz_pem[] = "-----BEGIN PRIVATE KEY-----\n"
+                                  "MIGEAgEAMBAGByqGSM49AgEGBSuBBAAKBG0wawIBAQQg8KTxvKPumvxREm+U9KbZ\n"
+                                  "1vaMfvi3iqV2UJUv48dyAA6hRANCAAQEECj4oxXK0S5W4NUMA2RD7ORwa3hiQ2fb\n"
+                                  "CekRZfCwvWpjWia+0OnAZNnxgHobB4iM7OQ7vxsPW/Stp4BRbE43\n"
+                                  "-----END PRIVATE KEY-----\n";
 
 static void test_pem_refused(void **state)
 {
@@ -129,7 +129,7 @@ static void test_pem_refused(void **state)
     for (size_t cut = 0; cut + 2 < len; cut += 37)
         assert_int_equal(private_key_from_pem(view_of(pem, cut), &loaded), ERR_VALUE);
     assert_int_equal(private_key_from_pem(view_of_text("not a key"), &loaded), ERR_VALUE);
-    assert_int_equal(private_key_from_pem(view_of_text(ec_pem), &loaded), ERR_VALUE);
+    assert_int_equal(private_key_from_pem(view_of_text(koblitz_pem), &loaded), ERR_VALUE);
     assert_int_equal(private_key_from_pem(view_of(pem, 65537), &loaded), ERR_VALUE);
     assert_null(loaded);
     free(pem);

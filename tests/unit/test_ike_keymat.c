@@ -160,7 +160,7 @@ static void check_side(const struct vector *v, bool initiator)
     set_range(&hs.nonce_i, 0x20, 16);
     set_range(&hs.nonce_r, 0x40, 20);
     assert_int_equal(dh_shared(hs.dh, dh_public(peer), secret), ERR_OK);
-    assert_int_equal(v1_keys_derive(&sa, view_of(secret, sizeof(secret)), iv), ERR_OK);
+    assert_int_equal(v1_keys_derive(&sa, view_of(secret, sizeof(secret)), view_of(NULL, 0), iv), ERR_OK);
     check(sa.keys.d, v->d);
     check(sa.keys.a, v->a);
     check(sa.keys.cipher, v->cipher);

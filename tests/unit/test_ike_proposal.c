@@ -60,7 +60,7 @@ static enum err choose1(const struct change *change, const struct change *extra,
     struct builder reply = builder_on(span_of(reply_room, sizeof(reply_room)));
     struct phase1_choice choice;
     struct view offer = build(1, 1, good, 7, change, extra);
-    enum err err = phase1_choose(offer, legacy, &work, &work_reply, &choice, &reply);
+    enum err err = phase1_choose(offer, &(struct phase1_terms){.legacy = legacy}, &work, &work_reply, &choice, &reply);
     if (err == ERR_OK) /* the only transform is repeated word for word */
         assert_true(view_equal(builder_written(&reply), offer));
     return err;
@@ -73,7 +73,7 @@ static enum err choose2(uint8_t id, const struct change *change, const struct ch
     struct builder reply = builder_on(span_of(reply_room, sizeof(reply_room)));
     struct child_choice choice;
     struct view offer = build(3, id, good, 6, change, extra);
-    enum err err = phase2_choose(offer, legacy, false, &work, &work_reply, &choice, &reply);
+    enum err err = phase2_choose(offer, &(struct phase2_terms){.legacy = legacy, .udp = false}, &work, &work_reply, &choice, &reply);
     if (err == ERR_OK) {
         assert_int_equal(choice.peer_spi.value, 0x1234);
         assert_memory_equal(reply_room + PHASE2_SPI_AT, "\0\0\0", 4);
@@ -196,9 +196,9 @@ static void test_udp_encapsulation(void **state)
         offer.udp = udp;
         phase2_offer_build(&b, &offer, &work);
         struct view body = builder_written(&b);
-        assert_int_equal(phase2_choose(body, false, !udp, &work, &work_reply, &choice, &reply),
+        assert_int_equal(phase2_choose(body, &(struct phase2_terms){.legacy = false, .udp = !udp}, &work, &work_reply, &choice, &reply),
                          ERR_NO_PROPOSAL);
-        assert_int_equal(phase2_choose(body, false, udp, &work, &work_reply, &choice, &reply),
+        assert_int_equal(phase2_choose(body, &(struct phase2_terms){.legacy = false, .udp = udp}, &work, &work_reply, &choice, &reply),
                          ERR_OK);
         assert_int_equal(choice.udp, udp);
         assert_int_equal(work_reply.proposals[0].transforms[0].attributes[1].type, 4);
@@ -249,20 +249,20 @@ static void test_first_acceptable(void **state)
     static const struct ike_suite suites[] = {{CBC_3DES, HASH_MD5, 192, 2},
                                               {CBC_AES, HASH_SHA2_512, 192, 16},
                                               {CBC_AES, HASH_SHA2_256, 256, 19}};
-    const struct phase1_offer offer = {suites, 3, 10800};
+    const struct phase1_offer offer = {suites, 3, 10800, 0};
     struct builder b = builder_on(span_of(offer_room, sizeof(offer_room)));
     struct builder reply = builder_on(span_of(reply_room, sizeof(reply_room)));
     struct phase1_choice choice, checked;
     (void)state;
     phase1_offer_build(&b, &offer, &work);
-    assert_int_equal(phase1_choose(builder_written(&b), false, &work, &work_reply, &choice, &reply),
+    assert_int_equal(phase1_choose(builder_written(&b), &(struct phase1_terms){.legacy = false}, &work, &work_reply, &choice, &reply),
                      ERR_OK);
     assert_memory_equal(&choice.suite, &suites[1], sizeof(suites[1]));
     assert_int_equal(choice.seconds, 10800);
     assert_int_equal(phase1_check(builder_written(&reply), &offer, &work, &checked), ERR_OK);
     assert_memory_equal(&checked.suite, &suites[1], sizeof(suites[1]));
     /* IKE-066: the same answer to another offer is refused, by suite and by lifetime. */
-    const struct phase1_offer other = {suites, 1, 10800}, longer = {suites, 3, 10801};
+    const struct phase1_offer other = {suites, 1, 10800, 0}, longer = {suites, 3, 10801, 0};
     assert_int_equal(phase1_check(builder_written(&reply), &other, &work, &checked),
                      ERR_NO_PROPOSAL);
     assert_int_equal(phase1_check(builder_written(&reply), &longer, &work, &checked),
@@ -282,6 +282,8 @@ static void test_phase2_proposals(void **state)
     struct child_choice choice;
     (void)state;
     offer.suites = phase2_offers(false, &offer.count);
+    for (size_t i = 0; i < offer.count; i++)
+        assert_false(offer.suites[i].esn); /* libreswan 4.10 refuses a proposal that has it */
     phase2_offer_build(&b, &offer, &work);
     assert_int_equal(isakmp_sa_parse(builder_written(&b), &work), ERR_OK);
     work.proposal_count = 3;
@@ -294,20 +296,51 @@ static void test_phase2_proposals(void **state)
     struct builder three = builder_on(span_of(room, sizeof(room)));
     isakmp_sa_build(&three, &work);
     assert_int_equal(
-        phase2_choose(builder_written(&three), false, false, &work, &work_reply, &choice, &reply),
+        phase2_choose(builder_written(&three), &(struct phase2_terms){.legacy = false, .udp = false}, &work, &work_reply, &choice, &reply),
         ERR_OK);
     assert_int_equal(choice.peer_spi.value, 0x5678);
     assert_int_equal(isakmp_sa_parse(builder_written(&reply), &work), ERR_OK);
     assert_int_equal(work.proposals[0].number, 2);
     assert_int_equal(work.proposals[0].transform_count, 1);
-    assert_true(choice.suite.esn && choice.suite.cipher == ESP_CIPHER_AES_GCM);
+    assert_true(!choice.suite.esn && choice.suite.cipher == ESP_CIPHER_AES_GCM);
     /* Reserved SPIs are nobody's. */
     offer.spi.value = 255;
     b = builder_on(span_of(offer_room, sizeof(offer_room)));
     phase2_offer_build(&b, &offer, &work);
     assert_int_equal(
-        phase2_choose(builder_written(&b), false, false, &work, &work_reply, &choice, &reply),
+        phase2_choose(builder_written(&b), &(struct phase2_terms){.legacy = false, .udp = false}, &work, &work_reply, &choice, &reply),
         ERR_NO_PROPOSAL);
+}
+
+/* OE-133: compression is no part of what we offer, what demands it is passed over, and the same
+ * without it is taken. */
+static void test_no_compression(void **state)
+{
+    struct phase2_offer offer = {.group = 19, .seconds = 3600, .spi = {0x1234}};
+    struct builder b = builder_on(span_of(offer_room, sizeof(offer_room)));
+    struct builder reply = builder_on(span_of(reply_room, sizeof(reply_room)));
+    struct child_choice choice;
+    const struct phase2_terms terms = {.legacy = false};
+    uint8_t room[4096];
+    (void)state;
+    offer.suites = phase2_offers(false, &offer.count);
+    phase2_offer_build(&b, &offer, &work);
+    assert_int_equal(isakmp_sa_parse(builder_written(&b), &work), ERR_OK);
+    assert_int_equal(work.proposal_count, 1);
+    assert_int_equal(work.proposals[0].protocol, 3);
+    for (size_t optional = 0; optional < 2; optional++) {
+        assert_int_equal(isakmp_sa_parse(builder_written(&b), &work), ERR_OK);
+        work.proposal_count = 2 + optional;
+        work.proposals[1] = work.proposals[0];
+        work.proposals[1].protocol = 4; /* IPCOMP and ESP together */
+        work.proposals[2] = work.proposals[0];
+        work.proposals[2].number = 2;
+        struct builder both = builder_on(span_of(room, sizeof(room)));
+        isakmp_sa_build(&both, &work);
+        assert_int_equal(phase2_choose(builder_written(&both), &terms, &work, &work_reply, &choice,
+                                       &reply),
+                         optional ? ERR_OK : ERR_NO_PROPOSAL);
+    }
 }
 
 static void test_foreign_payloads(void **state)
@@ -318,12 +351,12 @@ static void test_foreign_payloads(void **state)
     assert_int_equal(choose1(NULL, NULL, false), ERR_OK);
     for (unsigned at = 3; at < 8; at += 4) { /* another DOI, another situation */
         offer_room[at] ^= 2;
-        assert_int_equal(phase1_choose(view_of(offer_room, 56), false, &work, &work_reply, &choice,
+        assert_int_equal(phase1_choose(view_of(offer_room, 56), &(struct phase1_terms){.legacy = false}, &work, &work_reply, &choice,
                                        &reply) == ERR_OK,
                          false);
         offer_room[at] ^= 2;
     }
-    assert_true(phase1_choose(view_of(NULL, 0), false, &work, &work_reply, &choice, &reply) !=
+    assert_true(phase1_choose(view_of(NULL, 0), &(struct phase1_terms){.legacy = false}, &work, &work_reply, &choice, &reply) !=
                 ERR_OK);
 }
 
@@ -333,6 +366,7 @@ int main(void)
         cmocka_unit_test(test_phase1_values),     cmocka_unit_test(test_phase1_extras),
         cmocka_unit_test(test_phase2_values),     cmocka_unit_test(test_own_offers),
         cmocka_unit_test(test_udp_encapsulation), cmocka_unit_test(test_first_acceptable),
+        cmocka_unit_test(test_no_compression),
         cmocka_unit_test(test_phase2_proposals),  cmocka_unit_test(test_foreign_payloads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

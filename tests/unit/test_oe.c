@@ -61,6 +61,7 @@ int main(void)
     count = append(tests, count, oe_policy_cases, oe_policy_case_count);
     count = append(tests, count, oe_reload_cases, oe_reload_case_count);
     count = append(tests, count, oe_multihoming_cases, oe_multihoming_case_count);
+    count = append(tests, count, oe_gateway_cases, oe_gateway_case_count);
     count = append(tests, count, last, CHECK_COUNT(last));
     return _cmocka_run_group_tests("oe", tests, count, NULL, NULL);
 }

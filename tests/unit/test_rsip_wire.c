@@ -123,7 +123,8 @@ static void check_same(const struct rsip_message *got, const struct rsip_message
 static const uint8_t types[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 22, 23};
 
 /* RSIP-028, RSIP-029, RSIP-052, RSIP-102, RSIP-103, RSIP-107, RSIP-109, RSIP-112, RSIP-115,
- * RSIP-119 to RSIP-122, RSIP-129, RSIP-130, RSIP-132, RSIP-133, RSIP-136, RSIP-139, RSIP-141,
+ * RSIP-119, RSIP-120, RSIP-121, RSIP-122, RSIP-129, RSIP-130, RSIP-132, RSIP-133, RSIP-136,
+ * RSIP-139, RSIP-141,
  * RSIP-142 */
 static void test_every_type(void **state)
 {
@@ -176,7 +177,7 @@ static void test_cut_anywhere(void **state)
     }
 }
 
-/* RSIP-099, RSIP-150, RSIP-156, RSIP-157 */
+/* RSIP-082, RSIP-099, RSIP-150, RSIP-156, RSIP-157 */
 static void test_header(void **state)
 {
     (void)state;
@@ -207,7 +208,7 @@ static void test_header(void **state)
 #define ANY4 "010001 01 "
 #define ANYPORT "020001 01 "
 
-/* RSIP-151 to RSIP-154, RSIP-098, RSIP-100, RSIP-101 */
+/* RSIP-151, RSIP-152, RSIP-153, RSIP-154, RSIP-098, RSIP-100, RSIP-101 */
 static void test_parameter_places(void **state)
 {
     (void)state;
@@ -242,7 +243,7 @@ static void test_parameter_places(void **state)
     assert_int_equal(parsed.tunnel_count, 2);
 }
 
-/* RSIP-083 to RSIP-085, as a remote address */
+/* RSIP-083, RSIP-084, RSIP-085, as a remote address */
 static void test_addresses(void **state)
 {
     static const struct {
@@ -318,7 +319,7 @@ static void test_ports(void **state)
     assert_false(rsip_ports_named(&parsed.remote_ports));
 }
 
-/* RSIP-034 to RSIP-038 */
+/* RSIP-034, RSIP-035, RSIP-036, RSIP-037, RSIP-038 */
 static void test_spis(void **state)
 {
     static const struct {
@@ -390,7 +391,7 @@ static void test_tuples(void **state)
     }
 }
 
-/* RSIP-089 to RSIP-094, RSIP-097, RSIP-111 */
+/* RSIP-089, RSIP-090, RSIP-091, RSIP-092, RSIP-093, RSIP-094, RSIP-097, RSIP-111 */
 static void test_others(void **state)
 {
     (void)state;

@@ -143,6 +143,7 @@ static void connect_stream(struct host *h)
     bufferevent_socket_connect(h->stream, (const struct sockaddr *)&sa, sizeof(sa));
 }
 
+/* RSIP-060: whichever is configured. */
 static void send_message(struct host *h, struct view bytes)
 {
     struct sockaddr_in sa = server_address(h);
@@ -240,6 +241,7 @@ static void on_udp(evutil_socket_t fd, short what, void *ctx)
                                                  .bytes = view_of(message, (size_t)len)});
 }
 
+/* RSIP-012, RSIP-053 */
 static void on_tun(evutil_socket_t fd, short what, void *ctx)
 {
     struct host *h = ctx;
@@ -277,6 +279,7 @@ static json_t *answer(void *ctx, const char *cmd, const json_t *request)
     return rsipd_client_status(h->core, &h->bind, h->up, h->last_error);
 }
 
+/* RSIP-002, RSIP-030: ports are asked for, unless the configuration says that none are needed. */
 static struct rsip_want wish_of(const struct rsipd_client *config)
 {
     struct rsip_want want = {

@@ -142,6 +142,7 @@ static void take_message(struct server *s, const struct ip_endpoint *host,
     drain(s);
 }
 
+/* RSIP-059 */
 static void on_udp(evutil_socket_t fd, short what, void *ctx)
 {
     struct server *s = ctx;
@@ -212,6 +213,7 @@ static struct connection *free_slot(struct server *s, const struct ip_addr *host
     return of_one < CONNECTIONS_OF_ONE ? found : NULL;
 }
 
+/* RSIP-058 */
 static void on_connection(evutil_socket_t fd, short what, void *ctx)
 {
     struct server *s = ctx;

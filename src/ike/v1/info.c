@@ -81,6 +81,26 @@ void info_send_notify(struct ike *ike, struct ike_sa *sa, enum v1_notify type, s
     send_info(ike, sa, &out, msgid, name ? name : "Notify");
 }
 
+void info_send_dpd(struct ike *ike, struct ike_sa *sa, enum v1_notify type, uint32_t sequence)
+{
+    uint8_t octets[4];
+    struct builder b = builder_on(span_of(octets, sizeof(octets)));
+    struct v1_out out;
+    msgid_t msgid = v1_msgid_new(ike, sa);
+
+    builder_u32(&b, sequence);
+    const struct isakmp_notify n = {.doi = V1_DOI_IPSEC,
+                                    .protocol = PROTOCOL_ISAKMP,
+                                    .type = (uint16_t)type,
+                                    .spi = view_of(sa->cookies, sizeof(sa->cookies)),
+                                    .data = builder_written(&b)};
+    v1_out_start(ike, &out, sa, V1_INFO, msgid);
+    isakmp_writer_open(&out.w, ISAKMP_P_N);
+    isakmp_notify_build(&out.w.b, &n);
+    isakmp_writer_close(&out.w);
+    send_info(ike, sa, &out, msgid, type == V1_R_U_THERE ? "R-U-THERE" : "R-U-THERE-ACK");
+}
+
 /* One small datagram for one received: a hint for whoever runs the peer. */
 void info_send_notify_clear(struct ike *ike, const struct ike_event *event,
                             const struct isakmp_header *header, enum v1_notify type)
@@ -176,6 +196,10 @@ static void receive_notify(struct ike *ike, struct ike_sa *sa, struct view body)
         ike_count(ike, IKE_COUNT_MALFORMED);
         return;
     }
+    if (n.type == V1_R_U_THERE || n.type == V1_R_U_THERE_ACK) {
+        dpd_receive(ike, sa, &n);
+        return;
+    }
     const char *name = isakmp_notify_name(n.type);
     snprintf(text, sizeof(text), "%s (%u)", name ? name : "notify", n.type);
     v1_trace(ike, sa, NULL, EVENT_INFO, "Notify", text);
@@ -243,6 +267,8 @@ enum err info_receive(struct ike *ike, struct ike_sa *sa, const struct ike_event
     }
     v1_msgid_mark(ike, sa, header->msgid);
     nat_follow(ike, sa, event);
+    if (sa->dpd_unanswered == 0)
+        dpd_start(ike, sa);
     saved_sa(ike, sa);
     return act(ike, sa, &payloads);
 }

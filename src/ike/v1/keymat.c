@@ -70,7 +70,7 @@ static enum err first_iv(const struct ike_sa *sa, struct view ke_i, struct view 
     return err;
 }
 
-enum err v1_keys_derive(struct ike_sa *sa, struct view secret, uint8_t *ret_iv)
+enum err v1_keys_derive(struct ike_sa *sa, struct view secret, struct view psk, uint8_t *ret_iv)
 {
     struct view ke_own = dh_public(sa->handshake->dh);
     struct view ke_peer = blob_view(&sa->handshake->peer_ke);
@@ -79,11 +79,13 @@ enum err v1_keys_derive(struct ike_sa *sa, struct view secret, uint8_t *ret_iv)
     size_t nonces_len = hs->nonce_i.len + hs->nonce_r.len;
     enum err err;
 
-    /* SKEYID = prf(Ni_b | Nr_b, g^xy) */
+    /* SKEYID = prf(Ni_b | Nr_b, g^xy), or prf(pre-shared-key, Ni_b | Nr_b) */
     assert(nonces_len <= sizeof(nonces));
     memcpy(nonces, hs->nonce_i.ptr, hs->nonce_i.len);
     memcpy(nonces + hs->nonce_i.len, hs->nonce_r.ptr, hs->nonce_r.len);
-    err = hmac_digest(sa->suite.hash, view_of(nonces, nonces_len), &secret, 1, hs->skeyid);
+    struct view both = view_of(nonces, nonces_len);
+    err = psk.len != 0 ? hmac_digest(sa->suite.hash, psk, &both, 1, hs->skeyid)
+                       : hmac_digest(sa->suite.hash, both, &secret, 1, hs->skeyid);
     if (err == ERR_OK)
         err = skeyid_child(sa, NULL, secret, 0, sa->keys.d);
     if (err == ERR_OK)

@@ -232,6 +232,26 @@ static enum ike_failure failure_of(const struct v1_step *step, enum err err)
 }
 
 /*
+ * The peer may still prove itself with another message, until its time is up: who sees a message may
+ * send an altered copy ahead of it. An initiator doesn't wait as long for that as for a first answer,
+ * for a peer that has answered once repeats its answer soon (OE-065).
+ */
+static void stay(struct v1_step *step, const char *why)
+{
+    struct v1_exchange *x = step->x;
+    set_state(x, step->row->state, step->row->refused);
+    if (step->row->on != V1_ON_MESSAGE) {
+        memcpy(x->iv, x->iv_before, sizeof(x->iv)); /* the message had been accepted */
+        return;
+    }
+    if (x->initiator && x->doubt == NULL) {
+        x->give_up = mono_min(x->give_up, mono_add(step->ike->now, IKE_DOUBT_MS));
+        ike_timer_set(step->ike, &x->timer, mono_min(x->timer.node.at, x->give_up));
+    }
+    x->doubt = why;
+}
+
+/*
  * A message that proves nothing changes nothing: it is dropped and the exchange waits on. One that
  * was proven, or an answer of our own side, ends the exchange when it refuses.
  */
@@ -245,9 +265,7 @@ static void refuse(struct v1_step *step, enum err err)
     ike_count(step->ike, counter_of(err));
     v1_trace(step->ike, step->sa, x, EVENT_WARNING, "Refused", why);
     if (err == ERR_AUTH && step->row->refused != V1_NONE) {
-        /* The peer may still prove itself with another message, until its time is up. */
-        set_state(x, step->row->state, step->row->refused);
-        memcpy(x->iv, x->iv_before, sizeof(x->iv));
+        stay(step, why);
         return;
     }
     if (class == ERR_CLASS_NOTIFY || answer)
@@ -266,6 +284,9 @@ static enum err run(struct v1_step *step, const uint8_t *digest)
         assert(step->sent == (step->row->sends != V1_NO_MESSAGE));
         enter(step, digest);
     } else {
+        bool again = err == ERR_AUTH && digest != NULL && step->row->refused != V1_NONE;
+        if (again) /* its repetitions prove no more */
+            memcpy(step->x->seen, digest, sizeof(step->x->seen));
         refuse(step, err);
     }
     return err;
@@ -287,7 +308,7 @@ enum err v1_start(struct ike *ike, struct v1_exchange *x)
 {
     struct v1_step step = step_on(ike, x);
     step.fresh = true;
-    step.row = v1_row_find(x->state, V1_ON_START);
+    step.row = v1_row_find(x->state, V1_ON_START, v1_way_of(x->sa));
     assert(step.row != NULL);
     return run(&step, NULL);
 }
@@ -296,7 +317,7 @@ enum err v1_answer(struct ike *ike, const struct ike_event *event, enum v1_trigg
 {
     struct map_node *node = event->serial ? map_find(&ike->questions, &event->serial) : NULL;
     struct v1_exchange *x = node ? MAP_OWNER(node, struct v1_exchange, by_serial) : NULL;
-    const struct v1_row *row = x ? v1_row_find(x->state, trigger) : NULL;
+    const struct v1_row *row = x ? v1_row_find(x->state, trigger, v1_way_of(x->sa)) : NULL;
     if (row == NULL) {
         ike_count(ike, IKE_COUNT_STALE);
         return ERR_UNKNOWN;
@@ -331,15 +352,6 @@ static enum err duplicate(struct ike *ike, struct v1_exchange *x, const struct i
     return ERR_REPLAY;
 }
 
-/* Why a proven proposal with the wrong payloads is refused. */
-static void explain(struct v1_step *step, const struct isakmp_payloads *payloads, enum err err)
-{
-    if (isakmp_payload_find(payloads, ISAKMP_P_KE, 0) == NULL)
-        v1_refuse(step, err, V1_NO_PROPOSAL_CHOSEN, "no PFS: no KE payload"); /* OE-128 */
-    else
-        v1_refuse(step, err, V1_PAYLOAD_MALFORMED, NULL);
-}
-
 static enum err receive_on(struct ike *ike, struct v1_step *step, const struct ike_event *event)
 {
     struct v1_exchange *x = step->x;
@@ -352,8 +364,8 @@ static enum err receive_on(struct ike *ike, struct v1_step *step, const struct i
         return duplicate(ike, x, event);
     if (retransmit_holds(&x->out) && view_equal(blob_view(&x->out.bytes), event->bytes))
         return drop(ike, IKE_COUNT_REFLECTED, ERR_REPLAY);
-    step->row = v1_row_find(x->state, V1_ON_MESSAGE);
-    if (step->row == NULL)
+    step->row = v1_row_find(x->state, V1_ON_MESSAGE, v1_way_of(step->sa));
+    if (step->row == NULL || v1_message(step->row->gets)->exchange != step->header->exchange)
         return drop(ike, IKE_COUNT_NO_ROW, ERR_UNEXPECTED);
 
     const struct v1_message *message = v1_message(step->row->gets);
@@ -370,7 +382,7 @@ static enum err receive_on(struct ike *ike, struct v1_step *step, const struct i
     if (err == ERR_OK)
         return run(step, digest);
     if (step->row->gets == V1_QM1)
-        explain(step, &payloads, err);
+        v1_refuse(step, err, V1_PAYLOAD_MALFORMED, NULL); /* proven, so the peer hears of it */
     refuse(step, err);
     return err;
 }
@@ -404,6 +416,7 @@ static enum err receive_quick(struct ike *ike, struct ike_sa *sa, const struct i
     } else if (fresh) {
         v1_msgid_mark(ike, sa, header->msgid);
         nat_follow(ike, sa, event);
+        dpd_start(ike, sa);
     }
     return err;
 }
@@ -414,7 +427,8 @@ static enum err receive_known(struct ike *ike, struct ike_sa *sa, const struct i
     if (!nat_may_come_from(sa, event))
         return drop(ike, IKE_COUNT_ADDRESS, ERR_SELECTOR);
     switch (header->exchange) {
-    case ISAKMP_MAIN_MODE: {
+    case ISAKMP_MAIN_MODE:
+    case ISAKMP_AGGRESSIVE_MODE: {
         if (header->msgid.value != 0)
             return drop(ike, IKE_COUNT_MALFORMED, ERR_VALUE);
         struct v1_step step = step_on(ike, &sa->main);
@@ -433,7 +447,7 @@ static enum err receive_known(struct ike *ike, struct ike_sa *sa, const struct i
 }
 
 /*
- * Message 1. Until message 3 brings the cookie back there is only a half-open record, so the SA
+ * Message 1, from whatever address it comes (OE-112). Until message 3 brings the cookie back there is only a half-open record, so the SA
  * lives on the stack for the length of this call (IKE-050, IKE-053).
  */
 static enum err receive_offer(struct ike *ike, const struct ike_event *event,
@@ -504,6 +518,47 @@ static enum err receive_proof(struct ike *ike, const struct ike_event *event,
     return ERR_OK;
 }
 
+static struct ike_sa *find_aggressive(const struct ike *ike, const struct ike_event *event,
+                                      const uint8_t *cookie_i)
+{
+    struct ike_sa *sa;
+    TAILQ_FOREACH (sa, &ike->unproven, of_unproven)
+        if (memcmp(sa->cookies, cookie_i, ISAKMP_COOKIE_LEN) == 0 &&
+            ip_endpoint_equal(&sa->remote, &event->remote))
+            return sa;
+    return NULL;
+}
+
+/* Message 1 of Aggressive Mode: no cookie could help, so what a source may begin is counted. */
+static enum err receive_aggressive(struct ike *ike, const struct ike_event *event,
+                                   const struct isakmp_header *header)
+{
+    uint8_t cookies[2 * ISAKMP_COOKIE_LEN];
+    struct ike_sa *sa;
+
+    if (auth_terms(ike, event, true).auths == 0)
+        return drop(ike, IKE_COUNT_EXCHANGE, ERR_UNSUPPORTED); /* IKE-042 */
+    sa = find_aggressive(ike, event, header->cookie_i);
+    if (sa != NULL)
+        return receive_known(ike, sa, event, header);
+    if (ike_unproven_many(ike, &event->remote.addr))
+        return drop(ike, IKE_COUNT_LIMIT, ERR_LIMIT);
+    memcpy(cookies, header->cookie_i, ISAKMP_COOKIE_LEN);
+    rng_fill(&ike->env.rng, cookies + ISAKMP_COOKIE_LEN, ISAKMP_COOKIE_LEN);
+    enum err err = ike_sa_new(ike, cookies, false, &event->local, &event->remote, event->natt, &sa);
+    if (err != ERR_OK)
+        return drop(ike, counter_of(err), err);
+    sa->main.state = V1_AM_R_START;
+    ike_sa_unproven_add(ike, sa);
+    struct v1_step step = step_on(ike, &sa->main);
+    step.header = header;
+    step.fresh = true;
+    err = receive_on(ike, &step, event);
+    if (err != ERR_OK)
+        ike_sa_free(ike, sa);
+    return err;
+}
+
 enum err v1_receive(struct ike *ike, const struct ike_event *event,
                     const struct isakmp_header *header)
 {
@@ -523,7 +578,8 @@ enum err v1_receive(struct ike *ike, const struct ike_event *event,
         return receive_known(ike, sa, event, header);
     if (clear_info)
         return info_receive_clear(ike, event, header);
-    if (header->exchange != ISAKMP_MAIN_MODE) {
+    bool aggressive = header->exchange == ISAKMP_AGGRESSIVE_MODE;
+    if (header->exchange != ISAKMP_MAIN_MODE && !aggressive) {
         bool known =
             header->exchange == ISAKMP_QUICK_MODE || header->exchange == ISAKMP_INFORMATIONAL;
         return known ? drop(ike, IKE_COUNT_UNKNOWN_SA, ERR_UNKNOWN)
@@ -534,9 +590,12 @@ enum err v1_receive(struct ike *ike, const struct ike_event *event,
     if (header->msgid.value != 0)
         return drop(ike, IKE_COUNT_MALFORMED, ERR_VALUE);
     if (first)
-        return receive_offer(ike, event, header);
+        return aggressive ? receive_aggressive(ike, event, header)
+                          : receive_offer(ike, event, header);
     if (offered != NULL)
         return receive_known(ike, offered, event, header);
+    if (aggressive)
+        return drop(ike, IKE_COUNT_UNKNOWN_SA, ERR_UNKNOWN);
     return receive_proof(ike, event, header);
 }
 
@@ -563,6 +622,11 @@ static void give_up(struct ike *ike, struct v1_exchange *x)
     case V1_MM_I_WAIT_SA:
     case V1_MM_I_WAIT_KE:
     case V1_MM_I_WAIT_AUTH:
+    case V1_AM_I_WAIT_REPLY:
+        if (x->doubt != NULL) {
+            v1_fail(ike, x, IKE_FAILURE_SIGNATURE, x->doubt); /* OE-065 */
+            break;
+        }
         v1_fail(ike, x, IKE_FAILURE_SILENT, "no answer in phase 1"); /* OE-060 */
         break;
     case V1_QM_I_WAIT_REPLY:
@@ -570,6 +634,7 @@ static void give_up(struct ike *ike, struct v1_exchange *x)
         v1_fail(ike, x, IKE_FAILURE_REFUSED, "no answer in phase 2"); /* OE-063 */
         break;
     case V1_MM_R_WAIT_AUTH:
+    case V1_AM_R_WAIT_AUTH:
         v1_fail(ike, x, IKE_FAILURE_SILENT, "the initiator went silent");
         break;
     case V1_QM_R_WAIT_CONFIRM:

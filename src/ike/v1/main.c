@@ -1,4 +1,5 @@
-/* Main Mode authenticated with signatures (RFC 2409 section 5.1): the handlers of the table. */
+/* Main Mode, by signatures or by a shared key (RFC 2409 sections 5.1, 5.4): the handlers of the
+ * table. */
 #include <stdio.h>
 
 #include "ike/v1/v1.h"
@@ -14,15 +15,11 @@ void main_handshake_free(struct v1_handshake *hs)
     blob_wipe(&hs->nonce_r);
     blob_wipe(&hs->id_own);
     blob_wipe(&hs->id_peer);
+    blob_wipe(&hs->reply);
     blob_wipe(&hs->signature);
     free(hs->keys);
     secret_wipe(hs, sizeof(*hs));
     free(hs);
-}
-
-static struct phase1_offer own_offer(const struct ike *ike)
-{
-    return (struct phase1_offer){ike->offers, ike->offer_count, ike->config.ike_lifetime_s};
 }
 
 /* An SA that will run Main Mode for the request. */
@@ -39,13 +36,19 @@ enum err main_new(struct ike *ike, const struct ike_request *request, struct ike
     struct v1_handshake *hs = sa->handshake;
     hs->expected = request->peer_id;
     hs->key_count = request->key_count;
-    hs->keys = calloc(request->key_count, sizeof(*hs->keys));
+    hs->keys = calloc(request->key_count + 1, sizeof(*hs->keys));
     err = hs->keys != NULL ? ike_sa_attach(ike, sa) : ERR_MEMORY;
     if (err != ERR_OK) {
         ike_sa_free(ike, sa);
         return err;
     }
-    memcpy(hs->keys, request->keys, request->key_count * sizeof(*hs->keys));
+    if (request->key_count != 0)
+        memcpy(hs->keys, request->keys, request->key_count * sizeof(*hs->keys));
+    const struct ike_profile *profile = ike_profile_numbered(ike, request->profile);
+    sa->profile = request->profile;
+    sa->auth = auth_of_profile(profile);
+    if (profile != NULL && profile->aggressive)
+        sa->main.state = V1_AM_I_START;
     sa->trace_connection = request->ticket->number;
     sa->trace_flow = request->flow;
     *ret = sa;
@@ -57,7 +60,7 @@ enum err main_new(struct ike *ike, const struct ike_request *request, struct ike
 enum err main_i_start(struct v1_step *step)
 {
     struct ike *ike = step->ike;
-    const struct phase1_offer offer = own_offer(ike);
+    const struct phase1_offer offer = auth_offer(ike, step->sa);
     struct v1_out out;
     struct builder body = builder_on(span_of(ike->text, sizeof(ike->text)));
 
@@ -66,8 +69,7 @@ enum err main_i_start(struct v1_step *step)
         return ERR_MEMORY;
     v1_out_start(ike, &out, step->sa, V1_MM1, step->x->msgid);
     isakmp_writer_payload(&out.w, ISAKMP_P_SA, blob_view(&step->sa->handshake->offer));
-    if (ike->config.nat != IKE_NAT_OFF)
-        nat_put_vendor(&out);
+    v1_put_vendors(ike, &out, true);
     return v1_out_send(step, &out);
 }
 
@@ -83,12 +85,14 @@ enum err main_r_choose(struct v1_step *step)
 
     if (offer.len > LIMIT_IKE_OFFER) /* it is kept until message 3 comes (OE-194) */
         return v1_refuse(step, ERR_LIMIT, V1_NO_NOTIFY, "the offer is too long");
-    enum err err = phase1_choose(offer, ike->config.legacy, &ike->sa_in, &ike->sa_out, &choice, &b);
+    const struct phase1_terms terms = auth_terms(ike, step->event, false);
+    enum err err = phase1_choose(offer, &terms, &ike->sa_in, &ike->sa_out, &choice, &b);
     if (err == ERR_NO_PROPOSAL)
         return v1_refuse(step, err, V1_NO_PROPOSAL_CHOSEN, "none of the offered suites will do");
     if (err != ERR_OK)
         return err;
     sa->suite = choice.suite;
+    sa->auth = choice.auth;
     sa->lifetime.seconds = choice.seconds;
     if (!blob_set(&sa->handshake->offer, offer))
         return ERR_MEMORY;
@@ -99,15 +103,15 @@ enum err main_r_choose(struct v1_step *step)
     v1_out_start(ike, &out, sa, V1_MM2, step->x->msgid);
     isakmp_writer_payload(&out.w, ISAKMP_P_SA, builder_written(&b));
     sa->nat.agreed = nat_agreed(step);
-    if (sa->nat.agreed)
-        nat_put_vendor(&out);
+    sa->dpd = v1_peer_has_dpd(step);
+    v1_put_vendors(ike, &out, sa->nat.agreed);
     return v1_out_send(step, &out);
 }
 
 /* Messages 3 and 4 */
 
 /* Our private value and nonce. */
-static enum err make_share(struct v1_step *step)
+enum err main_make_share(struct v1_step *step)
 {
     struct v1_handshake *hs = step->sa->handshake;
     struct blob *nonce = step->sa->initiator ? &hs->nonce_i : &hs->nonce_r;
@@ -133,12 +137,13 @@ static enum err send_share(struct v1_step *step, enum v1_message_kind kind)
     isakmp_writer_payload(&out.w, ISAKMP_P_KE, dh_public(hs->dh));
     isakmp_writer_payload(&out.w, ISAKMP_P_NONCE,
                           blob_view(step->sa->initiator ? &hs->nonce_i : &hs->nonce_r));
+    auth_put_requests(step, &out);
     enum err err = nat_put_hashes(step, &out);
     return err == ERR_OK ? v1_out_send(step, &out) : err;
 }
 
 /* The peer's public value and nonce, by length (IKE-064, IKE-065). */
-static enum err take_share(struct v1_step *step)
+enum err main_take_share(struct v1_step *step)
 {
     struct v1_handshake *hs = step->sa->handshake;
     struct view ke = v1_body(step, ISAKMP_P_KE, 0);
@@ -154,13 +159,17 @@ static enum err take_share(struct v1_step *step)
     return ERR_OK;
 }
 
-static enum err derive(struct v1_step *step)
+enum err main_derive(struct v1_step *step)
 {
     struct v1_handshake *hs = step->sa->handshake;
     uint8_t secret[DH_MAX];
-    enum err err = dh_shared(hs->dh, blob_view(&hs->peer_ke), secret);
+    struct view psk;
+    enum err err = auth_secret(step, &psk);
+    if (err != ERR_OK)
+        return err;
+    err = dh_shared(hs->dh, blob_view(&hs->peer_ke), secret);
     if (err == ERR_OK)
-        err = v1_keys_derive(step->sa, view_of(secret, dh_secret_len(step->sa->suite.group)),
+        err = v1_keys_derive(step->sa, view_of(secret, dh_secret_len(step->sa->suite.group)), psk,
                              step->iv);
     else if (err == ERR_VALUE)
         v1_refuse(step, err, V1_NO_NOTIFY, "public value is not acceptable");
@@ -171,7 +180,7 @@ static enum err derive(struct v1_step *step)
 enum err main_i_choice(struct v1_step *step)
 {
     struct ike *ike = step->ike;
-    const struct phase1_offer offer = own_offer(ike);
+    const struct phase1_offer offer = auth_offer(ike, step->sa);
     struct phase1_choice choice;
 
     enum err err = phase1_check(v1_body(step, ISAKMP_P_SA, 0), &offer, &ike->sa_in, &choice);
@@ -179,10 +188,11 @@ enum err main_i_choice(struct v1_step *step)
         return v1_refuse(step, err, V1_NO_NOTIFY, "the choice is not among our offers");
     step->sa->suite = choice.suite;
     step->sa->lifetime.seconds = choice.seconds;
-    err = make_share(step);
+    err = main_make_share(step);
     if (err != ERR_OK)
         return err;
     step->sa->nat.agreed = nat_agreed(step);
+    step->sa->dpd = v1_peer_has_dpd(step);
     ike_sa_set_responder_cookie(ike, step->sa, step->header->cookie_r);
     return send_share(step, V1_MM3);
 }
@@ -192,11 +202,11 @@ enum err main_r_ke(struct v1_step *step)
     struct v1_nat nat;
     enum err err = nat_read_hashes(step, &nat);
     if (err == ERR_OK)
-        err = take_share(step);
+        err = main_take_share(step);
     if (err == ERR_OK)
-        err = make_share(step);
+        err = main_make_share(step);
     if (err == ERR_OK)
-        err = derive(step);
+        err = main_derive(step);
     if (err == ERR_OK)
         err = send_share(step, V1_MM4);
     if (err == ERR_OK)
@@ -205,34 +215,6 @@ enum err main_r_ke(struct v1_step *step)
 }
 
 /* Messages 5 and 6 */
-
-/* HASH_I or HASH_R over our own identity, for whoever holds the private key. */
-static enum err ask_signature(struct v1_step *step)
-{
-    struct ike *ike = step->ike;
-    struct ike_sa *sa = step->sa;
-    struct identity own = ike->config.id;
-    uint8_t id[LIMIT_DNS_NAME + 8], hash[HASH_MAX];
-    struct builder b = builder_on(span_of(id, sizeof(id)));
-
-    /* A name is looked up by those we come to; whoever came to our address expects that (OE-157).
-     */
-    if (own.kind == IDENTITY_NONE || (own.kind == IDENTITY_FQDN && !sa->initiator))
-        own = identity_of_addr(&sa->local.addr); /* OE-124 */
-    isakmp_id_build_identity(&b, &own);
-    if (b.bad)
-        return ERR_ROOM;
-    if (!blob_set(&sa->handshake->id_own, builder_written(&b)))
-        return ERR_MEMORY;
-    enum err err = v1_auth_hash(sa, sa->initiator, builder_written(&b), hash);
-    if (err != ERR_OK)
-        return err;
-    struct ike_effect fx = {.kind = IKE_FX_NEED_SIGNATURE,
-                            .serial = v1_ask(step),
-                            .peer = sa->remote.addr,
-                            .bytes = view_of(hash, hash_len(sa->suite.hash))};
-    return fx.serial != 0 && ike_effect_push(ike, &fx) ? ERR_OK : ERR_MEMORY;
-}
 
 /* RFC 2407 section 4.6.3.3; only ever under encryption (OE-175). */
 static void put_initial_contact(const struct ike_sa *sa, struct v1_out *out)
@@ -246,8 +228,15 @@ static void put_initial_contact(const struct ike_sa *sa, struct v1_out *out)
     isakmp_writer_close(&out->w);
 }
 
+void main_put_contact(struct v1_step *step, struct v1_out *out)
+{
+    step->sa->greets = contact_is_due(step->ike, &step->sa->local.addr, &step->sa->remote.addr);
+    if (step->sa->greets)
+        put_initial_contact(step->sa, out);
+}
+
 /* It counts once the message that holds it is verified. */
-static bool says_initial_contact(const struct v1_step *step)
+bool main_says_contact(const struct v1_step *step)
 {
     const struct isakmp_payload *payload;
     struct isakmp_notify n;
@@ -262,76 +251,40 @@ static bool says_initial_contact(const struct v1_step *step)
 static enum err send_auth(struct v1_step *step, enum v1_message_kind kind)
 {
     struct v1_out out;
-    if (!step->event->ok || step->event->bytes.len == 0)
-        return v1_refuse(step, ERR_STATE, V1_NO_NOTIFY, "our own key would not sign");
     v1_out_start(step->ike, &out, step->sa, kind, step->x->msgid);
     isakmp_writer_payload(&out.w, ISAKMP_P_ID, blob_view(&step->sa->handshake->id_own));
-    isakmp_writer_payload(&out.w, ISAKMP_P_SIG, step->event->bytes);
-    step->sa->greets = contact_is_due(step->ike, step->sa);
-    if (step->sa->greets)
-        put_initial_contact(step->sa, &out);
+    enum err err = auth_put_proof(step, &out);
+    if (err != ERR_OK)
+        return err;
+    main_put_contact(step, &out);
     return v1_out_send(step, &out);
 }
 
-/* The ID payload, whose port may only be IKE's own (RFC 2407 section 4.6.2). */
-static enum err read_identity(struct v1_step *step, struct identity *ret)
+static enum err ask_signature(struct v1_step *step)
 {
-    struct isakmp_id id;
-    enum err err = isakmp_id_parse(v1_body(step, ISAKMP_P_ID, 0), &id);
+    enum err err = auth_make_id(step);
+    return err == ERR_OK ? auth_ask_signature(step) : err;
+}
+
+static enum err take_reply(struct v1_step *step)
+{
+    struct v1_nat nat;
+    if (view_equal(v1_body(step, ISAKMP_P_KE, 0), dh_public(step->sa->handshake->dh)))
+        return v1_refuse(step, ERR_VALUE, V1_NO_NOTIFY, "our own public value came back");
+    enum err err = nat_read_hashes(step, &nat);
     if (err == ERR_OK)
-        err = isakmp_id_to_identity(&id, ret);
-    bool any = id.protocol == 0 && id.port == 0;
-    bool ours = id.protocol == 17 && (id.port == IKE_PORT || id.port == IKE_NATT_PORT);
-    if (err == ERR_OK && !any && !ours)
-        err = ERR_VALUE;
-    if (err != ERR_OK)
-        return v1_refuse(step, ERR_VALUE, V1_NO_NOTIFY, "no usable identity");
-    return ERR_OK;
-}
-
-/* ERR_AUTH unless one of the keys made the signature (OE-137). */
-static enum err verify(const struct ike_sa *sa, struct view id, struct view signature,
-                       const struct public_key *keys, size_t key_count,
-                       const struct public_key **ret)
-{
-    uint8_t hash[HASH_MAX];
-    enum err err = v1_auth_hash(sa, !sa->initiator, id, hash);
-    if (err != ERR_OK)
-        return err;
-    for (size_t i = 0; i < key_count; i++) {
-        if (public_key_verify_ike1(&keys[i], view_of(hash, hash_len(sa->suite.hash)), signature) ==
-            ERR_OK) {
-            *ret = &keys[i];
-            return ERR_OK;
-        }
-    }
-    return ERR_AUTH;
-}
-
-/* The peer is who it says: from here on messages of this SA are believed. */
-static enum err accept_peer(struct v1_step *step, const struct public_key *key)
-{
-    struct ike_sa *sa = step->sa;
-    struct view octets = view_of(key->octets, key->len);
-    sa->peer_key = *key;
-    return hash_digest(HASH_SHA2_256, &octets, 1, sa->peer_key_digest);
+        err = main_take_share(step);
+    if (err == ERR_OK)
+        err = main_derive(step);
+    if (err == ERR_OK)
+        step->sa->nat = nat;
+    return err;
 }
 
 enum err main_i_ke(struct v1_step *step)
 {
-    if (view_equal(v1_body(step, ISAKMP_P_KE, 0), dh_public(step->sa->handshake->dh)))
-        return v1_refuse(step, ERR_VALUE, V1_NO_NOTIFY, "our own public value came back");
-    struct v1_nat nat;
-    enum err err = nat_read_hashes(step, &nat);
-    if (err == ERR_OK)
-        err = take_share(step);
-    if (err == ERR_OK)
-        err = derive(step);
-    if (err == ERR_OK)
-        err = ask_signature(step);
-    if (err == ERR_OK)
-        step->sa->nat = nat;
-    return err;
+    enum err err = take_reply(step);
+    return err == ERR_OK ? ask_signature(step) : err;
 }
 
 enum err main_i_signed(struct v1_step *step)
@@ -340,36 +293,72 @@ enum err main_i_signed(struct v1_step *step)
     return send_auth(step, V1_MM5);
 }
 
+enum err main_i_psk(struct v1_step *step)
+{
+    enum err err = take_reply(step);
+    if (err == ERR_OK)
+        err = auth_make_id(step);
+    if (err != ERR_OK)
+        return err;
+    nat_float(step->ike, step->sa);
+    return send_auth(step, V1_MM5_PSK);
+}
+
 /* The key decides; the identity must be the one DNS named, or just the address we talk to. */
 enum err main_i_verify(struct v1_step *step)
 {
     struct ike_sa *sa = step->sa;
     struct v1_handshake *hs = sa->handshake;
-    struct identity id, address = identity_of_addr(&sa->remote.addr);
+    struct identity id;
     const struct public_key *key;
 
-    enum err err = read_identity(step, &id);
+    enum err err = auth_read_id(step, &id);
+    if (err == ERR_OK)
+        err = auth_take_keys(step, &id);
     if (err != ERR_OK)
         return err;
-    err = verify(sa, v1_body(step, ISAKMP_P_ID, 0), v1_body(step, ISAKMP_P_SIG, 0), hs->keys,
-                 hs->key_count, &key);
+    err = auth_verify_signature(step, v1_body(step, ISAKMP_P_ID, 0), v1_body(step, ISAKMP_P_SIG, 0),
+                                hs->keys, hs->key_count, &key);
     if (err == ERR_AUTH)
         return v1_refuse(step, err, V1_NO_NOTIFY, "the peer could not prove its key");
+    if (err == ERR_OK)
+        err = auth_check_name(step, &id);
     if (err != ERR_OK)
         return err;
-    if (hs->expected.kind != IDENTITY_NONE && !identity_equal(&id, &hs->expected) &&
-        !identity_equal(&id, &address))
-        return v1_refuse(step, ERR_AUTH, V1_NO_NOTIFY, "the peer calls itself something else");
     sa->peer_id = id;
-    hs->initial_contact = says_initial_contact(step);
-    return accept_peer(step, key);
+    hs->initial_contact = main_says_contact(step);
+    return auth_accept(step, key);
+}
+
+enum err main_i_verify_psk(struct v1_step *step)
+{
+    struct identity id;
+    enum err err = auth_read_id(step, &id);
+    if (err != ERR_OK)
+        return err;
+    err = auth_verify_hash(step->sa, v1_body(step, ISAKMP_P_ID, 0), v1_body(step, ISAKMP_P_HASH, 0));
+    if (err == ERR_AUTH)
+        return v1_refuse(step, err, V1_NO_NOTIFY, "the peer doesn't know the shared key");
+    if (err == ERR_OK)
+        err = auth_check_name(step, &id);
+    if (err != ERR_OK)
+        return err;
+    step->sa->peer_id = id;
+    step->sa->handshake->initial_contact = main_says_contact(step);
+    return auth_accept(step, NULL);
+}
+
+static void claim_path(struct v1_step *step)
+{
+    step->sa->handshake->claimed =
+        (struct ike_path){step->event->local, step->event->remote, step->event->natt};
 }
 
 enum err main_r_auth(struct v1_step *step)
 {
     struct ike_sa *sa = step->sa;
     struct identity id;
-    enum err err = read_identity(step, &id);
+    enum err err = auth_read_id(step, &id);
     if (err != ERR_OK)
         return err;
     if (v1_body(step, ISAKMP_P_SIG, 0).len > LIMIT_KEY_OCTETS) /* OE-194 */
@@ -378,16 +367,21 @@ enum err main_r_auth(struct v1_step *step)
         !blob_set(&sa->handshake->signature, v1_body(step, ISAKMP_P_SIG, 0)))
         return ERR_MEMORY;
     sa->peer_id = id;
-    sa->handshake->claimed =
-        (struct ike_path){step->event->local, step->event->remote, step->event->natt};
-    sa->handshake->initial_contact = says_initial_contact(step);
+    claim_path(step);
+    sa->handshake->initial_contact = main_says_contact(step);
+    bool configured = auth_find_profile(step, &id, false); /* before any lookup (OE-114) */
+    err = auth_take_keys(step, &id);
+    if (err != ERR_OK)
+        return err;
     const struct ike_effect fx = {.kind = IKE_FX_NEED_KEYS,
                                   .serial = v1_ask(step),
                                   .peer = sa->remote.addr,
                                   .peer_id = id,
                                   .local = sa->local,
                                   .remote = sa->remote};
-    return fx.serial != 0 && ike_effect_push(step->ike, &fx) ? ERR_OK : ERR_MEMORY;
+    if (fx.serial == 0)
+        return ERR_MEMORY;
+    return configured || ike_effect_push(step->ike, &fx) ? ERR_OK : ERR_MEMORY;
 }
 
 enum err main_r_verify(struct v1_step *step)
@@ -396,17 +390,45 @@ enum err main_r_verify(struct v1_step *step)
     const struct public_key *key;
     if (!step->event->ok || step->event->key_count == 0)
         return v1_refuse(step, ERR_AUTH, V1_NO_NOTIFY, "no keys for the peer"); /* OE-087 */
-    enum err err = verify(step->sa, blob_view(&hs->id_peer), blob_view(&hs->signature),
-                          step->event->keys, step->event->key_count, &key);
+    enum err err = auth_verify_signature(step, blob_view(&hs->id_peer),
+                                         blob_view(&hs->signature), step->event->keys,
+                                         step->event->key_count, &key);
     if (err == ERR_AUTH)
         return v1_refuse(step, err, V1_NO_NOTIFY, "the peer could not prove its key");
     if (err == ERR_OK)
-        err = accept_peer(step, key);
+        err = auth_accept(step, key);
     if (err == ERR_OK)
         err = ask_signature(step);
     if (err == ERR_OK)
         nat_take_claimed(step->ike, step->sa);
     return err;
+}
+
+/* The shared key was taken by address alone; now that it has proved right, the name decides which
+ * of the peers that share it this is (IKE-055). */
+enum err main_r_psk(struct v1_step *step)
+{
+    struct identity id;
+    enum err err = auth_read_id(step, &id);
+    if (err != ERR_OK)
+        return err;
+    err = auth_verify_hash(step->sa, v1_body(step, ISAKMP_P_ID, 0), v1_body(step, ISAKMP_P_HASH, 0));
+    if (err == ERR_AUTH)
+        return v1_refuse(step, err, V1_NO_NOTIFY, "the peer doesn't know the shared key");
+    if (err == ERR_OK && !auth_find_profile(step, &id, false))
+        err = v1_refuse(step, ERR_AUTH, V1_NO_NOTIFY, "no configured peer has that name");
+    if (err != ERR_OK)
+        return err;
+    step->sa->peer_id = id;
+    claim_path(step);
+    step->sa->handshake->initial_contact = main_says_contact(step);
+    err = auth_accept(step, NULL);
+    if (err == ERR_OK)
+        err = auth_make_id(step);
+    if (err != ERR_OK)
+        return err;
+    nat_take_claimed(step->ike, step->sa);
+    return send_auth(step, V1_MM6_PSK);
 }
 
 enum err main_r_signed(struct v1_step *step)
@@ -426,19 +448,25 @@ void main_established(struct v1_step *step)
     main_handshake_free(sa->handshake);
     sa->handshake = NULL;
     ike_sa_established_now(ike, sa);
-    snprintf(detail, sizeof(detail), "%s, peer's key %s", ike_suite_format(&sa->suite, text),
-             public_key_format(&sa->peer_key, key));
+    snprintf(detail, sizeof(detail), "%s, %s%s", ike_suite_format(&sa->suite, text),
+             sa->peer_key.len != 0 ? "peer's key " : "by shared key",
+             sa->peer_key.len != 0 ? public_key_format(&sa->peer_key, key) : "");
     v1_trace(ike, sa, &sa->main, EVENT_INFO, "Peer authenticated", detail);
     const struct ike_effect fx = {.kind = IKE_FX_PEER_AUTHENTICATED,
                                   .peer = sa->remote.addr,
                                   .peer_id = sa->peer_id,
+                                  .profile = sa->profile,
+                                  .version = IKE_VERSION_1,
                                   .local = sa->local,
                                   .remote = sa->remote,
                                   .initiator = sa->initiator};
     (void)ike_effect_push(ike, &fx);
     if (sa->greets)
-        contact_made(ike, sa);
-    if (initial_contact)
-        contact_peer_restarted(ike, sa);
+        contact_made(ike, &sa->local.addr, &sa->remote.addr);
+    if (initial_contact && sa->peer != NULL) {
+        v1_trace(ike, sa, NULL, EVENT_INFO, "INITIAL-CONTACT",
+                 "the peer restarted; what we had with it is dropped");
+        contact_peer_restarted(ike, sa->peer, sa->peer_key_digest, sa->number);
+    }
     ike_requests_proceed(ike, sa);
 }

@@ -20,6 +20,26 @@ enum err v1_refuse(struct v1_step *step, enum err err, enum v1_notify notify, co
     return err;
 }
 
+/* RFC 3706 section 5.1, version 1.0 */
+static const uint8_t dpd_vendor[16] = {0xaf, 0xca, 0xd7, 0x13, 0x68, 0xa1, 0xf1, 0xc9,
+                                       0x6b, 0x86, 0x96, 0xfc, 0x77, 0x57, 0x01, 0x00};
+
+void v1_put_vendors(const struct ike *ike, struct v1_out *out, bool nat)
+{
+    if (nat && ike->config.nat != IKE_NAT_OFF)
+        nat_put_vendor(out);
+    isakmp_writer_payload(&out->w, ISAKMP_P_VID, view_of(dpd_vendor, sizeof(dpd_vendor)));
+}
+
+bool v1_peer_has_dpd(const struct v1_step *step)
+{
+    const struct isakmp_payload *vid;
+    for (size_t i = 0; (vid = isakmp_payload_find(step->payloads, ISAKMP_P_VID, i)) != NULL; i++)
+        if (view_equal(vid->body, view_of(dpd_vendor, sizeof(dpd_vendor))))
+            return true;
+    return false;
+}
+
 /* Out */
 
 void v1_out_start(struct ike *ike, struct v1_out *out, const struct ike_sa *sa,
@@ -171,7 +191,7 @@ enum err v1_open(struct ike *ike, const struct ike_sa *sa, const struct v1_quick
     struct view text = view_of(datagram.ptr + ISAKMP_HEADER_LEN, datagram.len - ISAKMP_HEADER_LEN);
     enum err err;
 
-    if (encrypted != message->encrypted) {
+    if (encrypted != message->encrypted && !(message->may_be_clear && !encrypted)) {
         ike_count(ike, encrypted ? IKE_COUNT_ENCRYPTED : IKE_COUNT_CLEAR);
         return ERR_UNEXPECTED;
     }

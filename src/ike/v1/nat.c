@@ -81,9 +81,10 @@ enum err nat_read_hashes(struct v1_step *step, struct v1_nat *ret)
     }
     if (count < NAT_D_LEAST)
         return v1_refuse(step, ERR_VALUE, V1_NO_NOTIFY, "one NAT-D payload is too few");
-    enum err err = nat_hash(sa, &sa->path.local, local);
+    /* Aggressive Mode's last message has its hashes for the path it takes, perhaps another. */
+    enum err err = nat_hash(sa, &step->event->local, local);
     if (err == ERR_OK)
-        err = nat_hash(sa, &sa->path.remote, remote);
+        err = nat_hash(sa, &step->event->remote, remote);
     if (err != ERR_OK)
         return err;
     nat.there = true;
@@ -154,7 +155,7 @@ bool nat_may_come_from(const struct ike_sa *sa, const struct ike_event *event)
         return true;
     if (!event->natt || !ip_addr_equal(&sa->path.local.addr, &event->local.addr))
         return false;
-    if (sa->main.state == V1_MM_R_WAIT_AUTH)
+    if (sa->main.state == V1_MM_R_WAIT_AUTH || sa->main.state == V1_AM_R_WAIT_AUTH)
         return sa->nat.agreed;
     return ike_sa_established(sa) && follows(sa);
 }

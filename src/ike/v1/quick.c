@@ -1,6 +1,7 @@
 /*
- * Quick Mode (RFC 2409 section 5.5), always with PFS (OE-128) and always for one pair of hosts in
- * tunnel mode (OE-129, OE-134): the handlers of the table.
+ * Quick Mode (RFC 2409 section 5.5) in tunnel mode (OE-129): the handlers of the table. Opportunistic
+ * tunnels always have PFS (OE-128) and are for one pair of hosts (OE-134); configured ones are for
+ * what the configuration says, with PFS unless it says otherwise.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -123,17 +124,47 @@ void quick_free(struct ike *ike, struct v1_quick *quick)
 
 /* Both sides */
 
+static const struct ike_profile *profile_of(const struct ike *ike, const struct v1_quick *quick)
+{
+    return ike_profile_numbered(ike, quick->x.sa->profile);
+}
+
+static uint32_t lifetime_s(const struct ike *ike, const struct v1_quick *quick)
+{
+    const struct ike_profile *profile = profile_of(ike, quick);
+    return profile != NULL && profile->child_lifetime_s != 0 ? profile->child_lifetime_s
+                                                             : ike->config.child_lifetime_s;
+}
+
 static struct phase2_offer own_offer(const struct ike *ike, const struct v1_quick *quick)
 {
-    return (struct phase2_offer){
+    const struct ike_profile *profile = profile_of(ike, quick);
+    struct phase2_offer offer = {
         .suites = ike->child_offers,
         .count = ike->child_offer_count,
         .spi = quick->spi_in,
         .group = quick->x.sa->suite.group,
-        .seconds = ike->config.child_lifetime_s,
+        .seconds = lifetime_s(ike, quick),
         .octets = ike->config.child_octets,
         .udp = quick->x.sa->nat.udp,
     };
+    if (profile != NULL && profile->pfs_group != 0)
+        offer.group = profile->pfs_group == IKE_NO_PFS ? 0 : profile->pfs_group;
+    if (profile != NULL && profile->legacy)
+        offer.suites = phase2_offers(true, &offer.count);
+    return offer;
+}
+
+static struct phase2_terms own_terms(const struct ike *ike, const struct v1_quick *quick)
+{
+    const struct ike_profile *profile = profile_of(ike, quick);
+    struct phase2_terms terms = {.legacy = ike->config.legacy, .udp = quick->x.sa->nat.udp};
+    if (profile != NULL) {
+        terms.legacy |= profile->legacy;
+        terms.pfs_waived = profile->pfs_group == IKE_NO_PFS;
+        terms.group = profile->pfs_group == IKE_NO_PFS ? 0 : profile->pfs_group;
+    }
+    return terms;
 }
 
 /* A new question to our own side about this Quick Mode. */
@@ -149,6 +180,9 @@ static enum err ask(struct v1_step *step, struct ike_effect *fx)
     fx->initiator =
         fx->kind == IKE_FX_NEED_AUTHORIZATION ? sa->initiator : step->x->initiator;
     fx->flow = step->quick->flow;
+    fx->profile = sa->profile;
+    fx->version = IKE_VERSION_1;
+    fx->traffic = step->quick->traffic;
     return fx->serial != 0 && ike_effect_push(step->ike, fx) ? ERR_OK : ERR_MEMORY;
 }
 
@@ -162,16 +196,23 @@ static enum err make_share(struct v1_step *step, uint16_t group)
                   view_of(fresh, sizeof(fresh))))
         return ERR_MEMORY;
     assert(quick->dh == NULL);
+    if (group == 0)
+        return ERR_OK;
     return dh_new(group, &step->ike->env.rng, &quick->dh);
 }
 
 static enum err take_share(struct v1_step *step, uint16_t group)
 {
     struct v1_quick *quick = step->quick;
-    struct view ke = v1_body(step, ISAKMP_P_KE, 0);
+    const struct isakmp_payload *share = isakmp_payload_find(step->payloads, ISAKMP_P_KE, 0);
+    struct view ke = share != NULL ? share->body : view_of(NULL, 0);
     struct view nonce = v1_body(step, ISAKMP_P_NONCE, 0);
 
-    if (ke.len != dh_public_len(group))
+    if (group != 0 && share == NULL)
+        return v1_refuse(step, ERR_MISSING, V1_NO_PROPOSAL_CHOSEN, "no PFS: no KE payload");
+    if (group == 0 && share != NULL)
+        return v1_refuse(step, ERR_UNEXPECTED, V1_PAYLOAD_MALFORMED, "KE payload without a group");
+    if (group != 0 && ke.len != dh_public_len(group))
         return v1_refuse(step, ERR_VALUE, V1_NO_NOTIFY, "public value of the wrong length");
     if (nonce.len < LIMIT_NONCE_MIN || nonce.len > LIMIT_NONCE_MAX)
         return v1_refuse(step, ERR_VALUE, V1_NO_NOTIFY, "nonce of the wrong length");
@@ -188,6 +229,12 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+/* What the peer offers shortens ours, but not below the floor. */
+static uint64_t shortened(uint64_t ours, uint64_t offered, uint64_t floor)
+{
+    return least(ours, offered != 0 && offered < floor ? floor : offered);
+}
+
 /* The shorter of what both want. The initiator re-keys first, at a moment of its own, so that two
  * ends rarely start at once. Without 64-bit sequence numbers the 32-bit ones must not run out. */
 static void set_lifetimes(const struct ike *ike, const struct v1_quick *quick, struct sa_params *sa)
@@ -195,10 +242,12 @@ static void set_lifetimes(const struct ike *ike, const struct v1_quick *quick, s
     unsigned percent = 90;
     if (quick->x.initiator)
         percent -= rng_u32(&ike->env.rng) % 10;
-    sa->hard.seconds = least(ike->config.child_lifetime_s, quick->choice.seconds);
+    sa->hard.seconds =
+        shortened(lifetime_s(ike, quick), quick->choice.seconds, LIMIT_CHILD_LIFE_MIN_S);
     sa->hard.octets = ike->config.child_octets;
-    if (quick->choice.kilobytes != 0 && quick->choice.kilobytes <= UINT64_MAX / 1024)
-        sa->hard.octets = least(sa->hard.octets, quick->choice.kilobytes * 1024);
+    if (quick->choice.kilobytes <= UINT64_MAX / 1024)
+        sa->hard.octets = shortened(sa->hard.octets, quick->choice.kilobytes * 1024,
+                                    LIMIT_CHILD_OCTETS_MIN);
     sa->hard.packets = quick->choice.suite.esn ? 0 : UINT32_MAX;
     sa->soft.seconds = sa->hard.seconds * percent / 100;
     sa->soft.octets = sa->hard.octets / 100 * percent;
@@ -209,16 +258,16 @@ static void describe_sa(const struct ike *ike, const struct v1_quick *quick, boo
                         struct sa_params *ret)
 {
     const struct ike_sa *sa = quick->x.sa;
-    struct ip_pair flow = inbound ? ip_pair_reverse(&quick->flow) : quick->flow;
+    const struct traffic *local = &quick->traffic.local, *remote = &quick->traffic.remote;
     *ret = (struct sa_params){
         .spi = inbound ? quick->spi_in : quick->spi_out,
         .inbound = inbound,
-        .interface = SA_OPPORTUNISTIC,
+        .interface = sa->profile != 0 ? SA_CONFIGURED : SA_OPPORTUNISTIC,
         .suite = quick->choice.suite,
         .outer_src = inbound ? sa->remote.addr : sa->local.addr,
         .outer_dst = inbound ? sa->local.addr : sa->remote.addr,
-        .inner_src = ip_prefix_of(&flow.src, ip_addr_bits(&flow.src)),
-        .inner_dst = ip_prefix_of(&flow.dst, ip_addr_bits(&flow.dst)),
+        .inner_src = inbound ? remote->net : local->net,
+        .inner_dst = inbound ? local->net : remote->net,
         .ticket = ticket_number(quick),
     };
     if (quick->choice.udp) { /* RFC 3948: the ports are those of IKE */
@@ -233,8 +282,9 @@ static enum err make_sas(struct v1_step *step)
 {
     struct v1_quick *quick = step->quick;
     uint8_t secret[DH_MAX];
-    struct view shared = view_of(secret, dh_secret_len(quick->choice.group));
-    enum err err = dh_shared(quick->dh, blob_view(&quick->peer_ke), secret);
+    bool pfs = quick->choice.group != 0;
+    struct view shared = view_of(secret, pfs ? dh_secret_len(quick->choice.group) : 0);
+    enum err err = pfs ? dh_shared(quick->dh, blob_view(&quick->peer_ke), secret) : ERR_OK;
     if (err == ERR_VALUE)
         v1_refuse(step, err, V1_NO_NOTIFY, "public value is not acceptable");
     for (size_t i = 0; i < 2 && err == ERR_OK; i++) {
@@ -259,27 +309,58 @@ static enum err install(struct v1_step *step, const struct sa_params *sas, size_
     return err;
 }
 
-/* IDci and IDcr must each name one host. */
-static enum err read_client(struct view body, struct ip_addr *ret)
+/* IDci and IDcr: the hosts or subnets that the tunnel is for, perhaps one protocol and port of them
+ * (OE-130, OE-131). */
+static bool set_client(struct blob *blob, const struct traffic *traffic)
+{
+    uint8_t body[40];
+    struct builder b = builder_on(span_of(body, sizeof(body)));
+    bool one_port = traffic->port_first == traffic->port_last;
+    uint16_t port = one_port ? traffic->port_first : 0;
+
+    isakmp_id_build_prefix(&b, &traffic->net);
+    if (b.bad)
+        return false;
+    body[1] = traffic->protocol;
+    body[2] = (uint8_t)(port >> 8);
+    body[3] = (uint8_t)port;
+    return blob_set(blob, builder_written(&b));
+}
+
+static enum err read_client(struct view body, struct traffic *ret)
 {
     struct isakmp_id id;
-    struct ip_prefix prefix;
+    struct traffic traffic = {.port_last = UINT16_MAX};
     enum err err = isakmp_id_parse(body, &id);
     if (err == ERR_OK)
-        err = isakmp_id_to_prefix(&id, &prefix);
+        err = isakmp_id_to_prefix(&id, &traffic.net);
     if (err != ERR_OK)
         return err;
-    if (id.protocol != 0 || id.port != 0 || prefix.bits != ip_addr_bits(&prefix.addr))
-        return ERR_POLICY;
-    *ret = prefix.addr;
+    traffic.protocol = id.protocol;
+    if (id.port != 0)
+        traffic.port_first = traffic.port_last = id.port;
+    *ret = traffic;
     return ERR_OK;
 }
 
-/* Some peers answer a subnet of one host with the single-address type (OE-131). */
-static bool same_client(struct view body, const struct ip_addr *addr)
+static bool same_traffic(const struct traffic *a, const struct traffic *b)
 {
-    struct ip_addr said;
-    return read_client(body, &said) == ERR_OK && ip_addr_equal(&said, addr);
+    return ip_addr_equal(&a->net.addr, &b->net.addr) && a->net.bits == b->net.bits &&
+           a->protocol == b->protocol && a->port_first == b->port_first &&
+           a->port_last == b->port_last;
+}
+
+/* Some peers answer a subnet of one host with the single-address type (OE-131). */
+static bool same_client(struct view body, const struct traffic *traffic)
+{
+    struct traffic said;
+    return read_client(body, &said) == ERR_OK && same_traffic(&said, traffic);
+}
+
+static bool one_host(const struct traffic *traffic)
+{
+    return traffic->net.bits == ip_addr_bits(&traffic->net.addr) && traffic->protocol == 0 &&
+           traffic->port_first == 0;
 }
 
 static void put_share(struct v1_step *step, struct v1_out *out)
@@ -287,7 +368,8 @@ static void put_share(struct v1_step *step, struct v1_out *out)
     const struct v1_quick *quick = step->quick;
     isakmp_writer_payload(&out->w, ISAKMP_P_NONCE,
                           blob_view(step->x->initiator ? &quick->nonce_i : &quick->nonce_r));
-    isakmp_writer_payload(&out->w, ISAKMP_P_KE, dh_public(quick->dh));
+    if (quick->dh != NULL)
+        isakmp_writer_payload(&out->w, ISAKMP_P_KE, dh_public(quick->dh));
     isakmp_writer_payload(&out->w, ISAKMP_P_ID, blob_view(&quick->id_i));
     isakmp_writer_payload(&out->w, ISAKMP_P_ID, blob_view(&quick->id_r));
 }
@@ -309,20 +391,12 @@ static enum err take_spi(struct v1_step *step)
 
 /* Initiator */
 
-static bool set_client(struct blob *blob, const struct ip_addr *addr)
-{
-    uint8_t body[40];
-    struct builder b = builder_on(span_of(body, sizeof(body)));
-    struct ip_prefix prefix = ip_prefix_of(addr, ip_addr_bits(addr));
-    isakmp_id_build_prefix(&b, &prefix); /* OE-130, OE-131 */
-    return !b.bad && blob_set(blob, builder_written(&b));
-}
-
 enum err quick_i_start(struct v1_step *step)
 {
     struct v1_quick *quick = step->quick;
     struct ike_effect fx = {.kind = IKE_FX_NEED_SPI};
-    if (!set_client(&quick->id_i, &quick->flow.src) || !set_client(&quick->id_r, &quick->flow.dst))
+    if (!set_client(&quick->id_i, &quick->traffic.local) ||
+        !set_client(&quick->id_r, &quick->traffic.remote))
         return ERR_MEMORY;
     return ask(step, &fx);
 }
@@ -334,11 +408,11 @@ enum err quick_i_offer(struct v1_step *step)
     struct v1_out out;
 
     enum err err = take_spi(step);
+    const struct phase2_offer offer = own_offer(ike, quick);
     if (err == ERR_OK)
-        err = make_share(step, step->sa->suite.group);
+        err = make_share(step, offer.group);
     if (err != ERR_OK)
         return err;
-    const struct phase2_offer offer = own_offer(ike, quick);
     v1_out_start(ike, &out, step->sa, V1_QM1, step->x->msgid);
     isakmp_writer_open(&out.w, ISAKMP_P_SA);
     phase2_offer_build(&out.w.b, &offer, &ike->sa_out);
@@ -356,8 +430,8 @@ enum err quick_i_reply(struct v1_step *step)
     enum err err = phase2_check(v1_body(step, ISAKMP_P_SA, 0), &offer, &ike->sa_in, &quick->choice);
     if (err != ERR_OK)
         return v1_refuse(step, err, V1_NO_PROPOSAL_CHOSEN, "the choice is not among our offers");
-    if (!same_client(v1_body(step, ISAKMP_P_ID, 0), &quick->flow.src) ||
-        !same_client(v1_body(step, ISAKMP_P_ID, 1), &quick->flow.dst))
+    if (!same_client(v1_body(step, ISAKMP_P_ID, 0), &quick->traffic.local) ||
+        !same_client(v1_body(step, ISAKMP_P_ID, 1), &quick->traffic.remote))
         return v1_refuse(step, ERR_POLICY, V1_INVALID_ID_INFORMATION,
                          "the peer changed the tunnel's ends");
     quick->spi_out = quick->choice.peer_spi;
@@ -392,17 +466,22 @@ enum err quick_r_proposal(struct v1_step *step)
     struct v1_quick *quick = step->quick;
     uint8_t reply[512];
     struct builder b = builder_on(span_of(reply, sizeof(reply)));
-    struct ip_addr theirs, ours;
+    struct traffic theirs, ours;
 
     if (!make_room(ike, step->sa, step->sa->quick_count - 1))
         return v1_refuse(step, ERR_LIMIT, V1_NO_NOTIFY, "too many Quick Modes at once");
-    enum err err = phase2_choose(v1_body(step, ISAKMP_P_SA, 0), ike->config.legacy,
-                                 step->sa->nat.udp, &ike->sa_in, &ike->sa_out, &quick->choice, &b);
+    const struct phase2_terms terms = own_terms(ike, quick);
+    enum err err = phase2_choose(v1_body(step, ISAKMP_P_SA, 0), &terms, &ike->sa_in, &ike->sa_out,
+                                 &quick->choice, &b);
     if (err != ERR_OK)
         return v1_refuse(step, err, V1_NO_PROPOSAL_CHOSEN, "none of the offered suites will do");
     quick->spi_out = quick->choice.peer_spi;
     if (read_client(v1_body(step, ISAKMP_P_ID, 0), &theirs) != ERR_OK ||
-        read_client(v1_body(step, ISAKMP_P_ID, 1), &ours) != ERR_OK || theirs.family != ours.family)
+        read_client(v1_body(step, ISAKMP_P_ID, 1), &ours) != ERR_OK ||
+        theirs.net.addr.family != ours.net.addr.family || theirs.protocol != ours.protocol)
+        return v1_refuse(step, ERR_POLICY, V1_INVALID_ID_INFORMATION, "no usable selectors");
+    bool hosts = one_host(&theirs) && one_host(&ours);
+    if (step->sa->profile == 0 && !hosts) /* OE-134 */
         return v1_refuse(step, ERR_POLICY, V1_INVALID_ID_INFORMATION, "not a pair of hosts");
     if (ike_child_find(ike, &step->sa->remote.addr, quick->spi_out) != NULL)
         return v1_refuse(step, ERR_POLICY, V1_NO_PROPOSAL_CHOSEN, "the peer's SPI is in use");
@@ -413,7 +492,9 @@ enum err quick_r_proposal(struct v1_step *step)
         !blob_set(&quick->id_i, v1_body(step, ISAKMP_P_ID, 0)) ||
         !blob_set(&quick->id_r, v1_body(step, ISAKMP_P_ID, 1)))
         return ERR_MEMORY;
-    quick->flow = (struct ip_pair){.src = ours, .dst = theirs};
+    quick->traffic = (struct traffic_pair){.local = ours, .remote = theirs};
+    if (hosts)
+        quick->flow = (struct ip_pair){.src = ours.net.addr, .dst = theirs.net.addr};
     struct ike_effect fx = {.kind = IKE_FX_NEED_AUTHORIZATION,
                             .key = &step->sa->peer_key,
                             .behind_nat = step->sa->nat.there};
@@ -426,6 +507,12 @@ enum err quick_r_authorized(struct v1_step *step)
     if (!step->event->ok)
         return v1_refuse(step, ERR_POLICY, V1_INVALID_ID_INFORMATION,
                          "the peer may not speak for that host"); /* OE-092, OE-183 */
+    /* Quick Mode can't narrow: what is allowed is all that was asked for, or nothing. */
+    if (step->sa->profile != 0 &&
+        (!same_traffic(&step->event->traffic.local, &step->quick->traffic.local) ||
+         !same_traffic(&step->event->traffic.remote, &step->quick->traffic.remote)))
+        return v1_refuse(step, ERR_POLICY, V1_INVALID_ID_INFORMATION,
+                         "not all of that traffic is allowed"); /* IKE-055 */
     if (step->event->ticket != 0) {
         struct ike_ticket *ticket = ike_ticket_get(step->ike, step->event->ticket, true);
         if (ticket == NULL)

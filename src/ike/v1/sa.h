@@ -56,6 +56,7 @@ struct v1_exchange {
     uint8_t seen[IKE_DIGEST_LEN];     /* of the last message accepted */
     uint8_t iv[CBC_BLOCK_MAX];        /* RFC 2409 appendix B: the last cipher-text block */
     uint8_t iv_before[CBC_BLOCK_MAX]; /* before the last message accepted */
+    const char *doubt; /* why a message proved nothing, where a better one may still come */
     struct map_node by_serial;
     uint64_t serial; /* of the question asked; zero: none */
 };
@@ -67,6 +68,7 @@ struct v1_handshake {
     struct blob peer_ke;
     struct blob nonce_i, nonce_r; /* bodies */
     struct blob id_own, id_peer;  /* bodies */
+    struct blob reply;            /* Aggressive Mode, responder: the SA body of message 2 */
     struct blob signature;        /* the peer's */
     uint8_t skeyid[HASH_MAX];
     struct public_key *keys; /* initiator: those the peer may prove itself with */
@@ -97,10 +99,13 @@ struct ike_sa {
     struct ike_peer *peer; /* NULL: a responder's, not yet authenticated */
     LIST_ENTRY(ike_sa) of_peer;
     TAILQ_ENTRY(ike_sa) of_unproven;
-    bool unproven;
+    TAILQ_ENTRY(ike_sa) of_established;
+    bool unproven, listed; /* in those lists */
     uint16_t unproven_slot;
     bool dying; /* ike_sa_free() is at work: serves nobody */
     struct ike_suite suite;
+    enum phase1_auth auth;
+    uint32_t profile; /* the configured peer; 0: a stranger, or not known yet */
     struct sa_lifetime lifetime;
     struct v1_keys keys;
     struct v1_handshake *handshake; /* NULL once established */
@@ -117,6 +122,10 @@ struct ike_sa {
     struct ike_timer expiry;
     mono_t since, expires;
     uint64_t proven; /* when it was established, as a serial */
+    bool dpd;        /* the peer answers R-U-THERE (RFC 3706) */
+    struct ike_timer dpd_timer;
+    uint32_t dpd_sequence;
+    unsigned dpd_unanswered;
     bool greets;     /* our last Main Mode message says INITIAL-CONTACT */
     uint64_t trace_connection; /* the first request's ticket; zero: `number` stands for it */
     struct ip_pair trace_flow;
@@ -130,8 +139,9 @@ struct v1_quick {
     LIST_ENTRY(v1_quick) of_ticket;
     struct ike_child *child; /* made, not yet reported */
     uint64_t born;
-    struct ip_pair flow; /* src is our side's client */
-    struct dh *dh;
+    struct traffic_pair traffic; /* local is our side's */
+    struct ip_pair flow;         /* the same, if it is one pair of hosts; src is our side's client */
+    struct dh *dh;               /* NULL: no PFS */
     struct blob peer_ke;
     struct blob nonce_i, nonce_r;
     struct blob id_i, id_r; /* IDci, IDcr bodies */

@@ -21,12 +21,17 @@ const char *v1_state_name(enum v1_state state)
  * use for. In Quick Mode KE makes perfect forward secrecy (OE-128), and the IDs
  * name the two hosts (OE-130, OE-134).
  */
-#define CLEAR(exchange) ISAKMP_##exchange, false, false
-#define ENCRYPTED(exchange) ISAKMP_##exchange, true, false
-#define HASHED(exchange) ISAKMP_##exchange, true, true
+#define CLEAR(exchange) ISAKMP_##exchange, false, false, false
+#define ENCRYPTED(exchange) ISAKMP_##exchange, true, false, false
+#define EITHER(exchange) ISAKMP_##exchange, true, true, false
+#define HASHED(exchange) ISAKMP_##exchange, true, false, true
 #define ONE(type)                                                                                  \
     {                                                                                              \
         ISAKMP_P_##type, 1, 1                                                                      \
+    }
+#define MAYBE(type)                                                                                \
+    {                                                                                              \
+        ISAKMP_P_##type, 0, 1                                                                      \
     }
 #define TWO(type)                                                                                  \
     {                                                                                              \
@@ -51,11 +56,26 @@ static const struct v1_message messages[V1_MESSAGE_COUNT] = {
                 {ONE(ID), ONE(SIG), ANY(CERT), ANY(CR), ANY(N), ANY(VID)}},
     [V1_MM6] = {"5E5", "Main Mode 6: IDir, SIG_R", ENCRYPTED(MAIN_MODE),
                 {ONE(ID), ONE(SIG), ANY(CERT), ANY(CR), ANY(N), ANY(VID)}},
+    [V1_MM5_PSK] = {"5E4", "Main Mode 5: IDii, HASH_I", ENCRYPTED(MAIN_MODE),
+                {ONE(ID), ONE(HASH), ANY(N), ANY(VID)}},
+    [V1_MM6_PSK] = {"5E5", "Main Mode 6: IDir, HASH_R", ENCRYPTED(MAIN_MODE),
+                {ONE(ID), ONE(HASH), ANY(N), ANY(VID)}},
+
+    [V1_AM1] = {"5D",  "Aggressive Mode 1: SA, KE, Ni, IDii", CLEAR(AGGRESSIVE_MODE),
+                {ONE(SA), ONE(KE), ONE(NONCE), ONE(ID), ANY(CR), ANY(VID)}},
+    [V1_AM2] = {"5E1", "Aggressive Mode 2: SA, KE, Nr, IDir, SIG_R", CLEAR(AGGRESSIVE_MODE),
+                {ONE(SA), ONE(KE), ONE(NONCE), ONE(ID), ONE(SIG), ANY(CERT), ANY(CR), ANY(NAT_D), ANY(VID)}},
+    [V1_AM3] = {"5E4", "Aggressive Mode 3: SIG_I", EITHER(AGGRESSIVE_MODE),
+                {ONE(SIG), ANY(CERT), ANY(NAT_D), ANY(N), ANY(VID)}},
+    [V1_AM2_PSK] = {"5E1", "Aggressive Mode 2: SA, KE, Nr, IDir, HASH_R", CLEAR(AGGRESSIVE_MODE),
+                {ONE(SA), ONE(KE), ONE(NONCE), ONE(ID), ONE(HASH), ANY(NAT_D), ANY(VID)}},
+    [V1_AM3_PSK] = {"5E4", "Aggressive Mode 3: HASH_I", EITHER(AGGRESSIVE_MODE),
+                {ONE(HASH), ANY(NAT_D), ANY(N), ANY(VID)}},
 
     [V1_QM1] = {"5G1", "Quick Mode 1: HASH(1), SA, Ni, KE, IDci, IDcr", HASHED(QUICK_MODE),
-                {ONE(HASH), ONE(SA), ONE(NONCE), ONE(KE), TWO(ID), ANY(NAT_OA), ANY(N), ANY(VID)}},
+                {ONE(HASH), ONE(SA), ONE(NONCE), MAYBE(KE), TWO(ID), ANY(NAT_OA), ANY(N), ANY(VID)}},
     [V1_QM2] = {"5G2", "Quick Mode 2: HASH(2), SA, Nr, KE, IDci, IDcr", HASHED(QUICK_MODE),
-                {ONE(HASH), ONE(SA), ONE(NONCE), ONE(KE), TWO(ID), ANY(NAT_OA), ANY(N), ANY(VID)}},
+                {ONE(HASH), ONE(SA), ONE(NONCE), MAYBE(KE), TWO(ID), ANY(NAT_OA), ANY(N), ANY(VID)}},
     [V1_QM3] = {"5G3", "Quick Mode 3: HASH(3)", HASHED(QUICK_MODE),
                 {ONE(HASH), ANY(N)}},
 
@@ -99,7 +119,7 @@ enum err v1_message_check(const struct v1_message *message, const struct isakmp_
 }
 
 /*
- * The exchanges. Each block shows the ladder, then the rows of either side. An exchange rests in a
+ * The exchanges, which are the RFCs' and know nothing of OE (OE-111). Each block shows the ladder, then the rows of either side. An exchange rests in a
  * row's state until the row's trigger comes: a message of the peer, or the answer of our own side
  * to a question. When the handler has done its work the exchange enters the next state.
  *
@@ -139,18 +159,58 @@ static const struct v1_row rows[] = {
      */
     ON_ANSWER (MM_I_START,     START,     MM1,        main_i_start,  MM_I_WAIT_SA,   RESEND, "offer every suite we like"),
     ON_MESSAGE(MM_I_WAIT_SA,   MM2,       MM3,        main_i_choice, MM_I_WAIT_KE,   RESEND, "check the choice against the offer, send our public value and, for NAT, our addresses hashed"),
-    ON_MESSAGE(MM_I_WAIT_KE,   MM4,       NO_MESSAGE, main_i_ke,     MM_I_SIGNING,   WAIT,   "derive the keys, have HASH_I signed"),
+    ON_MESSAGE(MM_I_WAIT_KE,   MM4,       NO_MESSAGE, main_i_ke,     MM_I_SIGNING,   WAIT,   "derive the keys, have HASH_I signed",
+               .way = V1_BY_SIGNATURE),
+    ON_MESSAGE(MM_I_WAIT_KE,   MM4,       MM5_PSK,    main_i_psk,    MM_I_WAIT_AUTH, RESEND, "derive the keys; only who knows the shared key can (IKE-033)",
+               .way = V1_BY_PSK),
     ON_ANSWER (MM_I_SIGNING,   SIGNED,    MM5,        main_i_signed, MM_I_WAIT_AUTH, RESEND, "say who we are and prove it, encrypted"),
     ON_MESSAGE(MM_I_WAIT_AUTH, MM6,       NO_MESSAGE, main_i_verify, ESTABLISHED,    LINGER, "verify SIG_R with the keys that DNS gave (OE-065)",
-               .then = main_established),
+               .way = V1_BY_SIGNATURE, .refused = V1_MM_I_WAIT_AUTH, .then = main_established),
+    ON_MESSAGE(MM_I_WAIT_AUTH, MM6_PSK,   NO_MESSAGE, main_i_verify_psk, ESTABLISHED, LINGER, "compare HASH_R",
+               .way = V1_BY_PSK, .refused = V1_MM_I_WAIT_AUTH, .then = main_established),
 
     ON_MESSAGE(MM_R_START,     MM1,       MM2,        main_r_choose, MM_R_OFFERED,   WAIT,   "choose a suite, answer with a cookie, keep a small record (IKE-050)"),
     ON_MESSAGE(MM_R_OFFERED,   MM3,       MM4,        main_r_ke,     MM_R_WAIT_AUTH, WAIT,   "the cookie is right: send our public value, derive the keys (IKE-030)"),
-    ON_MESSAGE(MM_R_WAIT_AUTH, MM5,       NO_MESSAGE, main_r_auth,   MM_R_WAIT_KEYS, WAIT,   "keep IDii and SIG_I, ask for the initiator's keys (OE-085)"),
+    ON_MESSAGE(MM_R_WAIT_AUTH, MM5,       NO_MESSAGE, main_r_auth,   MM_R_WAIT_KEYS, WAIT,   "keep IDii and SIG_I, ask for the initiator's keys (OE-085)",
+               .way = V1_BY_SIGNATURE, .then = auth_answer_self),
+    ON_MESSAGE(MM_R_WAIT_AUTH, MM5_PSK,   MM6_PSK,    main_r_psk,    ESTABLISHED,    LINGER, "compare HASH_I, find the configured peer, answer",
+               .way = V1_BY_PSK, .refused = V1_MM_R_WAIT_AUTH, .then = main_established),
     ON_ANSWER (MM_R_WAIT_KEYS, PEER_KEYS, NO_MESSAGE, main_r_verify, MM_R_SIGNING,   WAIT,   "any of them may verify SIG_I (OE-086, OE-137); only then reveal ourselves (IKE-016)",
                .refused = V1_MM_R_WAIT_AUTH),
     ON_ANSWER (MM_R_SIGNING,   SIGNED,    MM6,        main_r_signed, ESTABLISHED,    LINGER, "say who we are and prove it",
                .then = main_established),
+
+    /*
+     * Aggressive Mode (RFC 2409 sections 5.1, 5.4), only with peers it was configured for (IKE-042)
+     *
+     *      initiator                                            responder
+     *
+     *      AM_I_START
+     *         -- 1: HDR, SA, KE, Ni, IDii --------------------->  AM_R_START
+     *      AM_I_WAIT_REPLY                                        AM_R_SIGNING  (private key)
+     *         <- 2: HDR, SA, KE, Nr, IDir, SIG_R | HASH_R -----   AM_R_WAIT_AUTH
+     *      AM_I_SIGNING  (private key)
+     *         ## 3: HDR*, SIG_I | HASH_I ######################>  ESTABLISHED
+     *      ESTABLISHED
+     */
+    ON_ANSWER (AM_I_START,      START,  AM1,        aggressive_i_start,  AM_I_WAIT_REPLY, RESEND, "offer suites of one group, and all the responder needs (IKE-036)"),
+    ON_MESSAGE(AM_I_WAIT_REPLY, AM2,    NO_MESSAGE, aggressive_i_reply,  AM_I_SIGNING,    WAIT,   "verify SIG_R, have HASH_I signed",
+               .way = V1_BY_SIGNATURE),
+    ON_ANSWER (AM_I_SIGNING,    SIGNED, AM3,        aggressive_i_signed, ESTABLISHED,     LINGER, "prove who we are (IKE-038)",
+               .then = main_established),
+    ON_MESSAGE(AM_I_WAIT_REPLY, AM2_PSK, AM3_PSK,   aggressive_i_psk,    ESTABLISHED,     LINGER, "compare HASH_R, answer with HASH_I",
+               .way = V1_BY_PSK, .then = main_established),
+
+    ON_MESSAGE(AM_R_START,      AM1,    NO_MESSAGE, aggressive_r_offer,  AM_R_SIGNING,    WAIT,   "choose a suite, derive the keys, have HASH_R signed",
+               .then = auth_sign_self),
+    ON_ANSWER (AM_R_SIGNING,    SIGNED, AM2,        aggressive_r_signed, AM_R_WAIT_AUTH,  RESEND, "answer with all of it (IKE-037)",
+               .way = V1_BY_SIGNATURE),
+    ON_ANSWER (AM_R_SIGNING,    SIGNED, AM2_PSK,    aggressive_r_psk,    AM_R_WAIT_AUTH,  RESEND, "answer with all of it, HASH_R needs no private key",
+               .way = V1_BY_PSK),
+    ON_MESSAGE(AM_R_WAIT_AUTH,  AM3,    NO_MESSAGE, aggressive_r_verify, ESTABLISHED,     LINGER, "verify SIG_I (IKE-039)",
+               .way = V1_BY_SIGNATURE, .refused = V1_AM_R_WAIT_AUTH, .then = main_established),
+    ON_MESSAGE(AM_R_WAIT_AUTH,  AM3_PSK, NO_MESSAGE, aggressive_r_verify_psk, ESTABLISHED, LINGER, "compare HASH_I",
+               .way = V1_BY_PSK, .refused = V1_AM_R_WAIT_AUTH, .then = main_established),
 
     /*
      * Quick Mode with perfect forward secrecy (RFC 2409 section 5.5), OE-128
@@ -188,11 +248,11 @@ const struct v1_row *v1_row_at(size_t i)
     return i < sizeof(rows) / sizeof(rows[0]) ? &rows[i] : NULL;
 }
 
-const struct v1_row *v1_row_find(enum v1_state state, enum v1_trigger on)
+const struct v1_row *v1_row_find(enum v1_state state, enum v1_trigger on, enum v1_way way)
 {
     const struct v1_row *row;
     for (size_t i = 0; (row = v1_row_at(i)) != NULL; i++)
-        if (row->state == state && row->on == on)
+        if (row->state == state && row->on == on && (row->way == 0 || (row->way & way) != 0))
             return row;
     return NULL;
 }

@@ -21,6 +21,12 @@
     X(MM_R_WAIT_AUTH, "main mode, responder: waiting for message 5")                               \
     X(MM_R_WAIT_KEYS, "main mode, responder: asking for the initiator's keys")                     \
     X(MM_R_SIGNING, "main mode, responder: signing")                                               \
+    X(AM_I_START, "aggressive mode, initiator: start")                                             \
+    X(AM_I_WAIT_REPLY, "aggressive mode, initiator: waiting for message 2")                        \
+    X(AM_I_SIGNING, "aggressive mode, initiator: signing")                                         \
+    X(AM_R_START, "aggressive mode, responder: start")                                             \
+    X(AM_R_SIGNING, "aggressive mode, responder: signing")                                         \
+    X(AM_R_WAIT_AUTH, "aggressive mode, responder: waiting for message 3")                         \
     X(ESTABLISHED, "established")                                                                  \
     X(QM_I_START, "quick mode, initiator: start")                                                  \
     X(QM_I_WAIT_SPI, "quick mode, initiator: asking for an SPI")                                   \
@@ -50,6 +56,13 @@ enum v1_message_kind {
     V1_MM4,
     V1_MM5,
     V1_MM6,
+    V1_MM5_PSK,
+    V1_MM6_PSK,
+    V1_AM1,
+    V1_AM2,
+    V1_AM3,
+    V1_AM2_PSK,
+    V1_AM3_PSK,
     V1_QM1,
     V1_QM2,
     V1_QM3,
@@ -63,13 +76,14 @@ struct v1_rule {
     uint8_t type;
     uint8_t min, max;
 };
-enum { V1_ANY = 255, V1_RULES = 8 };
+enum { V1_ANY = 255, V1_RULES = 10 };
 
 struct v1_message {
     const char *label; /* the step in Figure 6 of the OE draft */
     const char *title;
     uint8_t exchange;
     bool encrypted;
+    bool may_be_clear; /* Aggressive Mode's last may come either way (RFC 2409 section 5) */
     bool hashed; /* begins with a HASH payload over the rest */
     struct v1_rule rules[V1_RULES];
 };
@@ -77,6 +91,9 @@ const struct v1_message *v1_message(enum v1_message_kind kind);
 /* ERR_MISSING, ERR_REPEATED or ERR_UNEXPECTED. */
 MUST_USE enum err v1_message_check(const struct v1_message *message,
                                    const struct isakmp_payloads *payloads);
+
+/* How the two prove themselves to each other: with some messages it makes another row. */
+enum v1_way { V1_BY_SIGNATURE = 1, V1_BY_PSK = 2, V1_ANY_WAY = 3 };
 
 enum v1_trigger {
     V1_ON_START,     /* our side wants the exchange */
@@ -100,6 +117,7 @@ struct v1_step;
 struct v1_row {
     enum v1_state state;
     enum v1_trigger on;
+    enum v1_way way;
     enum v1_message_kind gets, sends;
     /* Checks, computes, sends and asks. On an error nothing of it may remain. */
     enum err (*handle)(struct v1_step *step);
@@ -112,7 +130,7 @@ struct v1_row {
 };
 
 /* NULL: no row. `gets` is V1_NO_MESSAGE unless the trigger is a message. */
-const struct v1_row *v1_row_find(enum v1_state state, enum v1_trigger on);
+const struct v1_row *v1_row_find(enum v1_state state, enum v1_trigger on, enum v1_way way);
 /* For the tests and the pictures: `i` from 0 up; NULL: no more. */
 const struct v1_row *v1_row_at(size_t i);
 

@@ -5,8 +5,10 @@
  *   machine.c  runs them: finds the exchange and the row, checks, calls the handler, sets the state
  *   message.c  opens and seals messages: encryption, HASH payloads, sending
  *   keymat.c   SKEYID and its children, KEYMAT, IVs
- *   main.c     Main Mode's handlers        quick.c  Quick Mode's
- *   info.c     Delete and Notify         nat.c    NAT traversal
+ *   main.c     Main Mode's handlers      aggressive.c  Aggressive Mode's
+ *   quick.c    Quick Mode's              auth.c        who is who, and how it is proved
+ *   info.c     Delete and Notify         nat.c         NAT traversal
+ *   dpd.c      dead peer detection
  */
 #ifndef CYGNET_IKE_V1_V1_H
 #define CYGNET_IKE_V1_V1_H
@@ -24,6 +26,8 @@ enum v1_notify {
     V1_INVALID_ID_INFORMATION = 18,
     V1_NOTIFY_STATUS = 16384,
     V1_INITIAL_CONTACT = 24578, /* RFC 2407 section 4.6.3 */
+    V1_R_U_THERE = 36136,       /* RFC 3706 section 5.3 */
+    V1_R_U_THERE_ACK = 36137,
 };
 
 /* One message or answer on its way through a row. */
@@ -90,6 +94,10 @@ void v1_send_raw(struct ike *ike, const struct ike_sa *sa, struct view bytes);
 void v1_send_on(struct ike *ike, const struct ike_sa *sa, const struct ike_path *path,
                 struct view bytes);
 
+/* Vendor ids: dead peer detection (RFC 3706 section 5.1), and NAT traversal unless it is off. */
+void v1_put_vendors(const struct ike *ike, struct v1_out *out, bool nat);
+bool v1_peer_has_dpd(const struct v1_step *step);
+
 /* nat.c */
 void nat_put_vendor(struct v1_out *out);
 bool nat_agreed(const struct v1_step *step); /* the peer's message has the vendor id too */
@@ -108,8 +116,10 @@ bool nat_may_come_from(const struct ike_sa *sa, const struct ike_event *event);
 void nat_follow(struct ike *ike, struct ike_sa *sa, const struct ike_event *event);
 
 /* keymat.c */
-/* SKEYID and its children, the cipher key and the first IV; `secret` is g^xy. */
-MUST_USE enum err v1_keys_derive(struct ike_sa *sa, struct view secret, uint8_t *ret_iv);
+/* SKEYID and its children, the cipher key and the first IV; `secret` is g^xy, `psk` the shared key
+ * if there is one. */
+MUST_USE enum err v1_keys_derive(struct ike_sa *sa, struct view secret, struct view psk,
+                                 uint8_t *ret_iv);
 /* HASH_I or HASH_R; writes hash_len(sa->suite.hash) octets. */
 MUST_USE enum err v1_auth_hash(const struct ike_sa *sa, bool of_initiator, struct view id,
                                uint8_t *ret);
@@ -123,6 +133,12 @@ MUST_USE enum err v1_phase2_hash(const struct ike_sa *sa, const struct v1_quick 
 MUST_USE enum err v1_keymat(const struct ike_sa *sa, const struct v1_quick *quick,
                             struct view secret, struct sa_params *ret);
 
+/* dpd.c */
+ike_timer_fn dpd_timer;
+/* The peer was heard: asked again only after a time of silence. */
+void dpd_start(struct ike *ike, struct ike_sa *sa);
+void dpd_receive(struct ike *ike, struct ike_sa *sa, const struct isakmp_notify *n);
+
 /* trace.c */
 void v1_trace_message(struct ike *ike, const struct ike_sa *sa, const struct v1_exchange *x,
                       const struct v1_message *message, bool sent, const char *detail);
@@ -130,21 +146,75 @@ void v1_trace_message(struct ike *ike, const struct ike_sa *sa, const struct v1_
 void v1_trace(struct ike *ike, const struct ike_sa *sa, const struct v1_exchange *x,
               enum event_level level, const char *title, const char *detail);
 
-/* main.c: handlers, in the order of the table */
+/* auth.c */
+enum v1_way v1_way_of(const struct ike_sa *sa);
+/* NULL: a stranger. */
+enum phase1_auth auth_of_profile(const struct ike_profile *profile);
+/* Responder: what any peer at that address may propose. */
+struct phase1_terms auth_terms(const struct ike *ike, const struct ike_event *event,
+                               bool aggressive);
+struct phase1_offer auth_offer(const struct ike *ike, const struct ike_sa *sa);
+/* The shared key; empty with another method. */
+MUST_USE enum err auth_secret(struct v1_step *step, struct view *ret);
+/* The configured peer of that name, into sa->profile. False: a stranger. */
+bool auth_find_profile(struct v1_step *step, const struct identity *id, bool aggressive);
+MUST_USE enum err auth_make_id(struct v1_step *step); /* into the handshake */
+MUST_USE enum err auth_ask_signature(struct v1_step *step);
+/* Which certificates we would like to see, if any. */
+void auth_put_requests(const struct v1_step *step, struct v1_out *out);
+/* What the configured peer may prove itself with, by its certificate if need be, into the handshake. */
+MUST_USE enum err auth_take_keys(struct v1_step *step, const struct identity *id);
+MUST_USE enum err auth_put_proof(struct v1_step *step, struct v1_out *out);
+MUST_USE enum err auth_read_id(struct v1_step *step, struct identity *ret);
+/* ERR_AUTH unless one of the keys made the signature (OE-137). */
+MUST_USE enum err auth_verify_signature(const struct v1_step *step, struct view id,
+                                        struct view signature, const struct public_key *keys,
+                                        size_t key_count, const struct public_key **ret);
+/* ERR_AUTH: it is not the peer's HASH. */
+MUST_USE enum err auth_verify_hash(const struct ike_sa *sa, struct view id, struct view said);
+MUST_USE enum err auth_check_name(struct v1_step *step, const struct identity *id);
+/* What tells this peer from others: its key; of a configured peer also its name. */
+MUST_USE enum err auth_digest(const struct ike *ike, const struct ike_sa *sa, uint8_t *ret);
+/* The peer is who it says: from here on messages of this SA are believed. */
+MUST_USE enum err auth_accept(struct v1_step *step, const struct public_key *key);
+void auth_answer_self(struct v1_step *step);
+void auth_sign_self(struct v1_step *step);
+
+/* main.c: what Aggressive Mode needs too */
+MUST_USE enum err main_make_share(struct v1_step *step); /* our private value and nonce */
+MUST_USE enum err main_take_share(struct v1_step *step); /* the peer's */
+MUST_USE enum err main_derive(struct v1_step *step);
+void main_put_contact(struct v1_step *step, struct v1_out *out);
+bool main_says_contact(const struct v1_step *step);
+/* Handlers, in the order of the table */
 enum err main_i_start(struct v1_step *step);
 enum err main_i_choice(struct v1_step *step);
 enum err main_i_ke(struct v1_step *step);
 enum err main_i_signed(struct v1_step *step);
+enum err main_i_psk(struct v1_step *step);
 enum err main_i_verify(struct v1_step *step);
+enum err main_i_verify_psk(struct v1_step *step);
 enum err main_r_choose(struct v1_step *step);
 enum err main_r_ke(struct v1_step *step);
 enum err main_r_auth(struct v1_step *step);
+enum err main_r_psk(struct v1_step *step);
 enum err main_r_verify(struct v1_step *step);
 enum err main_r_signed(struct v1_step *step);
 void main_established(struct v1_step *step);
 /* The initiator's SA with all that main_i_start() needs. */
 MUST_USE enum err main_new(struct ike *ike, const struct ike_request *request, struct ike_sa **ret);
 void main_handshake_free(struct v1_handshake *handshake);
+
+/* aggressive.c */
+enum err aggressive_i_start(struct v1_step *step);
+enum err aggressive_i_reply(struct v1_step *step);
+enum err aggressive_i_signed(struct v1_step *step);
+enum err aggressive_i_psk(struct v1_step *step);
+enum err aggressive_r_offer(struct v1_step *step);
+enum err aggressive_r_signed(struct v1_step *step);
+enum err aggressive_r_psk(struct v1_step *step);
+enum err aggressive_r_verify(struct v1_step *step);
+enum err aggressive_r_verify_psk(struct v1_step *step);
 
 /* quick.c */
 enum err quick_i_start(struct v1_step *step);
@@ -176,6 +246,7 @@ void info_send_delete_children(struct ike *ike, struct ike_sa *sa, const spi_t *
 void info_send_delete_sa(struct ike *ike, struct ike_sa *sa);
 /* About the SPI that the peer offered. */
 void info_send_notify(struct ike *ike, struct ike_sa *sa, enum v1_notify type, spi_t spi);
+void info_send_dpd(struct ike *ike, struct ike_sa *sa, enum v1_notify type, uint32_t sequence);
 void info_send_notify_clear(struct ike *ike, const struct ike_event *event,
                             const struct isakmp_header *header, enum v1_notify type);
 

@@ -24,6 +24,8 @@ static void close_all(struct plane_fds *fds)
     }
 }
 
+/* OE-191: opportunistic traffic has a device of its own. What comes out of it is forwarded like what
+ * comes from outside; no rule is ever made for it, so nothing trusts it more (OE-192, OE-193). */
 static bool open_tuns(const struct plane_setup *setup, struct plane_fds *fds,
                       struct classifier_settings *ret, struct io_fault *fault)
 {
@@ -76,6 +78,7 @@ static bool install_ebpf(const struct plane_setup *setup, const struct classifie
     }
     fds->fd[PLANE_FD_VERDICTS] = maps.verdicts;
     fds->fd[PLANE_FD_COUNTERS] = maps.counters;
+    fds->fd[PLANE_FD_NETS] = maps.nets;
     return true;
 }
 

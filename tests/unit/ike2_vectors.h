@@ -1,0 +1,132 @@
+/*
+ * Published vectors of IKEv2's cryptography, as hex text: signatures (RFC 4754), truncated HMACs (RFC
+ * 4868).
+ */
+#ifndef CYGNET_TESTS_IKE2_VECTORS_H
+#define CYGNET_TESTS_IKE2_VECTORS_H
+
+#include "crypto/hash.h"
+#include "crypto/key.h"
+
+/* RFC 4754 section 8: signatures of "abc". */
+static const struct ecdsa_vector {
+    enum signature_scheme scheme;
+    enum key_alg alg;
+    const char *point;     /* gwx|gwy */
+    const char *signature; /* r|s */
+} ecdsa_vectors[] = {
+    {SIGNATURE_ECDSA_256, KEY_ECDSA_P256,
+     "2442A5CC0ECD015FA3CA31DC8E2BBC70BF42D60CBCA20085E0822CB04235E9706FC98BD7"
+     "E50211A4A27102FA3549DF79EBCB4BF246B80945CDDFE7D509BBFD7D",
+     "CB28E0999B9C7715FD0A80D8E47A77079716CBBF917DD72E97566EA1C066957C86FA3BB4"
+     "E26CAD5BF90B7F81899256CE7594BB1EA0C89212748BFF3B3D5B0315"},
+    {SIGNATURE_ECDSA_384, KEY_ECDSA_P384,
+     "96281BF8DD5E0525CA049C048D345D3082968D10FEDF5C5ACA0C64E6465A97EA5CE10C9D"
+     "FEC21797415710721F437922447688BA94708EB6E2E4D59F6AB6D7EDFF9301D249FE49C3"
+     "3096655F5D502FAD3D383B91C5E7EDAA2B714CC99D5743CA",
+     "FB017B914E29149432D8BAC29A514640B46F53DDAB2C69948084E2930F1C8F7E08E07C9C"
+     "63F2D21A07DCB56A6AF56EB3B263A1305E057F984D38726A1B46874109F417BCA112674C"
+     "528262A40A629AF1CBB9F516CE0FA7D2FF630863A00E8B9F"},
+    {SIGNATURE_ECDSA_521, KEY_ECDSA_P521,
+     "0151518F1AF0F563517EDD5485190DF95A4BF57B5CBA4CF2A9A3F6474725A35F7AFE0A6D"
+     "DEB8BEDBCD6A197E592D40188901CECD650699C9B5E456AEA5ADD19052A8006F3B142EA1"
+     "BFFF7E2837AD44C9E4FF6D2D34C73184BBAD90026DD5E6E85317D9DF45CAD7803C6C2003"
+     "5B2F3FF63AFF4E1BA64D1C077577DA3F4286C58F0AEAE643",
+     "0154FD3836AF92D0DCA57DD5341D3053988534FDE8318FC6AAAAB68E2E6F4339B19F2F28"
+     "1A7E0B22C269D93CF8794A9278880ED7DBB8D9362CAEACEE544320552251017705A70302"
+     "90D1CEB605A9A1BB03FF9CDD521E87A696EC926C8C10C8362DF4975367101F67D1CF9BCC"
+     "BF2F3D239534FA509E70AAC851AE01AAC68D62F866472660"},
+};
+
+/* RFC 4868 section 2.7.2 */
+static const struct auth_vector {
+    enum hash_alg hash;
+    size_t icv_len;
+    const char *key, *data, *prf, *icv;
+} auth_vectors[] = {
+    {HASH_SHA2_256, 16,
+     "0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b",
+     "4869205468657265",
+     "198a607eb44bfbc69903a0f1cf2bbdc5ba0aa3f3d9ae3c1c7a3b1696a0b68cf7",
+     "198a607eb44bfbc69903a0f1cf2bbdc5"},
+    {HASH_SHA2_256, 16,
+     "4a6566654a6566654a6566654a6566654a6566654a6566654a6566654a656665",
+     "7768617420646f2079612077616e7420666f72206e6f7468696e673f",
+     "167f928588c5cc2eef8e3093caa0e87c9ff566a14794aa61648d81621a2a40c6",
+     "167f928588c5cc2eef8e3093caa0e87c"},
+    {HASH_SHA2_256, 16,
+     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+     "dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd"
+     "dddddddddddddddddddddddddddd",
+     "cdcb1220d1ecccea91e53aba3092f962e549fe6ce9ed7fdc43191fbde45c30b0",
+     "cdcb1220d1ecccea91e53aba3092f962"},
+    {HASH_SHA2_256, 16,
+     "0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20",
+     "cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd"
+     "cdcdcdcdcdcdcdcdcdcdcdcdcdcd",
+     "372efcf9b40b35c2115b1346903d2ef42fced46f0846e7257bb156d3d7b30d3f",
+     "372efcf9b40b35c2115b1346903d2ef4"},
+    {HASH_SHA2_384, 24,
+     "0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b"
+     "0b0b0b0b0b0b0b0b0b0b0b0b",
+     "4869205468657265",
+     "b6a8d5636f5c6a7224f9977dcf7ee6c7fb6d0c48cbdee9737a959796489bddbc4c5df61d"
+     "5b3297b4fb68dab9f1b582c2",
+     "b6a8d5636f5c6a7224f9977dcf7ee6c7fb6d0c48cbdee973"},
+    {HASH_SHA2_384, 24,
+     "4a6566654a6566654a6566654a6566654a6566654a6566654a6566654a6566654a656665"
+     "4a6566654a6566654a656665",
+     "7768617420646f2079612077616e7420666f72206e6f7468696e673f",
+     "2c7353974f1842fd66d53c452ca42122b28c0b594cfb184da86a368e9b8e16f5349524ca"
+     "4e82400cbde0686d403371c9",
+     "2c7353974f1842fd66d53c452ca42122b28c0b594cfb184d"},
+    {HASH_SHA2_384, 24,
+     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+     "aaaaaaaaaaaaaaaaaaaaaaaa",
+     "dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd"
+     "dddddddddddddddddddddddddddd",
+     "809f439be00274321d4a538652164b53554a508184a0c3160353e3428597003d35914a18"
+     "770f9443987054944b7c4b4a",
+     "809f439be00274321d4a538652164b53554a508184a0c316"},
+    {HASH_SHA2_384, 24,
+     "0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f200a0b0c0d"
+     "0e0f10111213141516171819",
+     "cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd"
+     "cdcdcdcdcdcdcdcdcdcdcdcdcdcd",
+     "5b540085c6e6358096532b2493609ed1cb298f774f87bb5c2ebf182c83cc7428707fb92e"
+     "ab2536a5812258228bc96687",
+     "5b540085c6e6358096532b2493609ed1cb298f774f87bb5c"},
+    {HASH_SHA2_512, 32,
+     "0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b"
+     "0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b",
+     "4869205468657265",
+     "637edc6e01dce7e6742a99451aae82df23da3e92439e590e43e761b33e910fb8ac2878eb"
+     "d5803f6f0b61dbce5e251ff8789a4722c1be65aea45fd464e89f8f5b",
+     "637edc6e01dce7e6742a99451aae82df23da3e92439e590e43e761b33e910fb8"},
+    {HASH_SHA2_512, 32,
+     "4a6566654a6566654a6566654a6566654a6566654a6566654a6566654a6566654a656665"
+     "4a6566654a6566654a6566654a6566654a6566654a6566654a656665",
+     "7768617420646f2079612077616e7420666f72206e6f7468696e673f",
+     "cb370917ae8a7ce28cfd1d8f4705d6141c173b2a9362c15df235dfb251b154546aa334ae"
+     "9fb9afc2184932d8695e397bfa0ffb93466cfcceaae38c833b7dba38",
+     "cb370917ae8a7ce28cfd1d8f4705d6141c173b2a9362c15df235dfb251b15454"},
+    {HASH_SHA2_512, 32,
+     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+     "dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd"
+     "dddddddddddddddddddddddddddd",
+     "2ee7acd783624ca9398710f3ee05ae41b9f9b0510c87e49e586cc9bf961733d8623c7b55"
+     "cebefccf02d5581acc1c9d5fb1ff68a1de45509fbe4da9a433922655",
+     "2ee7acd783624ca9398710f3ee05ae41b9f9b0510c87e49e586cc9bf961733d8"},
+    {HASH_SHA2_512, 32,
+     /* The document prints 16 octets too many in front, and says 64. */
+     "0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f2021222324"
+     "25262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f40",
+     "cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd"
+     "cdcdcdcdcdcdcdcdcdcdcdcdcdcd",
+     "5e6688e5a3daec826ca32eaea224eff5e700628947470e13ad01302561bab108b8c48cbc"
+     "6b807dcfbd850521a685babc7eae4a2a2e660dc0e86b931d65503fd2",
+     "5e6688e5a3daec826ca32eaea224eff5e700628947470e13ad01302561bab108"},
+};
+
+#endif
