@@ -136,7 +136,7 @@ pinged() {
 
 # served HOST: a megabyte by TCP from y, and what y saw of us
 served() {
-    at y python3 "$ROOT/tests/netns/rsip_serve.py" 203.0.113.2 8080 >"$SCRATCH/seen" &
+    ip netns exec "$TAG-y" python3 "$ROOT/tests/netns/rsip_serve.py" 203.0.113.2 8080 >"$SCRATCH/seen" &
     BACKGROUND+=($!)
     local server=$!
     wait_for 5 "y's server" grep -q ready "$SCRATCH/seen"
@@ -215,9 +215,31 @@ read -r _ from port <"$SCRATCH/seen"
 [ "$from" = 203.0.113.11 ] || fail "x1: y saw $from"
 pinged x2
 
+# RSIPSEC: both with IKE on port 500, ESP and AH to the same peer, at the same time, by cookie and SPI
+# (RSIP-010, RSIP-012, RSIP-016, RSIP-017, RFC 3104 appendix F)
+stop x1
+stop x2
+ip netns exec "$TAG-y" python3 "$ROOT/tests/netns/rsip_ipsec.py" peer >"$SCRATCH/peer" &
+BACKGROUND+=($!)
+wait_for 5 "the peer" grep -q ready "$SCRATCH/peer"
+for host in x1 x2; do
+    client $host "method: rsipsec" "ports: 0" "spis: 2" "address: 203.0.113.10"
+    start $host
+done
+pids=()
+for host in x1 x2; do
+    wait_for 5 "$host's SPIs" has_address $host 203.0.113.10
+    spi=$(status $host | python3 -c 'import json, sys; print(json.load(sys.stdin)["spis"][1])')
+    at $host python3 "$ROOT/tests/netns/rsip_ipsec.py" host 203.0.113.2 "$spi" 2>"$SCRATCH/$host.ipsec.log" &
+    pids+=($!)
+done
+for pid in "${pids[@]}"; do
+    wait "$pid" || fail "IPsec: $(cat "$SCRATCH"/*.ipsec.log)"
+done
+
 # all is given back
 stop x1
 stop x2
 nothing() { [ "$(binds)" = "[]" ]; }
 wait_for 5 "the end of all leases" nothing
-echo "two hosts behind one address, over UDP and TCP, IP-IP and GRE; restart unnoticed; RSA-IP"
+echo "two hosts behind one address, over UDP and TCP, IP-IP and GRE; restart unnoticed; RSA-IP; IKE, ESP and AH"
