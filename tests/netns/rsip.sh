@@ -17,6 +17,7 @@ TAG=rsip-$$
 SCRATCH=$(mktemp -d)
 chmod 755 "$SCRATCH"
 BACKGROUND=()
+declare -A PIDS
 USER_ID=65534
 
 fail() {
@@ -113,13 +114,12 @@ start() {
     "$RSIPD" --check --config "$SCRATCH/$1.yaml" || fail "$1: configuration refused"
     ip netns exec "$TAG-$1" "$RSIPD" --config "$SCRATCH/$1.yaml" 2>>"$SCRATCH/$1.log" &
     BACKGROUND+=($!)
-    eval "PID_$1=$!"
+    PIDS[$1]=$!
 }
 
 stop() {
-    local pid="PID_$1"
-    kill "${!pid}"
-    wait "${!pid}" 2>/dev/null || true
+    kill "${PIDS[$1]}"
+    wait "${PIDS[$1]}" 2>/dev/null || true
 }
 
 status() {
@@ -136,6 +136,7 @@ pinged() {
 
 # served HOST: a megabyte by TCP from y, and what y saw of us
 served() {
+    rm -f "$SCRATCH/seen"
     ip netns exec "$TAG-y" python3 "$ROOT/tests/netns/rsip_serve.py" 203.0.113.2 8080 >"$SCRATCH/seen" &
     BACKGROUND+=($!)
     local server=$!
@@ -195,7 +196,7 @@ binds() {
 print(sorted((b["host"], b["address"], b["ports"]) for b in json.load(sys.stdin)["binds"]))'
 }
 held=$(binds)
-worker=$(pgrep -P "$PID_n")
+worker=$(pgrep -P "${PIDS[n]}")
 kill -KILL "$worker"
 wait "$ping" || true
 [ "$(binds)" = "$held" ] || fail "the leases changed: $held, $(binds)"
