@@ -1,7 +1,7 @@
 /*
- * The RSIP client under a sequence of events: answers of a gateway that is hostile or confused, with
- * the right client ID and counter or without, while wishes come and go. It always sends what parses,
- * has one request under way, and tells of no bind twice.
+ * The RSIP client under a sequence of events: answers of a gateway that is hostile or confused,
+ * with the right client ID and counter or without, while wishes come and go. It always sends what
+ * parses, has one request under way, and tells of no bind twice.
  */
 #include "fuzz.h"
 

@@ -55,8 +55,8 @@ static void start(uint8_t flows)
         .lease_max_s = 600,
         .registration_s = 100,
     };
-    ranges[0] = (struct rsip_range){.shared = true, .whole = (flows & 8) != 0,
-                                    .port_low = 2000, .port_high = 2040};
+    ranges[0] = (struct rsip_range){
+        .shared = true, .whole = (flows & 8) != 0, .port_low = 2000, .port_high = 2040};
     ranges[1] = (struct rsip_range){.whole = true};
     assert(ip_prefix_parse("10.0.0.0/8", &policy.hosts));
     assert(ip_prefix_parse("192.0.2.1", &ranges[0].prefix));
@@ -218,12 +218,12 @@ static void check_bind(const struct rsip_bind_info *bind)
     if (!rsip_ports_named(&bind->ports))
         return;
     for (unsigned i = 0; i < bind->ports.count; i++) {
-        struct ip_header h = {
-            .src = bind->remote_count > 0 ? bind->remotes[0] : ip_addr_v4(0xc6336401),
-            .dst = bind->addr,
-            .total_len = IP_V4_HEADER + IP_UDP_HEADER,
-            .proto = IP_PROTO_UDP,
-            .ttl = 9};
+        struct ip_header h = {.src = bind->remote_count > 0 ? bind->remotes[0]
+                                                            : ip_addr_v4(0xc6336401),
+                              .dst = bind->addr,
+                              .total_len = IP_V4_HEADER + IP_UDP_HEADER,
+                              .proto = IP_PROTO_UDP,
+                              .ttl = 9};
         uint16_t port = rsip_port_at(&bind->ports, i);
         ip_header_write(&h, room);
         room[20] = (uint8_t)(bind->remote_port >> 8);

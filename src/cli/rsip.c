@@ -73,8 +73,8 @@ int cli_rsip(int argc, char **argv)
     const char *path = getenv("CYGNET_RSIP_CONTROL");
     if (options.socket_count > 0)
         path = options.sockets[0];
-    json_t *status = client_ask_once(path != NULL ? path : DEFAULT_SOCKET,
-                                     json_pack("{s:s}", "cmd", "status"));
+    json_t *status =
+        client_ask_once(path != NULL ? path : DEFAULT_SOCKET, json_pack("{s:s}", "cmd", "status"));
     if (status == NULL)
         return CLI_FAILED;
     if (options.json)

@@ -35,7 +35,8 @@ static bool address_any(const struct rsip_address *a)
            (a->type == RSIP_ADDR_V6 && ip_addr_equal(&a->addr, &zero_v6));
 }
 
-/* RSIP-057, RSIP-187: RSAP-IP, RSA-IP and RSIPSEC. RSA-IP has no local micro-flow policy (RSIP-076). */
+/* RSIP-057, RSIP-187: RSAP-IP, RSA-IP and RSIPSEC. RSA-IP has no local micro-flow policy
+ * (RSIP-076). */
 static enum rsip_error check_method(struct draft *d)
 {
     switch (d->request->type) {
@@ -51,8 +52,7 @@ static enum rsip_error check_method(struct draft *d)
         break;
     }
     if ((d->policy->methods & 1 << d->method) == 0) /* RSIP-040, RSIP-158 */
-        return d->method == RSIP_METHOD_IPSEC ? RSIP_E_IPSEC_UNALLOWED
-                                              : RSIP_E_UNSUPPORTED_MESSAGE;
+        return d->method == RSIP_METHOD_IPSEC ? RSIP_E_IPSEC_UNALLOWED : RSIP_E_UNSUPPORTED_MESSAGE;
     if (!d->listen)
         return RSIP_OK;
     if (d->policy->listen == RSIP_LISTEN_NEVER)
@@ -138,8 +138,8 @@ static enum rsip_error check_remote(struct draft *d)
 static enum rsip_error check_rules(struct draft *d)
 {
     bool micro = d->policy->flow_remote == RSIP_FLOW_MICRO;
-    enum rsip_error refusal = micro ? RSIP_E_REMOTE_ADDRPORT_UNALLOWED
-                                    : RSIP_E_REMOTE_ADDR_UNALLOWED;
+    enum rsip_error refusal =
+        micro ? RSIP_E_REMOTE_ADDRPORT_UNALLOWED : RSIP_E_REMOTE_ADDR_UNALLOWED;
 
     if (d->policy->flow_remote == RSIP_FLOW_NONE)
         return RSIP_OK;
@@ -253,8 +253,7 @@ static enum rsip_error fit_address(struct draft *d, struct pool_address *a)
 {
     const struct rsip_range *range = pool_range(a);
 
-    if (!(d->method == RSIP_METHOD_RSA ? range->whole : range->shared) ||
-        !address_quota_left(d, a))
+    if (!(d->method == RSIP_METHOD_RSA ? range->whole : range->shared) || !address_quota_left(d, a))
         return RSIP_E_LOCAL_ADDR_UNALLOWED;
     if (d->method == RSIP_METHOD_RSA) {
         if (!pool_whole_free(a))

@@ -68,9 +68,8 @@ static void account(struct rsip_server *s, struct rsip_bind *bind, bool take)
     bool is = pool_in_use(bind->address);
     if (was != is)
         rsip_emit(s,
-                  &(struct rsip_server_effect){.kind = RSIP_SFX_ADDRESS,
-                                               .addr = *pool_addr(bind->address),
-                                               .up = is},
+                  &(struct rsip_server_effect){
+                      .kind = RSIP_SFX_ADDRESS, .addr = *pool_addr(bind->address), .up = is},
                   view_of(NULL, 0));
 }
 
@@ -136,8 +135,7 @@ void rsip_bind_free(struct rsip_server *s, struct rsip_bind *bind)
     account(s, bind, false);
     give_back(s, bind);
     if (bind->record != 0)
-        rsip_emit(s,
-                  &(struct rsip_server_effect){.kind = RSIP_SFX_FORGET, .serial = bind->record},
+        rsip_emit(s, &(struct rsip_server_effect){.kind = RSIP_SFX_FORGET, .serial = bind->record},
                   view_of(NULL, 0));
     free_memory(bind);
 }

@@ -1,73 +1,15 @@
-#include "rsip/client.h"
-
-#include <assert.h>
+/* The client's life: what the gateway says, what our user wants, and time. */
 #include <stdlib.h>
 
-#include "base/fifo.h"
+#include "rsip/client_internal.h"
 
 enum {
     FIRST_TIMEOUT_US = 12500,
     ATTEMPTS = 7,
     RETRY_MS = 5000,
-    TCP_TIMEOUT_MS = 10 * 1000,
-    QUERIES = 8,   /* that wait */
+    QUERIES = 8, /* that wait */
     WANTS = 1024,
-    TUPLES = 8,    /* in one of our queries */
     EXTEND_PARTS = 3, /* a lease is extended when two of three parts are over */
-};
-
-enum want_state {
-    WANT_NEW,     /* to be asked for, not before retry_at */
-    WANT_UP,      /* we have it */
-    WANT_LEAVING, /* to be freed */
-};
-
-struct want {
-    struct want *next;
-    uint64_t ticket;
-    struct rsip_want wish;
-    enum want_state state;
-    bool had;                    /* `granted` is what we had: ask for the same first */
-    bool unwanted;               /* it goes as soon as the answer about it is there */
-    struct rsip_message granted; /* the response that brought it */
-    uint32_t bind_id;
-    mono_t retry_at, extend_at, expires;
-    uint8_t name[256]; /* of wish.remote, if it is one */
-};
-
-struct query {
-    uint64_t ticket;
-    size_t count;
-    struct rsip_tuple tuples[TUPLES];
-};
-
-struct effect {
-    struct rsip_client_effect public;
-    void *memory; /* bytes or message */
-};
-
-struct rsip_client {
-    struct rsip_client_config config;
-    bool started, connected, connecting;
-    uint32_t id;       /* client ID; 0: not registered */
-    uint32_t stale_id; /* a former one that the gateway may still know; 0: none */
-    uint32_t counter;  /* of the last request */
-    mono_t expires, retry_at;
-    struct want *wants;
-    size_t want_count;
-    struct fifo queries, effects;
-    void *given;
-
-    /* The request under way. */
-    unsigned pending; /* enum rsip_type; 0: none */
-    struct want *about;
-    uint64_t query_ticket;
-    uint8_t request[RSIP_MESSAGE_MAX];
-    size_t request_len;
-    unsigned timeouts;
-    bool paused; /* it had no answer; the same goes out again when the timeout is over */
-    mono_t timeout_at;
-    mono_t now;
 };
 
 enum err rsip_client_new(const struct rsip_client_config *config, struct rsip_client **ret)
@@ -92,18 +34,6 @@ enum err rsip_client_new(const struct rsip_client_config *config, struct rsip_cl
     return ERR_OK;
 }
 
-static void free_want(struct rsip_client *c, struct want *want)
-{
-    struct want **at = &c->wants;
-    while (*at != want)
-        at = &(*at)->next;
-    *at = want->next;
-    c->want_count--;
-    if (c->about == want)
-        c->about = NULL;
-    free(want);
-}
-
 void rsip_client_free(struct rsip_client *c)
 {
     struct effect effect;
@@ -111,33 +41,13 @@ void rsip_client_free(struct rsip_client *c)
     if (c == NULL)
         return;
     while (c->wants != NULL)
-        free_want(c, c->wants);
+        client_want_free(c, c->wants);
     while (fifo_pop(&c->effects, &effect))
         free(effect.memory);
     free(c->given);
     fifo_fini(&c->effects);
     fifo_fini(&c->queries);
     free(c);
-}
-
-/* `memory` of `len` octets goes along: the bytes to send, or the message. */
-static void emit(struct rsip_client *c, struct rsip_client_effect effect, const void *memory,
-                 size_t len)
-{
-    struct effect e = {.public = effect};
-
-    if (len > 0) {
-        e.memory = malloc(len);
-        if (e.memory == NULL)
-            return;
-        memcpy(e.memory, memory, len);
-        if (effect.kind == RSIP_CFX_SEND)
-            e.public.bytes = view_of(e.memory, len);
-        else
-            e.public.message = e.memory;
-    }
-    if (!fifo_push(&c->effects, &e))
-        free(e.memory);
 }
 
 bool rsip_client_next_effect(struct rsip_client *c, struct rsip_client_effect *ret)
@@ -151,12 +61,6 @@ bool rsip_client_next_effect(struct rsip_client *c, struct rsip_client_effect *r
     c->given = effect.memory;
     *ret = effect.public;
     return true;
-}
-
-static void say(struct rsip_client *c, enum rsip_client_effect_kind kind, uint64_t ticket,
-                enum rsip_error error)
-{
-    emit(c, (struct rsip_client_effect){.kind = kind, .ticket = ticket, .error = error}, NULL, 0);
 }
 
 enum rsip_relation rsip_client_relation(const struct rsip_client *c)
@@ -179,66 +83,6 @@ unsigned rsip_client_pending(const struct rsip_client *c)
     return c->paused ? 0 : c->pending;
 }
 
-/* RSIP-061: doubled at each try; 12.5 ms is rounded up to what the clock can do. */
-static mono_t timeout_from(const struct rsip_client *c)
-{
-    if (c->config.transport == RSIP_TCP)
-        return mono_add(c->now, TCP_TIMEOUT_MS);
-    unsigned shift = c->timeouts < 20 ? c->timeouts : 20;
-    return mono_add(c->now, (int64_t)((((uint64_t)c->config.retransmit_us << shift) + 999) / 1000));
-}
-
-static void send_request(struct rsip_client *c)
-{
-    emit(c, (struct rsip_client_effect){.kind = RSIP_CFX_SEND}, c->request, c->request_len);
-    c->timeout_at = timeout_from(c);
-}
-
-static void refused(struct rsip_client *c, struct want *want, enum rsip_error error)
-{
-    if (want == NULL)
-        return;
-    if (want->state == WANT_LEAVING || want->unwanted) {
-        free_want(c, want);
-        return;
-    }
-    /* the same again is not to be had: next time whatever there is */
-    bool again = want->had && error != RSIP_OK;
-    want->retry_at = again ? c->now : mono_add(c->now, c->config.retry_ms);
-    want->had = want->had && !again;
-    if (!again)
-        say(c, RSIP_CFX_REFUSED, want->ticket, error);
-}
-
-/* RSIP-096, RSIP-175, RSIP-176: from 1 on, and 0 is left out. */
-static void ask(struct rsip_client *c, struct rsip_message *m, struct want *about)
-{
-    struct builder b = builder_on(span_of(c->request, sizeof(c->request)));
-
-    c->counter = c->counter == UINT32_MAX ? 1 : c->counter + 1;
-    m->present |= RSIP_F_COUNTER;
-    m->counter = c->counter;
-    rsip_build(&b, m);
-    if (b.bad) { /* a wish too long for a message */
-        refused(c, about, RSIP_E_BAD_PARAM);
-        return;
-    }
-    c->request_len = builder_written(&b).len;
-    c->pending = m->type;
-    c->about = about;
-    c->timeouts = 0;
-    c->paused = false;
-    send_request(c);
-}
-
-static void settled(struct rsip_client *c)
-{
-    c->pending = 0;
-    c->about = NULL;
-    c->paused = false;
-    c->timeout_at = MONO_NEVER;
-}
-
 static void bind_lost(struct rsip_client *c, struct want *want, int64_t pause_ms)
 {
     bool leaving = want->state == WANT_LEAVING;
@@ -248,9 +92,9 @@ static void bind_lost(struct rsip_client *c, struct want *want, int64_t pause_ms
     want->had = true;
     want->retry_at = mono_add(c->now, pause_ms);
     if (!want->unwanted)
-        say(c, RSIP_CFX_BIND_DOWN, want->ticket, RSIP_OK);
+        client_say(c, RSIP_CFX_BIND_DOWN, want->ticket, RSIP_OK);
     if (leaving)
-        free_want(c, want);
+        client_want_free(c, want);
 }
 
 /* RSIP-116: nothing of it may be used any more. */
@@ -267,96 +111,24 @@ static void registration_lost(struct rsip_client *c, enum rsip_error why, int64_
         next = w->next;
         bind_lost(c, w, 0);
     }
-    say(c, RSIP_CFX_UNREGISTERED, 0, why);
-}
-
-static void ask_deregister(struct rsip_client *c, uint32_t id)
-{
-    struct rsip_message m = {
-        .type = RSIP_DEREGISTER_REQUEST, .present = RSIP_F_CLIENT_ID, .client_id = id};
-    ask(c, &m, NULL);
-}
-
-static void ask_about_bind(struct rsip_client *c, enum rsip_type type, struct want *want)
-{
-    struct rsip_message m = {.type = type,
-                             .present = RSIP_F_CLIENT_ID | RSIP_F_BIND_ID,
-                             .client_id = c->id,
-                             .bind_id = want->bind_id,
-                             .lease_s = want->wish.lease_s};
-    if (type == RSIP_EXTEND_REQUEST && m.lease_s != 0)
-        m.present |= RSIP_F_LEASE;
-    ask(c, &m, want);
-}
-
-static enum rsip_type request_for(const struct rsip_want *wish)
-{
-    switch (wish->method) {
-    case RSIP_METHOD_RSA:
-        return RSIP_ASSIGN_REQUEST_RSA;
-    case RSIP_METHOD_IPSEC:
-        return RSIP_ASSIGN_REQUEST_IPSEC; /* RSIP-027 */
-    case RSIP_METHOD_RSAP:
-        break;
-    }
-    return wish->listen ? RSIP_LISTEN_REQUEST : RSIP_ASSIGN_REQUEST_RSAP;
-}
-
-static void ask_assign(struct rsip_client *c, struct want *want)
-{
-    const struct rsip_want *wish = &want->wish;
-    struct rsip_message m = {.type = request_for(wish),
-                             .present = RSIP_F_CLIENT_ID | RSIP_F_LOCAL_ADDR | RSIP_F_LOCAL_PORTS |
-                                        RSIP_F_REMOTE_ADDR | RSIP_F_REMOTE_PORTS | RSIP_F_SPI,
-                             .client_id = c->id,
-                             .local = wish->local,
-                             .remote = wish->remote,
-                             .local_ports = wish->ports,
-                             .remote_ports = wish->remote_ports,
-                             .spi = wish->spis,
-                             .lease_s = wish->lease_s};
-    if (want->had) {
-        m.local = want->granted.local;
-        m.local_ports = want->granted.local_ports;
-        m.spi = want->granted.spi;
-    }
-    if (wish->lease_s != 0)
-        m.present |= RSIP_F_LEASE;
-    if (wish->tunnel != 0) {
-        m.present |= RSIP_F_TUNNEL;
-        m.tunnels[m.tunnel_count++] = wish->tunnel;
-    }
-    ask(c, &m, want);
-}
-
-static void ask_query(struct rsip_client *c, const struct query *query)
-{
-    struct rsip_message m = {.type = RSIP_QUERY_REQUEST,
-                             .present = RSIP_F_CLIENT_ID,
-                             .client_id = c->id,
-                             .tuple_count = query->count};
-    memcpy(m.tuples, query->tuples, query->count * sizeof(m.tuples[0]));
-    if (query->count > 0)
-        m.present |= RSIP_F_TUPLES;
-    c->query_ticket = query->ticket;
-    ask(c, &m, NULL);
+    client_say(c, RSIP_CFX_UNREGISTERED, 0, why);
 }
 
 static bool ask_for_wants(struct rsip_client *c)
 {
     for (struct want *w = c->wants; w != NULL; w = w->next)
         if (w->state == WANT_LEAVING) {
-            ask_about_bind(c, RSIP_FREE_REQUEST, w);
+            client_ask_about_bind(c, RSIP_FREE_REQUEST, w);
             return true;
         }
     for (struct want *w = c->wants; w != NULL; w = w->next)
         if (w->state == WANT_UP && mono_reached(c->now, w->extend_at)) {
-            ask_about_bind(c, RSIP_EXTEND_REQUEST, w);
+            client_ask_about_bind(c, RSIP_EXTEND_REQUEST, w);
             return true;
         }
     for (struct want *w = c->wants; w != NULL; w = w->next)
         if (w->state == WANT_NEW && mono_reached(c->now, w->retry_at)) {
-            ask_assign(c, w);
+            client_ask_assign(c, w);
             return true;
         }
     return false;
@@ -376,7 +148,7 @@ static bool transport_ready(struct rsip_client *c)
         return true;
     if (!c->connecting && mono_reached(c->now, c->retry_at)) {
         c->connecting = true;
-        say(c, RSIP_CFX_CONNECT, 0, RSIP_OK);
+        client_say(c, RSIP_CFX_CONNECT, 0, RSIP_OK);
     }
     return false;
 }
@@ -394,19 +166,19 @@ static void go_on(struct rsip_client *c)
     if (idle(c) || !transport_ready(c) || c->pending != 0)
         return;
     if (c->stale_id != 0) {
-        ask_deregister(c, c->stale_id);
+        client_ask_deregister(c, c->stale_id);
     } else if (!c->started) {
-        ask_deregister(c, c->id);
+        client_ask_deregister(c, c->id);
     } else if (c->id == 0) {
         struct rsip_message m = {.type = RSIP_REGISTER_REQUEST};
         if (mono_reached(c->now, c->retry_at))
-            ask(c, &m, NULL);
+            client_ask(c, &m, NULL);
     } else if (ask_for_wants(c)) {
         return;
     } else if (fifo_pop(&c->queries, &query)) {
-        ask_query(c, &query);
+        client_ask_query(c, &query);
     } else if (mono_reached(c->now, renew_at(c))) {
-        ask_deregister(c, c->id);
+        client_ask_deregister(c, c->id);
     }
 }
 
@@ -414,7 +186,7 @@ static void on_registered(struct rsip_client *c, const struct rsip_message *m)
 {
     c->id = m->client_id;
     c->expires = mono_add(c->now, (int64_t)m->lease_s * 1000);
-    emit(c, (struct rsip_client_effect){.kind = RSIP_CFX_REGISTERED}, m, sizeof(*m));
+    client_emit(c, (struct rsip_client_effect){.kind = RSIP_CFX_REGISTERED}, m, sizeof(*m));
 }
 
 static void leased_until(struct rsip_client *c, struct want *want, uint32_t lease_s)
@@ -436,7 +208,8 @@ static bool understood(const struct rsip_client *c, const struct want *want,
     bool spis = wish->method != RSIP_METHOD_IPSEC || m->spi.form == RSIP_RANGE_RUN ||
                 m->spi.form == RSIP_RANGE_LIST;
     bool local = !m->local.any && (m->local.type == RSIP_ADDR_V4 || m->local.type == RSIP_ADDR_V6);
-    bool tunnel = m->tunnels[0] <= RSIP_TUNNEL_L2TP && (c->config.tunnels & 1 << m->tunnels[0]) != 0;
+    bool tunnel =
+        m->tunnels[0] <= RSIP_TUNNEL_L2TP && (c->config.tunnels & 1 << m->tunnels[0]) != 0;
     return local && ports && spis && tunnel && m->lease_s > 0;
 }
 
@@ -449,8 +222,8 @@ static void on_assigned(struct rsip_client *c, struct want *want, const struct r
                                     .client_id = c->id,
                                     .bind_id = m->bind_id};
         want->had = false;
-        refused(c, want, RSIP_E_BAD_PARAM);
-        ask(c, &back, NULL);
+        client_refused(c, want, RSIP_E_BAD_PARAM);
+        client_ask(c, &back, NULL);
         return;
     }
     want->state = want->unwanted ? WANT_LEAVING : WANT_UP;
@@ -458,8 +231,9 @@ static void on_assigned(struct rsip_client *c, struct want *want, const struct r
     want->granted.remote = want->wish.remote; /* a name would point into the datagram */
     leased_until(c, want, m->lease_s);
     if (!want->unwanted)
-        emit(c, (struct rsip_client_effect){.kind = RSIP_CFX_BIND_UP, .ticket = want->ticket},
-             &want->granted, sizeof(want->granted));
+        client_emit(c,
+                    (struct rsip_client_effect){.kind = RSIP_CFX_BIND_UP, .ticket = want->ticket},
+                    &want->granted, sizeof(want->granted));
 }
 
 static void on_freed(struct rsip_client *c, struct want *want)
@@ -495,8 +269,9 @@ static void on_response(struct rsip_client *c, unsigned asked, struct want *abou
         on_freed(c, about);
         break;
     case RSIP_QUERY_REQUEST:
-        emit(c, (struct rsip_client_effect){.kind = RSIP_CFX_ANSWER, .ticket = c->query_ticket}, m,
-             sizeof(*m));
+        client_emit(c,
+                    (struct rsip_client_effect){.kind = RSIP_CFX_ANSWER, .ticket = c->query_ticket},
+                    m, sizeof(*m));
         break;
     default:
         if (about != NULL)
@@ -505,7 +280,8 @@ static void on_response(struct rsip_client *c, unsigned asked, struct want *abou
     }
 }
 
-/* RSIP-163, RSIP-181: what it thinks of us is not what we think; the old registration ends first. */
+/* RSIP-163, RSIP-181: what it thinks of us is not what we think; the old registration ends first.
+ */
 static void out_of_step(struct rsip_client *c, enum rsip_error error)
 {
     c->stale_id = c->id;
@@ -525,13 +301,13 @@ static void on_error(struct rsip_client *c, unsigned asked, struct want *about,
             return;
         }
         c->retry_at = mono_add(c->now, c->config.retry_ms);
-        say(c, RSIP_CFX_UNREGISTERED, 0, error);
+        client_say(c, RSIP_CFX_UNREGISTERED, 0, error);
         return;
     case RSIP_DEREGISTER_REQUEST: /* ignored (RSIP-181), 303 as well as 301 (RSIP-161) */
         on_deregistered(c);
         return;
     case RSIP_QUERY_REQUEST:
-        say(c, RSIP_CFX_ANSWER, c->query_ticket, error);
+        client_say(c, RSIP_CFX_ANSWER, c->query_ticket, error);
         break;
     case RSIP_EXTEND_REQUEST:
         if (about != NULL && !lost)
@@ -542,7 +318,7 @@ static void on_error(struct rsip_client *c, unsigned asked, struct want *about,
         break;
     default:
         if (!lost)
-            refused(c, about, error);
+            client_refused(c, about, error);
         break;
     }
     if (lost)
@@ -555,12 +331,12 @@ static enum err on_unasked(struct rsip_client *c, const struct rsip_message *m)
     if (c->id == 0 || (m->present & RSIP_F_CLIENT_ID) == 0 || m->client_id != c->id)
         return ERR_UNKNOWN; /* RSIP-180 */
     if (m->type == RSIP_DEREGISTER_RESPONSE) {
-        settled(c);
+        client_settled(c);
         registration_lost(c, RSIP_OK, c->config.retry_ms);
         return ERR_OK;
     }
     if (m->type == RSIP_ERROR_RESPONSE) {
-        say(c, RSIP_CFX_MISUSE, 0, (enum rsip_error)m->error);
+        client_say(c, RSIP_CFX_MISUSE, 0, (enum rsip_error)m->error);
         return ERR_OK;
     }
     if (m->type != RSIP_FREE_RESPONSE)
@@ -569,7 +345,7 @@ static enum err on_unasked(struct rsip_client *c, const struct rsip_message *m)
         if (w->state != WANT_NEW && w->bind_id == m->bind_id) {
             bool leaving = w->state == WANT_LEAVING;
             if (c->about == w && leaving)
-                settled(c);
+                client_settled(c);
             bind_lost(c, w, c->config.retry_ms);
             return ERR_OK;
         }
@@ -605,7 +381,7 @@ static enum err on_message(struct rsip_client *c, struct view bytes)
     }
     unsigned asked = c->pending;
     struct want *about = c->about;
-    settled(c);
+    client_settled(c);
     if (m.type == RSIP_ERROR_RESPONSE)
         on_error(c, asked, about, &m);
     else
@@ -652,7 +428,7 @@ static enum err on_unwant(struct rsip_client *c, uint64_t ticket)
     if (want == NULL)
         return ERR_UNKNOWN;
     if (want->state == WANT_NEW && c->about != want)
-        free_want(c, want);
+        client_want_free(c, want);
     else if (want->state == WANT_NEW)
         want->unwanted = true;
     else
@@ -664,7 +440,7 @@ static enum err on_query(struct rsip_client *c, const struct rsip_client_event *
 {
     struct query query = {.ticket = event->ticket, .count = event->tuple_count};
 
-    if (event->tuple_count > TUPLES || c->queries.count >= QUERIES)
+    if (event->tuple_count > QUERY_TUPLES || c->queries.count >= QUERIES)
         return ERR_LIMIT;
     for (size_t i = 0; i < query.count; i++) {
         query.tuples[i] = event->tuples[i];
@@ -682,12 +458,12 @@ static void stop(struct rsip_client *c)
     for (struct want *w = c->wants; w != NULL; w = next) {
         next = w->next;
         if (w->state == WANT_NEW)
-            free_want(c, w);
+            client_want_free(c, w);
         else
             w->state = WANT_LEAVING; /* the de-registration frees it */
     }
     if (c->pending != RSIP_REGISTER_REQUEST && c->pending != RSIP_DEREGISTER_REQUEST)
-        settled(c);
+        client_settled(c);
 }
 
 /* TCP: the request under way goes again over the next connection, and its counter keeps it from
@@ -704,7 +480,7 @@ static void connection_up(struct rsip_client *c)
     c->connected = true;
     c->connecting = c->paused = false;
     if (c->pending != 0)
-        send_request(c);
+        client_send(c);
 }
 
 enum err rsip_client_input(struct rsip_client *c, mono_t now, const struct rsip_client_event *event)
@@ -743,9 +519,9 @@ enum err rsip_client_input(struct rsip_client *c, mono_t now, const struct rsip_
     return err;
 }
 
-/* The last timeout: back to the state before, as far as our user is concerned (RSIP-185). The gateway
- * may have executed the request all the same, so nothing else is asked before it is answered: the
- * very same goes out again after a pause, under its counter (RSIP-175). */
+/* The last timeout: back to the state before, as far as our user is concerned (RSIP-185). The
+ * gateway may have executed the request all the same, so nothing else is asked before it is
+ * answered: the very same goes out again after a pause, under its counter (RSIP-175). */
 static void gave_up(struct rsip_client *c)
 {
     struct want *about = c->about;
@@ -757,25 +533,25 @@ static void gave_up(struct rsip_client *c)
         connection_down(c);
     switch (c->pending) {
     case RSIP_DEREGISTER_REQUEST:
-        settled(c);
+        client_settled(c);
         c->retry_at = mono_add(c->now, c->config.retry_ms);
         on_deregistered(c);
         break;
     case RSIP_REGISTER_REQUEST:
         if (!c->started)
-            settled(c);
-        say(c, RSIP_CFX_UNREGISTERED, 0, RSIP_OK);
+            client_settled(c);
+        client_say(c, RSIP_CFX_UNREGISTERED, 0, RSIP_OK);
         break;
     case RSIP_QUERY_REQUEST:
-        settled(c);
-        say(c, RSIP_CFX_ANSWER, c->query_ticket, RSIP_OK);
+        client_settled(c);
+        client_say(c, RSIP_CFX_ANSWER, c->query_ticket, RSIP_OK);
         break;
     case RSIP_EXTEND_REQUEST:
     case RSIP_FREE_REQUEST:
         break;
     default:
         if (about != NULL && !about->unwanted)
-            say(c, RSIP_CFX_REFUSED, about->ticket, RSIP_OK);
+            client_say(c, RSIP_CFX_REFUSED, about->ticket, RSIP_OK);
         break;
     }
 }
@@ -788,7 +564,7 @@ static void check_leases(struct rsip_client *c)
         next = w->next;
         if (w->state != WANT_NEW && mono_reached(c->now, w->expires)) {
             if (c->about == w)
-                settled(c);
+                client_settled(c);
             bind_lost(c, w, 0);
         }
     }
@@ -805,7 +581,7 @@ void rsip_client_timer(struct rsip_client *c, mono_t now)
         c->paused = false;
         c->timeouts += !resume;
         if (resume || (c->config.transport == RSIP_UDP && c->timeouts < c->config.attempts))
-            send_request(c);
+            client_send(c);
         else
             gave_up(c);
     }

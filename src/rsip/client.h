@@ -1,12 +1,12 @@
 /*
  * The RSIP client of a host (RFC 3103, RFC 3104): one registration with one gateway and the binds
- * that the host wants to have. Wishes and messages come in as events; messages and what the host may
- * use come out as effects. No IO.
+ * that the host wants to have. Wishes and messages come in as events; messages and what the host
+ * may use come out as effects. No IO.
  *
- * A wish (WANT) stays until UNWANT: its bind is extended in time, and asked for again, with the same
- * address, ports and SPIs first, when the gateway has lost or taken it. One request is under way at a
- * time; over UDP it is repeated until it is answered (RSIP-061). Pointers inside an effect stay
- * valid until the next call into the engine.
+ * A wish (WANT) stays until UNWANT: its bind is extended in time, and asked for again, with the
+ * same address, ports and SPIs first, when the gateway has lost or taken it. One request is under
+ * way at a time; over UDP it is repeated until it is answered (RSIP-061). Pointers inside an effect
+ * stay valid until the next call into the engine.
  */
 #ifndef CYGNET_RSIP_CLIENT_H
 #define CYGNET_RSIP_CLIENT_H
@@ -25,12 +25,12 @@ struct rsip_client_config {
 
 struct rsip_want {
     enum rsip_method method;
-    bool listen;                /* RSAP-IP only */
+    bool listen; /* RSAP-IP only */
     struct rsip_address local, remote;
     struct rsip_ports ports, remote_ports;
-    struct rsip_spis spis;      /* RSIPSEC only */
-    uint32_t lease_s;           /* 0: no wish */
-    uint8_t tunnel;             /* enum rsip_tunnel; 0: no wish */
+    struct rsip_spis spis; /* RSIPSEC only */
+    uint32_t lease_s;      /* 0: no wish */
+    uint8_t tunnel;        /* enum rsip_tunnel; 0: no wish */
 };
 
 enum rsip_client_event_kind {
@@ -81,7 +81,8 @@ struct rsip_client;
 MUST_USE enum err rsip_client_new(const struct rsip_client_config *config,
                                   struct rsip_client **ret);
 void rsip_client_free(struct rsip_client *c);
-enum err rsip_client_input(struct rsip_client *c, mono_t now, const struct rsip_client_event *event);
+enum err rsip_client_input(struct rsip_client *c, mono_t now,
+                           const struct rsip_client_event *event);
 void rsip_client_timer(struct rsip_client *c, mono_t now);
 mono_t rsip_client_next_deadline(const struct rsip_client *c);
 bool rsip_client_next_effect(struct rsip_client *c, struct rsip_client_effect *ret);

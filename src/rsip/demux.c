@@ -50,10 +50,10 @@ static bool is_icmp(uint8_t proto)
 static enum icmp_class icmp_class_of(uint8_t proto, uint8_t type)
 {
     if (proto == IP_PROTO_ICMPV6)
-        return type == 128 ? ICMP_REQUEST
-             : type == 129 ? ICMP_REPLY
-             : type >= 1 && type <= 4 ? ICMP_ERROR
-                                      : ICMP_OTHER;
+        return type == 128              ? ICMP_REQUEST
+               : type == 129            ? ICMP_REPLY
+               : type >= 1 && type <= 4 ? ICMP_ERROR
+                                        : ICMP_OTHER;
     switch (type) {
     case 8:
     case 13:
@@ -286,8 +286,9 @@ static struct rsip_bind *icmp_in(struct rsip_server *s, const struct pool_addres
     return bind;
 }
 
-/* RSIP-010, RSIP-011, RSIP-012, RSIP-013, RSIP-017, RSIP-074, RSIP-077, RSIP-143, RSIP-182, RSIP-016,
- * RSIP-018, RSIP-020, RSIP-048, RSIP-188: with or without a remote end that was ever contacted */
+/* RSIP-010, RSIP-011, RSIP-012, RSIP-013, RSIP-017, RSIP-074, RSIP-077, RSIP-143, RSIP-182,
+ * RSIP-016, RSIP-018, RSIP-020, RSIP-048, RSIP-188: with or without a remote end that was ever
+ * contacted */
 static struct rsip_bind *bind_in(struct rsip_server *s, const struct pool_address *a,
                                  const struct packet *p, enum rsip_counter *ret_why)
 {
@@ -434,7 +435,8 @@ static const struct misuse *ipsec_out(struct rsip_server *s, struct rsip_host *h
         if (!remote_port_allowed(owner, dst))
             return &bad_remote_port;
     }
-    /* Two hosts may send under one SPI; the first gets the ICMP errors, and nothing else hangs on it. */
+    /* Two hosts may send under one SPI; the first gets the ICMP errors, and nothing else hangs on
+     * it. */
     (void)rsip_trace_make(s, bind, &key, &p->ip.dst, &other);
     *ret = bind;
     return NULL;
@@ -458,12 +460,11 @@ static const struct misuse *icmp_out(struct rsip_server *s, struct rsip_host *ho
         return NULL;
     }
     /* an error about something that came in for this host */
-    if (p->icmp != ICMP_ERROR || !read_quoted(p->payload, &q) ||
-        !ip_addr_equal(&q.dst, &p->ip.src))
+    if (p->icmp != ICMP_ERROR || !read_quoted(p->payload, &q) || !ip_addr_equal(&q.dst, &p->ip.src))
         return &bad_protocol;
     struct rsip_bind *bind = is_transport(q.proto) ? pool_port_owner(a, q.dst_port)
-                             : is_ipsec(q.proto) ? pool_spi_owner(s->pool, &q.dst, q.spi)
-                                                 : NULL;
+                             : is_ipsec(q.proto)   ? pool_spi_owner(s->pool, &q.dst, q.spi)
+                                                   : NULL;
     if (bind == NULL || bind->host != host)
         return &bad_port;
     *ret = bind;

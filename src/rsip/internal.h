@@ -92,7 +92,7 @@ struct rsip_host {
     struct rsip_quota held; /* what it holds now */
     struct rsip_trace *oldest, *newest;
     uint32_t next_bind, counter; /* counter: of the last request; 0: none */
-    uint8_t *talk; /* the last request and behind it its answer, in one block */
+    uint8_t *talk;               /* the last request and behind it its answer, in one block */
     size_t request_len, answer_len;
     uint64_t resolving; /* serial of the lookup that the last request waits for; 0: none */
     mono_t misuse_told;

@@ -398,9 +398,8 @@ void pool_ports_give(struct pool *pool, mono_t now, struct pool_address *a,
     bool run = ports->form == RSIP_RANGE_RUN;
     for (unsigned i = 0; i < (run ? 1u : ports->count); i++)
         hold(pool, now,
-             (struct held){.address = a,
-                           .first = rsip_port_at(ports, i),
-                           .count = run ? ports->count : 1});
+             (struct held){
+                 .address = a, .first = rsip_port_at(ports, i), .count = run ? ports->count : 1});
 }
 
 static struct pool_spi *find_spi(const struct pool *pool, const struct ip_addr *addr, uint32_t spi)

@@ -19,9 +19,9 @@ struct partial {
     struct key key;
     struct partial *older, *newer;
     mono_t expires;
-    uint8_t *octets;       /* the payload so far, `room` of them */
+    uint8_t *octets; /* the payload so far, `room` of them */
     size_t room, have;
-    uint32_t total;        /* of the payload; 0: the last fragment isn't there yet */
+    uint32_t total;          /* of the payload; 0: the last fragment isn't there yet */
     uint8_t seen[UNITS / 8]; /* one bit a unit */
     uint8_t tos;
     uint8_t ttl;
@@ -90,8 +90,7 @@ mono_t reassembler_next_deadline(const struct reassembler *r)
 static struct partial *find(struct reassembler *r, mono_t now, const struct ip_addr *via,
                             const struct ip_header *h)
 {
-    struct key key = {
-        .src = h->src, .dst = h->dst, .via = *via, .proto = h->proto, .id = h->id};
+    struct key key = {.src = h->src, .dst = h->dst, .via = *via, .proto = h->proto, .id = h->id};
     struct map_node *node = map_find(&r->partials, &key);
 
     if (node != NULL)

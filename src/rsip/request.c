@@ -61,8 +61,8 @@ static void add_supported(struct rsip_message *m, const struct rsip_policy *poli
     for (uint8_t i = 1; i <= TUNNELS; i++)
         if ((policy->tunnels & 1 << i) != 0)
             m->tunnels[m->tunnel_count++] = i;
-    m->present |= (m->method_count > 0 ? RSIP_F_METHOD : 0u) |
-                  (m->tunnel_count > 0 ? RSIP_F_TUNNEL : 0u);
+    m->present |=
+        (m->method_count > 0 ? RSIP_F_METHOD : 0u) | (m->tunnel_count > 0 ? RSIP_F_TUNNEL : 0u);
 }
 
 /* RSIP-019, RSIP-109, RSIP-110, RSIP-162 */
@@ -103,9 +103,8 @@ static enum err on_register(struct rsip_server *s, const struct rsip_server_even
 /* RSIP-113 */
 static void on_deregister(struct rsip_server *s, struct rsip_host *host)
 {
-    struct rsip_message m = {.type = RSIP_DEREGISTER_RESPONSE,
-                             .present = RSIP_F_CLIENT_ID,
-                             .client_id = host->id};
+    struct rsip_message m = {
+        .type = RSIP_DEREGISTER_RESPONSE, .present = RSIP_F_CLIENT_ID, .client_id = host->id};
     rsip_host_to_ghost(s, host);
     rsip_answer(s, host, &m);
 }
@@ -185,8 +184,7 @@ static bool is_local(const struct rsip_server *s, const struct rsip_tuple *tuple
     bool network = tuple->indicator == RSIP_TUPLE_NETWORK;
     if (tuple->address.type == RSIP_ADDR_NAME)
         return false;
-    unsigned bits =
-        network ? mask_bits(&tuple->netmask.addr) : ip_addr_bits(&tuple->address.addr);
+    unsigned bits = network ? mask_bits(&tuple->netmask.addr) : ip_addr_bits(&tuple->address.addr);
     for (size_t i = 0; i < s->config.local_count; i++)
         if (s->local[i].bits <= bits && ip_prefix_contains(&s->local[i], &tuple->address.addr))
             return true;
@@ -209,9 +207,8 @@ static void add_local(const struct rsip_server *s, struct rsip_message *m)
 static void on_query(struct rsip_server *s, struct rsip_host *host,
                      const struct rsip_message *request)
 {
-    struct rsip_message m = {.type = RSIP_QUERY_RESPONSE,
-                             .present = RSIP_F_CLIENT_ID,
-                             .client_id = host->id};
+    struct rsip_message m = {
+        .type = RSIP_QUERY_RESPONSE, .present = RSIP_F_CLIENT_ID, .client_id = host->id};
 
     for (size_t i = 0; i < request->tuple_count; i++)
         if (is_local(s, &request->tuples[i]))

@@ -205,7 +205,8 @@ static bool read_resources(struct cursor *cur, struct bind_record *r)
         r->ports.ports[i] = cursor_u16(cur);
     if (r->ports.count == 0)
         r->ports.form = RSIP_RANGE_NONE;
-    else if (r->ports.form == RSIP_RANGE_RUN && r->ports.ports[0] + r->ports.count - 1u > UINT16_MAX)
+    else if (r->ports.form == RSIP_RANGE_RUN &&
+             r->ports.ports[0] + r->ports.count - 1u > UINT16_MAX)
         return false;
     r->spis.form = cursor_u8(cur);
     r->spis.count = cursor_u16(cur);

@@ -69,8 +69,8 @@ static bool copy_config(struct rsip_server *s, const struct rsip_server_config *
     return true;
 }
 
-enum err rsip_server_new(const struct rsip_server_config *config,
-                         const struct rsip_server_env *env, struct rsip_server **ret)
+enum err rsip_server_new(const struct rsip_server_config *config, const struct rsip_server_env *env,
+                         struct rsip_server **ret)
 {
     struct rsip_server *s = calloc(1, sizeof(*s));
     if (s == NULL)
@@ -87,8 +87,8 @@ enum err rsip_server_new(const struct rsip_server_config *config,
              &s->rng);
     enum err err = copy_config(s, config) ? ERR_OK : ERR_MEMORY;
     if (err == ERR_OK)
-        err = pool_new(config->ranges, config->range_count, config->hold_s * 1000, &s->rng,
-                       &s->pool);
+        err =
+            pool_new(config->ranges, config->range_count, config->hold_s * 1000, &s->rng, &s->pool);
     if (err != ERR_OK) {
         rsip_server_free(s);
         return err;

@@ -1,7 +1,7 @@
 /*
  * The RSIP server of a gateway (RFC 3103, RFC 3104): who is registered, what each host has leased,
- * and to whom a packet belongs. Messages, name lookups and saved records come in as events; answers,
- * records and questions go out as effects. No IO.
+ * and to whom a packet belongs. Messages, name lookups and saved records come in as events;
+ * answers, records and questions go out as effects. No IO.
  *
  * A host is unregistered, registered or assigned (RSIP-065, RSIP-066, RSIP-067), and known by its
  * private address (RSIP-197). Pointers inside an effect stay valid until the
@@ -24,7 +24,7 @@ enum rsip_listen {
 
 /* What remote hosts may be reached; the first that matches decides, and none means yes. */
 struct rsip_rule {
-    struct ip_prefix remote; /* family 0: any */
+    struct ip_prefix remote;      /* family 0: any */
     uint16_t port_low, port_high; /* 0, 0: any */
     bool allow;
 };
@@ -40,7 +40,7 @@ struct rsip_quota {
 struct rsip_policy {
     struct ip_prefix hosts;
     bool deny;
-    uint8_t methods, tunnels; /* 1 << enum rsip_method, 1 << enum rsip_tunnel */
+    uint8_t methods, tunnels;        /* 1 << enum rsip_method, 1 << enum rsip_tunnel */
     uint8_t flow_local, flow_remote; /* enum rsip_flow */
     enum rsip_listen listen;
     struct rsip_quota quota;
@@ -114,7 +114,8 @@ MUST_USE enum err rsip_server_new(const struct rsip_server_config *config,
                                   const struct rsip_server_env *env, struct rsip_server **ret);
 void rsip_server_free(struct rsip_server *s);
 /* Errors say why an event was dropped; they are counted too. */
-enum err rsip_server_input(struct rsip_server *s, mono_t now, const struct rsip_server_event *event);
+enum err rsip_server_input(struct rsip_server *s, mono_t now,
+                           const struct rsip_server_event *event);
 void rsip_server_timer(struct rsip_server *s, mono_t now);
 mono_t rsip_server_next_deadline(const struct rsip_server *s);
 bool rsip_server_next_effect(struct rsip_server *s, struct rsip_server_effect *ret);

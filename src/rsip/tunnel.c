@@ -13,7 +13,9 @@ enum {
 
 uint8_t rsip_tunnel_proto(unsigned tunnel)
 {
-    return tunnel == RSIP_TUNNEL_IPIP ? IP_PROTO_IPV4 : tunnel == RSIP_TUNNEL_GRE ? RSIP_PROTO_GRE : 0;
+    return tunnel == RSIP_TUNNEL_IPIP  ? IP_PROTO_IPV4
+           : tunnel == RSIP_TUNNEL_GRE ? RSIP_PROTO_GRE
+                                       : 0;
 }
 
 size_t rsip_tunnel_header(unsigned tunnel, struct view datagram, uint8_t *ret)
@@ -28,7 +30,8 @@ size_t rsip_tunnel_header(unsigned tunnel, struct view datagram, uint8_t *ret)
     return b.len;
 }
 
-/* RFC 2784 section 2: version 0; a checksum is passed over, a key or sequence number (RFC 2890) too. */
+/* RFC 2784 section 2: version 0; a checksum is passed over, a key or sequence number (RFC 2890)
+ * too. */
 static enum err open_gre(struct cursor *cur)
 {
     uint16_t flags = cursor_u16(cur), protocol = cursor_u16(cur);
@@ -42,8 +45,8 @@ static enum err open_gre(struct cursor *cur)
     return cur->bad ? ERR_SYNTAX : ERR_OK;
 }
 
-enum err rsip_tunnel_open(struct view outer, enum rsip_tunnel *ret_tunnel,
-                          struct ip_addr *ret_from, struct view *ret_inner)
+enum err rsip_tunnel_open(struct view outer, enum rsip_tunnel *ret_tunnel, struct ip_addr *ret_from,
+                          struct view *ret_inner)
 {
     struct ip_header header;
     enum err err = ip_header_parse(outer, &header);
@@ -52,8 +55,8 @@ enum err rsip_tunnel_open(struct view outer, enum rsip_tunnel *ret_tunnel,
         return err;
     if (ip_is_fragment(&header))
         return ERR_SYNTAX;
-    struct cursor cur = cursor_of(view_of(outer.ptr + header.header_len,
-                                          header.total_len - header.header_len));
+    struct cursor cur =
+        cursor_of(view_of(outer.ptr + header.header_len, header.total_len - header.header_len));
     if (header.proto != IP_PROTO_IPV4 && header.proto != RSIP_PROTO_GRE)
         return ERR_UNSUPPORTED;
     err = header.proto == RSIP_PROTO_GRE ? open_gre(&cur) : ERR_OK;

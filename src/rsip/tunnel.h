@@ -1,7 +1,7 @@
 /*
- * The tunnels between a host and its gateway, inside IPv4 (RSIP-091): IP-IP (RFC 2003), which is the
- * datagram itself, and GRE (RFC 2784), which has a header of its own. L2TP is a protocol apart and
- * not done here.
+ * The tunnels between a host and its gateway, inside IPv4 (RSIP-091): IP-IP (RFC 2003), which is
+ * the datagram itself, and GRE (RFC 2784), which has a header of its own. L2TP is a protocol apart
+ * and not done here.
  */
 #ifndef CYGNET_RSIP_TUNNEL_H
 #define CYGNET_RSIP_TUNNEL_H

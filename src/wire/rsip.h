@@ -18,10 +18,10 @@ enum {
     RSIP_PORT = 4555, /* TCP and UDP (RSIP-064) */
     RSIP_VERSION = 1,
     RSIP_HEADER = 4,
-    RSIP_PORTS_MAX = 255, /* the number field is one octet */
-    RSIP_SPIS_MAX = 256,  /* SPI fields in one parameter that are looked at */
-    RSIP_TUPLES_MAX = 32, /* tuples in one query that are looked at */
-    RSIP_TYPES_MAX = 8,   /* tunnel types or methods in one message */
+    RSIP_PORTS_MAX = 255,    /* the number field is one octet */
+    RSIP_SPIS_MAX = 256,     /* SPI fields in one parameter that are looked at */
+    RSIP_TUPLES_MAX = 32,    /* tuples in one query that are looked at */
+    RSIP_TYPES_MAX = 8,      /* tunnel types or methods in one message */
     RSIP_MESSAGE_MAX = 4096, /* octets of the longest message that is read */
 };
 
@@ -106,11 +106,11 @@ enum rsip_method { RSIP_METHOD_RSA = 1, RSIP_METHOD_RSAP = 2, RSIP_METHOD_IPSEC 
 /* RSIP-091 */
 enum rsip_tunnel { RSIP_TUNNEL_IPIP = 1, RSIP_TUNNEL_GRE = 2, RSIP_TUNNEL_L2TP = 3 };
 enum rsip_flow { RSIP_FLOW_MACRO = 1, RSIP_FLOW_MICRO = 2, RSIP_FLOW_NONE = 3 };
-enum rsip_indicator { /* odd: an address, even: a network */
-    RSIP_TUPLE_ADDRESS = 1, /* in a request; local address in a response */
-    RSIP_TUPLE_NETWORK = 2, /* in a request; local network in a response */
-    RSIP_TUPLE_REMOTE_ADDRESS = 3,
-    RSIP_TUPLE_REMOTE_NETWORK = 4,
+enum rsip_indicator {                         /* odd: an address, even: a network */
+                      RSIP_TUPLE_ADDRESS = 1, /* in a request; local address in a response */
+                      RSIP_TUPLE_NETWORK = 2, /* in a request; local network in a response */
+                      RSIP_TUPLE_REMOTE_ADDRESS = 3,
+                      RSIP_TUPLE_REMOTE_NETWORK = 4,
 };
 
 /* RSIP-083, RSIP-084 */

@@ -12,13 +12,13 @@
 enum rsip_param {
     RSIP_P_ADDRESS = 1,
     RSIP_P_PORTS = 2,
-    RSIP_P_LEASE = 3, /* RSIP-089 */
+    RSIP_P_LEASE = 3,     /* RSIP-089 */
     RSIP_P_CLIENT_ID = 4, /* RSIP-090 */
     RSIP_P_BIND_ID = 5,
     RSIP_P_TUNNEL = 6,
     RSIP_P_METHOD = 7,
     RSIP_P_ERROR = 8, /* RSIP-093 */
-    RSIP_P_FLOW = 9, /* RSIP-094 */
+    RSIP_P_FLOW = 9,  /* RSIP-094 */
     RSIP_P_INDICATOR = 10,
     RSIP_P_COUNTER = 11,
     RSIP_P_VENDOR = 12,

@@ -36,8 +36,7 @@ struct rsip_ports rig_ports_any(unsigned count)
 
 struct rsip_ports rig_ports(unsigned count, uint16_t first)
 {
-    return (struct rsip_ports){
-        .form = RSIP_RANGE_RUN, .count = (uint8_t)count, .ports = {first}};
+    return (struct rsip_ports){.form = RSIP_RANGE_RUN, .count = (uint8_t)count, .ports = {first}};
 }
 
 void rig_init(struct rig *rig)
@@ -151,8 +150,7 @@ static void deliver_to_client(struct rig *rig, const struct rsip_server_effect *
     if (lost(rig))
         return;
     for (unsigned i = 0; i < RIG_HOSTS; i++)
-        if (rig->hosts[i].client != NULL &&
-            ip_endpoint_equal(&rig->hosts[i].at, &effect->host)) {
+        if (rig->hosts[i].client != NULL && ip_endpoint_equal(&rig->hosts[i].at, &effect->host)) {
             const struct rsip_client_event event = {.kind = RSIP_CEV_MESSAGE,
                                                     .bytes = effect->bytes};
             (void)rsip_client_input(rig->hosts[i].client, rig->now, &event);
@@ -265,9 +263,8 @@ static void drain(struct rig *rig)
 
 struct rig_host *rig_client(struct rig *rig, unsigned i)
 {
-    const struct rsip_client_config config = {.transport = RSIP_UDP,
-                                              .tunnels = 1 << RSIP_TUNNEL_IPIP |
-                                                         1 << RSIP_TUNNEL_GRE};
+    const struct rsip_client_config config = {
+        .transport = RSIP_UDP, .tunnels = 1 << RSIP_TUNNEL_IPIP | 1 << RSIP_TUNNEL_GRE};
     struct rig_host *host = &rig->hosts[i];
 
     rsip_client_free(host->client);
@@ -335,10 +332,9 @@ void rig_restart(struct rig *rig, bool with_records)
             forget(rig, rig->records[0].serial);
     memcpy(records, rig->records, sizeof(records));
     for (size_t i = 0; with_records && i < count; i++) {
-        const struct rsip_server_event event = {
-            .kind = RSIP_SEV_RESTORE,
-            .serial = records[i].serial,
-            .bytes = view_of(records[i].bytes, records[i].len)};
+        const struct rsip_server_event event = {.kind = RSIP_SEV_RESTORE,
+                                                .serial = records[i].serial,
+                                                .bytes = view_of(records[i].bytes, records[i].len)};
         assert_int_equal(rsip_server_input(rig->server, rig->now, &event), ERR_OK);
     }
     drain(rig);
@@ -444,8 +440,8 @@ struct rsip_verdict rig_out(struct rig *rig, unsigned host, const struct rig_pac
     struct rsip_verdict verdict;
     struct ip_addr from = rig_ip("10.0.0.2");
     from.octets[3] = (uint8_t)(from.octets[3] + host);
-    rsip_server_outbound(rig->server, rig->now, &from, RSIP_TUNNEL_IPIP,
-                         rig_build_packet(p, room), &verdict);
+    rsip_server_outbound(rig->server, rig->now, &from, RSIP_TUNNEL_IPIP, rig_build_packet(p, room),
+                         &verdict);
     drain(rig);
     return verdict;
 }

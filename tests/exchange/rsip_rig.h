@@ -45,9 +45,9 @@ struct rig {
     struct ip_endpoint last_to;
     bool answered;
     size_t log_count;
-    unsigned lose;          /* so many messages to come are lost */
-    unsigned lose_percent;  /* and of all others this share */
-    bool deaf;              /* the server is not there */
+    unsigned lose;         /* so many messages to come are lost */
+    unsigned lose_percent; /* and of all others this share */
+    bool deaf;             /* the server is not there */
     unsigned addresses_up, addresses_down;
     size_t sent_octets;
 };
@@ -65,8 +65,7 @@ void rig_want(struct rig *rig, unsigned host, uint64_t ticket, const struct rsip
 void rig_run(struct rig *rig, int64_t ms);
 /* A raw datagram to the server; rig->last is what it said, if rig->answered. */
 void rig_raw(struct rig *rig, const struct ip_endpoint *from, struct view bytes);
-void rig_raw_message(struct rig *rig, const struct ip_endpoint *from,
-                     const struct rsip_message *m);
+void rig_raw_message(struct rig *rig, const struct ip_endpoint *from, const struct rsip_message *m);
 enum rsip_error rig_error(const struct rig *rig); /* of the last response; RSIP_OK: it granted */
 
 struct rsip_address rig_v4(const char *text);

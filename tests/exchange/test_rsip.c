@@ -80,10 +80,8 @@ static void test_appendix_c_1(void **state)
     assert_true(host->binds[1].remote.any);
 
     rig_input(&rig, 0,
-              &(struct rsip_client_event){.kind = RSIP_CEV_QUERY,
-                                          .ticket = 3,
-                                          .tuples = &tuple,
-                                          .tuple_count = 1});
+              &(struct rsip_client_event){
+                  .kind = RSIP_CEV_QUERY, .ticket = 3, .tuples = &tuple, .tuple_count = 1});
     assert_int_equal(host->answers, 1);
     assert_int_equal(host->answer.tuple_count, 1);
     assert_int_equal(host->answer.tuples[0].indicator, RSIP_TUPLE_NETWORK);
@@ -185,8 +183,8 @@ static void test_appendix_c_3(void **state)
     want.remote = rig_name("www.bar.com");
     rig_want(&rig, 0, 2, &want);
     assert_true(host->up[2]);
-    assert_true(ip_addr_equal(&host->binds[2].local.addr, &(struct ip_addr){.family = IP_V4,
-                                                               .octets = {149, 112, 240, 17}}));
+    assert_true(ip_addr_equal(&host->binds[2].local.addr,
+                              &(struct ip_addr){.family = IP_V4, .octets = {149, 112, 240, 17}}));
     check_view(rig.last.remote.name.len == 0 ? view_of_text("www.bar.com") : rig.last.remote.name,
                view_of_text("www.bar.com"));
     struct rsip_bind_info info;
@@ -530,7 +528,9 @@ static void test_host_ignores(void **state)
         {.type = RSIP_DEREGISTER_RESPONSE, .client_id = id + 1},
         {.type = RSIP_FREE_RESPONSE, .client_id = id, .bind_id = 99},
         {.type = RSIP_FREE_RESPONSE, .client_id = id + 1, .bind_id = host->binds[1].bind_id},
-        {.type = RSIP_FREE_RESPONSE, .client_id = id, .bind_id = host->binds[1].bind_id,
+        {.type = RSIP_FREE_RESPONSE,
+         .client_id = id,
+         .bind_id = host->binds[1].bind_id,
          .counter = 17},
         {.type = RSIP_REGISTER_REQUEST},
         {.type = RSIP_EXTEND_RESPONSE, .client_id = id, .bind_id = 1, .lease_s = 1},
@@ -565,9 +565,9 @@ static void test_tcp(void **state)
     at.addr = rig_ip("10.0.0.9");
     assert_int_equal(rsip_client_new(&config, &client), ERR_OK);
     struct rsip_want want = rsap(2);
-    rsip_client_input(client, rig.now,
-                      &(struct rsip_client_event){
-                          .kind = RSIP_CEV_WANT, .ticket = 1, .want = &want});
+    rsip_client_input(
+        client, rig.now,
+        &(struct rsip_client_event){.kind = RSIP_CEV_WANT, .ticket = 1, .want = &want});
     rsip_client_input(client, rig.now, &(struct rsip_client_event){.kind = RSIP_CEV_START});
     for (unsigned round = 0; round < 40 && ups == 0; round++) {
         while (rsip_client_next_effect(client, &out)) {
@@ -601,9 +601,9 @@ static void test_tcp(void **state)
             if (back.kind == RSIP_SFX_SEND) {
                 assert_int_equal(back.transport, RSIP_TCP);
                 assert_int_equal(back.channel, channel);
-                rsip_client_input(client, rig.now,
-                                  &(struct rsip_client_event){.kind = RSIP_CEV_MESSAGE,
-                                                              .bytes = back.bytes});
+                rsip_client_input(
+                    client, rig.now,
+                    &(struct rsip_client_event){.kind = RSIP_CEV_MESSAGE, .bytes = back.bytes});
             }
         rig.now = mono_add(rig.now, 1000);
         rsip_client_timer(client, rig.now);

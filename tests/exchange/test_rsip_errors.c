@@ -275,7 +275,8 @@ static void test_flow_policy(void **state)
     rig_fini(&rig);
 }
 
-/* RSIP-081, RSIP-085, RSIP-166, RSIP-167, RSIP-168, RSIP-169, RSIP-170, RSIP-171, RSIP-210, RSIP-212 */
+/* RSIP-081, RSIP-085, RSIP-166, RSIP-167, RSIP-168, RSIP-169, RSIP-170, RSIP-171, RSIP-210,
+ * RSIP-212 */
 static void test_local(void **state)
 {
     (void)state;
@@ -470,12 +471,12 @@ static void test_query(void **state)
     m.tuples[0] = (struct rsip_tuple){.indicator = 1, .address = rig_v4("10.20.1.1")};
     m.tuples[1] = (struct rsip_tuple){.indicator = 1, .address = rig_v4("10.21.1.1")};
     m.tuples[2] = (struct rsip_tuple){.indicator = 1, .address = rig_name("a.example")};
-    m.tuples[3] = (struct rsip_tuple){
-        .indicator = 2,
-        .address = rig_v4("10.0.0.0"),
-        .netmask = {.type = RSIP_ADDR_NETMASK, .addr = rig_ip("255.0.0.0")}};
-    m.tuples[4] = (struct rsip_tuple){
-        .indicator = 1, .address = {.type = RSIP_ADDR_V6, .addr = rig_ip("fd00::1")}};
+    m.tuples[3] =
+        (struct rsip_tuple){.indicator = 2,
+                            .address = rig_v4("10.0.0.0"),
+                            .netmask = {.type = RSIP_ADDR_NETMASK, .addr = rig_ip("255.0.0.0")}};
+    m.tuples[4] = (struct rsip_tuple){.indicator = 1,
+                                      .address = {.type = RSIP_ADDR_V6, .addr = rig_ip("fd00::1")}};
     m.tuple_count = 5;
     assert_int_equal(result(m), RSIP_OK);
     assert_int_equal(rig.last.tuple_count, 2);
@@ -507,18 +508,12 @@ static void test_tunnel_end_and_counter_wrap(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_messages),
-        cmocka_unit_test(test_responses_are_dropped),
-        cmocka_unit_test(test_registration),
-        cmocka_unit_test(test_methods_and_tunnels),
-        cmocka_unit_test(test_flow_policy),
-        cmocka_unit_test(test_local),
-        cmocka_unit_test(test_whole_address),
-        cmocka_unit_test(test_ipsec),
-        cmocka_unit_test(test_quota),
-        cmocka_unit_test(test_transport_is_kept),
-        cmocka_unit_test(test_query),
-        cmocka_unit_test(test_tunnel_end_and_counter_wrap),
+        cmocka_unit_test(test_messages),      cmocka_unit_test(test_responses_are_dropped),
+        cmocka_unit_test(test_registration),  cmocka_unit_test(test_methods_and_tunnels),
+        cmocka_unit_test(test_flow_policy),   cmocka_unit_test(test_local),
+        cmocka_unit_test(test_whole_address), cmocka_unit_test(test_ipsec),
+        cmocka_unit_test(test_quota),         cmocka_unit_test(test_transport_is_kept),
+        cmocka_unit_test(test_query),         cmocka_unit_test(test_tunnel_end_and_counter_wrap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -107,7 +107,8 @@ static struct rig_packet icmp(const char *src, const char *dst, uint8_t type, ui
         .src = src, .dst = dst, .proto = 1, .icmp_type = type, .icmp_id = echo};
 }
 
-/* RSIP-002, RSIP-017, RSIP-143, RSIP-182, RSIP-196, RSIP-016, RSIP-018, RSIP-020, RSIP-055, RSIP-188, RSIP-195 */
+/* RSIP-002, RSIP-017, RSIP-143, RSIP-182, RSIP-196, RSIP-016, RSIP-018, RSIP-020, RSIP-055,
+ * RSIP-188, RSIP-195 */
 static void test_inbound(void **state)
 {
     (void)state;
@@ -256,8 +257,8 @@ static void test_ping(void **state)
     rig_fini(&rig);
 }
 
-static struct rig_packet icmp_error(const char *src, const char *dst, const struct rig_packet *about,
-                                    uint8_t *room)
+static struct rig_packet icmp_error(const char *src, const char *dst,
+                                    const struct rig_packet *about, uint8_t *room)
 {
     struct view quoted = rig_build_packet(about, room);
     struct rig_packet p = icmp(src, dst, 3, 0);
@@ -434,8 +435,8 @@ static void test_theft(void **state)
     while (rsip_server_host(rig.server, &info))
         if (ip_addr_equal(&info.host.addr, &thief.addr))
             m.client_id = info.id;
-    m.present |= RSIP_F_LOCAL_ADDR | RSIP_F_LOCAL_PORTS | RSIP_F_REMOTE_ADDR |
-                 RSIP_F_REMOTE_PORTS | RSIP_F_SPI;
+    m.present |= RSIP_F_LOCAL_ADDR | RSIP_F_LOCAL_PORTS | RSIP_F_REMOTE_ADDR | RSIP_F_REMOTE_PORTS |
+                 RSIP_F_SPI;
     m.local = rig_v4(NB);
     m.remote = rig_any();
     m.remote_ports = rig_ports_any(1);

@@ -118,13 +118,15 @@ static void test_overlap(void **state)
     begin();
     cut(3000, 1500, 1);
     assert_false(reassembler_input(r, now, &via, pieces[1], &got));
-    assert_false(reassembler_input(r, now, &via, pieces[1], &got)); /* a copy, or an attack: both go */
+    assert_false(
+        reassembler_input(r, now, &via, pieces[1], &got)); /* a copy, or an attack: both go */
     assert_int_equal(reassembler_lost(r), 1);
     assert_true(mono_is_never(reassembler_next_deadline(r)));
     reassembler_free(r);
 }
 
-/* Two hosts behind one address use the same identification: nothing of one gets into the other's. */
+/* Two hosts behind one address use the same identification: nothing of one gets into the other's.
+ */
 static void test_hosts_apart(void **state)
 {
     struct ip_addr hosts[] = {ip_addr_v4(0x0a000002), ip_addr_v4(0x0a000003)};
@@ -220,10 +222,10 @@ static void test_tunnels(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_any_order), cmocka_unit_test(test_whole_passes),
-        cmocka_unit_test(test_timeout),   cmocka_unit_test(test_overlap),
-        cmocka_unit_test(test_hosts_apart), cmocka_unit_test(test_flood),     cmocka_unit_test(test_noise),
-        cmocka_unit_test(test_tunnels),
+        cmocka_unit_test(test_any_order),   cmocka_unit_test(test_whole_passes),
+        cmocka_unit_test(test_timeout),     cmocka_unit_test(test_overlap),
+        cmocka_unit_test(test_hosts_apart), cmocka_unit_test(test_flood),
+        cmocka_unit_test(test_noise),       cmocka_unit_test(test_tunnels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -463,11 +463,11 @@ static void test_build_refuses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_type), cmocka_unit_test(test_cut_anywhere),
-        cmocka_unit_test(test_header),     cmocka_unit_test(test_parameter_places),
-        cmocka_unit_test(test_addresses),  cmocka_unit_test(test_ports),
-        cmocka_unit_test(test_spis),       cmocka_unit_test(test_tuples),
-        cmocka_unit_test(test_others),     cmocka_unit_test(test_outline),
+        cmocka_unit_test(test_every_type),    cmocka_unit_test(test_cut_anywhere),
+        cmocka_unit_test(test_header),        cmocka_unit_test(test_parameter_places),
+        cmocka_unit_test(test_addresses),     cmocka_unit_test(test_ports),
+        cmocka_unit_test(test_spis),          cmocka_unit_test(test_tuples),
+        cmocka_unit_test(test_others),        cmocka_unit_test(test_outline),
         cmocka_unit_test(test_build_refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -104,7 +104,8 @@ static void test_mistakes(void **state)
         {"server: {inside: 10.0.0.1, outside: e, pool: [addresses: 192.0.2.1/24], hosts: [from: "
          "10.0.0.0/8]}\n",
          "is not a prefix"},
-        {"server: {inside: 10.0.0.1, outside: e, pool: [{addresses: 192.0.2.1, ports: 9-2}], hosts: "
+        {"server: {inside: 10.0.0.1, outside: e, pool: [{addresses: 192.0.2.1, ports: 9-2}], "
+         "hosts: "
          "[from: 10.0.0.0/8]}\n",
          "are not ports"},
         {"server: {inside: 10.0.0.1, outside: e, pool: [addresses: 192.0.2.1], hosts: [{from: "

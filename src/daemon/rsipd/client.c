@@ -284,9 +284,11 @@ static struct rsip_want wish_of(const struct rsipd_client *config)
 {
     struct rsip_want want = {
         .method = config->method,
-        .local = {.type = RSIP_ADDR_V4, .any = config->address.family == IP_NONE,
+        .local = {.type = RSIP_ADDR_V4,
+                  .any = config->address.family == IP_NONE,
                   .addr = config->address},
-        .remote = {.type = RSIP_ADDR_V4, .any = config->remote.addr.family == IP_NONE,
+        .remote = {.type = RSIP_ADDR_V4,
+                   .any = config->remote.addr.family == IP_NONE,
                    .addr = config->remote.addr},
         .ports = {.form = RSIP_RANGE_ANY, .count = (uint8_t)config->ports},
         .remote_ports = {.form = RSIP_RANGE_ANY, .count = 1},
@@ -295,8 +297,8 @@ static struct rsip_want wish_of(const struct rsipd_client *config)
         .tunnel = (uint8_t)config->tunnel,
     };
     if (config->remote.port != 0)
-        want.remote_ports = (struct rsip_ports){
-            .form = RSIP_RANGE_RUN, .count = 1, .ports = {config->remote.port}};
+        want.remote_ports =
+            (struct rsip_ports){.form = RSIP_RANGE_RUN, .count = 1, .ports = {config->remote.port}};
     if (config->ports == 0) /* RSIP-031 */
         want.ports = want.remote_ports = (struct rsip_ports){0};
     return want;
@@ -311,10 +313,9 @@ static bool watch(struct host *h, int fd, event_callback_fn on)
 static bool start(struct host *h)
 {
     const struct rsipd_client *config = &h->config->client;
-    const struct rsip_client_config core = {
-        .transport = config->transport,
-        .tunnels = 1 << RSIP_TUNNEL_IPIP | 1 << RSIP_TUNNEL_GRE,
-        .retransmit_us = config->first_timeout_ms * 1000};
+    const struct rsip_client_config core = {.transport = config->transport,
+                                            .tunnels = 1 << RSIP_TUNNEL_IPIP | 1 << RSIP_TUNNEL_GRE,
+                                            .retransmit_us = config->first_timeout_ms * 1000};
     const struct rsip_want want = wish_of(config);
 
     h->base = event_base_new();
@@ -326,8 +327,7 @@ static bool start(struct host *h)
         !watch(h, h->fds->tun, on_tun) || !watch(h, h->fds->ipip, on_tunnel) ||
         !watch(h, h->fds->gre, on_tunnel) || !rsipd_stop_on_signals(h->base))
         return false;
-    input(h, &(struct rsip_client_event){
-                 .kind = RSIP_CEV_WANT, .ticket = TICKET, .want = &want});
+    input(h, &(struct rsip_client_event){.kind = RSIP_CEV_WANT, .ticket = TICKET, .want = &want});
     input(h, &(struct rsip_client_event){.kind = RSIP_CEV_START});
     return true;
 }

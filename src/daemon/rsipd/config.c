@@ -19,7 +19,8 @@ static bool read_addr(struct yaml_reader *r, const yaml_node_t *node,
     struct ip_addr addr;
 
     if (text == NULL || !ip_addr_parse(text, &addr) || addr.family != IP_V4)
-        return yaml_reader_fail(r, node, "'%.60s' is not an IPv4 address; write one, as in 10.0.0.1",
+        return yaml_reader_fail(r, node,
+                                "'%.60s' is not an IPv4 address; write one, as in 10.0.0.1",
                                 text != NULL ? text : "a list");
     memcpy(at(field, base), &addr, sizeof(addr));
     return true;
@@ -30,9 +31,9 @@ static bool parse_prefix(struct yaml_reader *r, const yaml_node_t *node, struct 
     const char *text = yaml_reader_scalar(node);
     if (text != NULL && ip_prefix_parse(text, ret))
         return true;
-    return yaml_reader_fail(r, node,
-                            "'%.60s' is not a prefix; write one without host bits, as in 10.0.0.0/8",
-                            text != NULL ? text : "a list");
+    return yaml_reader_fail(
+        r, node, "'%.60s' is not a prefix; write one without host bits, as in 10.0.0.0/8",
+        text != NULL ? text : "a list");
 }
 
 static bool read_prefix(struct yaml_reader *r, const yaml_node_t *node,
@@ -225,7 +226,9 @@ static bool read_rules(struct yaml_reader *r, const yaml_node_t *node,
 
 #define POLICY(member) offsetof(struct rsipd_policy, policy.member)
 #define QUOTA(key, most_)                                                                          \
-    {#key, yaml_read_number, POLICY(quota.key), .least = 0, .most = most_}
+    {                                                                                              \
+#key, yaml_read_number, POLICY(quota.key), .least = 0, .most = most_                       \
+    }
 static const struct yaml_field policy_fields[] = {
     {"from", read_prefix, POLICY(hosts), .remedy = "say whose, as in 'from: 10.0.0.0/8'"},
     {"deny", yaml_read_bool, POLICY(deny)},
@@ -295,7 +298,8 @@ static const struct yaml_field server_fields[] = {
      .remedy = "give our address on the private side, as in 'inside: 10.0.0.1'"},
     {"outside", yaml_read_text, SERVER(outside), .room = RSIPD_NAME_MAX,
      .remedy = "name the interface that faces the public side, as in 'outside: eth0'"},
-    {"pool", read_pool, 0, .remedy = "say what may be leased, as in 'pool: [addresses: 192.0.2.9]'"},
+    {"pool", read_pool, 0,
+     .remedy = "say what may be leased, as in 'pool: [addresses: 192.0.2.9]'"},
     {"hosts", read_hosts, 0, .remedy = "say who may lease it, as in 'hosts: [from: 10.0.0.0/8]'"},
     {"local", read_locals, 0},
     {"tcp-only", yaml_read_bool, SERVER(tcp_only)},

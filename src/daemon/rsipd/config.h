@@ -49,12 +49,12 @@ struct rsipd_client {
     enum rsip_method method;
     uint32_t ports, spis, lease_s;
     enum rsip_tunnel tunnel;
-    struct ip_addr address;       /* wanted; family 0: any */
-    struct ip_endpoint remote;    /* under a remote flow policy; family 0: none */
+    struct ip_addr address;                /* wanted; family 0: any */
+    struct ip_endpoint remote;             /* under a remote flow policy; family 0: none */
     struct ip_prefix routes[RSIPD_ROUTES]; /* reached through the gateway */
     size_t route_count;
-    bool set_port_range;          /* RSIP-191: the system's ephemeral ports are the leased ones */
-    uint32_t first_timeout_ms;    /* RSIP-062; 0: as the RFC recommends */
+    bool set_port_range;       /* RSIP-191: the system's ephemeral ports are the leased ones */
+    uint32_t first_timeout_ms; /* RSIP-062; 0: as the RFC recommends */
 };
 
 struct rsipd_config {

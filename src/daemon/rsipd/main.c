@@ -26,15 +26,14 @@
 
 enum { SERVER_MTU = 65535, RESTART_S = 1, STEADY_S = 10 };
 
-static const char usage[] =
-    "usage: cygnet-rsipd [--config FILE] [--check] [--verbose]\n"
-    "\n"
-    "RSIP server or client (RFC 3103, RFC 3104).\n"
-    "\n"
-    "  -c, --config FILE  configuration (default " DEFAULT_CONFIG ")\n"
-    "  -n, --check        check the configuration, then exit\n"
-    "  -v, --verbose      log more\n"
-    "  -h, --help         print this\n";
+static const char usage[] = "usage: cygnet-rsipd [--config FILE] [--check] [--verbose]\n"
+                            "\n"
+                            "RSIP server or client (RFC 3103, RFC 3104).\n"
+                            "\n"
+                            "  -c, --config FILE  configuration (default " DEFAULT_CONFIG ")\n"
+                            "  -n, --check        check the configuration, then exit\n"
+                            "  -v, --verbose      log more\n"
+                            "  -h, --help         print this\n";
 
 static struct rsipd_config config;
 static struct rsipd_fds fds = {-1, -1, -1, -1, -1, -1};

@@ -122,11 +122,13 @@ struct request {
 
 static void put(struct request *r, uint16_t type, const void *data, size_t len)
 {
-    struct rtattr *attribute = (struct rtattr *)(void *)((char *)r + NLMSG_ALIGN(r->header.nlmsg_len));
+    struct rtattr *attribute =
+        (struct rtattr *)(void *)((char *)r + NLMSG_ALIGN(r->header.nlmsg_len));
     attribute->rta_type = type;
     attribute->rta_len = (uint16_t)RTA_LENGTH(len);
     memcpy(RTA_DATA(attribute), data, len);
-    r->header.nlmsg_len = (uint32_t)(NLMSG_ALIGN(r->header.nlmsg_len) + RTA_ALIGN(attribute->rta_len));
+    r->header.nlmsg_len =
+        (uint32_t)(NLMSG_ALIGN(r->header.nlmsg_len) + RTA_ALIGN(attribute->rta_len));
 }
 
 static struct request request_of(uint16_t add, uint16_t del, bool is_add, size_t len)

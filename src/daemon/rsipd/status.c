@@ -41,12 +41,13 @@ static json_t *bind_json(const struct rsip_bind_info *bind, mono_t now)
 
     for (size_t i = 0; i < bind->remote_count; i++)
         json_array_append_new(remotes, addr_json(&bind->remotes[i]));
-    return json_pack("{s:o,s:o,s:I,s:s,s:s,s:b,s:o,s:o,s:o,s:i,s:I}", "host", addr_json(&bind->host),
-                     "address", addr_json(&bind->addr), "bind", (json_int_t)bind->id, "method",
-                     rsip_method_name(bind->method), "tunnel", rsip_tunnel_name(bind->tunnel),
-                     "listen", bind->listen, "ports", ports_json(&bind->ports), "spis",
-                     spis_json(&bind->spis), "remotes", remotes, "remote_port", bind->remote_port,
-                     "expires_ms", (json_int_t)mono_since(bind->expires, now));
+    return json_pack("{s:o,s:o,s:I,s:s,s:s,s:b,s:o,s:o,s:o,s:i,s:I}", "host",
+                     addr_json(&bind->host), "address", addr_json(&bind->addr), "bind",
+                     (json_int_t)bind->id, "method", rsip_method_name(bind->method), "tunnel",
+                     rsip_tunnel_name(bind->tunnel), "listen", bind->listen, "ports",
+                     ports_json(&bind->ports), "spis", spis_json(&bind->spis), "remotes", remotes,
+                     "remote_port", bind->remote_port, "expires_ms",
+                     (json_int_t)mono_since(bind->expires, now));
 }
 
 static json_t *host_json(const struct rsip_host_info *host, mono_t now)
@@ -81,10 +82,9 @@ json_t *rsipd_client_status(const struct rsip_client *client, const struct rsip_
                             bool up, enum rsip_error last_error)
 {
     static const char *const relations[] = {"unregistered", "registered", "assigned"};
-    json_t *status =
-        json_pack("{s:s,s:s,s:I}", "role", "client", "state",
-                  relations[rsip_client_relation(client)], "client_id",
-                  (json_int_t)rsip_client_id(client));
+    json_t *status = json_pack("{s:s,s:s,s:I}", "role", "client", "state",
+                               relations[rsip_client_relation(client)], "client_id",
+                               (json_int_t)rsip_client_id(client));
 
     if (up) {
         json_object_set_new(status, "address", addr_json(&bind->local.addr));

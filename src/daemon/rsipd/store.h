@@ -1,7 +1,8 @@
 /*
  * The leases of an RSIP server, in SQLite: opaque records under the numbers the server gave them.
- * Changes are gathered in one transaction until lease_store_flush(), which comes before the answers that
- * depend on them are sent. What fails is said once on the log; then a restart forgets the leases.
+ * Changes are gathered in one transaction until lease_store_flush(), which comes before the answers
+ * that depend on them are sent. What fails is said once on the log; then a restart forgets the
+ * leases.
  */
 #ifndef CYGNET_DAEMON_RSIPD_STORE_H
 #define CYGNET_DAEMON_RSIPD_STORE_H
