@@ -22,6 +22,7 @@ static const struct command {
     {"down", cli_down, "end the tunnels of a configured connection"},
     {"reload", cli_reload, "have the daemon read its configuration again"},
     {"check", cli_check, "check a configuration file and this machine"},
+    {"model", cli_model, "draw and check protocol models"},
 };
 
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
@@ -33,7 +34,7 @@ static void print_usage(FILE *to)
         fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].summary);
     fputs("  version  print the version\n"
           "  help     print this, or help about a command\n"
-          "\n'cygnet COMMAND --help' says more. Every command takes --json.\n",
+          "\n'cygnet COMMAND --help' says more. Every command but model takes --json.\n",
           to);
 }
 
