@@ -302,6 +302,10 @@ void contact_peer_restarted(struct ike *ike, struct ike_peer *peer, const uint8_
                             uint64_t since);
 void contact_fini(struct ike *ike);
 
+/* export.c: nothing, unless the configuration has keys exported */
+void ike_export_v1(struct ike *ike, const struct ike_sa *sa);
+void ike_export_v2(struct ike *ike, const struct v2_sa *sa);
+
 /* profile.c */
 /* NULL: there is none (any more). */
 const struct ike_profile *ike_profile_numbered(const struct ike *ike, uint32_t number);

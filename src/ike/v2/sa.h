@@ -43,6 +43,7 @@ enum {
     V2_BUSY_MS = 1000,        /* after TEMPORARY_FAILURE, times the number of tries (section 2.25) */
     V2_TRIES = 5,             /* of what a peer asks us to repeat */
     V2_COOKIE_MAX = 64,       /* section 2.6 */
+    V2_AUTHORITIES_MAX = 32,  /* whose certificates are asked for in one message */
     V2_CERTS_MAX = 8,         /* certificates looked at in one message */
     V2_LIVENESS_S = 30,       /* a silent configured peer is asked after so long */
     V2_DATAGRAM = 1280,       /* longer ones are sent in fragments (RFC 7383 section 2.5.1) */
