@@ -24,8 +24,10 @@ int cli_name(int argc, char **argv);
 int cli_keys(int argc, char **argv);
 int cli_check(int argc, char **argv);
 int cli_reload(int argc, char **argv);
+int cli_model(int argc, char **argv);
 int cli_up(int argc, char **argv);
 int cli_down(int argc, char **argv);
+int cli_rsip(int argc, char **argv);
 
 /* Options that every subcommand knows. */
 struct cli_options {
