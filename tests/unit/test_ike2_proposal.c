@@ -234,6 +234,38 @@ static void test_proposals_passed_over(void **state)
     assert_int_equal(chosen.protect.key_bits, 256);
 }
 
+/* IKE-008: one proposal of integrity and sequence numbers, without a cipher. */
+static void test_child_of_ah(void **state)
+{
+    (void)state;
+    const struct ike2_policy ah = {.ah = true, .no_kex = true}, esp = {.no_kex = true};
+    struct ike2_child_suite chosen, checked;
+    struct ike2_choice choice, again;
+    char text[ESP_SUITE_TEXT_MAX];
+    struct view offer = child_offer(&ah);
+    assert_int_equal(ike2_sa_parse(offer, &work), ERR_OK);
+    assert_int_equal(work.proposal_count, 1);
+    assert_int_equal(work.proposals[0].protocol, IKE2_PROTO_AH);
+    assert_int_equal(ike2_child_choose(offer, &esp, 0, &work, &chosen, &choice), ERR_NO_PROPOSAL);
+    assert_int_equal(ike2_child_choose(offer, &ah, 0, &work, &chosen, &choice), ERR_OK);
+    assert_string_equal(esp_suite_format(&chosen.esp, text), "AH HMAC-SHA2-256-128 ESN");
+    assert_true(esp_suite_valid(&chosen.esp));
+    struct view answer = reply(&choice, view_of("\xaa\xbb\xcc\xdd", 4));
+    assert_int_equal(ike2_child_check(answer, &ah, &work, &checked, &again), ERR_OK);
+    assert_int_equal(checked.esp.protocol, SA_AH);
+    assert_int_equal(ike2_child_check(answer, &esp, &work, &checked, &again), ERR_NO_PROPOSAL);
+    assert_int_equal(ike2_child_choose(child_offer(&esp), &ah, 0, &work, &chosen, &choice),
+                     ERR_NO_PROPOSAL);
+    /* A cipher doesn't belong there, and without integrity there is nothing. */
+    struct ike2_proposal *p = start(1, IKE2_PROTO_AH, view_of("\1\2\3\4", 4));
+    with(p, IKE2_T_ESN, 0, 0);
+    assert_int_equal(ike2_child_choose(built(), &ah, 0, &work, &chosen, &choice), ERR_NO_PROPOSAL);
+    with(p, IKE2_T_INTEG, IKE2_INTEG_HMAC_SHA2_512_256, 0);
+    assert_int_equal(ike2_child_choose(built(), &ah, 0, &work, &chosen, &choice), ERR_OK);
+    with(p, IKE2_T_ENCR, IKE2_ENCR_AES_CBC, 128);
+    assert_int_equal(ike2_child_choose(built(), &ah, 0, &work, &chosen, &choice), ERR_NO_PROPOSAL);
+}
+
 /* RFC 8221 section 5: ChaCha20 is offered; AES-GCM with a short ICV is taken if there is nothing better. */
 static void test_esp_ciphers(void **state)
 {
@@ -392,6 +424,7 @@ int main(void)
         cmocka_unit_test(test_child_offer_is_chosen),
         cmocka_unit_test(test_legacy),
         cmocka_unit_test(test_proposals_passed_over),
+        cmocka_unit_test(test_child_of_ah),
         cmocka_unit_test(test_esp_ciphers),
         cmocka_unit_test(test_unknown_attribute),
         cmocka_unit_test(test_answers_refused),
