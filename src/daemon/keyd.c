@@ -21,6 +21,7 @@
 #include "daemon/keyd_status.h"
 #include "daemon/keyd_udp.h"
 #include "daemon/keyd_unsigned.h"
+#include "daemon/leased_spis.h"
 #include "daemon/log.h"
 #include "daemon/log_gate.h"
 #include "daemon/own_address.h"
@@ -54,6 +55,8 @@ struct keyd {
     size_t key_count;
     struct ip_addr own[OWN_ADDRESSES];
     size_t own_count;
+    uint32_t spis[LEASED_SPIS]; /* RSIP-009 */
+    size_t spi_count;
     bool stopping, confined;
 };
 
@@ -402,22 +405,35 @@ static void take_materials(struct keyd *k, int fd)
     close(fd);
 }
 
+/* What the outside interface has: addresses, and SPIs if they are leased. True: not what it had. */
+static bool read_own(struct keyd *k)
+{
+    struct ip_addr own[OWN_ADDRESSES] = {0};
+    uint32_t spis[LEASED_SPIS] = {0};
+    size_t own_count = own_addresses(k->config->outside, own, OWN_ADDRESSES), spi_count = 0;
+
+    if (k->config->leased_spis)
+        spi_count = leased_spis_read(k->config->outside, spis);
+    if (own_count == k->own_count && memcmp(own, k->own, own_count * sizeof(own[0])) == 0 &&
+        spi_count == k->spi_count && memcmp(spis, k->spis, sizeof(spis)) == 0)
+        return false;
+    memcpy(k->own, own, sizeof(own));
+    memcpy(k->spis, spis, sizeof(spis));
+    k->own_count = own_count;
+    k->spi_count = spi_count;
+    return true;
+}
+
 /* An address came or went: new tunnels begin at those that are there now. */
 static void on_addresses(evutil_socket_t fd, short what, void *arg)
 {
     struct keyd *k = arg;
-    struct ip_addr now[OWN_ADDRESSES] = {0};
 
     (void)what;
-    if (!own_address_changed(fd) || k->stopping)
+    if (!own_address_changed(fd) || k->stopping || !read_own(k))
         return;
-    size_t count = own_addresses(k->config->outside, now, OWN_ADDRESSES);
-    if (count == k->own_count && memcmp(now, k->own, count * sizeof(now[0])) == 0)
-        return;
-    memcpy(k->own, now, sizeof(now));
-    k->own_count = count;
-    log_line(count > 0 ? EVENT_INFO : EVENT_WARNING, "%s has %zu usable addresses now",
-             k->config->outside, count);
+    log_line(k->own_count > 0 ? EVENT_INFO : EVENT_WARNING, "%s has %zu usable addresses now",
+             k->config->outside, k->own_count);
     reconfigure(k);
 }
 
@@ -449,7 +465,7 @@ static void take_config(struct keyd *k, int fd, bool other_keys)
 
     if (config != NULL && child_read_config(fd, config)) {
         *k->config = *config;
-        k->own_count = own_addresses(k->config->outside, k->own, OWN_ADDRESSES);
+        (void)read_own(k);
         k->waits_for_keys = other_keys && evtimer_add(k->no_keys, &patience) == 0;
         if (!k->waits_for_keys)
             reconfigure(k);
@@ -678,6 +694,9 @@ static struct control_config control_config(const struct keyd *k)
                     .connection_count = k->profiles.count,
                     .own = k->own,
                     .own_count = k->own_count},
+        .leased_spis = c->leased_spis,
+        .spis = k->spis,
+        .spi_count = k->spi_count,
         .export_keys = c->key_export[0] != '\0' && child_fd(CHILD_FD_EXPORT) >= 0,
         .oe = {.classes = c->classes,
                .class_count = c->class_count,
@@ -758,7 +777,7 @@ static bool start(struct keyd *k)
         return false;
     if (!watch_addresses(k))
         log_line(EVENT_WARNING, "changes of addresses go unnoticed: %s", strerror(errno));
-    k->own_count = own_addresses(k->config->outside, k->own, OWN_ADDRESSES);
+    (void)read_own(k);
     if (k->own_count == 0)
         log_line(EVENT_WARNING, "%s has no address yet: nobody can be reached through it",
                  k->config->outside);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "daemon/control_socket.h"
+#include "daemon/leased_spis.h"
 #include "daemon/log.h"
 #include "daemon/rsipd/net.h"
 #include "daemon/rsipd/rsipd.h"
@@ -59,11 +60,27 @@ static void restore_ports(struct host *h)
     h->ports_before[0] = '\0';
 }
 
+/* RSIP-009: keyd takes its inbound SPIs from there. They are there before the address comes, and
+ * gone before it goes: that is what it watches. */
+static void show_spis(const struct host *h, const struct rsip_spis *spis)
+{
+    uint32_t list[LEASED_SPIS];
+    char text[LEASED_SPIS_TEXT];
+    size_t count = 0;
+
+    while (count < spis->count && count < LEASED_SPIS) {
+        list[count] = rsip_spi_at(spis, (unsigned)count);
+        count++;
+    }
+    net_alias(h->config->device, leased_spis_format(list, count, text));
+}
+
 static void bind_down(struct host *h)
 {
     if (!h->up)
         return;
     h->up = false;
+    show_spis(h, &(struct rsip_spis){0});
     net_address(h->config->device, &h->bind.local.addr, false); /* its routes go with it */
     restore_ports(h);
     log_line(EVENT_INFO, "the lease has ended");
@@ -77,6 +94,7 @@ static void bind_up(struct host *h, const struct rsip_message *m)
     h->bind = *m;
     h->up = true;
     h->last_error = RSIP_OK;
+    show_spis(h, &m->spi);
     net_address(h->config->device, &m->local.addr, true);
     for (size_t i = 0; i < h->config->client.route_count; i++)
         net_route(h->config->device, &h->config->client.routes[i], &m->local.addr, true);
