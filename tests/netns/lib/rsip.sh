@@ -17,7 +17,8 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 BUILD=${CYGNET_BUILD:-$ROOT/build}
 RSIPD=$BUILD/src/daemon/rsipd/cygnet-rsipd
 CYGNET=$BUILD/src/cli/cygnet
-TAG=rsip-$$
+LAB_SUFFIX=rsip$$ # as in the lab, so that a guest finds its namespace
+TAG=cyg-$LAB_SUFFIX
 SCRATCH=$(mktemp -d)
 chmod 755 "$SCRATCH"
 BACKGROUND=()
