@@ -31,10 +31,27 @@ peer_cygnet
 keying x1 2
 keying x2 1
 
-capture
+# What is to be seen of it: the lease beside the connection, and how it was had, as its gateway has it too
 for host in x1 x2; do
     wait_for 20 "$host's tunnel" tunnel_up $host
+    spi=$(status $host | python3 -c 'import json, sys; print(json.load(sys.stdin)["spis"][0])')
+    for command in status "why $INNER_Y"; do
+        # shellcheck disable=SC2086
+        cygnet $host $command >"$SCRATCH/said"
+        grep -q "^RSIP lease 203.0.113.10 with the inbound SPIs .*$spi" "$SCRATCH/said" ||
+            fail "$host: $command knows nothing of the lease: $(cat "$SCRATCH/said")"
+    done
+    "$CYGNET" rsip trace --ladder --socket "$SCRATCH/$host.sock" --socket "$SCRATCH/n.sock" >"$SCRATCH/ladder" ||
+        fail "$host: no ladder"
+    "$CYGNET" rsip trace --socket "$SCRATCH/$host.sock" >"$SCRATCH/said"
+    for message in REGISTER_REQUEST REGISTER_RESPONSE ASSIGN_REQUEST_RSIPSEC ASSIGN_RESPONSE_RSIPSEC; do
+        grep -q "$message" "$SCRATCH/ladder" || fail "$host: no $message in $(cat "$SCRATCH/ladder")"
+        grep -q "$message" "$SCRATCH/said" || fail "$host: no $message in $(cat "$SCRATCH/said")"
+    done
+    grep -q "SPI $spi" "$SCRATCH/said" || fail "$host: the trace names no SPI: $(cat "$SCRATCH/said")"
 done
+
+capture
 for round in 1 2; do
     for host in x1 x2; do
         pings $host
