@@ -132,17 +132,33 @@ fail:
         pending_failed(c, now, what);
 }
 
-void plane_link_ask_spi(struct control *c, mono_t now, const struct ike_effect *fx)
+/* RSIP-009: of leased SPIs one that isn't in use, which the plane knows; each is tried once. */
+static void ask_spi(struct control *c, mono_t now, struct pending what)
 {
     struct pfkey_message message = {
         .type = PFKEY_GETSPI,
         .has = PFKEY_HAS_SA | PFKEY_HAS_SPI_RANGE,
-        .sa = {.inbound = true, .outer_src = fx->peer, .outer_dst = fx->local.addr},
+        .sa = {.inbound = true, .outer_src = what.flow.src, .outer_dst = what.flow.dst},
         .spi_min = SPI_MIN,
         .spi_max = UINT32_MAX,
     };
-    struct pending what = {.request = PLANE_ASKED_SPI, .serial = fx->serial};
+    if (c->leased_spis) {
+        if (what.tries == 0 || c->spi_count == 0) {
+            pending_failed(c, now, &what);
+            return;
+        }
+        what.tries--;
+        message.spi_min = message.spi_max = c->spis[c->spi_next++ % c->spi_count];
+    }
     ask(c, now, &message, &what);
+}
+
+void plane_link_ask_spi(struct control *c, mono_t now, const struct ike_effect *fx)
+{
+    ask_spi(c, now, (struct pending){.request = PLANE_ASKED_SPI,
+                                     .serial = fx->serial,
+                                     .flow = {.src = fx->peer, .dst = fx->local.addr},
+                                     .tries = c->spi_count});
 }
 
 static void export_keys(struct control *c, const struct sa_params *sa)
@@ -418,6 +434,11 @@ static enum err plane_reply(struct control *c, mono_t now, const struct pfkey_me
 
     if (!ok)
         c->counters[CONTROL_COUNT_pfkey_refused]++;
+    if (!ok && asked.request == PLANE_ASKED_SPI && asked.tries > 0) {
+        pending_free(c, p);
+        ask_spi(c, now, asked);
+        return ERR_OK;
+    }
     pending_end(c, now, p, ok);
     if (ok && asked.request == PLANE_ASKED_SPI)
         ike_input(c->ike, now, &spi);
