@@ -66,7 +66,7 @@ static enum err payload_parse(struct cursor *cur, uint8_t *next, struct isakmp_p
 static bool only_alignment(struct view text, struct cursor *rest)
 {
     size_t left = cursor_left(rest);
-    bool zero = text.len % 4 == 0 && left < 4;
+    bool zero = left == 0 || (text.len % 4 == 0 && left < 4);
 
     while (zero && left-- > 0)
         zero = cursor_u8(rest) == 0;

@@ -99,7 +99,8 @@ static void payload_chain_errors(void **state)
         {"00000004 00000000", ISAKMP_P_KE, false, ERR_TRAILING},
         {"00000004 00000000", ISAKMP_P_KE, true, ERR_OK},
         {"00000004 a1b2c307", ISAKMP_P_KE, true, ERR_OK}, /* padding need not be zero */
-        {"00000005 61 000000", ISAKMP_P_KE, false, ERR_OK}, /* alignment */
+        {"00000005 61", ISAKMP_P_KE, false, ERR_OK}, /* alignment is not asked for ... */
+        {"00000005 61 000000", ISAKMP_P_KE, false, ERR_OK}, /* ... but allowed */
         {"00000005 61 000001", ISAKMP_P_KE, false, ERR_TRAILING},
         {"00000005 61 0000", ISAKMP_P_KE, false, ERR_TRAILING},
         {"00000005 61 00000000 000000", ISAKMP_P_KE, false, ERR_TRAILING},
