@@ -1,7 +1,8 @@
 /*
  * The keying engine: every IKE SA of this daemon, as initiator and responder. Datagrams, answers
  * and requests come in as events; datagrams, questions, SA installs and results go out as effects.
- * No IO, no clock, no private key: signatures are asked for.
+ * No IO, no clock, no private key: signatures are asked for. What handles packets is elsewhere: it is
+ * told of SAs (INSTALL, REMOVE_SA, MOVE_SA) and tells of its own (SPI, INSTALLED, MOVED) (IKE-001).
  *
  * A request with a ticket gets exactly one CHILD_UP or CHILD_FAILED. Questions (NEED_...) carry a
  * serial and the exchange sleeps until an event brings that serial back; a stale serial is ignored.

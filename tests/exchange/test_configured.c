@@ -76,7 +76,7 @@ static void test_bad_certificates(void **state)
     }
 }
 
-/* IKE-035 to IKE-039 */
+/* IKE-035, IKE-036, IKE-037, IKE-038, IKE-039 */
 static void test_aggressive(void **state)
 {
     static const enum ike_method methods[] = {IKE_BY_PSK, IKE_BY_KEY};

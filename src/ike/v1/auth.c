@@ -1,6 +1,6 @@
 /*
  * Phase 1 authentication, whatever the mode: which methods are acceptable, our own proof, the peer's
- * proof, and what the peer is allowed to be called (RFC 2409 sections 5.1 and 5.4).
+ * proof, and what the peer is allowed to be called (RFC 2409 sections 5.1 and 5.4; IKE-012, IKE-013).
  */
 #include <stdio.h>
 
@@ -104,8 +104,8 @@ enum err auth_secret(struct v1_step *step, struct view *ret)
     return ERR_OK;
 }
 
-/* The configured peer this is, now that its name is known (IKE-055): the first by address with that
- * name, the same method and, for a shared key, the one that was used. */
+/* The configured peer this is, now that its name is known (IKE-055; with a certificate IKE-058: what is
+ * in it but the name gives no right, IKE-059): the first by address with that name, the same method and, for a shared key, the one that was used. */
 static const struct ike_profile *profile_for(const struct ike *ike, const struct ike_sa *sa,
                                              const struct identity *id, bool aggressive)
 {

@@ -1,5 +1,5 @@
-/* Keys of RFC 2409: section 5 (SKEYID with signatures), 5.5 (KEYMAT) and appendix B (cipher, IV).
- */
+/* Keys of RFC 2409: section 5 (SKEYID by method, IKE-067), 5.5 (KEYMAT, IKE-069) and appendix B (cipher,
+ * IV). */
 #include <assert.h>
 
 #include "ike/v1/v1.h"

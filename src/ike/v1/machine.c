@@ -396,7 +396,7 @@ static enum err receive_quick(struct ike *ike, struct ike_sa *sa, const struct i
 
     if (header->msgid.value == 0)
         return drop(ike, IKE_COUNT_MALFORMED, ERR_VALUE);
-    if (!ike_sa_established(sa))
+    if (!ike_sa_established(sa)) /* IKE-011, IKE-017: both are authenticated before any of it */
         return drop(ike, IKE_COUNT_NO_ROW, ERR_UNEXPECTED);
     if (fresh) {
         if (v1_msgid_used(sa, header->msgid))
@@ -448,7 +448,7 @@ static enum err receive_known(struct ike *ike, struct ike_sa *sa, const struct i
 
 /*
  * Message 1, from whatever address it comes (OE-112). Until message 3 brings the cookie back there is only a half-open record, so the SA
- * lives on the stack for the length of this call (IKE-050, IKE-053).
+ * lives on the stack for the length of this call (IKE-024, IKE-050, IKE-053).
  */
 static enum err receive_offer(struct ike *ike, const struct ike_event *event,
                               const struct isakmp_header *header)

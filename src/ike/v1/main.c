@@ -110,7 +110,7 @@ enum err main_r_choose(struct v1_step *step)
 
 /* Messages 3 and 4 */
 
-/* Our private value and nonce. */
+/* Our private value and nonce, of the group that was chosen, for this handshake alone (IKE-023, IKE-029). */
 enum err main_make_share(struct v1_step *step)
 {
     struct v1_handshake *hs = step->sa->handshake;
@@ -159,6 +159,7 @@ enum err main_take_share(struct v1_step *step)
     return ERR_OK;
 }
 
+/* g^xy, the same on both sides and proven by neither yet (IKE-028). */
 enum err main_derive(struct v1_step *step)
 {
     struct v1_handshake *hs = step->sa->handshake;
@@ -436,7 +437,7 @@ enum err main_r_signed(struct v1_step *step)
     return send_auth(step, V1_MM6);
 }
 
-/* Both sides: the SA is there. What only the handshake needed is wiped (IKE-010). */
+/* Both sides: the SA is there, with suite, keys and the peer's identity (IKE-034). What only the handshake needed is wiped (IKE-010). */
 void main_established(struct v1_step *step)
 {
     struct ike *ike = step->ike;

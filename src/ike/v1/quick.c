@@ -1,7 +1,9 @@
 /*
  * Quick Mode (RFC 2409 section 5.5) in tunnel mode (OE-129): the handlers of the table. Opportunistic
  * tunnels always have PFS (OE-128) and are for one pair of hosts (OE-134); configured ones are for
- * what the configuration says, with PFS unless it says otherwise.
+ * what the configuration says, with PFS unless it says otherwise (IKE-048). Each makes new keys under the
+ * same phase 1 SA, with whatever algorithms are agreed this time (IKE-006, IKE-007, IKE-019), and
+ * registers them with the plane when they are known and not before (IKE-005).
  */
 #include <assert.h>
 #include <stdio.h>

@@ -20,6 +20,11 @@ const char *v1_state_name(enum v1_state state)
  * that ride along are skipped, and so are the original addresses of RFC 3947, which tunnel mode has no
  * use for. In Quick Mode KE makes perfect forward secrecy (OE-128), and the IDs
  * name the two hosts (OE-130, OE-134).
+ *
+ * The cookies of the model's messages are in the header of each (IKE-021, IKE-022, IKE-025, IKE-026).
+ * Main Mode: IKE-020; what it offers, what was chosen of it, shares and nonces (IKE-027), then, under the
+ * new keys, identities and proofs (IKE-015, IKE-031). Aggressive Mode: IKE-035. Quick Mode: IKE-018,
+ * IKE-043, IKE-044, IKE-045, IKE-046.
  */
 #define CLEAR(exchange) ISAKMP_##exchange, false, false, false
 #define ENCRYPTED(exchange) ISAKMP_##exchange, true, false, false
