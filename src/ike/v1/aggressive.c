@@ -80,10 +80,25 @@ static enum err take_reply(struct v1_step *step, struct v1_nat *ret_nat)
     return err == ERR_OK ? main_derive(step) : err;
 }
 
-/* Until the peer has proved itself its cookie is only tried. */
-static enum err verify_reply(struct v1_step *step, const uint8_t *cookie)
+/* Of a reply that proved nothing only the group remains, which was ours. */
+static void forget_reply(struct v1_step *step)
 {
     static const uint8_t none[ISAKMP_COOKIE_LEN] = {0};
+    struct ike_sa *sa = step->sa;
+    ike_sa_set_responder_cookie(step->ike, sa, none);
+    sa->suite = (struct ike_suite){.group = sa->suite.group};
+    sa->lifetime.seconds = 0;
+    sa->nat = (struct v1_nat){.agreed = false};
+    sa->dpd = false;
+    secret_wipe(&sa->keys, sizeof(sa->keys));
+    secret_wipe(sa->handshake->skeyid, sizeof(sa->handshake->skeyid));
+    blob_wipe(&sa->handshake->peer_ke);
+    blob_wipe(&sa->handshake->nonce_r);
+}
+
+/* Until the peer has proved itself its message is only tried. */
+static enum err verify_reply(struct v1_step *step, const uint8_t *cookie)
+{
     struct ike_sa *sa = step->sa;
     struct view id_body = v1_body(step, ISAKMP_P_ID, 0);
     const struct public_key *key = NULL;
@@ -105,7 +120,7 @@ static enum err verify_reply(struct v1_step *step, const uint8_t *cookie)
     if (err == ERR_OK)
         err = auth_check_name(step, &id);
     if (err != ERR_OK) {
-        ike_sa_set_responder_cookie(step->ike, sa, none);
+        forget_reply(step);
         return err;
     }
     sa->nat = nat;

@@ -189,6 +189,7 @@ static enum ike_counter_id counter_of(enum err err)
     case ERR_NO_PROPOSAL:
         return IKE_COUNT_NO_PROPOSAL;
     case ERR_AUTH:
+    case ERR_DECRYPT: /* a proof that anyone could have sent */
         return IKE_COUNT_BAD_SIGNATURE;
     case ERR_UNKNOWN:
         return IKE_COUNT_NO_KEYS;
@@ -381,7 +382,7 @@ static enum err receive_on(struct ike *ike, struct v1_step *step, const struct i
     err = v1_message_check(message, &payloads);
     if (err == ERR_OK)
         return run(step, digest);
-    if (step->row->gets == V1_QM1)
+    if (step->row->gets == V1_QM1 || step->row->gets == V1_QM2)
         v1_refuse(step, err, V1_PAYLOAD_MALFORMED, NULL); /* proven, so the peer hears of it */
     refuse(step, err);
     return err;
