@@ -33,6 +33,7 @@ int main(int argc, char **argv)
         {"dnsrec", seeds_dnsrec},
         {"esp", seeds_esp},
         {"ike", seeds_ike},
+        {"ike_peers", seeds_ike_peers},
         {"ike_relay", seeds_ike_relay},
         {"ip", seeds_ip},
         {"isakmp", seeds_isakmp},

@@ -177,7 +177,7 @@ static const struct v1_row rows[] = {
     ON_MESSAGE(MM_R_START,     MM1,       MM2,        main_r_choose, MM_R_OFFERED,   WAIT,   "choose a suite, answer with a cookie, keep a small record (IKE-050)"),
     ON_MESSAGE(MM_R_OFFERED,   MM3,       MM4,        main_r_ke,     MM_R_WAIT_AUTH, WAIT,   "the cookie is right: send our public value, derive the keys (IKE-030)"),
     ON_MESSAGE(MM_R_WAIT_AUTH, MM5,       NO_MESSAGE, main_r_auth,   MM_R_WAIT_KEYS, WAIT,   "keep IDii and SIG_I, ask for the initiator's keys (OE-085)",
-               .way = V1_BY_SIGNATURE, .then = auth_answer_self),
+               .way = V1_BY_SIGNATURE, .refused = V1_MM_R_WAIT_AUTH, .then = auth_answer_self),
     ON_MESSAGE(MM_R_WAIT_AUTH, MM5_PSK,   MM6_PSK,    main_r_psk,    ESTABLISHED,    LINGER, "compare HASH_I, find the configured peer, answer",
                .way = V1_BY_PSK, .refused = V1_MM_R_WAIT_AUTH, .then = main_established),
     ON_ANSWER (MM_R_WAIT_KEYS, PEER_KEYS, NO_MESSAGE, main_r_verify, MM_R_SIGNING,   WAIT,   "any of them may verify SIG_I (OE-086, OE-137); only then reveal ourselves (IKE-016)",
