@@ -1,4 +1,5 @@
-"""bench/memory and bench/handshake: the real control and plane objects in one process."""
+"""Programs of bench/ that need no lab: memory and handshake, with the real control and plane objects in
+one process, and model, which draws."""
 
 import os
 import statistics
@@ -34,3 +35,8 @@ def handshakes(build, repeats, count):
                         for name in runs[0] if name not in words},
             "samples": [{name: float(each[name]) for name in each if name not in words}
                         for each in runs]}
+
+
+def models(build):
+    """Milliseconds to draw a large ladder and a large state machine."""
+    return {name: float(value) for name, value in run(build, "model")}

@@ -129,6 +129,18 @@ def handshakes(section):
            f"DH value {section['dh_new_us']:.0f}, DH secret {section['dh_shared_us']:.0f}")
 
 
+def models(section):
+    yield "Drawing a protocol model, ms from the file's octets"
+    if section.get("not_measured"):
+        yield f"  not measured: {section['not_measured']}"
+        return
+    yield f"  {'':32}{'text':>10}{'SVG':>10}"
+    yield (f"    {section['messages']:.0f} messages in a ladder".ljust(34)
+           + f"{section['ladder text']:>10.2f}{section['ladder svg']:>10.2f}")
+    yield (f"    {section['states']:.0f} states in a machine".ljust(34)
+           + f"{section['machine text']:>10.2f}{section['machine svg']:>10.2f}")
+
+
 def text(result):
     yield heading(result)
     plain = median(by_name(result["round_trips"]["cases"])["absent"], "ms")
@@ -136,6 +148,6 @@ def text(result):
     for lines in (throughput(result["throughput"], size), round_trips(result["round_trips"], size),
                   first_reply(result["first_reply"], size, plain),
                   handshakes(result["handshakes"]), memory(result["memory"]),
-                  processes(result["processes"])):
+                  processes(result["processes"]), models(result["models"])):
         yield ""
         yield from lines

@@ -28,6 +28,7 @@ enum event_room {
     EVENT_DISCOVER,
     EVENT_IKE,
     EVENT_KEYD,
+    EVENT_TUNNEL,
     EVENT_ROOM_COUNT,
 };
 

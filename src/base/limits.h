@@ -47,6 +47,7 @@ enum {
     /* plane */
     LIMIT_SPD = 200000,
     LIMIT_SAD = 200000,
+    LIMIT_RULES = 100000,        /* traffic of configured tunnels */
     LIMIT_HELD_OCTETS = 64 * 1024 * 1024, /* all held datagrams together (OE-023) */
     LIMIT_REPLAY_WINDOW = 2048,
     LIMIT_BURST = 32,

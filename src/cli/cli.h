@@ -24,6 +24,9 @@ int cli_name(int argc, char **argv);
 int cli_keys(int argc, char **argv);
 int cli_check(int argc, char **argv);
 int cli_reload(int argc, char **argv);
+int cli_model(int argc, char **argv);
+int cli_up(int argc, char **argv);
+int cli_down(int argc, char **argv);
 
 /* Options that every subcommand knows. */
 struct cli_options {
@@ -54,6 +57,8 @@ void cli_print_json(const json_t *value, size_t flags);
 /* A member's text, or "" (get) or `absent`. */
 const char *cli_text(const json_t *object, const char *key, const char *absent);
 long long cli_number(const json_t *object, const char *key);
+/* Of a status reply. */
+void cli_print_connections(const json_t *connections);
 /* "3s", "12m", "5h", "2d"; 16 octets. */
 #define CLI_AGE_MAX 16
 const char *cli_age(long long ms, char *ret);

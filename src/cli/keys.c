@@ -83,8 +83,14 @@ bool keys_read_public(const char *path, struct public_key *ret)
                  err_text(err));
         return false;
     }
-    private_key_public(key, ret);
+    struct public_key public;
+    private_key_public(key, &public);
     private_key_free(key);
+    if (public.alg != KEY_RSA) {
+        cli_fail("%s holds no RSA key, which is what the delegation records carry", path);
+        return false;
+    }
+    *ret = public;
     return true;
 }
 

@@ -17,8 +17,11 @@ static const struct command {
     {"trace", cli_trace, "what happened, as lines, JSON or a message ladder"},
     {"name", cli_name, "tell the daemon of a name's addresses, from a resolver's hook"},
     {"keys", cli_keys, "make a key, show it, print the DNS records to publish"},
+    {"up", cli_up, "make the tunnels of a configured connection now"},
+    {"down", cli_down, "end the tunnels of a configured connection"},
     {"reload", cli_reload, "have the daemon read its configuration again"},
     {"check", cli_check, "check a configuration file and this machine"},
+    {"model", cli_model, "draw and check protocol models"},
 };
 
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
@@ -30,7 +33,7 @@ static void print_usage(FILE *to)
         fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].summary);
     fputs("  version  print the version\n"
           "  help     print this, or help about a command\n"
-          "\n'cygnet COMMAND --help' says more. Every command takes --json.\n",
+          "\n'cygnet COMMAND --help' says more. Every command but model takes --json.\n",
           to);
 }
 

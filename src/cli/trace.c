@@ -16,7 +16,8 @@
 
 static const char usage[] =
     "usage: cygnet trace [--follow] [--json] [--flow SOURCE,DESTINATION] [--socket PATH]...\n"
-    "       cygnet trace --ladder [--flow SOURCE,DESTINATION] [--name ADDRESS=NAME]... [--socket PATH]...\n"
+    "       cygnet trace --ladder|--html [--flow SOURCE,DESTINATION] [--name ADDRESS=NAME]...\n"
+    "                    [--socket PATH]...\n"
     "\n"
     "Shows what a gateway did, oldest first: DNS questions and answers, IKE messages, verdicts.\n"
     "Several sockets are merged by time.\n"
@@ -24,10 +25,14 @@ static const char usage[] =
     "  -f, --follow           then show what happens from now on, until interrupted\n"
     "  -j, --json             one JSON object a line\n"
     "  -l, --ladder           draw one flow's messages, seen by one or both of its gateways\n"
-    "  -p, --flow SRC,DST     only what concerns these two addresses; the newest flow for --ladder\n"
+    "      --html             the same as a page for a browser, on standard output\n"
+    "  -p, --flow SRC,DST     only what concerns these two addresses; the newest flow for "
+    "--ladder\n"
     "  -n, --name ADDR=NAME   what a ladder calls an address; may be repeated\n"
     "  -s, --socket PATH      control socket (default $CYGNET_CONTROL or " CLI_DEFAULT_CONTROL ")\n"
     "  -h, --help             print this\n";
+
+enum { OPTION_HTML = 256 }; /* behind all letters */
 
 struct trace {
     struct cli_options options;
@@ -247,12 +252,14 @@ static int take_option(struct trace *t, int option, const char *argument)
 {
     if (option == 'f')
         t->follow = true;
-    else if (option == 'l')
+    else if (option == 'l' || option == OPTION_HTML)
         t->ladder = true;
     else if (option == 'n' && !parse_name(t, argument))
         return cli_misused("trace", "'%s' is not ADDRESS=NAME", argument);
     else if (option == 'p' && !parse_flow(argument, &t->drawing.flow))
         return cli_misused("trace", "'%s' is not SOURCE,DESTINATION", argument);
+    if (option == OPTION_HTML)
+        t->drawing.format = TRACE_HTML;
     return -1;
 }
 
@@ -262,6 +269,7 @@ static int read_options(struct trace *t, int argc, char **argv)
     static const struct option long_options[] = {CLI_OPTIONS,
                                                  {"follow", no_argument, NULL, 'f'},
                                                  {"ladder", no_argument, NULL, 'l'},
+                                                 {"html", no_argument, NULL, OPTION_HTML},
                                                  {"name", required_argument, NULL, 'n'},
                                                  {"flow", required_argument, NULL, 'p'},
                                                  {0}};
@@ -284,7 +292,7 @@ static int read_options(struct trace *t, int argc, char **argv)
     if (optind < argc)
         return cli_misused("trace", "unexpected '%s'", argv[optind]);
     if (t->ladder && (t->options.json || t->follow))
-        return cli_misused("trace", "--ladder goes with neither --json nor --follow");
+        return cli_misused("trace", "a ladder goes with neither --json nor --follow");
     if (t->ladder && t->options.socket_count > TRACE_DRAW_SOURCES)
         return cli_misused("trace", "a ladder is drawn from at most %d gateways",
                            TRACE_DRAW_SOURCES);

@@ -40,7 +40,7 @@ static bool draw(const struct trace_entry *entries, size_t count,
 {
     struct trace_source sources[TRACE_DRAW_SOURCES] = {0};
     struct event_record *records = calloc(count, sizeof(*records));
-    struct ladder_text text = {0};
+    struct drawing text = {0};
     char title[IP_PAIR_TEXT_MAX];
 
     if (records == NULL)
@@ -53,10 +53,10 @@ static bool draw(const struct trace_entry *entries, size_t count,
         .names = drawing->names,
         .name_count = drawing->name_count,
     };
-    bool ok = trace_ladder_render(&input, &text);
+    bool ok = trace_ladder_render(&input, drawing->format, &text);
     if (ok && text.text != NULL)
         fputs(text.text, stdout);
-    ladder_text_fini(&text);
+    drawing_fini(&text);
     free(records);
     return ok;
 }

@@ -19,6 +19,7 @@ struct trace_drawing {
     struct ip_pair flow; /* family 0: the newest flow in the entries */
     struct trace_name names[TRACE_DRAW_NAMES];
     size_t name_count;
+    enum trace_format format;
 };
 
 /* Entries of at most TRACE_DRAW_SOURCES sources, those of one source together and in its order.

@@ -102,6 +102,7 @@ static void oe_tells_ike(struct control *c, mono_t now, const struct oe_effect *
         .keys = fx->keys,
         .key_count = fx->key_count,
         .wait_ms = fx->wait_ms,
+        .version = fx->version,
     };
     switch (fx->kind) {
     case OE_FX_IKE_INITIATE:
@@ -185,6 +186,21 @@ static void ike_tells_oe(struct control *c, mono_t now, const struct ike_effect 
     oe_input(c->oe, now, &event);
 }
 
+static void export_ike_keys(struct control *c, const struct ike_effect *fx)
+{
+    char line[KEY_LINE_MAX];
+    struct ike_exported keys;
+    struct control_effect out = {.kind = CONTROL_FX_KEYS,
+                                 .table = fx->version == IKE_VERSION_1 ? KEY_TABLE_IKEV1
+                                                                       : KEY_TABLE_IKEV2};
+    memcpy(&keys, fx->bytes.ptr, sizeof(keys));
+    out.bytes = view_of(line, key_line_ike(&keys, line));
+    if (out.bytes.len != 0)
+        control_push(c, &out);
+    secret_wipe(&keys, sizeof(keys));
+    secret_wipe(line, sizeof(line));
+}
+
 static void from_ike(struct control *c, mono_t now, const struct ike_effect *fx)
 {
     struct control_effect out = {
@@ -195,6 +211,8 @@ static void from_ike(struct control *c, mono_t now, const struct ike_effect *fx)
         .ok = fx->ok,
         .peer_id = fx->peer_id,
         .bytes = fx->bytes,
+        .own_key = fx->own_key,
+        .scheme = fx->scheme,
     };
     switch (fx->kind) {
     case IKE_FX_SEND:
@@ -234,13 +252,17 @@ static void from_ike(struct control *c, mono_t now, const struct ike_effect *fx)
             greet_connected(c, &fx->local.addr, &fx->remote.addr);
         control_push(c, &out);
         break;
+    case IKE_FX_KEYS:
+        export_ike_keys(c, fx);
+        break;
     case IKE_FX_NEED_KEYS:
     case IKE_FX_PEER_AUTHENTICATED:
     case IKE_FX_NEED_AUTHORIZATION:
     case IKE_FX_CHILD_UP:
     case IKE_FX_CHILD_FAILED:
     case IKE_FX_CHILD_DELETED:
-        ike_tells_oe(c, now, fx);
+        if (!tunnel_link_from_ike(c, now, fx))
+            ike_tells_oe(c, now, fx);
         break;
     }
 }
@@ -250,6 +272,7 @@ static void control_pump(struct control *c, mono_t now)
 {
     struct discover_effect discover_fx;
     struct oe_effect oe_fx;
+    struct tunnel_effect tunnel_fx;
     struct ike_effect ike_fx;
     bool moved;
 
@@ -263,19 +286,28 @@ static void control_pump(struct control *c, mono_t now)
             from_oe(c, now, &oe_fx);
             moved = true;
         }
+        while (tunnels_next_effect(c->tunnels, &tunnel_fx)) {
+            tunnel_link_effect(c, now, &tunnel_fx);
+            moved = true;
+        }
         while (ike_next_effect(c->ike, &ike_fx)) {
             from_ike(c, now, &ike_fx);
             moved = true;
         }
     } while (moved);
+    if (c->sweep_rules)
+        plane_link_rule_sweep(c, now);
+    c->sweep_rules = false;
 }
 
 static enum err shut_down(struct control *c, mono_t now)
 {
     struct oe_event oe = {.kind = OE_EV_SHUTDOWN};
     struct ike_event ike = {.kind = IKE_EV_SHUTDOWN};
+    struct tunnel_event tunnels = {.kind = TUNNEL_EV_SHUTDOWN};
 
     greet_fini(c);
+    tunnels_input(c->tunnels, now, &tunnels);
     enum err err = ike_input(c->ike, now, &ike);
     oe_input(c->oe, now, &oe);
     return err;
@@ -348,6 +380,7 @@ void control_timer(struct control *c, mono_t now)
     greet_timer(c, now);
     discover_timer(c->discover, now);
     oe_timer(c->oe, now);
+    tunnels_timer(c->tunnels, now);
     ike_timer(c->ike, now);
     control_pump(c, now);
 }
@@ -356,8 +389,17 @@ mono_t control_next_deadline(const struct control *c)
 {
     mono_t engines = mono_min(discover_next_deadline(c->discover), oe_next_deadline(c->oe));
     engines = mono_min(engines, ike_next_deadline(c->ike));
+    engines = mono_min(engines, tunnels_next_deadline(c->tunnels));
     engines = mono_min(engines, c->greet_at);
     return mono_min(engines, heap_next(&c->deadlines));
+}
+
+/* One switch for the keys of IKE and of ESP. */
+static struct ike_config ike_config_of(const struct control_config *config)
+{
+    struct ike_config ike = config->ike;
+    ike.key_export = config->export_keys;
+    return ike;
 }
 
 enum err control_new(const struct control_config *config, const struct control_env *env,
@@ -366,6 +408,8 @@ enum err control_new(const struct control_config *config, const struct control_e
     struct discover_env discover_env = {.rng = env->rng, .trace = env->trace};
     struct oe_env oe_env = {.rng = env->rng, .trace = env->trace};
     struct ike_env ike_env = {.rng = env->rng, .wall = env->wall, .trace = env->trace};
+    struct tunnel_env tunnel_env = {.rng = env->rng, .trace = env->trace};
+    struct ike_config ike = ike_config_of(config);
     struct control *c = calloc(1, sizeof(*c));
 
     if (c == NULL)
@@ -374,6 +418,7 @@ enum err control_new(const struct control_config *config, const struct control_e
     c->trace = env->trace;
     c->require_dnssec = config->oe.require_dnssec;
     c->greet_at = MONO_NEVER;
+    c->export_keys = config->export_keys;
     c->plane_reply_ms = config->plane_reply_ms ? config->plane_reply_ms : 3000;
     fifo_init(&c->effects, sizeof(struct control_effect));
     plane_link_init(c);
@@ -381,7 +426,9 @@ enum err control_new(const struct control_config *config, const struct control_e
     if (err == ERR_OK)
         err = oe_new(&config->oe, &oe_env, &c->oe);
     if (err == ERR_OK)
-        err = ike_new(&config->ike, &ike_env, &c->ike);
+        err = ike_new(&ike, &ike_env, &c->ike);
+    if (err == ERR_OK)
+        err = tunnels_new(&config->tunnels, &tunnel_env, &c->tunnels);
     if (err != ERR_OK) {
         control_free(c);
         return err;
@@ -396,8 +443,12 @@ enum err control_reconfigure(struct control *c, mono_t now, const struct control
     if (config->oe.class_count > LIMIT_CLASSES)
         return ERR_LIMIT;
     discover_reconfigure(c->discover, &config->discover);
-    ike_reconfigure(c->ike, &config->ike);
-    enum err err = oe_reconfigure(c->oe, now, &config->oe);
+    const struct ike_config ike = ike_config_of(config);
+    ike_reconfigure(c->ike, &ike);
+    enum err err = tunnels_reconfigure(c->tunnels, now, &config->tunnels);
+    enum err oe_err = oe_reconfigure(c->oe, now, &config->oe);
+    if (err == ERR_OK)
+        err = oe_err;
     control_pump(c, now);
     return err;
 }
@@ -416,6 +467,7 @@ void control_free(struct control *c)
     plane_link_fini(c);
     discover_free(c->discover);
     oe_free(c->oe);
+    tunnels_free(c->tunnels);
     ike_free(c->ike);
     free(c);
 }
@@ -428,6 +480,18 @@ const struct oe *control_oe(const struct control *c)
 const struct ike *control_ike(const struct control *c)
 {
     return c->ike;
+}
+
+const struct tunnels *control_tunnels(const struct control *c)
+{
+    return c->tunnels;
+}
+
+size_t control_command(struct control *c, mono_t now, const char *name, bool up)
+{
+    size_t named = tunnels_command(c->tunnels, now, name, up);
+    control_pump(c, now);
+    return named;
 }
 
 size_t control_pending(const struct control *c)

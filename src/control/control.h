@@ -1,5 +1,5 @@
 /*
- * The control plane of one gateway (OE draft section 3): the discover, oe and ike engines joined,
+ * The control plane of one gateway (OE draft section 3): the discover, oe, tunnel and ike engines joined,
  * and the PF_KEY conversation with the plane. This is everything that keyd decides, without its
  * sockets, so that the simulator runs the very same objects. No IO.
  *
@@ -14,15 +14,19 @@
 #ifndef CYGNET_CONTROL_CONTROL_H
 #define CYGNET_CONTROL_CONTROL_H
 
+#include "control/key_lines.h"
 #include "discover/discover.h"
 #include "ike/ike.h"
 #include "oe/oe.h"
+#include "tunnel/tunnel.h"
 #include "wire/pfkey.h"
 
 struct control_config {
     struct discover_config discover;
     struct ike_config ike;
     struct oe_config oe;
+    struct tunnel_config tunnels; /* the caller keeps it until there is another */
+    bool export_keys;        /* every key made comes out as KEYS */
     uint32_t plane_reply_ms; /* a PF_KEY request without a reply has failed; 0: 3000 */
 };
 
@@ -62,10 +66,12 @@ struct control_event {
 enum control_effect_kind {
     CONTROL_FX_SEND,  /* local, remote, natt, bytes */
     CONTROL_FX_QUERY, /* serial, name, type */
-    CONTROL_FX_SIGN,  /* serial, bytes */
+    CONTROL_FX_SIGN,  /* serial, bytes, own_key, scheme */
     CONTROL_FX_PFKEY, /* bytes: to the plane */
     CONTROL_FX_SAVE,  /* serial, bytes: keep this record under that number; it holds keys */
     CONTROL_FX_FORGET, /* serial */
+    CONTROL_FX_ADDRESS, /* ok, address, traffic: a virtual address of ours begins or ends to be */
+    CONTROL_FX_KEYS,  /* table, bytes: a line for Wireshark */
     CONTROL_FX_PEER,  /* ok, local, remote, peer_id: has SAs with us now, or none (OE-175) */
 };
 
@@ -77,6 +83,11 @@ struct control_effect {
     struct identity peer_id;
     uint64_t serial;
     uint16_t type;
+    uint32_t own_key; /* the keeper's number */
+    uint8_t scheme;   /* enum signature_scheme */
+    enum key_table table;
+    struct ip_addr address;
+    struct traffic_pair traffic;
     char name[LIMIT_DNS_NAME];
     struct view bytes;
 };
@@ -99,6 +110,9 @@ bool control_next_effect(struct control *control, struct control_effect *ret);
 /* For status; both live as long as control. */
 const struct oe *control_oe(const struct control *control);
 const struct ike *control_ike(const struct control *control);
+const struct tunnels *control_tunnels(const struct control *control);
+/* A person wants a configured connection up or down. Returns how many tunnels have that name. */
+size_t control_command(struct control *control, mono_t now, const char *name, bool up);
 /* Requests to the plane still without a reply: none when all is quiet. */
 size_t control_pending(const struct control *control);
 /* The plane has told everything it holds, and new flows are being handled. */

@@ -1,6 +1,6 @@
 /*
  * What the files of this room share: control.c joins the engines, plane_link.c speaks PF_KEY,
- * restart.c brings the plane and us together after either has crashed, greet.c tells former peers,
+ * tunnel_link.c joins the configured tunnels, restart.c brings the plane and us together after either has crashed, greet.c tells former peers,
  * story.c turns the plane's reports into event records.
  */
 #ifndef CYGNET_CONTROL_INTERNAL_H
@@ -33,6 +33,7 @@ enum plane_request {
     PLANE_ASKED_LAST_USE,
     PLANE_ASKED_SA_USE,
     PLANE_ASKED_ENCRYPT,
+    PLANE_ASKED_RULE,
     PLANE_ASKED_SA_DUMP,
     PLANE_ASKED_POLICY_DUMP,
     PLANE_ASKED_OTHER, /* a reply is only looked at for its error */
@@ -75,6 +76,7 @@ struct found_sa {
     bool wanted; /* somebody here knows it */
     struct ip_addr src, dst;
     struct esp_suite suite;
+    struct traffic_pair traffic;
 };
 
 /* A tunnel in use when the plane was asked what it holds. */
@@ -98,6 +100,7 @@ struct control {
     struct discover *discover;
     struct oe *oe;
     struct ike *ike;
+    struct tunnels *tunnels;
 
     struct fifo effects;    /* struct control_effect, owning their bytes */
     struct view handed_out; /* bytes of the effect last handed out, still ours */
@@ -111,6 +114,8 @@ struct control {
     struct map found, found_by_ticket;
     struct expected_sa *expected;
     size_t expected_count;
+    bool export_keys;
+    bool sweep_rules; /* once ours have been told */
     bool cleaning; /* the SAs that nobody knows can only be a former keyd's */
 
     struct greeting *greetings;
@@ -140,6 +145,19 @@ void plane_link_policy(struct control *c, mono_t now, const struct oe_effect *fx
 void plane_link_policy_remove(struct control *c, mono_t now, const struct oe_effect *fx);
 void plane_link_last_use(struct control *c, mono_t now, const struct oe_effect *fx);
 void plane_link_sa_use(struct control *c, mono_t now, const struct oe_effect *fx);
+
+void plane_link_rule(struct control *c, mono_t now, const struct tunnel_effect *fx);
+void plane_link_rule_remove(struct control *c, mono_t now, uint64_t ticket);
+/* Rules of a former keyd go. */
+void plane_link_rule_sweep(struct control *c, mono_t now);
+
+/* tunnel_link.c */
+void tunnel_link_effect(struct control *c, mono_t now, const struct tunnel_effect *fx);
+/* False: not a configured tunnel's. */
+bool tunnel_link_from_ike(struct control *c, mono_t now, const struct ike_effect *fx);
+bool tunnel_link_report(struct control *c, mono_t now, const struct pfkey_message *message);
+/* The plane doesn't have the tunnel's SAs any more. */
+void tunnel_link_lost(struct control *c, mono_t now, uint64_t ticket, spi_t spi_in, spi_t spi_out);
 
 /* restart.c: what the plane holds against what is known here */
 void restart_init(struct control *c);

@@ -71,6 +71,7 @@ static void pending_failed(struct control *c, mono_t now, const struct pending *
         break;
     case PLANE_ASKED_SA_USE: /* asked again before long */
     case PLANE_ASKED_ENCRYPT: /* see encrypt_refused() */
+    case PLANE_ASKED_RULE:
     case PLANE_ASKED_INSTALL: /* see install_progress() */
     case PLANE_ASKED_SA_DUMP:
     case PLANE_ASKED_POLICY_DUMP:
@@ -145,6 +146,15 @@ void plane_link_ask_spi(struct control *c, mono_t now, const struct ike_effect *
     ask(c, now, &message, &what);
 }
 
+static void export_keys(struct control *c, const struct sa_params *sa)
+{
+    char line[KEY_LINE_MAX];
+    struct control_effect out = {.kind = CONTROL_FX_KEYS, .table = KEY_TABLE_ESP};
+    out.bytes = view_of(line, key_line_esp(sa, line));
+    control_push(c, &out);
+    secret_wipe(line, sizeof(line));
+}
+
 /* OE-185, OE-186: ike goes on only when the plane has confirmed every SA. */
 void plane_link_install(struct control *c, mono_t now, const struct ike_effect *fx)
 {
@@ -166,6 +176,12 @@ void plane_link_install(struct control *c, mono_t now, const struct ike_effect *
             .has = PFKEY_HAS_SA | PFKEY_HAS_KEYS,
             .sa = fx->sas[i],
         };
+        if (tunnel_is_ticket(fx->ticket)) /* OE-188 */
+            message.sa.interface = SA_CONFIGURED;
+        if (fx->profile != 0 && traffic_pair_valid(&fx->traffic))
+            sa_params_set_traffic(&message.sa, &fx->traffic);
+        if (c->export_keys)
+            export_keys(c, &message.sa);
         ask(c, now, &message, &what);
         sa_params_wipe(&message.sa);
     }
@@ -244,6 +260,51 @@ void plane_link_policy_remove(struct control *c, mono_t now, const struct oe_eff
     ask(c, now, &message, &what);
 }
 
+void plane_link_rule(struct control *c, mono_t now, const struct tunnel_effect *fx)
+{
+    static const uint8_t verdicts[] = {
+        [TUNNEL_TRAP] = PFKEY_VERDICT_NONE,
+        [TUNNEL_HOLD] = PFKEY_VERDICT_HOLD,
+        [TUNNEL_DENY] = PFKEY_VERDICT_DENY,
+        [TUNNEL_ENCRYPT] = PFKEY_VERDICT_ENCRYPT,
+    };
+    struct pfkey_message message = {
+        .type = PFKEY_X_RULE_SET,
+        .has = PFKEY_HAS_SA | PFKEY_HAS_VERDICT | PFKEY_HAS_TICKET,
+        .verdict = verdicts[fx->verdict],
+        .ticket = fx->ticket,
+        .sa = {.interface = SA_CONFIGURED},
+    };
+    sa_params_set_traffic(&message.sa, &fx->traffic);
+    if (fx->verdict == TUNNEL_ENCRYPT) {
+        message.has |= PFKEY_HAS_PEER;
+        message.sa.spi = fx->spi_out;
+        message.sa.outer_src = fx->local;
+        message.sa.outer_dst = fx->peer;
+        message.peer = fx->peer;
+    }
+    struct pending what = {.request = fx->verdict == TUNNEL_ENCRYPT ? PLANE_ASKED_RULE
+                                                                    : PLANE_ASKED_OTHER,
+                           .ticket = fx->ticket,
+                           .spi_out = fx->spi_out};
+    ask(c, now, &message, &what);
+}
+
+void plane_link_rule_remove(struct control *c, mono_t now, uint64_t ticket)
+{
+    struct pfkey_message message = {
+        .type = PFKEY_X_RULE_DELETE, .has = PFKEY_HAS_TICKET, .ticket = ticket};
+    struct pending what = {.request = PLANE_ASKED_OTHER};
+    ask(c, now, &message, &what);
+}
+
+void plane_link_rule_sweep(struct control *c, mono_t now)
+{
+    struct pfkey_message message = {.type = PFKEY_X_RULE_SWEEP};
+    struct pending what = {.request = PLANE_ASKED_OTHER};
+    ask(c, now, &message, &what);
+}
+
 /* OE-079: the plane answers for the outgoing policy and the incoming SA together. */
 void plane_link_last_use(struct control *c, mono_t now, const struct oe_effect *fx)
 {
@@ -289,6 +350,7 @@ void plane_link_gone(struct control *c, mono_t now)
     struct heap_node *node;
 
     c->plane_present = c->plane_ready = false;
+    tunnels_plane_gone(c->tunnels);
     while ((node = heap_first(&c->deadlines)) != NULL)
         pending_end(c, now, HEAP_OWNER(node, struct pending, deadline), false);
 }
@@ -368,6 +430,8 @@ static enum err plane_reply(struct control *c, mono_t now, const struct pfkey_me
         oe_input(c->oe, now, &sa_use);
     else if (message->error == ESRCH && asked.request == PLANE_ASKED_ENCRYPT)
         encrypt_refused(c, now, &asked);
+    else if (message->error == ESRCH && asked.request == PLANE_ASKED_RULE)
+        tunnel_link_lost(c, now, asked.ticket, (spi_t){0}, asked.spi_out);
     return ERR_OK;
 }
 
@@ -387,6 +451,8 @@ static enum err plane_report(struct control *c, mono_t now, const struct pfkey_m
     struct oe_event event = {
         .ticket = message->ticket, .flow = message->flow, .peer = message->peer};
 
+    if (tunnel_link_report(c, now, message))
+        return ERR_OK;
     switch (message->type) {
     case PFKEY_ACQUIRE: /* IKE-002 */
         event.kind = OE_EV_ACQUIRE;

@@ -39,27 +39,52 @@ void restart_fini(struct control *c)
     map_fini(&c->found_by_ticket);
 }
 
+/* Tickets of configured tunnels are no numbers in a row. */
+static uint64_t last_oe_ticket(const struct control *c)
+{
+    struct ike_child_info child = {.at = NULL};
+    uint64_t last = ike_restored_ticket(c->ike);
+
+    if (!tunnel_is_ticket(last))
+        return last;
+    for (last = 0; ike_child_next(c->ike, &child);)
+        if (!tunnel_is_ticket(child.ticket) && child.ticket > last)
+            last = child.ticket;
+    return last;
+}
+
 enum err restart_restore(struct control *c, mono_t now, const struct control_event *event)
 {
     struct ike_event restore = {
         .kind = IKE_EV_RESTORE, .serial = event->serial, .bytes = event->bytes};
     enum err err = ike_input(c->ike, now, &restore);
-    oe_ticket_reserve(c->oe, ike_restored_ticket(c->ike));
+    oe_ticket_reserve(c->oe, last_oe_ticket(c));
     return err;
+}
+
+static void expect_one(struct control *c, uint64_t ticket, const struct ip_addr *gateway, spi_t spi)
+{
+    c->expected[c->expected_count++] =
+        (struct expected_sa){.ticket = ticket, .gateway = *gateway, .spi_in = spi};
 }
 
 /* What has an SA at this moment, before anything newer is put into the plane. */
 static void expect(struct control *c)
 {
     struct oe_instance_info info;
+    struct tunnel_info tunnel;
     size_t count = 0;
     for (size_t i = 0; oe_instance_info(c->oe, i, &info); i++)
         count += info.spi_in.value != 0;
+    for (size_t i = 0; tunnels_info(c->tunnels, i, &tunnel); i++)
+        count += tunnel.spi_in.value != 0;
     c->expected = calloc(count + 1, sizeof(*c->expected));
     for (size_t i = 0; c->expected != NULL && oe_instance_info(c->oe, i, &info); i++)
         if (info.spi_in.value != 0)
-            c->expected[c->expected_count++] = (struct expected_sa){
-                .ticket = info.ticket, .gateway = info.gateway, .spi_in = info.spi_in};
+            expect_one(c, info.ticket, &info.gateway, info.spi_in);
+    for (size_t i = 0; c->expected != NULL && tunnels_info(c->tunnels, i, &tunnel); i++)
+        if (tunnel.spi_in.value != 0)
+            expect_one(c, tunnel.ticket, &tunnel.peer, tunnel.spi_in);
 }
 
 void restart_begin(struct control *c)
@@ -89,6 +114,7 @@ void restart_found_sa(struct control *c, const struct pfkey_message *message)
     found->src = sa->outer_src;
     found->dst = sa->outer_dst;
     found->suite = sa->suite;
+    found->traffic = sa_params_traffic(sa);
     if (!map_insert(&c->found, &found->by_key)) {
         free(found);
         return;
@@ -189,7 +215,11 @@ static void replace_lost(struct control *c, mono_t now)
             .spi_in = sa->spi_in,
             .text = "the plane was restarted and has lost the tunnel",
         };
-        if (find(c, &sa->gateway, sa->spi_in, true) == NULL)
+        if (find(c, &sa->gateway, sa->spi_in, true) != NULL)
+            continue;
+        if (tunnel_is_ticket(sa->ticket))
+            tunnel_link_lost(c, now, sa->ticket, sa->spi_in, (spi_t){0});
+        else
             oe_input(c->oe, now, &lost);
     }
 }
@@ -210,7 +240,8 @@ static void delete_orphans(struct control *c, mono_t now)
     count = 0;
     child.at = NULL;
     while (ike_child_next(c->ike, &child))
-        if (!child.deleting && !oe_instance_of_ticket(c->oe, child.ticket, &info))
+        if (!child.deleting && !tunnels_has(c->tunnels, child.ticket) &&
+            !oe_instance_of_ticket(c->oe, child.ticket, &info))
             tickets[count++] = child.ticket;
     for (size_t i = 0; i < count; i++) {
         struct ike_event delete = {.kind = IKE_EV_DELETE_CHILD, .ticket = tickets[i]};
@@ -219,12 +250,39 @@ static void delete_orphans(struct control *c, mono_t now)
     free(tickets);
 }
 
+/* Tunnels of a former keyd whose children ike still has, and the plane too. */
+static void adopt_tunnels(struct control *c, mono_t now)
+{
+    struct ike_child_info child = {.at = NULL};
+
+    while (ike_child_next(c->ike, &child)) {
+        const struct found_sa *sa = find(c, &child.remote, child.spi_in, true);
+        if (sa == NULL || child.deleting || !tunnel_is_ticket(child.ticket))
+            continue;
+        const struct tunnel_event up = {
+            .kind = TUNNEL_EV_CHILD_UP,
+            .ticket = child.ticket,
+            .local = child.local,
+            .peer = child.remote,
+            .traffic = sa->traffic,
+            .spi_in = child.spi_in,
+            .spi_out = child.spi_out,
+            .suite = sa->suite,
+        };
+        (void)tunnels_adopt(c->tunnels, now, &up);
+    }
+}
+
 void restart_over(struct control *c, mono_t now)
 {
     replace_lost(c, now);
+    if (c->cleaning)
+        adopt_tunnels(c, now);
+    tunnels_plane_ready(c->tunnels, now);
     if (c->cleaning)
         clean(c, now);
     c->cleaning = false;
     delete_orphans(c, now);
     forget(c);
+    c->sweep_rules = true;
 }

@@ -22,6 +22,8 @@ enum {
     CHILD_LETTER_CONFIG = 'c',
     CHILD_LETTER_RELOAD = 'r',
     CHILD_LETTER_RELOADED = 't',
+    CHILD_LETTER_MATERIALS = 'm',
+    CHILD_LETTER_ADDRESS = 'a',
     CHILD_MESSAGE_OCTETS = 11 + CONFIG_ERROR_MAX,
 };
 
@@ -78,9 +80,18 @@ static uint8_t letter_of(const struct child_message *message, enum child_result 
         return CHILD_LETTER_RELOAD;
     case CHILD_RELOADED:
         return CHILD_LETTER_RELOADED;
+    case CHILD_MATERIALS:
+        return CHILD_LETTER_MATERIALS;
+    case CHILD_ADDRESS:
+        return CHILD_LETTER_ADDRESS;
     default:
         return (uint8_t)message->channel;
     }
+}
+
+static bool has_text(uint8_t letter)
+{
+    return letter == CHILD_LETTER_RELOADED || letter == CHILD_LETTER_ADDRESS;
 }
 
 bool child_send(int socket, const struct child_message *message, enum child_result kind)
@@ -91,7 +102,7 @@ bool child_send(int socket, const struct child_message *message, enum child_resu
     builder_u8(&b, (uint8_t)message->role);
     builder_u32(&b, (uint32_t)message->pid);
     builder_u32(&b, message->restarts);
-    if (kind == CHILD_RELOADED) {
+    if (has_text(letter_of(message, kind))) {
         builder_u8(&b, message->ok);
         builder_bytes(&b, message->text, strnlen(message->text, CONFIG_ERROR_MAX - 1));
     }
@@ -130,42 +141,55 @@ static bool channel_is_known(uint8_t letter)
            letter == CHILD_CHANNEL_SIGN || letter == CHILD_CHANNEL_DNS;
 }
 
+/* What each letter means, and whether a descriptor comes with it. */
+static bool find_kind(uint8_t letter, bool has_fd, enum child_result *ret)
+{
+    static const struct {
+        uint8_t letter;
+        bool has_fd;
+        enum child_result kind;
+    } rows[] = {
+        {CHILD_LETTER_PROCESS, false, CHILD_PROCESS}, {CHILD_LETTER_RELOAD, false, CHILD_RELOAD},
+        {CHILD_LETTER_RELOADED, false, CHILD_RELOADED}, {CHILD_LETTER_ADDRESS, false, CHILD_ADDRESS},
+        {CHILD_LETTER_CONFIG, true, CHILD_CONFIG}, {CHILD_LETTER_MATERIALS, true, CHILD_MATERIALS},
+    };
+    *ret = CHILD_CHANNEL;
+    if (channel_is_known(letter))
+        return has_fd;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (rows[i].letter == letter) {
+            *ret = rows[i].kind;
+            return rows[i].has_fd == has_fd;
+        }
+    }
+    return false;
+}
+
 static enum child_result understand(struct view octets, int fd, struct child_message *ret)
 {
     struct cursor cur = cursor_of(octets);
     uint8_t letter = cursor_u8(&cur);
     struct child_message message = {.fd = fd};
+    struct view text = view_of(NULL, 0);
+    enum child_result kind;
+
     message.role = (enum child_role)cursor_u8(&cur);
     message.pid = (pid_t)cursor_u32(&cur);
     message.restarts = cursor_u32(&cur);
-    message.ok = letter == CHILD_LETTER_RELOADED && cursor_u8(&cur) != 0;
     message.channel = (enum child_channel)letter;
-    struct view text = view_of(NULL, 0);
-    if (letter == CHILD_LETTER_RELOADED)
+    if (has_text(letter)) {
+        message.ok = cursor_u8(&cur) != 0;
         text = cursor_rest(&cur);
-
-    if (!cursor_done(&cur) || message.role >= CHILD_ROLE_COUNT || text.len >= sizeof(message.text))
+    }
+    if (!cursor_done(&cur) || message.role >= CHILD_ROLE_COUNT ||
+        text.len >= sizeof(message.text) || !find_kind(letter, fd >= 0, &kind))
         return CHILD_AGAIN;
     if (text.len != 0)
         memcpy(message.text, text.ptr, text.len);
-    if (letter == CHILD_LETTER_PROCESS && fd < 0) {
-        *ret = message;
-        return CHILD_PROCESS;
-    }
-    if ((letter == CHILD_LETTER_RELOAD || letter == CHILD_LETTER_RELOADED) && fd < 0) {
-        *ret = message;
-        return letter == CHILD_LETTER_RELOAD ? CHILD_RELOAD : CHILD_RELOADED;
-    }
-    if (letter == CHILD_LETTER_CONFIG && fd >= 0) {
-        *ret = message;
-        return CHILD_CONFIG;
-    }
-    if (channel_is_known(letter) && fd >= 0) {
+    if (kind == CHILD_CHANNEL)
         fcntl(fd, F_SETFL, O_NONBLOCK);
-        *ret = message;
-        return CHILD_CHANNEL;
-    }
-    return CHILD_AGAIN;
+    *ret = message;
+    return kind;
 }
 
 enum child_result child_receive(const struct child *child, struct child_message *ret)

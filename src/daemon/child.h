@@ -32,7 +32,10 @@ enum child_fd {
     CHILD_FD_IKE_V4 = 6,  /* keyd: UDP port 500, marked, with packet information */
     CHILD_FD_IKE_V6 = 7,  /* may be missing */
     CHILD_FD_SAVED = 8,   /* keyd: what a former keyd saved, in memory; see saved_log.h */
+    CHILD_FD_MATERIALS = 9, /* keyd: what connections need, see materials.h */
+    CHILD_FD_EXPORT = 10, /* keyd: Wireshark's tables, in the order of enum key_table; may be missing */
     CHILD_FD_KEY = 5,     /* keeper: the private key's PEM file */
+    CHILD_FD_KEYS = 6,    /* keeper: those of connections, see materials.h */
     CHILD_FD_PLANE = 5,   /* plane: the first of its own, in the order of enum plane_fd */
     CHILD_FD_ANCHOR = 5,  /* resolver: trust anchor file; may be missing */
     CHILD_FD_STUB = 6,    /* resolver: UDP and TCP of each address the stub listens on, in turn */
@@ -55,7 +58,10 @@ enum child_result {
     CHILD_AGAIN,   /* nothing now */
     CHILD_CHANNEL, /* channel and fd are set; the caller owns fd (non-blocking, close-on-exec) */
     CHILD_PROCESS, /* role and pid are set: that process runs under a new number; to keyd only */
+    CHILD_MATERIALS, /* fd is what the next configuration's connections need; to keyd */
     CHILD_CONFIG,  /* fd is a new configuration, checked; to keyd and the plane */
+    CHILD_ADDRESS, /* from keyd to the parent: ok or not, text is "ADDRESS NET": a virtual address for
+                    * what goes to that net */
     CHILD_RELOAD,  /* from keyd to the parent: somebody wants the configuration read again */
     CHILD_RELOADED,/* to keyd: ok or not, and text says why not */
     CHILD_GONE,    /* the parent has gone: exit */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "daemon/config_connections.h"
 #include "daemon/config_policy.h"
 #include "daemon/policy_file.h"
 #include "daemon/yaml_reader.h"
@@ -252,6 +253,8 @@ static const struct yaml_field fields[] = {
     {"stub", yaml_read_map, FIELD(stub), .fields = stub_fields},
     {"users", yaml_read_map, FIELD(users), .fields = user_fields},
     {"policy", config_read_policy, 0},
+    {"connections", config_read_connections, 0},
+    {"key-export", yaml_read_path, FIELD(key_export), .room = CONFIG_PATH_MAX},
     {"policy-files", read_policy_files, FIELD(policy_files), .room = CONFIG_PATH_MAX},
     {"fallback", yaml_read_choice, FIELD(fallback), .choices = config_fallback_kinds},
     {"return-tunnel", yaml_read_choice, FIELD(return_tunnel), .choices = return_tunnels},
@@ -287,6 +290,7 @@ static void fill_defaults(struct cygnet_config *config)
         /* OE-039 */
         .class_count = 1,
         .classes = {{.kind = OE_PERMISSIVE, .name = "OE-permissive"}},
+        .string_octets = 1, /* 0 is no text */
     };
 }
 

@@ -11,6 +11,7 @@
 #define CYGNET_DAEMON_CONFIG_H
 
 #include "oe/oe.h"
+#include "tunnel/tunnel.h"
 
 enum {
     CONFIG_FORWARDERS = 8,
@@ -21,6 +22,11 @@ enum {
     CONFIG_USER_MAX = 32,
     CONFIG_ERROR_MAX = 512,
     CONFIG_TEXT_MAX = 1024 * 1024, /* a longer file is refused */
+    CONFIG_CONNECTIONS = 1024,
+    CONFIG_SELECTORS = 2048,       /* pairs of nets in all connections */
+    CONFIG_STRINGS = 256 * 1024,   /* octets of their paths and keys */
+    CONFIG_END_FILES = 8,          /* of one kind at one end */
+    CONFIG_PRIVATE_KEYS = 32,      /* different ones, beside the gateway's */
 };
 
 enum config_classifier {
@@ -62,6 +68,36 @@ struct config_limits {
     uint32_t half_open, instances, lookups;
 };
 
+/* Where a text begins in cygnet_config.strings; 0: not given. */
+typedef uint32_t config_string;
+
+struct config_files {
+    uint8_t count;
+    config_string at[CONFIG_END_FILES];
+};
+
+/* One end of a connection. */
+struct config_end {
+    struct ip_prefix address;   /* family 0: any */
+    struct identity id;         /* NONE: not given */
+    enum ike_method auth;
+    struct config_files keys;   /* local: the private key; remote: public keys, files or base64 */
+    struct config_files chain;  /* local: certificates, ours first */
+    struct config_files ca, crl; /* remote */
+    bool crl_required;
+};
+
+struct config_connection {
+    char name[IKE_PROFILE_NAME];
+    enum ike_version version;
+    bool aggressive, want_address, fragmentation_off, ppk_required;
+    struct config_end local, remote;
+    config_string secret, ppk, ppk_id;
+    struct ip_prefix pool;      /* family 0: none */
+    uint32_t first_selector, selector_count;
+    uint32_t ike_lifetime_s, child_lifetime_s, dpd_s, pfs_group;
+};
+
 struct cygnet_config {
     char outside[CONFIG_INTERFACE_MAX];
     char key[CONFIG_PATH_MAX];
@@ -86,7 +122,24 @@ struct cygnet_config {
      * everything (OE-039). */
     size_t class_count;
     struct oe_class classes[LIMIT_CLASSES];
+    char key_export[CONFIG_PATH_MAX]; /* the directory for Wireshark's key tables; "": none */
+    size_t connection_count, selector_count, string_octets;
+    struct config_connection connections[CONFIG_CONNECTIONS];
+    struct tunnel_selector selectors[CONFIG_SELECTORS]; /* of the first connection, the second ... */
+    char strings[CONFIG_STRINGS];
 };
+
+static inline const char *config_text(const struct cygnet_config *config, config_string at)
+{
+    return config->strings + at;
+}
+
+/* The files with private keys of connections, each once: their numbers at the keeper are 1, 2, ...
+ * NULL: no more. */
+const char *config_private_key(const struct cygnet_config *config, size_t number);
+/* 0: it is the gateway's own, or none is given. */
+uint32_t config_key_number(const struct cygnet_config *config,
+                           const struct config_connection *connection);
 
 /* False: ret_error holds one line for people, CONFIG_ERROR_MAX octets; ret is untouched.
  * `name` stands for FILE in it. */

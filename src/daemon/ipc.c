@@ -74,6 +74,7 @@ size_t ipc_build(const struct ipc_message *message, struct span room)
         break;
     case IPC_SIGN:
         builder_u8(&b, message->key);
+        builder_u8(&b, message->scheme);
         builder_view(&b, message->octets);
         break;
     case IPC_SIGNED:
@@ -182,6 +183,7 @@ enum err ipc_parse(struct view bytes, struct ipc_message *ret)
         break;
     case IPC_SIGN:
         message.key = cursor_u8(&cur);
+        message.scheme = cursor_u8(&cur);
         message.octets = cursor_rest(&cur);
         break;
     case IPC_SIGNED:

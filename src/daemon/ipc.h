@@ -3,7 +3,7 @@
  * SOCK_SEQPACKET datagram. Codecs only, no IO. What is parsed points into the message. A reply
  * carries the serial of its request; a reply with an unknown serial is to be ignored.
  *
- *   keyd -> resolver  QUERY serial type name       keyd -> keeper  SIGN serial key octets
+ *   keyd -> resolver  QUERY serial type name       keyd -> keeper  SIGN serial key scheme octets
  *                     CANCEL serial                keeper -> keyd  HELLO keys  (first, once)
  *   resolver -> keyd  ANSWER serial answer                         SIGNED serial ok signature
  *                     NAME ttl address name
@@ -15,7 +15,7 @@
 
 enum {
     IPC_MESSAGE_MAX = 66000, /* any DNS answer fits */
-    IPC_KEYS = 4,            /* private keys one keeper holds */
+    IPC_KEYS = 33,           /* private keys one keeper holds: the gateway's and those of connections */
 };
 
 enum ipc_kind {
@@ -38,7 +38,8 @@ struct ipc_message {
     struct dns_answer answer;  /* ANSWER */
     uint8_t key;               /* SIGN: index into HELLO's keys */
     bool ok;                   /* SIGNED */
-    struct view octets;        /* SIGN: the hash to sign; SIGNED: the signature */
+    uint8_t scheme;            /* SIGN: enum signature_scheme */
+    struct view octets;        /* SIGN: what to sign; SIGNED: the signature */
     uint8_t key_count;         /* HELLO */
     struct public_key keys[IPC_KEYS];
 };

@@ -11,23 +11,23 @@ size_t keeper_hello(const struct keeper *keeper, struct span room)
 }
 
 static bool sign(const struct keeper *keeper, const struct ipc_message *request,
-                 uint8_t signature[KEEPER_SIGNATURE_MAX], size_t *ret_len)
+                 uint8_t signature[SIGNATURE_MAX], size_t *ret_len)
 {
-    if (request->key >= keeper->key_count || request->octets.len < KEEPER_HASH_MIN ||
-        request->octets.len > KEEPER_HASH_MAX)
+    bool hashed =
+        request->scheme == SIGNATURE_IKE1_RSA || request->scheme == SIGNATURE_IKE1_ECDSA;
+    size_t most = hashed ? KEEPER_HASH_MAX : KEEPER_OCTETS_MAX;
+
+    if (request->key >= keeper->key_count || request->scheme >= SIGNATURE_SCHEME_COUNT ||
+        request->octets.len < KEEPER_HASH_MIN || request->octets.len > most)
         return false;
-    const struct private_key *key = keeper->keys[request->key];
-    size_t len = private_key_signature_len(key);
-    if (len > KEEPER_SIGNATURE_MAX ||
-        private_key_sign_ike1(key, request->octets, signature) != ERR_OK)
-        return false;
-    *ret_len = len;
-    return true;
+    return private_key_sign(keeper->keys[request->key],
+                            (enum signature_scheme)request->scheme, request->octets, signature,
+                            ret_len) == ERR_OK;
 }
 
 size_t keeper_answer(const struct keeper *keeper, struct view request, struct span room)
 {
-    uint8_t signature[KEEPER_SIGNATURE_MAX];
+    uint8_t signature[SIGNATURE_MAX];
     struct ipc_message message;
     size_t len = 0;
 

@@ -1,5 +1,5 @@
 /*
- * The keeper: holds the gateway's private key and signs with it on request. keeper_answer() is what
+ * The keeper: holds the gateway's private keys and signs with them on request. keeper_answer() is what
  * it does with one message, without IO; keeper_process_main() is the process around it, which has
  * no network, no files and few system calls. A request that breaks a rule gets a SIGNED with ok
  * false, so that keyd never waits for nothing; octets that are no request get no answer.
@@ -10,8 +10,8 @@
 #include "daemon/child.h"
 #include "daemon/ipc.h"
 
-/* Hashes of RFC 2409: MD5 to SHA-512. Nothing else is signed. */
-enum { KEEPER_HASH_MIN = 16, KEEPER_HASH_MAX = 64, KEEPER_SIGNATURE_MAX = 1024 };
+/* Version 1 of IKE has hashes signed, MD5 to SHA-512; version 2 octets of its messages. */
+enum { KEEPER_HASH_MIN = 16, KEEPER_HASH_MAX = 64, KEEPER_OCTETS_MAX = 60000 };
 
 struct keeper {
     struct private_key *keys[IPC_KEYS];

@@ -11,31 +11,62 @@
 #include "base/secret.h"
 #include "daemon/seqpacket.h"
 #include "daemon/log.h"
+#include "daemon/materials.h"
 
 enum { KEEPER_PEM_MAX = 64 * 1024 };
 
 static uint8_t buffer[IPC_MESSAGE_MAX];
 static uint8_t reply[IPC_MESSAGE_MAX];
 
+static bool add_key(struct keeper *keeper, struct view pem, const char *whose)
+{
+    enum err err = ERR_LIMIT;
+
+    if (keeper->key_count < IPC_KEYS)
+        err = private_key_from_pem(pem, &keeper->keys[keeper->key_count]);
+    if (err != ERR_OK) {
+        log_line(EVENT_ERROR, "%s is unusable: %s; make one with 'cygnet keys new'", whose,
+                 err_text(err));
+        return false;
+    }
+    keeper->key_count++;
+    return true;
+}
+
 /* The parent's descriptor is shared with keepers to come, so its file offset stays where it is. */
 static bool load_key(int fd, struct keeper *ret)
 {
     char *pem = malloc(KEEPER_PEM_MAX);
     ssize_t len = pem != NULL ? pread(fd, pem, KEEPER_PEM_MAX, 0) : -1;
-    enum err err = ERR_SHORT;
+    bool ok = add_key(ret, view_of(pem, len > 0 && len < KEEPER_PEM_MAX ? (size_t)len : 0),
+                      "the private key");
+    struct public_key public;
 
-    if (len > 0 && len < KEEPER_PEM_MAX)
-        err = private_key_from_pem(view_of(pem, (size_t)len), &ret->keys[0]);
+    if (ok) {
+        private_key_public(ret->keys[0], &public);
+        ok = public.alg == KEY_RSA; /* it signs for IKEv1 and is in the delegations */
+        if (!ok)
+            log_line(EVENT_ERROR, "the private key has to be an RSA key");
+    }
     if (pem != NULL)
         secret_wipe(pem, KEEPER_PEM_MAX);
     free(pem);
-    if (err != ERR_OK) {
-        log_line(EVENT_ERROR, "the private key is unusable: %s; make one with 'cygnet keys new'",
-                 err_text(err));
-        return false;
-    }
-    ret->key_count = 1;
-    return true;
+    return ok;
+}
+
+/* Those of connections, in the order of their numbers. */
+static bool load_more_keys(int fd, const struct cygnet_config *config, struct keeper *ret)
+{
+    struct materials materials;
+    const char *path;
+    bool ok = config_private_key(config, 1) == NULL || materials_map(fd, &materials);
+
+    if (config_private_key(config, 1) == NULL)
+        return true;
+    for (size_t number = 1; ok && (path = config_private_key(config, number)) != NULL; number++)
+        ok = add_key(ret, materials_find(&materials, path), path);
+    materials_unmap(&materials);
+    return ok;
 }
 
 /* What signing and two sockets need; anything else fails with EPERM. */
@@ -101,12 +132,14 @@ static bool take_channel(const struct keeper *keeper, const struct child *child,
         *channel = message.fd;
         greet(keeper, *channel);
         break;
+    case CHILD_MATERIALS:
     case CHILD_CONFIG: /* not for this role */
         close(message.fd);
         break;
     case CHILD_PROCESS:
     case CHILD_RELOAD:
     case CHILD_RELOADED:
+    case CHILD_ADDRESS:
     case CHILD_AGAIN:
         break;
     }
@@ -136,9 +169,10 @@ int keeper_process_main(const struct cygnet_config *config, const struct child *
 {
     struct keeper keeper = {0};
 
-    if (!load_key(CHILD_FD_KEY, &keeper))
+    if (!load_key(CHILD_FD_KEY, &keeper) || !load_more_keys(CHILD_FD_KEYS, config, &keeper))
         return 1;
     close(CHILD_FD_KEY);
+    close(CHILD_FD_KEYS);
     if (!child_drop_privileges(config->users.keeper, child_empty_root()))
         return 1;
     if (!restrict_system_calls())

@@ -16,12 +16,14 @@
 #include "daemon/event_json.h"
 #include "daemon/ipc.h"
 #include "daemon/keyd_channel.h"
+#include "daemon/keyd_profiles.h"
 #include "daemon/keyd_saved.h"
 #include "daemon/keyd_status.h"
 #include "daemon/keyd_udp.h"
 #include "daemon/log.h"
 #include "daemon/log_gate.h"
 #include "daemon/own_address.h"
+#include "daemon/virtual_address.h"
 #include "plane/io/ike_relay.h"
 
 enum { OWN_ADDRESSES = 16, SHUTDOWN_GRACE_MS = 1000, DATAGRAMS_PER_TURN = 64 };
@@ -40,6 +42,10 @@ struct keyd {
     struct keyd_counters plane_counters;
     struct log_gate gate;
     struct keyd_status status;
+    struct materials materials;
+    struct profiles profiles;
+    struct public_key keys[IPC_KEYS]; /* of the keeper */
+    size_t key_count;
     struct ip_addr own[OWN_ADDRESSES];
     size_t own_count;
     bool stopping, confined;
@@ -89,6 +95,16 @@ static void send_ipc(struct keyd_channel *to, const struct ipc_message *message)
         keyd_channel_send(to, view_of(room, len));
 }
 
+/* It takes privilege: the parent does it. */
+static void ask_address(const struct keyd *k, const struct control_effect *fx)
+{
+    struct child_message message = {.fd = -1, .ok = fx->ok};
+
+    virtual_address_format(&fx->address, &fx->traffic.remote.net, message.text);
+    if (!child_send(k->child->parent_fd, &message, CHILD_ADDRESS))
+        log_line(EVENT_WARNING, "can't ask for the virtual address");
+}
+
 static void perform(struct keyd *k, const struct control_effect *fx)
 {
     static struct ipc_message ipc;
@@ -107,11 +123,20 @@ static void perform(struct keyd *k, const struct control_effect *fx)
         break;
     case CONTROL_FX_SIGN:
         ipc.kind = IPC_SIGN;
+        ipc.key = (uint8_t)fx->own_key;
+        ipc.scheme = fx->scheme;
         ipc.octets = fx->bytes;
         send_ipc(&k->keeper, &ipc);
         break;
     case CONTROL_FX_PFKEY:
         keyd_channel_send(&k->plane, fx->bytes);
+        break;
+    case CONTROL_FX_KEYS:
+        if (write(CHILD_FD_EXPORT + (int)fx->table, fx->bytes.ptr, fx->bytes.len) < 0)
+            log_line(EVENT_WARNING, "can't export keys into %s", key_table_name(fx->table));
+        break;
+    case CONTROL_FX_ADDRESS:
+        ask_address(k, fx);
         break;
     case CONTROL_FX_SAVE:
     case CONTROL_FX_FORGET:
@@ -198,12 +223,30 @@ static void from_relay(void *ctx, struct view message)
         tell(ctx, &event);
 }
 
+static void reconfigure(struct keyd *k);
+
+/* Profiles say which public key is ours. */
+static void take_keys(struct keyd *k, const struct ipc_message *hello)
+{
+    bool same = k->key_count == hello->key_count &&
+                memcmp(k->keys, hello->keys, hello->key_count * sizeof(*k->keys)) == 0;
+    if (same)
+        return;
+    memcpy(k->keys, hello->keys, sizeof(k->keys));
+    k->key_count = hello->key_count;
+    reconfigure(k);
+}
+
 static void from_keeper(void *ctx, struct view message)
 {
     static struct ipc_message ipc;
     struct control_event event = {.kind = CONTROL_EV_SIGNED};
 
-    if (ipc_parse(message, &ipc) != ERR_OK || ipc.kind != IPC_SIGNED)
+    if (ipc_parse(message, &ipc) != ERR_OK)
+        return;
+    if (ipc.kind == IPC_HELLO)
+        take_keys(ctx, &ipc);
+    if (ipc.kind != IPC_SIGNED)
         return;
     event.serial = ipc.serial;
     event.ok = ipc.ok;
@@ -300,6 +343,36 @@ static void take_channel(struct keyd *k, const struct child_message *message)
 
 static struct control_config control_config(const struct keyd *k);
 
+/* Control takes the new profiles before the old ones go. */
+static void reconfigure(struct keyd *k)
+{
+    struct profiles old = k->profiles;
+    char error[CONFIG_ERROR_MAX];
+
+    if (!profiles_make(k->config, &k->materials, k->keys, k->key_count, &k->profiles, error)) {
+        log_line(EVENT_ERROR, "%s; connections stay as they were", error);
+        k->profiles = old;
+        old = (struct profiles){0};
+    }
+    struct control_config changed = control_config(k);
+    enum err err = control_reconfigure(k->control, now_mono(), &changed);
+    if (err != ERR_OK)
+        log_line(EVENT_ERROR, "the new configuration can't be used: %s", err_text(err));
+    profiles_free(&old);
+    drain(k);
+}
+
+static void take_materials(struct keyd *k, int fd)
+{
+    struct materials fresh;
+
+    if (materials_map(fd, &fresh)) {
+        materials_unmap(&k->materials);
+        k->materials = fresh;
+    }
+    close(fd);
+}
+
 /* The parent has checked it; here it only has to be taken. */
 static void take_config(struct keyd *k, int fd)
 {
@@ -308,11 +381,7 @@ static void take_config(struct keyd *k, int fd)
     if (config != NULL && child_read_config(fd, config)) {
         *k->config = *config;
         k->own_count = own_addresses(k->config->outside, k->own, OWN_ADDRESSES);
-        struct control_config changed = control_config(k);
-        enum err err = control_reconfigure(k->control, now_mono(), &changed);
-        if (err != ERR_OK)
-            log_line(EVENT_ERROR, "the new configuration can't be used: %s", err_text(err));
-        drain(k);
+        reconfigure(k);
     }
     free(config);
     close(fd);
@@ -343,6 +412,9 @@ static void on_parent(evutil_socket_t fd, short what, void *arg)
             k->status.pids[message.role] = message.pid;
             k->status.restarts[message.role] = message.restarts;
             break;
+        case CHILD_MATERIALS:
+            take_materials(k, message.fd);
+            break;
         case CHILD_CONFIG:
             take_config(k, message.fd);
             break;
@@ -350,6 +422,7 @@ static void on_parent(evutil_socket_t fd, short what, void *arg)
             note_reload(k, &message);
             break;
         case CHILD_RELOAD:
+        case CHILD_ADDRESS:
             break;
         case CHILD_GONE:
             event_base_loopbreak(k->base);
@@ -481,6 +554,18 @@ static json_t *answer_reload(const struct keyd *k)
     return json_pack("{s:I}", "reloads", (json_int_t)k->status.reloads);
 }
 
+/* {"cmd": "up", "name": N}, or "down" */
+static json_t *answer_command(struct keyd *k, const json_t *request, bool up)
+{
+    const char *name = json_string_value(json_object_get(request, "name"));
+    size_t tunnels = name != NULL ? control_command(k->control, now_mono(), name, up) : 0;
+
+    drain(k);
+    if (tunnels == 0)
+        return json_pack("{s:s}", "error", "no connection of that name is configured");
+    return json_pack("{s:I}", "tunnels", (json_int_t)tunnels);
+}
+
 static json_t *answer(void *ctx, const char *cmd, const json_t *request)
 {
     struct keyd *k = ctx;
@@ -493,6 +578,8 @@ static json_t *answer(void *ctx, const char *cmd, const json_t *request)
         return answer_trace(k, request);
     if (strcmp(cmd, "name") == 0)
         return answer_name(k, request);
+    if (strcmp(cmd, "up") == 0 || strcmp(cmd, "down") == 0)
+        return answer_command(k, request, cmd[0] == 'u');
     if (strcmp(cmd, "reload") == 0)
         return answer_reload(k);
     return json_pack("{s:s}", "error", "unknown command");
@@ -511,7 +598,14 @@ static struct control_config control_config(const struct keyd *k)
                 .legacy = c->legacy_algorithms,
                 .give_up_ms = c->wait_s * 1000,
                 .nat = c->nat,
-                .half_open = c->limits.half_open},
+                .half_open = c->limits.half_open,
+                .profiles = k->profiles.profiles,
+                .profile_count = k->profiles.count},
+        .tunnels = {.connections = k->profiles.connections,
+                    .connection_count = k->profiles.count,
+                    .own = k->own,
+                    .own_count = k->own_count},
+        .export_keys = c->key_export[0] != '\0' && child_fd(CHILD_FD_EXPORT) >= 0,
         .oe = {.classes = c->classes,
                .class_count = c->class_count,
                .fallback = c->fallback,
@@ -526,6 +620,16 @@ static struct control_config control_config(const struct keyd *k)
                .normal_lifespan_s = c->lifespans.normal_s,
                .first_lifespan_s = c->lifespans.first_s},
     };
+}
+
+static void make_profiles(struct keyd *k)
+{
+    char error[CONFIG_ERROR_MAX];
+
+    if (child_fd(CHILD_FD_MATERIALS) < 0 || !materials_map(CHILD_FD_MATERIALS, &k->materials))
+        log_line(EVENT_WARNING, "the files of connections can't be read");
+    if (!profiles_make(k->config, &k->materials, k->keys, k->key_count, &k->profiles, error))
+        log_line(EVENT_ERROR, "%s; no connection is set up", error);
 }
 
 static int64_t wall_seconds(void *ctx)
@@ -599,6 +703,7 @@ static bool start(struct keyd *k)
         return false;
     if (!open_udp(k, 0, CHILD_FD_IKE_V4) || !open_udp(k, 1, CHILD_FD_IKE_V6))
         return false;
+    make_profiles(k);
     if (make_control(k) != ERR_OK || !open_saved(k))
         return false;
     keyd_saved_give_back(&k->saved, tell_saved, k);
@@ -626,6 +731,8 @@ static void stop(struct keyd *k)
         if (events[i] != NULL)
             event_free(events[i]);
     control_free(k->control);
+    profiles_free(&k->profiles);
+    materials_unmap(&k->materials);
     keyd_saved_close(&k->saved);
     history_fini(&k->history);
     if (k->base != NULL)

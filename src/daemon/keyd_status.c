@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "daemon/event_json.h"
+#include "daemon/keyd_connections.h"
 #include "daemon/keyd_summary.h"
 
 enum { WHY_HISTORY_MAX = 400 };
@@ -248,6 +249,8 @@ json_t *keyd_status_json(const struct keyd_status *status, mono_t now, size_t ro
                                                 "unfinished", unfinished));
     json_object_set_new(
         o, "tunnels", tunnels_json(control_oe(status->control), now, rows, flows, summary));
+    json_object_set_new(o, "connections",
+                        connections_json(control_tunnels(status->control), now));
     json_object_set_new(o, "flows", flows);
     json_object_set_new(o, "summary", summary_json(summary));
     json_object_set_new(o, "counters", counters);
@@ -297,8 +300,17 @@ json_t *keyd_why_json(const struct keyd_status *status, mono_t now, const struct
 {
     const struct oe *oe = control_oe(status->control);
     struct oe_instance_info info;
-    json_t *o;
+    json_t *o = connections_why_json(control_tunnels(status->control), now, flow);
 
+    if (o != NULL) {
+        struct ip_addr gateway = {0};
+        (void)ip_addr_parse(json_string_value(json_object_get(o, "gateway")) != NULL
+                                ? json_string_value(json_object_get(o, "gateway"))
+                                : "",
+                            &gateway);
+        json_object_set_new(o, "history", history_json(status, flow, &gateway));
+        return o;
+    }
     if (find_flow(oe, flow, &info)) {
         o = instance_json(&info, now);
         json_object_set_new(o, "history", history_json(status, &info.flow, &info.gateway));

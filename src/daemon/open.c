@@ -65,6 +65,19 @@ static bool make_dir(const char *path, mode_t mode)
     return mkdir(path, mode) == 0 || errno == EEXIST || failed("make", path);
 }
 
+int open_table(const char *directory, const char *name)
+{
+    char path[2 * CONFIG_PATH_MAX];
+
+    snprintf(path, sizeof(path), "%s/%s", directory, name);
+    if (!make_dir(directory, 0700))
+        return -1;
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        failed("write", path);
+    return fd;
+}
+
 bool open_parents(const char *path)
 {
     char part[CONFIG_PATH_MAX];

@@ -17,6 +17,8 @@ int open_memory(void);
 int open_program(const char *path);
 /* A path's missing directories, as root's own; `path` names a file in the last one. */
 MUST_USE bool open_parents(const char *path);
+/* A table of keys, to be written at its end; the directory is made if need be. -1: said why. */
+MUST_USE int open_table(const char *directory, const char *name);
 MUST_USE bool open_empty_dir(void);
 /* The state directory belongs to keyd's user. */
 MUST_USE bool open_state_dir(const char *path, uid_t uid, gid_t gid);

@@ -15,12 +15,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "control/key_lines.h"
 #include "daemon/config_load.h"
 #include "daemon/log.h"
+#include "daemon/materials.h"
 #include "daemon/open.h"
 #include "daemon/precheck.h"
 #include "daemon/spawn.h"
 #include "daemon/supervisor.h"
+#include "daemon/virtual_address.h"
 #include "plane/io/setup.h"
 
 enum {
@@ -35,11 +38,12 @@ struct parent {
     struct cygnet_config *config;
     struct supervisor supervisor;
     int sockets[CHILD_ROLE_COUNT]; /* to each child; -1: it isn't running */
-    int config_fd, key_fd, anchor_fd, control_fd, ike_v4_fd, ike_v6_fd, saved_fd;
+    int config_fd, materials_fd, key_fd, keys_fd, anchor_fd, control_fd, ike_v4_fd, ike_v6_fd, saved_fd;
     int keyd_program; /* a newer keyd than this program; -1: none */
     char path[PATH_MAX]; /* where this program was started from */
     int stub_fds[2 * CONFIG_STUB_ADDRESSES];
     size_t stub_count;
+    int export_fds[KEY_TABLES]; /* Wireshark's tables; -1: none */
     struct stat key_stat; /* of the private key when it was opened */
     struct plane_setup_result plane_result;
     bool plane_is_set_up;
@@ -119,12 +123,16 @@ static size_t role_fds(const struct parent *p, enum child_role role, struct spaw
         ret[count++] = (struct spawn_fd){p->ike_v4_fd, CHILD_FD_IKE_V4};
         ret[count++] = (struct spawn_fd){p->ike_v6_fd, CHILD_FD_IKE_V6};
         ret[count++] = (struct spawn_fd){p->saved_fd, CHILD_FD_SAVED};
+        ret[count++] = (struct spawn_fd){p->materials_fd, CHILD_FD_MATERIALS};
+        for (int i = 0; i < KEY_TABLES; i++)
+            ret[count++] = (struct spawn_fd){p->export_fds[i], CHILD_FD_EXPORT + i};
         break;
     case CHILD_PLANE:
         count += plane_fds(p, ret + count);
         break;
     case CHILD_KEEPER:
         ret[count++] = (struct spawn_fd){p->key_fd, CHILD_FD_KEY};
+        ret[count++] = (struct spawn_fd){p->keys_fd, CHILD_FD_KEYS};
         break;
     case CHILD_RESOLVER:
         ret[count++] = (struct spawn_fd){p->anchor_fd, CHILD_FD_ANCHOR};
@@ -276,7 +284,7 @@ static void read_signals(struct parent *p)
             p->reload_wanted = true;
 }
 
-/* keyd asks for nothing but a reload. */
+/* keyd asks for a reload, and for the addresses that peers have lent us. */
 static void read_keyd(struct parent *p)
 {
     const struct child keyd = {.parent_fd = p->sockets[CHILD_KEYD]};
@@ -288,7 +296,9 @@ static void read_keyd(struct parent *p)
     while ((result = child_receive(&keyd, &message)) != CHILD_AGAIN && result != CHILD_GONE) {
         if (result == CHILD_RELOAD)
             p->reload_wanted = true;
-        else if (result == CHILD_CHANNEL || result == CHILD_CONFIG)
+        else if (result == CHILD_ADDRESS)
+            virtual_address_apply(p->config, message.text, message.ok);
+        else if (result == CHILD_CHANNEL || result == CHILD_CONFIG || result == CHILD_MATERIALS)
             close(message.fd);
     }
     /* Until SIGCHLD says that it has died: no event of this socket is of interest. */
@@ -333,6 +343,56 @@ static bool open_key(struct parent *p)
     return true;
 }
 
+/* What connections need, read anew. False: the old files stay. */
+static bool gather_materials(const struct cygnet_config *config, int *ret_materials, int *ret_keys,
+                             char *error)
+{
+    int materials = materials_gather(config, MATERIALS_KEYD, error);
+    int keys = materials >= 0 ? materials_gather(config, MATERIALS_KEEPER, error) : -1;
+    if (keys < 0) {
+        close_fd(&materials);
+        return false;
+    }
+    *ret_materials = materials;
+    *ret_keys = keys;
+    return true;
+}
+
+/* Off unless asked for, and said loudly: whoever reads these files reads the traffic. */
+static bool open_exports(struct parent *p)
+{
+    if (p->config->key_export[0] == '\0')
+        return true;
+    log_line(EVENT_WARNING, "'key-export' is set: keys are written into %s", p->config->key_export);
+    for (int i = 0; i < KEY_TABLES; i++) {
+        p->export_fds[i] = open_table(p->config->key_export, key_table_name((enum key_table)i));
+        if (p->export_fds[i] < 0)
+            return false;
+    }
+    return true;
+}
+
+static bool open_materials(struct parent *p)
+{
+    char error[CONFIG_ERROR_MAX];
+    if (gather_materials(p->config, &p->materials_fd, &p->keys_fd, error))
+        return true;
+    log_line(EVENT_ERROR, "%s", error);
+    return false;
+}
+
+/* A keeper with other keys takes the place of the old one. */
+static void take_materials(struct parent *p, int materials, int keys)
+{
+    bool same = materials_equal(p->keys_fd, keys);
+    close_fd(&p->materials_fd);
+    close_fd(&p->keys_fd);
+    p->materials_fd = materials;
+    p->keys_fd = keys;
+    if (!same)
+        signal_role(p, CHILD_KEEPER, SIGTERM);
+}
+
 /* OE-154: another private key in the file's place signs from now on; tunnels that stand stay. */
 static void renew_key(struct parent *p)
 {
@@ -358,6 +418,8 @@ static const char *fixed_key_changed(const struct cygnet_config *a, const struct
         return "key";
     if (strcmp(a->control, b->control) != 0)
         return "control";
+    if (strcmp(a->key_export, b->key_export) != 0)
+        return "key-export";
     if (strcmp(a->state, b->state) != 0)
         return "state";
     if (a->identity.kind != b->identity.kind ||
@@ -420,9 +482,13 @@ static void restart_resolver(struct parent *p, const struct config_dns *old)
 
 static void hand_out_config(const struct parent *p)
 {
+    const struct child_message materials = {.fd = p->materials_fd};
     static const enum child_role roles[] = {CHILD_PLANE, CHILD_KEYD};
     const struct child_message message = {.fd = p->config_fd};
 
+    if (p->sockets[CHILD_KEYD] >= 0 &&
+        !child_send(p->sockets[CHILD_KEYD], &materials, CHILD_MATERIALS))
+        log_line(EVENT_WARNING, "can't hand keyd the files of connections");
     for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
         if (p->sockets[roles[i]] >= 0 && !child_send(p->sockets[roles[i]], &message, CHILD_CONFIG))
             log_line(EVENT_WARNING, "can't hand %s the configuration",
@@ -448,11 +514,15 @@ static void reload(struct parent *p)
     struct cygnet_config *config = malloc(sizeof(*config));
     struct child_message result = {.fd = -1, .text = "out of memory"};
     int fd = config != NULL ? read_new_config(p, config, result.text) : -1;
+    int materials = -1, keys = -1;
+    if (fd >= 0 && !gather_materials(config, &materials, &keys, result.text))
+        close_fd(&fd);
 
     p->reload_wanted = false;
     p->next_reload = mono_add(now(), RELOAD_PAUSE_MS);
     result.ok = fd >= 0;
     if (result.ok) {
+        take_materials(p, materials, keys);
         take_new_config(p, config, fd);
     } else {
         log_line(EVENT_ERROR, "%s", result.text);
@@ -577,7 +647,8 @@ static bool open_all(struct parent *p, const char *text, size_t len)
         return false;
     p->config_fd = open_sealed_copy(text, len);
     p->saved_fd = open_memory();
-    if (p->config_fd < 0 || !open_key(p) || p->saved_fd < 0)
+    if (p->config_fd < 0 || !open_key(p) || !open_materials(p) || !open_exports(p) ||
+        p->saved_fd < 0)
         return false;
     if (config->dns.trust_anchor_given || access(config->dns.trust_anchor, R_OK) == 0) {
         p->anchor_fd = open_file(config->dns.trust_anchor, "trust anchor");
@@ -597,11 +668,13 @@ static void close_all(struct parent *p)
         unlink(p->config->control);
     int *const fds[] = {&p->config_fd, &p->key_fd,    &p->anchor_fd, &p->control_fd,
                         &p->ike_v4_fd, &p->ike_v6_fd, &p->signals,    &p->saved_fd,
-                        &p->keyd_program};
+                        &p->keyd_program, &p->materials_fd, &p->keys_fd};
     for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
         close_fd(fds[i]);
     for (size_t i = 0; i < p->stub_count; i++)
         close_fd(&p->stub_fds[i]);
+    for (size_t i = 0; i < KEY_TABLES; i++)
+        close_fd(&p->export_fds[i]);
 }
 
 static void log_problem(void *ctx, enum precheck_result result, const char *text)
@@ -616,6 +689,8 @@ int parent_main(struct cygnet_config *config, const char *path, const char *text
                        .config = config,
                        .config_fd = -1,
                        .key_fd = -1,
+                       .materials_fd = -1,
+                       .keys_fd = -1,
                        .anchor_fd = -1,
                        .control_fd = -1,
                        .ike_v4_fd = -1,
@@ -626,6 +701,8 @@ int parent_main(struct cygnet_config *config, const char *path, const char *text
 
     for (size_t i = 0; i < CHILD_ROLE_COUNT; i++)
         p.sockets[i] = -1;
+    for (size_t i = 0; i < KEY_TABLES; i++)
+        p.export_fds[i] = -1;
     if (geteuid() != 0) {
         log_line(EVENT_ERROR, "must be started by root; it gives up what it doesn't need");
         return 1;

@@ -123,6 +123,16 @@ static void plane_verdict(void *ctx, const struct ip_pair *flow, enum pfkey_verd
         log_line(EVENT_WARNING, "the classifier's map refused a verdict");
 }
 
+static void plane_net(void *ctx, const struct ip_prefix *remote, bool is)
+{
+    struct plane_process *process = ctx;
+    int nets = process->config->fds.fd[PLANE_FD_NETS];
+
+    /* Without a place in the map the datagrams come through oe0, and are treated the same. */
+    if (nets >= 0 && io_net_set(nets, remote, is) != ERR_OK && process->verdicts_refused++ == 0)
+        log_line(EVENT_WARNING, "the classifier's map refused a net");
+}
+
 static int64_t plane_idle_ms(void *ctx, const struct ip_pair *flow)
 {
     const struct plane_process *process = ctx;
@@ -334,10 +344,14 @@ static void on_parent(struct plane_process *process)
     case CHILD_CONFIG:
         reconfigure(process, message.fd);
         return;
+    case CHILD_MATERIALS:
+        close(message.fd);
+        return;
     case CHILD_AGAIN:
     case CHILD_PROCESS:
     case CHILD_RELOAD:
     case CHILD_RELOADED:
+    case CHILD_ADDRESS:
         return;
     }
 }
@@ -431,6 +445,14 @@ static bool watch_all(struct plane_process *process)
            watch(process, process->signals, SOURCE_SIGNAL, EPOLLIN);
 }
 
+static bool clear_maps(const struct plane_process_config *config)
+{
+    int nets = config->fds.fd[PLANE_FD_NETS];
+
+    return io_verdicts_clear(config->fds.fd[PLANE_FD_VERDICTS]) &&
+           (nets < 0 || io_nets_clear(nets));
+}
+
 /*
  * Older kernels let only a process with CAP_BPF change a map, whoever opened it. Tried as the other
  * user, before the way back is closed; the trial also empties the map, whose SPD has gone.
@@ -445,14 +467,14 @@ static bool clear_verdicts(const struct plane_process_config *config, uid_t uid,
         return true;
     io_classifier_counter(config->fds.fd[PLANE_FD_COUNTERS], CLASSIFIER_COUNT_PASS);
     if (uid == geteuid())
-        return io_verdicts_clear(verdicts);
+        return clear_maps(config);
     if (seteuid(uid) != 0)
         return false;
-    ok = io_verdicts_clear(verdicts);
+    ok = clear_maps(config);
     if (seteuid(0) != 0)
         return false;
     *ret_needs_bpf = !ok;
-    return ok || io_verdicts_clear(verdicts);
+    return ok || clear_maps(config);
 }
 
 static bool give_up_privileges(const struct plane_process_config *config)
@@ -494,6 +516,7 @@ static bool make(struct plane_process *process)
         .out = plane_out,
         .control = plane_says,
         .verdict = plane_verdict,
+        .net = plane_net,
         .idle_ms = config->fds.fd[PLANE_FD_VERDICTS] >= 0 ? plane_idle_ms : NULL,
     };
     enum err err = io_new(&config->fds, &io_env, &process->io);

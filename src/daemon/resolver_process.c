@@ -192,12 +192,14 @@ static void on_parent(evutil_socket_t fd, short what, void *ctx)
         else
             close(message.fd);
         break;
+    case CHILD_MATERIALS:
     case CHILD_CONFIG: /* not for this role */
         close(message.fd);
         break;
     case CHILD_PROCESS:
     case CHILD_RELOAD:
     case CHILD_RELOADED:
+    case CHILD_ADDRESS:
     case CHILD_AGAIN:
         break;
     }

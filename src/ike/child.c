@@ -4,6 +4,7 @@
 
 #include "ike/engine.h"
 #include "ike/v1/v1.h"
+#include "ike/v2/v2.h"
 
 static void child_timer(struct ike *ike, struct ike_timer *timer);
 
@@ -58,6 +59,8 @@ static void remove_sas(struct ike *ike, struct ike_child *child)
 void ike_child_free(struct ike *ike, struct ike_child *child)
 {
     saved_forget(ike, child->born);
+    if (child->v2_sa != NULL)
+        made_leave(child);
     map_remove(&ike->children, &child->by_spi);
     if (child->ticket != NULL) {
         LIST_REMOVE(child, of_ticket);
@@ -68,6 +71,12 @@ void ike_child_free(struct ike *ike, struct ike_child *child)
     ike_peer_put(ike, child->peer);
     ike_timer_drop(ike, &child->timer);
     free(child);
+}
+
+static bool same_traffic(const struct ike_child *a, const struct ike_child *b)
+{
+    return ip_pair_equal(&a->flow, &b->flow) &&
+           traffic_equal(&a->traffic, &b->traffic);
 }
 
 /* A newer child of the ticket carries the flow: whoever holds the ticket has been told of that one.
@@ -81,7 +90,7 @@ static bool superseded(const struct ike_child *child)
         return false;
     LIST_FOREACH (other, &child->ticket->children, of_ticket)
         if (other->born > child->born && other->state == IKE_CHILD_UP &&
-            ip_pair_equal(&other->flow, &child->flow))
+            same_traffic(other, child))
             return true;
     return false;
 }
@@ -97,6 +106,7 @@ void ike_child_finish(struct ike *ike, struct ike_child *child)
             .peer = child->key.remote,
             .local = {.addr = child->local},
             .flow = child->flow,
+            .traffic = child->traffic,
             .spi_in = child->spi_in,
             .spi_out = child->spi_out,
         };
@@ -109,7 +119,11 @@ void ike_child_finish(struct ike *ike, struct ike_child *child)
  * Delete counts under a phase 1 SA only (OE-096); without one nobody can be told. */
 static void delete_try(struct ike *ike, struct ike_child *child)
 {
-    struct ike_sa *sa = ike_peer_sa(child->peer, child->peer_key);
+    if (child->v2_sa != NULL) { /* there every Delete is answered */
+        info_delete_child(ike, child->v2_sa, child);
+        return;
+    }
+    struct ike_sa *sa = child->v2_owner == 0 ? ike_peer_sa(child->peer, child->peer_key) : NULL;
     if (sa == NULL || child->tries == IKE_DELETE_TRIES) {
         ike_child_finish(ike, child); /* OE-107 */
         return;
@@ -119,6 +133,14 @@ static void delete_try(struct ike *ike, struct ike_child *child)
     info_send_delete_children(ike, sa, &child->spi_in, 1);
     remove_inbound(ike, child);
     ike_timer_set(ike, &child->timer, mono_add(ike->now, IKE_DELETE_SPACING_MS));
+    saved_child(ike, child);
+}
+
+void ike_child_deleting(struct ike *ike, struct ike_child *child)
+{
+    child->state = IKE_CHILD_DELETING;
+    remove_inbound(ike, child);
+    ike_timer_set(ike, &child->timer, MONO_NEVER);
     saved_child(ike, child);
 }
 
@@ -133,12 +155,12 @@ static void child_timer(struct ike *ike, struct ike_timer *timer)
  * on its way, then it is deleted. Only those that were up before the new exchange began are
  * replaced: of two that both ends began at once, both stay, or each end would delete the other's.
  */
-static void retire_older(struct ike *ike, const struct ike_child *newer, uint64_t begun)
+void ike_child_retire_older(struct ike *ike, const struct ike_child *newer, uint64_t begun)
 {
     struct ike_child *child, *next;
     for (child = LIST_FIRST(&newer->ticket->children); child != NULL; child = next) {
         next = LIST_NEXT(child, of_ticket);
-        if (child == newer || child->born > begun || !ip_pair_equal(&child->flow, &newer->flow))
+        if (child == newer || child->born > begun || !same_traffic(child, newer))
             continue;
         child->replaced = true;
         if (child->state == IKE_CHILD_UP) {
@@ -242,7 +264,7 @@ void ike_child_up(struct ike *ike, struct v1_quick *quick)
 {
     report_up(ike, quick);
     if (quick->ticket != NULL)
-        retire_older(ike, quick->child, quick->born);
+        ike_child_retire_older(ike, quick->child, quick->born);
     quick->child = NULL;
     if (quick->request != NULL)
         ike_request_free(ike, quick->request);
@@ -304,14 +326,17 @@ enum err ike_child_moved(struct ike *ike, const struct ike_event *event)
         return ERR_POLICY;
     }
     child->at = (struct ip_endpoint){0}; /* said again, in case the plane missed it */
-    nat_move(ike, child->peer, child->peer_key, &event->remote);
+    if (child->v2_sa != NULL)
+        v2_nat_move(ike, child->v2_sa, &event->remote);
+    else
+        nat_move(ike, child->peer, child->peer_key, &event->remote);
     return ERR_OK;
 }
 
 bool ike_child_deleted_by_peer(struct ike *ike, struct ike_sa *sa, spi_t spi, spi_t *ret_answer)
 {
     struct ike_child *child = ike_child_find(ike, &sa->remote.addr, spi);
-    if (child == NULL || !ip_addr_equal(&child->local, &sa->local.addr) ||
+    if (child == NULL || child->v2_owner != 0 || !ip_addr_equal(&child->local, &sa->local.addr) ||
         memcmp(child->peer_key, sa->peer_key_digest, sizeof(child->peer_key)) != 0)
         return false;
     ret_answer->value = child->state == IKE_CHILD_DELETING ? 0 : child->spi_in.value;

@@ -6,6 +6,7 @@
 
 #include "ike/engine.h"
 #include "ike/v1/v1.h"
+#include "ike/v2/v2.h"
 
 static struct ike_peer_key key_of(const struct ip_addr *local, const struct ip_addr *remote)
 {
@@ -38,9 +39,10 @@ enum err contact_former_peer(struct ike *ike, const struct ike_event *event)
     return ERR_OK;
 }
 
-bool contact_is_due(const struct ike *ike, const struct ike_sa *sa)
+bool contact_is_due(const struct ike *ike, const struct ip_addr *local,
+                    const struct ip_addr *remote)
 {
-    struct ike_peer_key key = key_of(&sa->local.addr, &sa->remote.addr);
+    struct ike_peer_key key = key_of(local, remote);
     return find(ike, &key) != NULL;
 }
 
@@ -50,9 +52,9 @@ static void forget(struct ike *ike, struct ike_former *former)
     free(former);
 }
 
-void contact_made(struct ike *ike, const struct ike_sa *sa)
+void contact_made(struct ike *ike, const struct ip_addr *local, const struct ip_addr *remote)
 {
-    struct ike_peer_key key = key_of(&sa->local.addr, &sa->remote.addr);
+    struct ike_peer_key key = key_of(local, remote);
     struct ike_former *former = find(ike, &key);
     if (former != NULL)
         forget(ike, former);
@@ -98,39 +100,51 @@ enum err contact_greet(struct ike *ike, const struct ike_event *event)
     return err;
 }
 
-/* Of the same peer, by address and by key, and complete before it began `sa`. */
-static struct ike_sa *older_sa(const struct ike_sa *sa)
+/* Of the same peer, by address and by key, and complete before it began the SA that says so. */
+static struct ike_sa *older_sa(const struct ike_peer *peer, const uint8_t *key_digest,
+                               uint64_t since)
 {
     struct ike_sa *other;
-    LIST_FOREACH(other, &sa->peer->sas, of_peer)
-    if (other != sa && ike_sa_established(other) && !other->dying && other->proven < sa->number &&
-        memcmp(other->peer_key_digest, sa->peer_key_digest, IKE_DIGEST_LEN) == 0)
-        return other;
+    LIST_FOREACH(other, &peer->sas, of_peer)
+        if (ike_sa_established(other) && !other->dying && other->proven < since &&
+            memcmp(other->peer_key_digest, key_digest, IKE_DIGEST_LEN) == 0)
+            return other;
     return NULL;
 }
 
-static struct ike_child *older_child(const struct ike_sa *sa)
+static struct v2_sa *older_v2_sa(const struct ike_peer *peer, const uint8_t *key_digest,
+                                 uint64_t since)
+{
+    struct v2_sa *other;
+    LIST_FOREACH(other, &peer->v2_sas, of_peer)
+        if (other->established && !other->dying && other->proven < since &&
+            memcmp(other->peer_key_digest, key_digest, V2_DIGEST_LEN) == 0)
+            return other;
+    return NULL;
+}
+
+static struct ike_child *older_child(const struct ike_peer *peer, const uint8_t *key_digest,
+                                     uint64_t since)
 {
     struct ike_child *child;
-    LIST_FOREACH(child, &sa->peer->children, of_peer)
-    if (child->born < sa->number &&
-        memcmp(child->peer_key, sa->peer_key_digest, IKE_DIGEST_LEN) == 0)
-        return child;
+    LIST_FOREACH(child, &peer->children, of_peer)
+        if (child->born < since && memcmp(child->peer_key, key_digest, IKE_DIGEST_LEN) == 0)
+            return child;
     return NULL;
 }
 
 /* Nobody is told: the peer knows. What was being negotiated under an old SA starts over. */
-void contact_peer_restarted(struct ike *ike, struct ike_sa *sa)
+void contact_peer_restarted(struct ike *ike, struct ike_peer *peer, const uint8_t *key_digest,
+                            uint64_t since)
 {
     struct ike_child *child;
-    struct ike_sa *other;
+    struct v2_sa *v2_sa;
+    struct ike_sa *sa;
 
-    if (sa->peer == NULL)
-        return;
-    v1_trace(ike, sa, NULL, EVENT_INFO, "INITIAL-CONTACT",
-             "the peer restarted; what we had with it is dropped");
-    while ((other = older_sa(sa)) != NULL)
-        ike_sa_free(ike, other);
-    while ((child = older_child(sa)) != NULL)
+    while ((sa = older_sa(peer, key_digest, since)) != NULL)
+        ike_sa_free(ike, sa);
+    while ((v2_sa = older_v2_sa(peer, key_digest, since)) != NULL)
+        v2_sa_free(ike, v2_sa);
+    while ((child = older_child(peer, key_digest, since)) != NULL)
         ike_child_finish(ike, child);
 }

@@ -2,6 +2,7 @@
  * The engine's inside: what ike.h keeps opaque. Four kinds of things, and who owns whom:
  *
  *   struct ike ---- struct ike_sa       a phase 1 SA, half open or established, and its Quick Modes
+ *              ---- struct v2_sa        the same of version 2 (ike/v2/sa.h)
  *              ---- struct ike_peer     one pair of gateway addresses: finds SAs, requests,
  * children
  *              ---- struct ike_ticket   what the caller knows by one number: a request, its
@@ -24,6 +25,7 @@
 #include "ike/ike.h"
 #include "ike/proposal.h"
 #include "ike/v1/sa.h"
+#include "ike/v2/sa.h"
 
 enum {
     IKE_PORT = 500,
@@ -38,6 +40,7 @@ enum {
     IKE_KEEPALIVE_MS = 20000, /* RFC 3948 section 4 */
     IKE_DOUBT_MS = 5000,   /* for a true message 6 after one with a bad signature */
     IKE_LINGER_MS = 30000, /* how long a finished exchange answers duplicates */
+    IKE_INNER_MAX = 16384, /* payloads of one IKEv2 message that we build */
     IKE_RECORD_MAX = 2048 + 4 * V1_USED_IDS,
 };
 
@@ -77,6 +80,7 @@ enum {
     X(GAVE_UP, "gave-up")                                                                          \
     X(DEAD_PEER, "dead-peer")                                                                          \
     X(LIMIT, "limit")                                                                              \
+    X(CRITICAL, "unknown-critical-payload")                                                        \
     X(WORN_OUT, "message-ids-used-up")                                                             \
     X(BAD_RECORD, "unusable-record")                                                               \
     X(SHUTTING_DOWN, "shutting-down")                                                              \
@@ -99,6 +103,7 @@ struct ike_peer {
     struct map_node by_addresses;
     struct ike_peer_key key;
     LIST_HEAD(, ike_sa) sas; /* authenticated, or ours as initiator */
+    LIST_HEAD(, v2_sa) v2_sas; /* the same of version 2 */
     LIST_HEAD(, ike_request) requests;
     LIST_HEAD(, ike_child) children;
     bool connected; /* as last reported */
@@ -115,6 +120,7 @@ struct ike_ticket {
     uint64_t number;
     struct ike_request *request;  /* NULL: nothing under way */
     LIST_HEAD(, v1_quick) quicks; /* as initiator and responder */
+    LIST_HEAD(, v2_child) making; /* the same of version 2 */
     LIST_HEAD(, ike_child) children;
 };
 
@@ -124,6 +130,7 @@ struct ike_request {
     LIST_ENTRY(ike_request) of_peer;
     struct ip_endpoint local, remote;
     bool natt;
+    enum ike_version version;
     uint32_t profile;            /* 0: opportunistic */
     struct traffic_pair traffic; /* what the tunnel is to carry */
     struct ip_pair flow;         /* the same, if it is one pair of hosts; src is our side's client */
@@ -132,6 +139,8 @@ struct ike_request {
     size_t key_count;
     struct ike_sa *sa;      /* the phase 1 SA it waits for or uses */
     struct v1_quick *quick; /* its Quick Mode, once begun */
+    struct v2_sa *v2_sa;    /* the same of version 2 */
+    struct v2_child *making;
     uint64_t born;
     uint32_t wait_ms; /* 0: give_up_ms */
     bool reused; /* the SA was there before: silence may mean that the peer forgot it */
@@ -168,6 +177,11 @@ struct ike_child {
     bool inbound_gone;
     unsigned tries;
     struct ike_timer timer;
+    struct v2_sa *v2_sa; /* the IKEv2 SA it lives and dies with; NULL: of version 1, ... */
+    uint64_t v2_owner;   /* ... or, if this is its number, not resumed */
+    LIST_ENTRY(ike_child) of_v2_sa;
+    struct traffic_pair traffic;
+    struct blob rekey_nonce; /* the lower one of the peer's exchange that replaced it */
 };
 
 struct ike {
@@ -193,6 +207,7 @@ struct ike {
     uint16_t unproven_from[IKE_UNPROVEN_SLOTS]; /* how many of those came from where */
     struct half_open_table half_open;
     struct ike_timer half_open_timer;
+    struct v2_engine v2;
 
     struct heap timers;
     struct fifo effects;
@@ -208,6 +223,8 @@ struct ike {
     const struct esp_suite *child_offers;
     size_t child_offer_count;
     struct isakmp_sa sa_in, sa_out;   /* work space */
+    struct ike2_sa sa2;               /* the same of version 2 */
+    uint8_t inner[IKE_INNER_MAX];     /* its payloads before they are sealed */
     uint8_t text[LIMIT_IKE_DATAGRAM]; /* the message being read, decrypted */
     uint8_t message[IKE_MESSAGE_MAX]; /* the message being built */
     uint8_t record[IKE_RECORD_MAX];   /* the record being built */
@@ -242,6 +259,7 @@ void ike_sa_unproven_add(struct ike *ike, struct ike_sa *sa);
 void ike_sa_evictable(struct ike *ike, struct ike_sa *sa);
 /* So many of that address are at it that no more work is done for it. */
 bool ike_unproven_many(const struct ike *ike, const struct ip_addr *remote);
+uint16_t ike_unproven_slot(const struct ike *ike, const struct ip_addr *remote);
 /* Main Mode is done: the lifetime runs, and the SA can be found by its peer's addresses. */
 void ike_sa_established_now(struct ike *ike, struct ike_sa *sa);
 void ike_sa_set_responder_cookie(struct ike *ike, struct ike_sa *sa, const uint8_t *cookie);
@@ -275,12 +293,18 @@ enum err saved_disown(struct ike *ike, const struct ike_event *event);
 enum err contact_former_peer(struct ike *ike, const struct ike_event *event);
 enum err contact_greet(struct ike *ike, const struct ike_event *event);
 /* The peer may hold SAs of a former life of ours, and hasn't heard that we lost them. */
-bool contact_is_due(const struct ike *ike, const struct ike_sa *sa);
+bool contact_is_due(const struct ike *ike, const struct ip_addr *local,
+                    const struct ip_addr *remote);
 /* It has heard. */
-void contact_made(struct ike *ike, const struct ike_sa *sa);
-/* The peer has lost what it had with us before it began this SA: so do we (OE-176). */
-void contact_peer_restarted(struct ike *ike, struct ike_sa *sa);
+void contact_made(struct ike *ike, const struct ip_addr *local, const struct ip_addr *remote);
+/* The peer that proved this key has lost what it had with us before `since`: so do we (OE-176). */
+void contact_peer_restarted(struct ike *ike, struct ike_peer *peer, const uint8_t *key_digest,
+                            uint64_t since);
 void contact_fini(struct ike *ike);
+
+/* export.c: nothing, unless the configuration has keys exported */
+void ike_export_v1(struct ike *ike, const struct ike_sa *sa);
+void ike_export_v2(struct ike *ike, const struct v2_sa *sa);
 
 /* profile.c */
 /* NULL: there is none (any more). */
@@ -308,6 +332,10 @@ enum err ike_cancel(struct ike *ike, uint64_t ticket);
 void ike_request_fail(struct ike *ike, struct ike_request *request, enum ike_failure failure,
                       const char *text);
 void ike_request_free(struct ike *ike, struct ike_request *request);
+/* An SA serves it, or one is begun. */
+enum err ike_request_proceed(struct ike *ike, struct ike_request *request);
+void ike_report_failure(struct ike *ike, const struct ike_effect *about, enum ike_failure failure,
+                        const char *text);
 /* Phase 1 with this peer is there: begin every Quick Mode that waited for it. */
 void ike_requests_proceed(struct ike *ike, struct ike_sa *sa);
 /* Phase 1 ended without success: so do the requests that waited for it. */
@@ -339,6 +367,10 @@ struct ike_child *ike_child_find(const struct ike *ike, const struct ip_addr *re
 void ike_child_free(struct ike *ike, struct ike_child *child);
 /* Takes its SAs out of the SAD, reports that it is gone, frees it. */
 void ike_child_finish(struct ike *ike, struct ike_child *child);
+/* What this one replaces still receives for a while, then it goes (OE-108, OE-109). */
+void ike_child_retire_older(struct ike *ike, const struct ike_child *newer, uint64_t begun);
+/* Our Delete is out: the inbound SA goes at once. */
+void ike_child_deleting(struct ike *ike, struct ike_child *child);
 /* Is a child of the ticket up that came after `since`? */
 bool ike_ticket_up_since(const struct ike_ticket *ticket, uint64_t since);
 

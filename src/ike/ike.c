@@ -5,6 +5,7 @@
 
 #include "ike/engine.h"
 #include "ike/v1/v1.h"
+#include "ike/v2/v2.h"
 
 enum {
     DEFAULT_RETRANSMIT_MS = 500,
@@ -168,6 +169,7 @@ enum err ike_new(const struct ike_config *config, const struct ike_env *env, str
     map_init(&ike->questions, MAP_KEY_OFFSET(struct v1_exchange, by_serial, serial),
              sizeof(uint64_t), &env->rng);
     half_open_init(&ike->half_open, &env->rng);
+    v2_engine_init(ike);
     TAILQ_INIT(&ike->unproven);
     TAILQ_INIT(&ike->established);
     rng_fill(&env->rng, ike->unproven_seeds, sizeof(ike->unproven_seeds));
@@ -212,6 +214,7 @@ void ike_free(struct ike *ike)
     free_requests(ike);
     while (ike->all_count != 0)
         ike_sa_free(ike, ike->all[0]);
+    v2_engine_fini(ike);
     while ((node = map_first(&ike->children)) != NULL)
         ike_child_free(ike, MAP_OWNER(node, struct ike_child, by_spi));
     while (ike_next_effect(ike, &effect))
@@ -240,7 +243,8 @@ static enum err shut_down(struct ike *ike)
     ike->shutting_down = true;
     while ((node = map_first(&ike->children)) != NULL) {
         struct ike_child *child = MAP_OWNER(node, struct ike_child, by_spi);
-        struct ike_sa *sa = ike_peer_sa(child->peer, child->peer_key);
+        struct ike_sa *sa =
+            child->v2_owner == 0 ? ike_peer_sa(child->peer, child->peer_key) : NULL;
         if (sa != NULL)
             info_send_delete_children(ike, sa, &child->spi_in, 1);
         ike_child_finish(ike, child);
@@ -253,18 +257,55 @@ static enum err shut_down(struct ike *ike)
         else
             ike_sa_free(ike, sa);
     }
+    while (ike->v2.all_count != 0) {
+        struct v2_sa *sa = ike->v2.all[0];
+        v2_requests_abandon(ike, sa, IKE_FAILURE_OTHER, "shutting down");
+        v2_sa_end(ike, sa);
+    }
     return ERR_OK;
 }
 
+/* RFC 7296 section 2.5: an answer for those who speak a later version than ours. */
+static enum err receive_later(struct ike *ike, const struct ike_event *event)
+{
+    struct ike2_header header = {.flags = 0};
+    struct cursor cur = cursor_of(event->bytes);
+    cursor_copy(&cur, header.spi_i, sizeof(header.spi_i));
+    cursor_copy(&cur, header.spi_r, sizeof(header.spi_r));
+    cursor_skip(&cur, 2);
+    header.exchange = cursor_u8(&cur);
+    header.flags = cursor_u8(&cur);
+    header.message_id = cursor_u32(&cur);
+    if ((header.flags & IKE2_FLAG_RESPONSE) == 0)
+        v2_complain(ike, event, &header, IKE2_N_INVALID_MAJOR_VERSION);
+    ike_count(ike, IKE_COUNT_VERSION);
+    return ERR_VERSION;
+}
+
+/* The two versions share ports and the place of the version field. */
 static enum err receive(struct ike *ike, const struct ike_event *event)
 {
     struct isakmp_header header;
+    unsigned major = event->bytes.len >= ISAKMP_HEADER_LEN ? event->bytes.ptr[17] >> 4 : 1;
+    if (major == 2)
+        return v2_receive(ike, event);
+    if (major > 2)
+        return receive_later(ike, event);
     enum err err = isakmp_header_parse(event->bytes, &header);
     if (err != ERR_OK) {
         ike_count(ike, err == ERR_VERSION ? IKE_COUNT_VERSION : IKE_COUNT_MALFORMED);
         return err;
     }
     return v1_receive(ike, event, &header);
+}
+
+/* Whoever asked under that serial. */
+static enum err answer(struct ike *ike, const struct ike_event *event, enum v1_trigger v1,
+                       enum v2_trigger v2)
+{
+    if (event->serial != 0 && map_find(&ike->v2.questions, &event->serial) != NULL)
+        return v2_answer(ike, event, v2);
+    return v1_answer(ike, event, v1);
 }
 
 static void trace_drop(const struct ike *ike, const struct ike_event *event, enum err err)
@@ -293,15 +334,15 @@ static enum err dispatch(struct ike *ike, const struct ike_event *event)
     case IKE_EV_INITIATE:
         return ike_initiate(ike, event);
     case IKE_EV_PEER_KEYS:
-        return v1_answer(ike, event, V1_ON_PEER_KEYS);
+        return answer(ike, event, V1_ON_PEER_KEYS, V2_ON_PEER_KEYS);
     case IKE_EV_SIGNED:
-        return v1_answer(ike, event, V1_ON_SIGNED);
+        return answer(ike, event, V1_ON_SIGNED, V2_ON_SIGNED);
     case IKE_EV_AUTHORIZED:
-        return v1_answer(ike, event, V1_ON_AUTHORIZED);
+        return answer(ike, event, V1_ON_AUTHORIZED, V2_ON_AUTHORIZED);
     case IKE_EV_SPI:
-        return v1_answer(ike, event, V1_ON_SPI);
+        return answer(ike, event, V1_ON_SPI, V2_ON_SPI);
     case IKE_EV_INSTALLED:
-        return v1_answer(ike, event, V1_ON_INSTALLED);
+        return answer(ike, event, V1_ON_INSTALLED, V2_ON_INSTALLED);
     case IKE_EV_MOVED:
         return ike_child_moved(ike, event);
     case IKE_EV_DELETE_CHILD:
@@ -357,9 +398,10 @@ bool ike_sa_info(const struct ike *ike, size_t i, struct ike_sa_info *ret)
 {
     const struct ike_child *child;
     if (i >= ike->all_count)
-        return false;
+        return v2_sa_info(ike, i - ike->all_count, ret);
     const struct ike_sa *sa = ike->all[i];
     *ret = (struct ike_sa_info){
+        .version = IKE_VERSION_1,
         .local = sa->path.local,
         .remote = sa->path.remote,
         .nat_here = sa->nat.here,
@@ -380,7 +422,7 @@ bool ike_sa_info(const struct ike *ike, size_t i, struct ike_sa_info *ret)
     if (sa->peer != NULL && ike_peer_sa(sa->peer, sa->peer_key_digest) == sa)
         LIST_FOREACH (child, &sa->peer->children, of_peer)
             ret->children +=
-                memcmp(child->peer_key, sa->peer_key_digest, sizeof(child->peer_key)) == 0;
+                child->v2_owner == 0 && memcmp(child->peer_key, sa->peer_key_digest, sizeof(child->peer_key)) == 0;
     return true;
 }
 

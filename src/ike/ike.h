@@ -19,6 +19,7 @@
 #include "base/err.h"
 #include "base/event.h"
 #include "base/rng.h"
+#include "crypto/aead.h"
 #include "crypto/key.h"
 #include "ike/profile.h"
 #include "wire/identity.h"
@@ -37,6 +38,9 @@ struct ike_config {
     uint64_t child_octets;     /* hard limit; 0: none */
     uint32_t half_open;        /* 0: LIMIT_HALF_OPEN */
     enum ike_nat nat;
+    const struct public_key *own_public; /* of the gateway's own key; NULL: an RSA one */
+    bool key_export;           /* IKE SAs tell their keys (KEYS), so that a capture can be read */
+    bool cookies_always;       /* IKEv2: ask every stranger for a cookie, not only under pressure */
     const struct ike_profile *profiles; /* configured peers, in order of preference */
     size_t profile_count;
 };
@@ -114,6 +118,7 @@ enum ike_effect_kind {
     IKE_FX_MOVE_SA,            /* spi, inbound, peer, local, remote: the peer's end is now remote */
     IKE_FX_SAVE,               /* serial, bytes: keep this record under that number; it holds keys */
     IKE_FX_FORGET,             /* serial: the record is of no use any more */
+    IKE_FX_KEYS,               /* bytes: a struct ike_exported; only with key_export */
     IKE_FX_PEER,               /* ok, local, remote, peer_id: has SAs with us now, or none (OE-175) */
 };
 
@@ -145,6 +150,15 @@ struct ike_effect {
     char text[120];
 };
 
+/* What reads the messages of an IKE SA. */
+struct ike_exported {
+    enum ike_version version;
+    uint8_t spi_i[8], spi_r[8]; /* or cookies */
+    struct aead_suite suite;    /* version 1: AES_CBC or 3DES_CBC, and no integrity algorithm */
+    uint8_t ei[AEAD_KEY_MAX], er[AEAD_KEY_MAX]; /* version 1: only the first */
+    uint8_t ai[AEAD_INTEG_KEY_MAX], ar[AEAD_INTEG_KEY_MAX];
+};
+
 struct ike;
 
 MUST_USE enum err ike_new(const struct ike_config *config, const struct ike_env *env,
@@ -161,12 +175,14 @@ bool ike_next_effect(struct ike *ike, struct ike_effect *ret);
 /* For status: walks every IKE SA; `i` from 0 up. False: no more. */
 struct ike_sa_info {
     struct ip_endpoint local, remote;
-    uint8_t cookies[16];
+    enum ike_version version;
+    uint32_t profile;    /* 0: opportunistic */
+    uint8_t cookies[16]; /* or SPIs */
     bool initiator, established;
     bool nat_here, nat_there, udp; /* what is behind NAT; ESP inside UDP */
     struct identity peer_id;
     const char *state;
-    char suite[64];
+    char suite[128];
     mono_t since, expires;
     size_t children;
 };

@@ -4,6 +4,7 @@
 
 #include "ike/engine.h"
 #include "ike/v1/v1.h"
+#include "ike/v2/v2.h"
 
 static bool has_key(const struct ike_request *request, const struct public_key *key)
 {
@@ -52,6 +53,9 @@ void ike_request_free(struct ike *ike, struct ike_request *request)
         request->quick->request = NULL;
         request->quick = NULL;
     }
+    if (request->making != NULL)
+        request->making->request = NULL;
+    request->making = NULL;
     request->ticket->request = NULL;
     ike_ticket_put(ike, request->ticket);
     LIST_REMOVE(request, of_peer);
@@ -60,25 +64,35 @@ void ike_request_free(struct ike *ike, struct ike_request *request)
     free(request);
 }
 
+void ike_report_failure(struct ike *ike, const struct ike_effect *about, enum ike_failure failure,
+                        const char *text)
+{
+    struct ike_effect fx = *about;
+    fx.kind = IKE_FX_CHILD_FAILED;
+    fx.failure = failure;
+    snprintf(fx.text, sizeof(fx.text), "%s", text);
+    (void)ike_effect_push(ike, &fx);
+}
+
 static void report_failure(struct ike *ike, uint64_t ticket, const struct ip_addr *peer,
                            const struct ip_pair *flow, enum ike_failure failure, const char *text)
 {
-    struct ike_effect fx = {.kind = IKE_FX_CHILD_FAILED,
-                            .ticket = ticket,
-                            .peer = *peer,
-                            .flow = *flow,
-                            .failure = failure};
-    snprintf(fx.text, sizeof(fx.text), "%s", text);
-    (void)ike_effect_push(ike, &fx);
+    const struct ike_effect about = {.ticket = ticket, .peer = *peer, .flow = *flow};
+    ike_report_failure(ike, &about, failure, text);
 }
 
 /* If the peer made the tunnel in the meantime, the ticket has it and nothing has failed. */
 void ike_request_fail(struct ike *ike, struct ike_request *request, enum ike_failure failure,
                       const char *text)
 {
+    const struct ike_effect about = {.ticket = request->ticket->number,
+                                     .version = request->version,
+                                     .profile = request->profile,
+                                     .peer = request->remote.addr,
+                                     .flow = request->flow,
+                                     .traffic = request->traffic};
     if (!ike_ticket_up_since(request->ticket, request->born))
-        report_failure(ike, request->ticket->number, &request->remote.addr, &request->flow, failure,
-                       text);
+        ike_report_failure(ike, &about, failure, text);
     ike_request_free(ike, request);
 }
 
@@ -117,9 +131,11 @@ static enum err begin_main(struct ike *ike, struct ike_request *request)
 }
 
 /* Phase 2 if a phase 1 SA serves, else wait for one on its way, else begin one. */
-static enum err proceed(struct ike *ike, struct ike_request *request)
+enum err ike_request_proceed(struct ike *ike, struct ike_request *request)
 {
     struct ike_sa *sa;
+    if (request->version == IKE_VERSION_2)
+        return v2_request_proceed(ike, request);
     LIST_FOREACH (sa, &request->peer->sas, of_peer) {
         if (serves(sa, request)) {
             request->reused = true;
@@ -142,7 +158,7 @@ void ike_requests_proceed(struct ike *ike, struct ike_sa *sa)
         return;
     for (request = LIST_FIRST(&sa->peer->requests); request != NULL; request = next) {
         next = LIST_NEXT(request, of_peer);
-        if (request->quick != NULL || !serves(sa, request))
+        if (request->version == IKE_VERSION_2 || request->quick != NULL || !serves(sa, request))
             continue;
         enum err err = begin_quick(ike, sa, request);
         if (err != ERR_OK)
@@ -179,7 +195,7 @@ static bool try_afresh(struct ike *ike, struct v1_quick *quick)
     quick_free(ike, quick);
     if (!sa->dying)
         ike_sa_free(ike, sa);
-    enum err err = proceed(ike, request);
+    enum err err = ike_request_proceed(ike, request);
     if (err != ERR_OK)
         ike_request_fail(ike, request, IKE_FAILURE_OTHER, err_text(err));
     return true;
@@ -205,9 +221,15 @@ void ike_request_quick_failed(struct ike *ike, struct v1_quick *quick, enum ike_
     quick_free(ike, quick);
 }
 
-static struct traffic all_of(const struct ip_addr *host)
+/* Nobody having said otherwise, the draft's exchange serves opportunistic tunnels (OE-118), and
+ * version 2 configured ones. */
+static enum ike_version version_for(const struct ike *ike, const struct ike_event *event)
 {
-    return (struct traffic){.net = ip_prefix_of(host, ip_addr_bits(host)), .port_last = UINT16_MAX};
+    const struct ike_profile *profile = ike_profile_numbered(ike, event->profile);
+    enum ike_version version = profile != NULL ? profile->version : event->version;
+    if (version == IKE_ANY_VERSION)
+        version = profile != NULL ? IKE_VERSION_2 : IKE_VERSION_1;
+    return version;
 }
 
 /* What a configured peer may prove itself with; the others' keys come with the request. */
@@ -221,8 +243,8 @@ static enum err take_terms(const struct ike *ike, struct ike_request *request,
     request->traffic = event->traffic;
     request->key_count = event->key_count;
     if (event->profile == 0) {
-        request->traffic.local = all_of(&event->flow.src);
-        request->traffic.remote = all_of(&event->flow.dst);
+        request->traffic.local = traffic_of_host(&event->flow.src);
+        request->traffic.remote = traffic_of_host(&event->flow.dst);
     } else if (profile != NULL) {
         keys = profile->peer_keys;
         request->key_count = profile->peer_key_count;
@@ -260,7 +282,8 @@ static enum err request_new(struct ike *ike, const struct ike_event *event,
     if (request->remote.port == 0)
         request->remote.port = IKE_PORT;
     request->natt = event->natt;
-    request->flow = event->flow;
+    request->version = version_for(ike, event);
+    request->flow = event->profile == 0 ? event->flow : traffic_flow(&event->traffic);
     request->peer_id = event->peer_id;
     request->wait_ms = event->wait_ms;
     request->born = ike_serial(ike);
@@ -319,7 +342,7 @@ enum err ike_initiate(struct ike *ike, const struct ike_event *event)
                        err_text(err));
         return err;
     }
-    err = proceed(ike, request);
+    err = ike_request_proceed(ike, request);
     if (err != ERR_OK)
         ike_request_fail(ike, request, IKE_FAILURE_OTHER, err_text(err));
     return err;
@@ -335,10 +358,13 @@ enum err ike_cancel(struct ike *ike, uint64_t number)
         return ERR_UNKNOWN;
     }
     if (ticket->request != NULL) {
+        struct v2_child *making = ticket->request->making;
         quick = ticket->request->quick;
         ike_request_free(ike, ticket->request);
         if (quick != NULL)
             quick_free(ike, quick);
+        if (making != NULL)
+            v2_cancel(ike, making);
     }
     ticket = ike_ticket_get(ike, number, false); /* it may have gone with the request */
     for (quick = ticket ? LIST_FIRST(&ticket->quicks) : NULL; quick != NULL; quick = next) {
@@ -346,5 +372,6 @@ enum err ike_cancel(struct ike *ike, uint64_t number)
         if (quick->x.state != V1_QM_DONE)
             quick_free(ike, quick);
     }
+    v2_cancel_all(ike, number);
     return ERR_OK;
 }

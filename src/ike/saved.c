@@ -6,34 +6,35 @@
 #include <assert.h>
 
 #include "ike/engine.h"
+#include "ike/record.h"
 #include "ike/v1/v1.h"
-
-enum { RECORD_VERSION = 4, RECORD_SA = 1, RECORD_CHILD = 2 };
+#include "ike/v2/v2.h"
 
 /* Out */
 
-static void put_addr(struct builder *b, const struct ip_addr *addr)
+void record_put_addr(struct builder *b, const struct ip_addr *addr)
 {
     builder_u8(b, addr->family);
     builder_view(b, ip_addr_view(addr));
 }
 
-static void put_endpoint(struct builder *b, const struct ip_endpoint *end)
+void record_put_endpoint(struct builder *b, const struct ip_endpoint *end)
 {
-    put_addr(b, &end->addr);
+    record_put_addr(b, &end->addr);
     builder_u16(b, end->port);
 }
 
-static void put_identity(struct builder *b, const struct identity *id)
+void record_put_identity(struct builder *b, const struct identity *id)
 {
-    size_t len = id->len != 0 ? id->len : strnlen(id->fqdn, sizeof(id->fqdn));
+    struct view octets =
+        id->kind == IDENTITY_ADDR ? view_of(NULL, 0) : identity_octets(id);
     builder_u8(b, id->kind);
-    put_addr(b, &id->addr);
-    builder_u16(b, (uint16_t)len);
-    builder_bytes(b, id->fqdn, len);
+    record_put_addr(b, &id->addr);
+    builder_u16(b, (uint16_t)octets.len);
+    builder_view(b, octets);
 }
 
-static struct builder begin(struct ike *ike, uint8_t kind)
+struct builder record_begin(struct ike *ike, uint8_t kind)
 {
     struct builder b = builder_on(span_of(ike->record, sizeof(ike->record)));
     builder_u8(&b, RECORD_VERSION);
@@ -41,7 +42,7 @@ static struct builder begin(struct ike *ike, uint8_t kind)
     return b;
 }
 
-static void save(struct ike *ike, const struct builder *b, uint64_t number)
+void record_save(struct ike *ike, const struct builder *b, uint64_t number)
 {
     const struct ike_effect fx = {
         .kind = IKE_FX_SAVE, .serial = number, .bytes = builder_written(b)};
@@ -64,13 +65,13 @@ void saved_sa(struct ike *ike, const struct ike_sa *sa)
 {
     if (!ike_sa_established(sa) || sa->dying)
         return;
-    struct builder b = begin(ike, RECORD_SA);
+    struct builder b = record_begin(ike, RECORD_SA);
     builder_bytes(&b, sa->cookies, sizeof(sa->cookies));
     builder_u8(&b, sa->initiator);
-    put_endpoint(&b, &sa->local);
-    put_endpoint(&b, &sa->remote);
-    put_endpoint(&b, &sa->path.local);
-    put_endpoint(&b, &sa->path.remote);
+    record_put_endpoint(&b, &sa->local);
+    record_put_endpoint(&b, &sa->remote);
+    record_put_endpoint(&b, &sa->path.local);
+    record_put_endpoint(&b, &sa->path.remote);
     builder_u8(&b, sa->path.natt);
     builder_u8(&b, sa->nat.agreed);
     builder_u8(&b, sa->nat.here);
@@ -87,7 +88,7 @@ void saved_sa(struct ike *ike, const struct ike_sa *sa)
     builder_bytes(&b, sa->keys.a, sizeof(sa->keys.a));
     builder_bytes(&b, sa->keys.cipher, sizeof(sa->keys.cipher));
     builder_bytes(&b, sa->keys.last_block, sizeof(sa->keys.last_block));
-    put_identity(&b, &sa->peer_id);
+    record_put_identity(&b, &sa->peer_id);
     builder_u8(&b, sa->peer_key.alg);
     builder_u16(&b, sa->peer_key.len);
     builder_bytes(&b, sa->peer_key.octets, sa->peer_key.len);
@@ -96,29 +97,33 @@ void saved_sa(struct ike *ike, const struct ike_sa *sa)
     builder_u16(&b, (uint16_t)sa->used_count);
     for (size_t i = 0; i < sa->used_count; i++)
         builder_u32(&b, sa->used_ids[i]);
-    save(ike, &b, sa->number);
+    record_save(ike, &b, sa->number);
 }
 
 void saved_child(struct ike *ike, const struct ike_child *child)
 {
-    struct builder b = begin(ike, RECORD_CHILD);
+    if (child->v2_owner != 0) {
+        v2_saved_child(ike, child);
+        return;
+    }
+    struct builder b = record_begin(ike, RECORD_CHILD);
     builder_u64(&b, child->ticket != NULL ? child->ticket->number : 0);
-    put_addr(&b, &child->local);
-    put_addr(&b, &child->key.remote);
-    put_addr(&b, &child->flow.src);
-    put_addr(&b, &child->flow.dst);
+    record_put_addr(&b, &child->local);
+    record_put_addr(&b, &child->key.remote);
+    record_put_addr(&b, &child->flow.src);
+    record_put_addr(&b, &child->flow.dst);
     builder_u32(&b, child->spi_in.value);
     builder_u32(&b, child->spi_out.value);
     builder_u8(&b, child->udp);
     builder_u8(&b, child->follows);
-    put_endpoint(&b, &child->at);
+    record_put_endpoint(&b, &child->at);
     builder_bytes(&b, child->peer_key, sizeof(child->peer_key));
     builder_u8(&b, (uint8_t)child->state);
     builder_u8(&b, child->replaced);
     builder_u8(&b, child->inbound_gone);
     builder_u8(&b, (uint8_t)child->tries);
     builder_u64(&b, (uint64_t)child->timer.node.at.ms);
-    save(ike, &b, child->born);
+    record_save(ike, &b, child->born);
 }
 
 void saved_forget(struct ike *ike, uint64_t number)
@@ -129,7 +134,7 @@ void saved_forget(struct ike *ike, uint64_t number)
 
 /* In */
 
-static struct ip_addr get_addr(struct cursor *cur)
+struct ip_addr record_get_addr(struct cursor *cur)
 {
     uint8_t family = cursor_u8(cur);
     size_t len = family == IP_V4 ? 4 : family == IP_V6 ? 16 : 0;
@@ -139,33 +144,41 @@ static struct ip_addr get_addr(struct cursor *cur)
     return addr;
 }
 
-static struct ip_endpoint get_endpoint(struct cursor *cur)
+struct ip_endpoint record_get_endpoint(struct cursor *cur)
 {
-    struct ip_endpoint end = {.addr = get_addr(cur)};
+    struct ip_endpoint end = {.addr = record_get_addr(cur)};
     end.port = cursor_u16(cur);
     return end;
 }
 
-static struct identity get_identity(struct cursor *cur)
+static bool identity_holds(struct view octets, struct identity *id)
+{
+    switch (id->kind) {
+    case IDENTITY_ADDR:
+        return id->addr.family != IP_NONE && octets.len == 0;
+    case IDENTITY_FQDN:
+        return identity_of_fqdn(octets, id);
+    case IDENTITY_EMAIL:
+        return identity_of_email(octets, id);
+    case IDENTITY_DN:
+    case IDENTITY_KEY_ID:
+        return identity_of_octets(id->kind, octets, id);
+    default:
+        return id->kind == IDENTITY_NULL && octets.len == 0;
+    }
+}
+
+struct identity record_get_identity(struct cursor *cur)
 {
     struct identity id = {.kind = cursor_u8(cur)};
-    id.addr = get_addr(cur);
+    id.addr = record_get_addr(cur);
     struct view name = cursor_take(cur, cursor_u16(cur));
-    bool ok = true;
-    if (id.kind == IDENTITY_FQDN)
-        ok = identity_of_fqdn(name, &id);
-    else if (id.kind == IDENTITY_EMAIL)
-        ok = identity_of_email(name, &id);
-    else if (id.kind == IDENTITY_DN || id.kind == IDENTITY_KEY_ID)
-        ok = identity_of_octets(id.kind, name, &id);
-    else
-        ok = id.kind == IDENTITY_ADDR && id.addr.family != IP_NONE && name.len == 0;
-    if (!ok)
+    if (!identity_holds(name, &id))
         cur->bad = true;
     return id;
 }
 
-static mono_t get_time(struct cursor *cur)
+mono_t record_get_time(struct cursor *cur)
 {
     return (mono_t){(int64_t)cursor_u64(cur)};
 }
@@ -205,10 +218,10 @@ static enum err parse_sa(struct cursor *cur, struct sa_record *r)
 {
     cursor_copy(cur, r->cookies, sizeof(r->cookies));
     r->initiator = cursor_u8(cur) != 0;
-    r->local = get_endpoint(cur);
-    r->remote = get_endpoint(cur);
-    r->path.local = get_endpoint(cur);
-    r->path.remote = get_endpoint(cur);
+    r->local = record_get_endpoint(cur);
+    r->remote = record_get_endpoint(cur);
+    r->path.local = record_get_endpoint(cur);
+    r->path.remote = record_get_endpoint(cur);
     r->path.natt = cursor_u8(cur) != 0;
     r->nat.agreed = cursor_u8(cur) != 0;
     r->nat.here = cursor_u8(cur) != 0;
@@ -227,11 +240,11 @@ static enum err parse_sa(struct cursor *cur, struct sa_record *r)
     cursor_copy(cur, r->keys.a, sizeof(r->keys.a));
     cursor_copy(cur, r->keys.cipher, sizeof(r->keys.cipher));
     cursor_copy(cur, r->keys.last_block, sizeof(r->keys.last_block));
-    r->peer_id = get_identity(cur);
+    r->peer_id = record_get_identity(cur);
     enum key_alg alg = (enum key_alg)cursor_u8(cur);
     struct view key = cursor_take(cur, cursor_u16(cur));
-    r->since = get_time(cur);
-    r->expires = get_time(cur);
+    r->since = record_get_time(cur);
+    r->expires = record_get_time(cur);
     r->id_count = cursor_u16(cur);
     r->ids = cursor_sub(cur, 4 * r->id_count);
     if (!cursor_done(cur) || r->local.addr.family == IP_NONE ||
@@ -331,22 +344,22 @@ out:
 static enum err parse_child(struct cursor *cur, struct ike_child *r, uint64_t *ret_ticket)
 {
     *ret_ticket = cursor_u64(cur);
-    r->local = get_addr(cur);
-    r->key.remote = get_addr(cur);
-    r->flow.src = get_addr(cur);
-    r->flow.dst = get_addr(cur);
+    r->local = record_get_addr(cur);
+    r->key.remote = record_get_addr(cur);
+    r->flow.src = record_get_addr(cur);
+    r->flow.dst = record_get_addr(cur);
     r->spi_in.value = cursor_u32(cur);
     r->spi_out.value = cursor_u32(cur);
     r->udp = cursor_u8(cur) != 0;
     r->follows = cursor_u8(cur) != 0;
-    r->at = get_endpoint(cur);
+    r->at = record_get_endpoint(cur);
     cursor_copy(cur, r->peer_key, sizeof(r->peer_key));
     uint8_t state = cursor_u8(cur);
     r->state = (enum ike_child_state)state;
     r->replaced = cursor_u8(cur) != 0;
     r->inbound_gone = cursor_u8(cur) != 0;
     r->tries = cursor_u8(cur);
-    r->timer.node.at = get_time(cur);
+    r->timer.node.at = record_get_time(cur);
     if (!cursor_done(cur) || r->local.family == IP_NONE ||
         r->local.family != r->key.remote.family || r->local.family != r->at.addr.family || r->flow.src.family != r->flow.dst.family ||
         state > IKE_CHILD_DELETING || r->tries > IKE_DELETE_TRIES || r->spi_in.value == 0 ||
@@ -406,6 +419,10 @@ enum err saved_restore(struct ike *ike, const struct ike_event *event)
         err = restore_sa(ike, event->serial, &cur);
     else if (version == RECORD_VERSION && kind == RECORD_CHILD)
         err = restore_child(ike, event->serial, &cur);
+    else if (version == RECORD_VERSION && kind == RECORD_V2_SA)
+        err = v2_saved_restore_sa(ike, event->serial, &cur);
+    else if (version == RECORD_VERSION && kind == RECORD_V2_CHILD)
+        err = v2_saved_restore_child(ike, event->serial, &cur);
     if (err != ERR_OK) {
         ike_count(ike, IKE_COUNT_BAD_RECORD);
         saved_forget(ike, event->serial);
@@ -424,10 +441,17 @@ enum err saved_disown(struct ike *ike, const struct ike_event *event)
 {
     struct ike_peer *peer = ike_peer_get(ike, &event->local.addr, &event->remote.addr, false);
     struct ike_sa *sa;
+    struct v2_sa *v2_sa;
     bool told = false;
 
     if (peer == NULL)
         return ERR_UNKNOWN;
+    LIST_FOREACH(v2_sa, &peer->v2_sas, of_peer) {
+        if (!v2_sa->established || v2_sa->dying)
+            continue;
+        info_delete_spi(ike, v2_sa, event->spi);
+        told = true;
+    }
     LIST_FOREACH(sa, &peer->sas, of_peer) {
         if (!ike_sa_established(sa) || sa->dying)
             continue;

@@ -23,6 +23,7 @@ struct ike_peer *ike_peer_get(struct ike *ike, const struct ip_addr *local,
         return NULL;
     peer->key = key;
     LIST_INIT(&peer->sas);
+    LIST_INIT(&peer->v2_sas);
     LIST_INIT(&peer->requests);
     LIST_INIT(&peer->children);
     if (!map_insert(&ike->peers, &peer->by_addresses)) {
@@ -34,26 +35,31 @@ struct ike_peer *ike_peer_get(struct ike *ike, const struct ip_addr *local,
 
 void ike_peer_put(struct ike *ike, struct ike_peer *peer)
 {
-    if (!LIST_EMPTY(&peer->sas) || !LIST_EMPTY(&peer->requests) || !LIST_EMPTY(&peer->children))
+    if (!LIST_EMPTY(&peer->sas) || !LIST_EMPTY(&peer->v2_sas) || !LIST_EMPTY(&peer->requests) || !LIST_EMPTY(&peer->children))
         return;
     map_remove(&ike->peers, &peer->by_addresses);
     free(peer);
 }
 
-static const struct ike_sa *any_established(const struct ike_peer *peer)
+/* Who it proved to be under an SA that is up; NULL: there is none. */
+static const struct identity *established_with(const struct ike_peer *peer)
 {
     const struct ike_sa *sa;
+    const struct v2_sa *v2_sa;
     LIST_FOREACH(sa, &peer->sas, of_peer)
-    if (ike_sa_established(sa) && !sa->dying)
-        return sa;
+        if (ike_sa_established(sa) && !sa->dying)
+            return &sa->peer_id;
+    LIST_FOREACH(v2_sa, &peer->v2_sas, of_peer)
+        if (v2_sa->established && !v2_sa->dying)
+            return &v2_sa->peer_id;
     return NULL;
 }
 
 /* OE-175 */
 void ike_peer_note(struct ike *ike, struct ike_peer *peer)
 {
-    const struct ike_sa *sa = any_established(peer);
-    bool connected = sa != NULL || !LIST_EMPTY(&peer->children);
+    const struct identity *peer_id = established_with(peer);
+    bool connected = peer_id != NULL || !LIST_EMPTY(&peer->children);
     struct ike_effect fx = {.kind = IKE_FX_PEER,
                             .ok = connected,
                             .peer = peer->key.remote,
@@ -62,8 +68,8 @@ void ike_peer_note(struct ike *ike, struct ike_peer *peer)
     if (connected == peer->connected)
         return;
     peer->connected = connected;
-    if (sa != NULL)
-        fx.peer_id = sa->peer_id;
+    if (peer_id != NULL)
+        fx.peer_id = *peer_id;
     (void)ike_effect_push(ike, &fx);
 }
 
@@ -90,6 +96,7 @@ struct ike_ticket *ike_ticket_get(struct ike *ike, uint64_t number, bool create)
     ticket->number = number;
     LIST_INIT(&ticket->children);
     LIST_INIT(&ticket->quicks);
+    LIST_INIT(&ticket->making);
     if (!map_insert(&ike->tickets, &ticket->by_number)) {
         free(ticket);
         return NULL;
@@ -99,7 +106,8 @@ struct ike_ticket *ike_ticket_get(struct ike *ike, uint64_t number, bool create)
 
 void ike_ticket_put(struct ike *ike, struct ike_ticket *ticket)
 {
-    if (ticket->request != NULL || !LIST_EMPTY(&ticket->children) || !LIST_EMPTY(&ticket->quicks))
+    if (ticket->request != NULL || !LIST_EMPTY(&ticket->children) ||
+        !LIST_EMPTY(&ticket->quicks) || !LIST_EMPTY(&ticket->making))
         return;
     map_remove(&ike->tickets, &ticket->by_number);
     free(ticket);
@@ -169,7 +177,7 @@ static struct ike_sa *oldest_unused(struct ike *ike)
 
 static enum err make_room(struct ike *ike)
 {
-    if (ike->all_count < ike->sa_limit)
+    if (ike->all_count + ike->v2.all_count < ike->sa_limit)
         return ERR_OK;
     struct ike_sa *sa = oldest_unused(ike);
     if (sa == NULL)
@@ -244,7 +252,7 @@ enum err ike_sa_attach(struct ike *ike, struct ike_sa *sa)
 }
 
 /* Keyed, so that nobody can choose to share the slot of another. An IPv6 host has a whole /64. */
-static uint16_t unproven_slot(const struct ike *ike, const struct ip_addr *remote)
+uint16_t ike_unproven_slot(const struct ike *ike, const struct ip_addr *remote)
 {
     size_t len = remote->family == IP_V6 ? 8 : 4;
     uint64_t hash = ike->unproven_seeds[0];
@@ -255,7 +263,7 @@ static uint16_t unproven_slot(const struct ike *ike, const struct ip_addr *remot
 
 bool ike_unproven_many(const struct ike *ike, const struct ip_addr *remote)
 {
-    return ike->unproven_from[unproven_slot(ike, remote)] >= IKE_UNPROVEN_EACH;
+    return ike->unproven_from[ike_unproven_slot(ike, remote)] >= IKE_UNPROVEN_EACH;
 }
 
 static void unproven_remove(struct ike *ike, struct ike_sa *sa)
@@ -276,7 +284,7 @@ void ike_sa_unproven_add(struct ike *ike, struct ike_sa *sa)
     }
     TAILQ_INSERT_TAIL(&ike->unproven, sa, of_unproven);
     ike->unproven_count++;
-    sa->unproven_slot = unproven_slot(ike, &sa->remote.addr);
+    sa->unproven_slot = ike_unproven_slot(ike, &sa->remote.addr);
     ike->unproven_from[sa->unproven_slot]++;
     sa->unproven = true;
 }

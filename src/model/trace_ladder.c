@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "model/render.h"
+
 enum column { COLUMN_SOURCE, COLUMN_NEAR, COLUMN_DNS, COLUMN_FAR, COLUMN_DEST, COLUMN_COUNT };
 
 /* The label of the message that begins phase 1, in Figure 6. */
@@ -384,7 +386,18 @@ static bool column_used(const struct story *s, enum column column)
     return used;
 }
 
-static bool render(struct story *s, struct ladder_text *out)
+static bool write_html(const struct ladder *ladder, struct drawing *out)
+{
+    render_html_head(out, ladder->title != NULL ? ladder->title : "message ladder");
+    drawing_markup(out, "<figure>\n");
+    bool ok = ladder_svg(ladder, false, out);
+    drawing_markup(out, "</figure>\n");
+    ok = ok && ladder_html_list(ladder, out);
+    render_html_foot(out);
+    return ok && !out->bad;
+}
+
+static bool render(struct story *s, enum trace_format format, struct drawing *out)
 {
     static const char *const defaults[COLUMN_COUNT] = {"source", "gateway", "DNS", "peer", "dest"};
     struct ladder_party parties[COLUMN_COUNT];
@@ -416,10 +429,11 @@ static bool render(struct story *s, struct ladder_text *out)
         .group_count = sizeof(groups) / sizeof(groups[0]),
         .labels_only = s->in->labels_only,
     };
-    return ladder_render(&ladder, out);
+    return format == TRACE_HTML ? write_html(&ladder, out) : ladder_render(&ladder, out);
 }
 
-bool trace_ladder_render(const struct trace_input *in, struct ladder_text *out)
+bool trace_ladder_render(const struct trace_input *in, enum trace_format format,
+                         struct drawing *out)
 {
     struct story s;
     bool ok = false;
@@ -437,7 +451,7 @@ bool trace_ladder_render(const struct trace_input *in, struct ladder_text *out)
             include_phase_1(near, NULL); /* the only one there is, and it responded */
         }
         merge(&s);
-        ok = render(&s, out);
+        ok = render(&s, format, out);
     }
     story_close(&s);
     return ok;

@@ -39,7 +39,13 @@ struct trace_input {
     bool labels_only; /* no list below the drawing */
 };
 
+enum trace_format {
+    TRACE_TEXT,
+    TRACE_HTML, /* one page that needs nothing else */
+};
+
 /* Appends the ladder. False: out of memory, or not one or two sources. */
-MUST_USE bool trace_ladder_render(const struct trace_input *in, struct ladder_text *out);
+MUST_USE bool trace_ladder_render(const struct trace_input *in, enum trace_format format,
+                                  struct drawing *out);
 
 #endif

@@ -121,6 +121,47 @@ static int do_register(struct plane *plane, const struct pfkey_message *request,
     return 0;
 }
 
+/* Rules of configured tunnels */
+
+/* What the classifier was told of pairs that may fall under the rule. */
+static void announce_covered(struct plane *plane, const struct traffic_pair *traffic)
+{
+    const struct list *head = &plane->spd.by_use;
+    for (const struct list *at = head->next; at != head; at = at->next) {
+        const struct spd_entry *entry = LIST_OWNER(at, struct spd_entry, by_use);
+        if (traffic_pair_covers(traffic, &spd_flow(entry)->src, &spd_flow(entry)->dst))
+            spd_announce(plane, entry);
+    }
+}
+
+static void announce_net(struct plane *plane, const struct ip_prefix *remote, bool is)
+{
+    if (plane->env.net != NULL)
+        plane->env.net(plane->env.ctx, remote, is);
+}
+
+static void remove_rule(struct plane *plane, struct spd_rule *rule)
+{
+    struct spd_input remove = {.event = SPD_EV_REMOVE};
+    struct traffic_pair traffic = rule->traffic;
+    spd_step(plane, &rule->entry, &remove);
+    rules_remove(&plane->rules, &plane->spd, rule);
+    announce_covered(plane, &traffic);
+    if (!rules_lead_to(&plane->rules, &traffic.remote.net))
+        announce_net(plane, &traffic.remote.net, false);
+}
+
+static void remove_rules(struct plane *plane, uint32_t but_of)
+{
+    struct list *at = plane->rules.all.next;
+    while (at != &plane->rules.all) {
+        struct spd_rule *rule = LIST_OWNER(at, struct spd_rule, all);
+        at = at->next;
+        if (but_of == 0 || rule->owner != but_of)
+            remove_rule(plane, rule);
+    }
+}
+
 /* Of ESP: every SA, and flows that used one wait. Unspecified: the policies too. */
 static int flush(struct plane *plane, const struct pfkey_message *request,
                  struct pfkey_message *ret)
@@ -131,6 +172,8 @@ static int flush(struct plane *plane, const struct pfkey_message *request,
     if (request->satype == PFKEY_SATYPE_UNSPEC)
         while ((entry = spd_oldest(&plane->spd)) != NULL)
             spd_step(plane, entry, &remove);
+    if (request->satype == PFKEY_SATYPE_UNSPEC)
+        remove_rules(plane, 0);
     while (!list_is_empty(&plane->sad.all))
         lifetime_end(plane, LIST_OWNER(plane->sad.all.next, struct sad_entry, all));
     return 0;
@@ -266,6 +309,91 @@ static int policy_get(struct plane *plane, const struct pfkey_message *request,
     return 0;
 }
 
+/* The SA that a rule's encrypt verdict names: one of a configured tunnel, and within the rule. */
+static int rule_sa(const struct plane *plane, const struct pfkey_message *request,
+                   const struct traffic_pair *traffic, struct sad_entry **ret)
+{
+    if (!(request->has & PFKEY_HAS_PEER))
+        return EINVAL;
+    struct sad_entry *sa = sad_find_outbound(&plane->sad, request->sa.spi.value, &request->peer);
+    if (sa == NULL)
+        return ESRCH;
+    const struct traffic_pair agreed = sa_params_traffic(&sa->params);
+    if (sa->params.interface != SA_CONFIGURED || !traffic_pair_contains(traffic, &agreed))
+        return EINVAL;
+    *ret = sa;
+    return 0;
+}
+
+/* The rule with that ticket and traffic; one with other traffic is replaced. */
+static struct spd_rule *rule_for(struct plane *plane, uint64_t ticket,
+                                 const struct traffic_pair *traffic)
+{
+    struct spd_rule *rule = rules_find_ticket(&plane->rules, ticket);
+    if (rule != NULL && traffic_pair_equal(&rule->traffic, traffic))
+        return rule;
+    if (rule != NULL)
+        remove_rule(plane, rule);
+    rule = rules_add(&plane->rules, &plane->spd, plane->now, ticket, traffic);
+    if (rule == NULL)
+        return NULL;
+    announce_covered(plane, traffic);
+    announce_net(plane, &traffic->remote.net, true);
+    return rule;
+}
+
+/* With NONE the rule waits for a datagram, and then asks. */
+static int rule_set(struct plane *plane, const struct pfkey_message *request,
+                    struct pfkey_message *ret)
+{
+    static const enum spd_event events[] = {
+        [PFKEY_VERDICT_NONE] = SPD_EV_SET_TRAP,       [PFKEY_VERDICT_HOLD] = SPD_EV_SET_HOLD,
+        [PFKEY_VERDICT_PASS] = SPD_EV_SET_PASS,       [PFKEY_VERDICT_DENY] = SPD_EV_SET_DENY,
+        [PFKEY_VERDICT_ENCRYPT] = SPD_EV_SET_ENCRYPT,
+    };
+    struct spd_input input = {.event = events[request->verdict], .ticket = request->ticket};
+    struct traffic_pair traffic = sa_params_traffic(&request->sa);
+
+    if (request->ticket == 0 || request->sa.inbound || !traffic_pair_valid(&traffic))
+        return EINVAL;
+    if (input.event == SPD_EV_SET_ENCRYPT) {
+        int error = rule_sa(plane, request, &traffic, &input.sa);
+        if (error != 0)
+            return error;
+    }
+    struct spd_rule *rule = rule_for(plane, request->ticket, &traffic);
+    if (rule == NULL)
+        return ENOMEM;
+    rule->owner = request->pid;
+    spd_step(plane, &rule->entry, &input);
+    outbound_flush(plane);
+    ret->has = PFKEY_HAS_TICKET;
+    ret->ticket = request->ticket;
+    return 0;
+}
+
+static int rule_delete(struct plane *plane, const struct pfkey_message *request,
+                       struct pfkey_message *ret)
+{
+    struct spd_rule *rule = rules_find_ticket(&plane->rules, request->ticket);
+    if (rule == NULL)
+        return ESRCH;
+    remove_rule(plane, rule);
+    ret->has = PFKEY_HAS_TICKET;
+    ret->ticket = request->ticket;
+    return 0;
+}
+
+static int rule_sweep(struct plane *plane, const struct pfkey_message *request,
+                      struct pfkey_message *ret)
+{
+    (void)ret;
+    if (request->pid == 0)
+        return EINVAL;
+    remove_rules(plane, request->pid);
+    return 0;
+}
+
 static const struct request_row {
     uint8_t type;
     uint32_t needs; /* beside what the type's messages always carry */
@@ -283,6 +411,9 @@ static const struct request_row {
     {PFKEY_X_POLICY_DELETE, 0, policy_delete},
     {PFKEY_X_POLICY_GET, 0, policy_get},
     {PFKEY_X_POLICY_DUMP, 0, policy_dump},
+    {PFKEY_X_RULE_SET, PFKEY_HAS_SA | PFKEY_HAS_VERDICT, rule_set},
+    {PFKEY_X_RULE_DELETE, 0, rule_delete},
+    {PFKEY_X_RULE_SWEEP, 0, rule_sweep},
     {PFKEY_X_COUNTERS, 0, counters},
 };
 

@@ -29,6 +29,7 @@
     X(drop_not_authentic)                                                                          \
     X(drop_in_malformed)                                                                           \
     X(drop_dummy)             /* next header 59: traffic flow confidentiality */                   \
+    X(drop_narrowed)          /* configured, but not what the peer agreed to */                    \
     X(drop_selector)          /* inner addresses are not the SA's (OE-190) */                      \
     X(trace_held)             /* flows that began with a held datagram */                          \
     X(acquires)                                                                                    \

@@ -40,6 +40,20 @@ static enum plane_counter drop_counter(enum err err)
     }
 }
 
+/* OE-190; and no opportunistic peer speaks for what a tunnel is configured for (OE-091). */
+static bool is_of_sa(const struct plane *plane, const struct sad_entry *sa,
+                     const struct ip_pair *inner, struct view datagram)
+{
+    const struct sa_params *params = &sa->params;
+    if (!ip_prefix_contains(&params->inner_src, &inner->src) ||
+        !ip_prefix_contains(&params->inner_dst, &inner->dst) ||
+        (params->protocol != 0 && !sa_params_allow(params, datagram)))
+        return false;
+    struct ip_pair flow = ip_pair_reverse(inner);
+    return params->interface == SA_CONFIGURED || rules_are_empty(&plane->rules) ||
+           !rules_cover(&plane->rules, &flow);
+}
+
 static void deliver(struct plane *plane, struct sad_entry *sa, struct packet *packet)
 {
     struct ip_pair inner;
@@ -47,8 +61,7 @@ static void deliver(struct plane *plane, struct sad_entry *sa, struct packet *pa
         plane_count(plane, PLANE_COUNT_drop_in_malformed);
         return;
     }
-    if (!ip_prefix_contains(&sa->params.inner_src, &inner.src) ||
-        !ip_prefix_contains(&sa->params.inner_dst, &inner.dst)) {
+    if (!is_of_sa(plane, sa, &inner, packet_view(packet))) {
         plane_count(plane, PLANE_COUNT_drop_selector);
         return;
     }

@@ -10,6 +10,7 @@
 #include "plane/limiter.h"
 #include "plane/path_mtu.h"
 #include "plane/plane.h"
+#include "plane/rules.h"
 #include "plane/sad.h"
 #include "plane/spd.h"
 #include "plane/state.h"
@@ -43,6 +44,7 @@ struct plane {
     bool keyd_present;
     uint32_t last_seq;          /* of the acquires */
     struct spd spd;
+    struct rules rules;
     struct sad sad;
     struct store store;
     struct path_mtus mtus;
@@ -92,6 +94,10 @@ void notify_describe_policy(const struct plane *plane, const struct spd_entry *e
 /* Into the burst of the SA that the entry names; cut or refused before if it doesn't fit. Bursts
  * that are sent meanwhile may end SAs, and so send entries, this one too, back to hold. */
 void outbound_encrypt(struct plane *plane, struct spd_entry *entry, struct packet *packet);
+/* The rule or the pair's entry for a datagram; NULL: neither is there. *ret_key is filled in. False:
+ * it is malformed. */
+bool outbound_find(const struct plane *plane, struct view datagram, struct spd_key *ret_key,
+                   struct spd_entry **ret);
 /* Encrypts and sends what was collected, with the same effect on SAs and entries. */
 void outbound_flush(struct plane *plane);
 /* An ICMP error to the source of an outbound datagram, if the rate allows one. */

@@ -95,6 +95,28 @@ static void tell_first_two(struct plane *plane, const struct sad_entry *sa,
                      sa);
 }
 
+bool outbound_find(const struct plane *plane, struct view datagram, struct spd_key *ret_key,
+                   struct spd_entry **ret)
+{
+    struct traffic_key key;
+    struct spd_rule *rule;
+
+    if (rules_are_empty(&plane->rules)) {
+        if (ip_pair_of(datagram, &ret_key->flow) != ERR_OK)
+            return false;
+        *ret = spd_find(&plane->spd, ret_key);
+        return true;
+    }
+    if (traffic_key_of(datagram, &key) != ERR_OK)
+        return false;
+    ret_key->flow = key.flow;
+    rule = rules_find(&plane->rules, &key);
+    *ret = rule != NULL ? &rule->entry : spd_find(&plane->spd, ret_key);
+    if (rule != NULL)
+        rule->entry.key = *ret_key; /* what an acquire is about */
+    return true;
+}
+
 /* What a hard limit left over goes back to its SPD entry, which is in hold again by now. */
 static void put_back(struct plane *plane, struct packet *const *packets, size_t count)
 {
@@ -102,9 +124,7 @@ static void put_back(struct plane *plane, struct packet *const *packets, size_t 
         struct spd_input input = {.event = SPD_EV_DATAGRAM, .packet = packets[i]};
         struct spd_key key = {0};
         struct spd_entry *entry = NULL;
-        if (ip_pair_of(packet_view(packets[i]), &key.flow) == ERR_OK)
-            entry = spd_find(&plane->spd, &key);
-        if (entry == NULL)
+        if (!outbound_find(plane, packet_view(packets[i]), &key, &entry) || entry == NULL)
             plane_count(plane, PLANE_COUNT_drop_not_encrypted);
         else
             spd_step(plane, entry, &input);
@@ -249,20 +269,32 @@ void outbound_encrypt(struct plane *plane, struct spd_entry *entry, struct packe
     }
 }
 
+/* The peer may have agreed to less than is configured. */
+static bool rule_sa_allows(struct spd_entry *entry, const struct packet *packet)
+{
+    const struct traffic_pair sa = sa_params_traffic(&entry->sa->params);
+    return traffic_pair_contains(&sa, &spd_rule_of(entry)->traffic) ||
+           sa_params_allow(&entry->sa->params, packet_view(packet));
+}
+
 /* One datagram (OE-015) */
 static void outbound_one(struct plane *plane, struct packet *packet)
 {
     struct spd_input input = {.event = SPD_EV_DATAGRAM, .packet = packet};
     struct spd_key key = {0};
-    if (ip_pair_of(packet_view(packet), &key.flow) != ERR_OK) {
+    struct spd_entry *entry = NULL;
+    if (!outbound_find(plane, packet_view(packet), &key, &entry)) {
         plane_count(plane, PLANE_COUNT_drop_out_malformed);
         return;
     }
-    struct spd_entry *entry = spd_find(&plane->spd, &key);
     if (entry == NULL)
         entry = spd_create(plane, &key);
     if (entry == NULL) {
         plane_count(plane, PLANE_COUNT_drop_spd_no_memory);
+        return;
+    }
+    if (entry->is_rule && entry->sa != NULL && !rule_sa_allows(entry, packet)) {
+        plane_count(plane, PLANE_COUNT_drop_narrowed);
         return;
     }
     spd_use(&plane->spd, plane->now, entry, packet->len);

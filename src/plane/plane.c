@@ -30,6 +30,7 @@ enum err plane_new(const struct plane_config *config, const struct plane_env *en
     plane->env = *env;
     plane->keyd_present = true;
     fill_defaults(&plane->config);
+    rules_init(&plane->rules, &env->rng);
     spd_init(&plane->spd, plane->config.spd, &env->rng);
     sad_init(&plane->sad, plane->config.sad, &env->rng);
     store_init(&plane->store, plane->config.held_octets);
@@ -41,15 +42,26 @@ enum err plane_new(const struct plane_config *config, const struct plane_env *en
 }
 
 /* Quietly: keyd and classifier are not told about an end they will notice anyway. */
+static void empty_entry(struct plane *plane, struct spd_entry *entry)
+{
+    store_discard(&plane->store, &entry->first);
+    store_discard(&plane->store, &entry->last);
+    list_remove(&entry->by_sa);
+    list_remove(&entry->by_hold);
+    entry->sa = NULL;
+}
+
 static void forget_policies(struct plane *plane)
 {
     struct spd_entry *entry;
     while ((entry = spd_oldest(&plane->spd)) != NULL) {
-        store_discard(&plane->store, &entry->first);
-        store_discard(&plane->store, &entry->last);
-        list_remove(&entry->by_sa);
-        entry->sa = NULL;
+        empty_entry(plane, entry);
         spd_remove(&plane->spd, entry);
+    }
+    while (!list_is_empty(&plane->rules.all)) {
+        struct spd_rule *rule = LIST_OWNER(plane->rules.all.next, struct spd_rule, all);
+        empty_entry(plane, &rule->entry);
+        rules_remove(&plane->rules, &plane->spd, rule);
     }
 }
 
@@ -58,6 +70,7 @@ void plane_free(struct plane *plane)
     if (plane == NULL)
         return;
     forget_policies(plane);
+    rules_fini(&plane->rules);
     spd_fini(&plane->spd);
     sad_fini(&plane->sad);
     store_fini(&plane->store);
@@ -89,6 +102,9 @@ void plane_keyd_changed(struct plane *plane, mono_t now, bool present)
     const struct list *head = &plane->spd.by_use;
     for (const struct list *at = head->next; at != head; at = at->next)
         spd_ask_anew(plane, LIST_OWNER(at, struct spd_entry, by_use));
+    head = &plane->rules.all;
+    for (const struct list *at = head->next; at != head; at = at->next)
+        spd_ask_anew(plane, &LIST_OWNER(at, struct spd_rule, all)->entry);
 }
 
 void plane_path_mtu(struct plane *plane, const struct ip_addr *dst, uint32_t mtu)

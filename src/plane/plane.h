@@ -30,6 +30,9 @@ struct plane_env {
     void (*control)(void *ctx, struct view message); /* a PF_KEY message for keyd */
     /* The SPD's answer for a pair changed: the classifier's map is a cache of it. NONE: forget it. */
     void (*verdict)(void *ctx, const struct ip_pair *flow, enum pfkey_verdict verdict);
+    /* Whether datagrams to that net may be a configured tunnel's, and so belong into vpn0. NULL:
+     * nobody wants to know. */
+    void (*net)(void *ctx, const struct ip_prefix *remote, bool is);
     /* Milliseconds since the classifier last saw a datagram of the pair, which the plane doesn't see
      * when it passes; -1: never. NULL: the plane sees every datagram. (OE-075) */
     int64_t (*idle_ms)(void *ctx, const struct ip_pair *flow);

@@ -30,22 +30,28 @@ struct spd_entry *spd_find(const struct spd *spd, const struct spd_key *key)
     return node != NULL ? MAP_OWNER(node, struct spd_entry, node) : NULL;
 }
 
+bool spd_entry_init(struct spd *spd, mono_t now, struct spd_entry *entry)
+{
+    *entry = (struct spd_entry){.added = now, .placed = now};
+    entry->used = entry->until = entry->ask_at = MONO_NEVER;
+    entry->unanswered = entry->listen_at = now;
+    list_init(&entry->by_use);
+    list_init(&entry->by_sa);
+    list_init(&entry->by_hold);
+    return heap_set(&spd->timers, &entry->timer, HEAP_IDLE);
+}
+
 struct spd_entry *spd_add(struct spd *spd, mono_t now, const struct spd_key *key)
 {
     assert(!spd_is_full(spd));
     struct spd_entry *entry = calloc(1, sizeof(*entry));
     if (entry == NULL)
         return NULL;
-    entry->key = *key;
-    entry->added = entry->placed = now;
-    entry->used = entry->until = entry->ask_at = MONO_NEVER;
-    entry->unanswered = entry->listen_at = now;
-    list_init(&entry->by_sa);
-    list_init(&entry->by_hold);
-    if (!heap_set(&spd->timers, &entry->timer, HEAP_IDLE)) {
+    if (!spd_entry_init(spd, now, entry)) {
         free(entry);
         return NULL;
     }
+    entry->key = *key;
     if (!map_insert(&spd->by_flow, &entry->node)) {
         heap_remove(&spd->timers, &entry->timer);
         free(entry);
@@ -57,7 +63,7 @@ struct spd_entry *spd_add(struct spd *spd, mono_t now, const struct spd_key *key
 
 void spd_remove(struct spd *spd, struct spd_entry *entry)
 {
-    assert(entry->first == NULL && entry->last == NULL && entry->sa == NULL);
+    assert(entry->first == NULL && entry->last == NULL && entry->sa == NULL && !entry->is_rule);
     list_remove(&entry->by_use);
     heap_remove(&spd->timers, &entry->timer);
     map_remove(&spd->by_flow, &entry->node);
@@ -69,7 +75,7 @@ void spd_use(struct spd *spd, mono_t now, struct spd_entry *entry, size_t octets
     entry->used = now;
     entry->packets++;
     entry->octets += octets;
-    if (mono_since(now, entry->placed) >= SPD_ORDER_MS) {
+    if (!entry->is_rule && mono_since(now, entry->placed) >= SPD_ORDER_MS) {
         entry->placed = now;
         list_remove(&entry->by_use);
         list_push(&spd->by_use, &entry->by_use);

@@ -38,14 +38,15 @@ struct spd_entry {
     bool wanted;             /* in hold: a datagram waits for the answer */
     bool answered;           /* in hold: keyd knows of it */
     bool provisional;        /* pass or deny because no answer came: forgotten soon */
-    bool configured;         /* it went through a configured tunnel: never in the clear unasked */
+    bool configured;         /* it goes through a configured tunnel: never in the clear unasked */
+    bool is_rule;            /* it is part of a struct spd_rule, see rules.h */
     struct sad_entry *sa;    /* in encrypt: the SA it names, never NULL */
     mono_t used;             /* MONO_NEVER before the first datagram */
     mono_t listen_at;        /* in encrypt: not before this is it asked whether anything comes back */
     mono_t placed;           /* when it came to the front of spd.by_use */
     uint64_t packets, octets;
     struct stored *first, *last;
-    uint64_t ticket;         /* keyd's name for the flow */
+    uint64_t ticket;         /* keyd's name for the flow or the rule */
     uint64_t note;           /* keyd's own words, kept for the keyd that comes after it */
     struct list by_use;      /* in spd.by_use, the latest first */
     struct list by_sa;       /* in sa->users */
@@ -73,7 +74,9 @@ struct spd_entry *spd_find(const struct spd *spd, const struct spd_key *key);
 /* A nonexistent entry in the table, to be given a state at once. The key must not be there, nor the
  * table be full. NULL: out of memory. */
 struct spd_entry *spd_add(struct spd *spd, mono_t now, const struct spd_key *key);
-/* Frees the entry; it must hold nothing and name no SA. */
+/* An entry of no table, with its timer, for a rule. False: out of memory. */
+MUST_USE bool spd_entry_init(struct spd *spd, mono_t now, struct spd_entry *entry);
+/* Frees the entry; it must hold nothing and name no SA, and be no rule's. */
 void spd_remove(struct spd *spd, struct spd_entry *entry);
 /* A datagram of this flow came. */
 void spd_use(struct spd *spd, mono_t now, struct spd_entry *entry, size_t octets);

@@ -90,6 +90,11 @@ static void make_room(struct plane *plane, const struct spd_entry *entry, size_t
         plane->counters[PLANE_COUNT_drop_hold_evicted] += drop_held(plane, oldest);
 }
 
+static mono_t hold_end(const struct plane *plane)
+{
+    return mono_add(plane->now, plane->config.hold_ms);
+}
+
 /* OE-022: "first" stays, the newest replaces "last". */
 static void keep(struct plane *plane, struct spd_entry *entry, const struct spd_input *input)
 {
@@ -97,6 +102,8 @@ static void keep(struct plane *plane, struct spd_entry *entry, const struct spd_
     bool replaces = !was_first && entry->last != NULL;
     struct stored **slot = was_first ? &entry->first : &entry->last;
 
+    if (mono_is_never(entry->until))
+        entry->until = hold_end(plane);
     make_room(plane, entry, input->packet->len);
     if (!store_hold(&plane->store, slot, input->packet)) {
         plane_count(plane, PLANE_COUNT_drop_hold_full); /* OE-023 */
@@ -131,6 +138,16 @@ static void told_to_hold(struct plane *plane, struct spd_entry *entry,
     set_hold_timer(plane, entry);
 }
 
+/* A rule that keyd does nothing about until there is something to carry. */
+static void trap(struct plane *plane, struct spd_entry *entry, const struct spd_input *input)
+{
+    begin_hold(plane, entry);
+    entry->wanted = entry->first != NULL;
+    if (!entry->wanted)
+        entry->until = MONO_NEVER;
+    ask(plane, entry, input);
+}
+
 /* OE-031: the next datagram asks again. */
 static void back_to_hold(struct plane *plane, struct spd_entry *entry,
                          const struct spd_input *input)
@@ -148,6 +165,16 @@ static void provisionally(struct plane *plane, struct spd_entry *entry)
     entry->provisional = true;
     entry->until = mono_add(plane->now, PLANE_PROVISIONAL_MS);
     spd_set_timer(&plane->spd, entry, entry->until);
+}
+
+/* What is configured never passes in the clear, and is not denied for good either. */
+static void give_up_wait(struct plane *plane, struct spd_entry *entry,
+                         const struct spd_input *input)
+{
+    plane_count(plane, PLANE_COUNT_hold_gave_up);
+    discard(plane, entry, input);
+    entry->answered = false;
+    trap(plane, entry, input);
 }
 
 static void give_up_pass(struct plane *plane, struct spd_entry *entry,
@@ -205,6 +232,7 @@ static const struct transition table[SPD_STATE_COUNT][SPD_EVENT_COUNT] = {
         [SPD_EV_SET_PASS]     = {release,      SPD_PASS,        "begin to forward"},
         [SPD_EV_SET_DENY]     = {discard,      SPD_DENY,        "begin to discard"},
         [SPD_EV_SET_ENCRYPT]  = {release,      SPD_ENCRYPT,     "begin to encrypt"},
+        [SPD_EV_SET_TRAP]     = {trap,         SPD_HOLD,        "wait: a datagram asks"},
         [SPD_EV_REMOVE]       = {discard,      SPD_NONEXISTENT, "forget"},
     },
     /* 3.1.2 hold: nothing is forwarded (OE-020) */
@@ -214,10 +242,12 @@ static const struct transition table[SPD_STATE_COUNT][SPD_EVENT_COUNT] = {
         [SPD_EV_SET_PASS]     = {release,      SPD_PASS,        "forward first and last"},
         [SPD_EV_SET_DENY]     = {discard,      SPD_DENY,        "discard first and last"},
         [SPD_EV_SET_ENCRYPT]  = {release,      SPD_ENCRYPT,     "encrypt first and last"},
+        [SPD_EV_SET_TRAP]     = {trap,         SPD_HOLD,        "wait: a datagram asks"},
         [SPD_EV_REMOVE]       = {discard,      SPD_NONEXISTENT, "discard first and last, forget"},
         [SPD_EV_ASK_AGAIN]    = {ask,          SPD_HOLD,        "repeat acquire"},
         [SPD_EV_GIVE_UP_PASS] = {give_up_pass, SPD_PASS,        "no answer: forward both"},
         [SPD_EV_GIVE_UP_DENY] = {give_up_deny, SPD_DENY,        "no answer: discard both"},
+        [SPD_EV_GIVE_UP_WAIT] = {give_up_wait, SPD_HOLD,        "no answer: discard both, ask anew"},
     },
     /* 3.1.3 pass-through */
     [SPD_PASS] = {
@@ -226,6 +256,7 @@ static const struct transition table[SPD_STATE_COUNT][SPD_EVENT_COUNT] = {
         [SPD_EV_SET_PASS]     = {release,      SPD_PASS,        "go on"},
         [SPD_EV_SET_DENY]     = {discard,      SPD_DENY,        "begin to discard"},
         [SPD_EV_SET_ENCRYPT]  = {release,      SPD_ENCRYPT,     "begin to encrypt"},
+        [SPD_EV_SET_TRAP]     = {trap,         SPD_HOLD,        "wait: a datagram asks"},
         [SPD_EV_REMOVE]       = {discard,      SPD_NONEXISTENT, "forget"},
         [SPD_EV_FORGET]       = {discard,      SPD_NONEXISTENT, "forget: the next datagram asks"},
     },
@@ -236,6 +267,7 @@ static const struct transition table[SPD_STATE_COUNT][SPD_EVENT_COUNT] = {
         [SPD_EV_SET_PASS]     = {release,      SPD_PASS,        "begin to forward"},
         [SPD_EV_SET_DENY]     = {discard,      SPD_DENY,        "go on"},
         [SPD_EV_SET_ENCRYPT]  = {release,      SPD_ENCRYPT,     "begin to encrypt"},
+        [SPD_EV_SET_TRAP]     = {trap,         SPD_HOLD,        "wait: a datagram asks"},
         [SPD_EV_REMOVE]       = {discard,      SPD_NONEXISTENT, "forget"},
         [SPD_EV_FORGET]       = {discard,      SPD_NONEXISTENT, "forget: the next datagram asks"},
     },
@@ -246,6 +278,7 @@ static const struct transition table[SPD_STATE_COUNT][SPD_EVENT_COUNT] = {
         [SPD_EV_SET_PASS]     = {release,      SPD_PASS,        "begin to forward in the clear"},
         [SPD_EV_SET_DENY]     = {discard,      SPD_DENY,        "begin to discard"},
         [SPD_EV_SET_ENCRYPT]  = {release,      SPD_ENCRYPT,     "go on with the SA now named"},
+        [SPD_EV_SET_TRAP]     = {trap,         SPD_HOLD,        "wait: a datagram asks"},
         [SPD_EV_REMOVE]       = {discard,      SPD_NONEXISTENT, "forget"},
         [SPD_EV_SA_GONE]      = {back_to_hold, SPD_HOLD,        "wait: the next datagram asks"},
     },
@@ -262,10 +295,15 @@ static void name_sa(struct spd_entry *entry, struct sad_entry *sa)
     entry->configured = sa->params.interface == SA_CONFIGURED;
 }
 
-/* The kernel must keep handing us what we answer with an ICMP error (OE-028). */
+/* The kernel must keep handing us what we answer with an ICMP error (OE-028), and what may fall
+ * under a rule, whatever the entry for the pair says. */
 void spd_announce(struct plane *plane, const struct spd_entry *entry)
 {
     enum pfkey_verdict verdict = spd_verdict(entry->state);
+    if (entry->is_rule)
+        return;
+    if (verdict != PFKEY_VERDICT_NONE && rules_cover(&plane->rules, spd_flow(entry)))
+        verdict = PFKEY_VERDICT_HOLD;
     if (verdict == PFKEY_VERDICT_DENY && plane->config.icmp_on_deny)
         verdict = PFKEY_VERDICT_HOLD;
     plane->env.verdict(plane->env.ctx, spd_flow(entry), verdict);
@@ -273,7 +311,7 @@ void spd_announce(struct plane *plane, const struct spd_entry *entry)
 
 static bool is_command(enum spd_event event)
 {
-    return event >= SPD_EV_SET_HOLD && event <= SPD_EV_SET_ENCRYPT;
+    return event >= SPD_EV_SET_HOLD && event <= SPD_EV_SET_TRAP;
 }
 
 void spd_step(struct plane *plane, struct spd_entry *entry, const struct spd_input *input)
@@ -299,7 +337,7 @@ void spd_step(struct plane *plane, struct spd_entry *entry, const struct spd_inp
         spd_announce(plane, entry);
     }
     row->action(plane, entry, input);
-    if (row->next == SPD_NONEXISTENT)
+    if (row->next == SPD_NONEXISTENT && !entry->is_rule)
         spd_remove(&plane->spd, entry);
 }
 
@@ -310,6 +348,8 @@ void spd_timer(struct plane *plane, struct spd_entry *entry)
     struct spd_input input = {.event = SPD_EV_ASK_AGAIN};
     if (entry->state != SPD_HOLD)
         input.event = SPD_EV_FORGET;
+    else if (over && entry->is_rule)
+        input.event = SPD_EV_GIVE_UP_WAIT;
     else if (over)
         input.event = passes ? SPD_EV_GIVE_UP_PASS : SPD_EV_GIVE_UP_DENY;
     spd_step(plane, entry, &input);
@@ -365,11 +405,13 @@ const char *spd_event_name(enum spd_event event)
         [SPD_EV_SET_PASS] = "set pass",
         [SPD_EV_SET_DENY] = "set deny",
         [SPD_EV_SET_ENCRYPT] = "set encrypt",
+        [SPD_EV_SET_TRAP] = "set trap",
         [SPD_EV_REMOVE] = "remove",
         [SPD_EV_SA_GONE] = "SA gone",
         [SPD_EV_ASK_AGAIN] = "ask again",
         [SPD_EV_GIVE_UP_PASS] = "give up, pass",
         [SPD_EV_GIVE_UP_DENY] = "give up, deny",
+        [SPD_EV_GIVE_UP_WAIT] = "give up, wait",
         [SPD_EV_FORGET] = "forget",
     };
     return names[event];

@@ -16,11 +16,13 @@ enum spd_event {
     SPD_EV_SET_PASS,
     SPD_EV_SET_DENY,
     SPD_EV_SET_ENCRYPT,
+    SPD_EV_SET_TRAP,         /* for rules: hold, and ask when a datagram comes */
     SPD_EV_REMOVE,
     SPD_EV_SA_GONE,       /* the SAD entry it names expired or was deleted */
     SPD_EV_ASK_AGAIN,     /* time to repeat the acquire */
     SPD_EV_GIVE_UP_PASS,  /* hold lasted too long, and this is what the configuration wants then */
     SPD_EV_GIVE_UP_DENY,
+    SPD_EV_GIVE_UP_WAIT,     /* the same for a rule, which stays in hold */
     SPD_EV_FORGET,        /* the end of a provisional verdict */
     SPD_EVENT_COUNT
 };

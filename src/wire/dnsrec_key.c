@@ -11,7 +11,27 @@ enum {
     KEY_RSA_SHA1 = 5, /* what RFC 3110 assigned later; the same layout (OE-138) */
 };
 
-enum { IPSECKEY_ALG_NONE = 0, IPSECKEY_ALG_RSA = 2 };
+/* RFC 4025 section 2.4, RFC 8005 section 11, RFC 9373 */
+enum {
+    IPSECKEY_ALG_NONE = 0,
+    IPSECKEY_ALG_RSA = 2,
+    IPSECKEY_ALG_ECDSA = 3, /* RFC 6605 section 4 */
+    IPSECKEY_ALG_EDDSA = 4, /* RFC 8080 section 3 */
+};
+
+/* Which key of an algorithm it is, its length tells. */
+static const struct {
+    uint8_t number;
+    uint8_t len;
+    enum key_alg alg;
+} ipseckey_curves[] = {
+    {IPSECKEY_ALG_ECDSA, 64, KEY_ECDSA_P256},
+    {IPSECKEY_ALG_ECDSA, 96, KEY_ECDSA_P384},
+    {IPSECKEY_ALG_EDDSA, 32, KEY_ED25519},
+    {IPSECKEY_ALG_EDDSA, 57, KEY_ED448},
+};
+
+enum { IPSECKEY_CURVE_COUNT = sizeof(ipseckey_curves) / sizeof(ipseckey_curves[0]) };
 
 enum {
     IPSECKEY_NO_GATEWAY = 0,
@@ -110,6 +130,29 @@ static enum err gateway_parse(struct cursor *cur, uint8_t type, struct identity 
     }
 }
 
+static enum err curve_key_parse(uint8_t number, struct view octets, struct public_key *ret)
+{
+    bool known = false;
+    for (size_t i = 0; i < IPSECKEY_CURVE_COUNT; i++) {
+        known |= ipseckey_curves[i].number == number;
+        if (ipseckey_curves[i].number == number && ipseckey_curves[i].len == octets.len)
+            return public_key_from_octets(ipseckey_curves[i].alg, octets, ret);
+    }
+    return known ? ERR_VALUE : ERR_UNSUPPORTED;
+}
+
+/* False: IPSECKEY has no number for such a key. */
+static bool key_number(const struct public_key *key, uint8_t *ret)
+{
+    *ret = IPSECKEY_ALG_NONE;
+    if (key->alg == KEY_RSA)
+        *ret = IPSECKEY_ALG_RSA;
+    for (size_t i = 0; i < IPSECKEY_CURVE_COUNT; i++)
+        if (ipseckey_curves[i].alg == key->alg)
+            *ret = ipseckey_curves[i].number;
+    return *ret != IPSECKEY_ALG_NONE || key->alg == KEY_NONE;
+}
+
 enum err dnsrec_ipseckey_parse(struct view rdata, struct dnsrec_gateway *ret)
 {
     struct cursor cur = cursor_of(rdata);
@@ -124,7 +167,7 @@ enum err dnsrec_ipseckey_parse(struct view rdata, struct dnsrec_gateway *ret)
     if (alg == IPSECKEY_ALG_RSA)
         err = public_key_from_rfc3110(cursor_rest(&cur), &gw.key);
     else if (alg != IPSECKEY_ALG_NONE)
-        err = ERR_UNSUPPORTED;
+        err = curve_key_parse(alg, cursor_rest(&cur), &gw.key);
     else if (!cursor_done(&cur))
         err = ERR_TRAILING;
     if (err == ERR_OK)
@@ -136,9 +179,9 @@ enum err dnsrec_ipseckey_build(const struct dnsrec_gateway *gw, struct span room
 {
     const struct identity *gateway = &gw->gateway;
     struct builder b = builder_on(room);
-    uint8_t type = IPSECKEY_NO_GATEWAY;
+    uint8_t type = IPSECKEY_NO_GATEWAY, number;
 
-    if (gw->precedence > UINT8_MAX)
+    if (gw->precedence > UINT8_MAX || !key_number(&gw->key, &number))
         return ERR_VALUE;
     if (gateway->kind == IDENTITY_FQDN)
         type = IPSECKEY_NAME;
@@ -147,7 +190,7 @@ enum err dnsrec_ipseckey_build(const struct dnsrec_gateway *gw, struct span room
 
     builder_u8(&b, (uint8_t)gw->precedence);
     builder_u8(&b, type);
-    builder_u8(&b, gw->key.alg == KEY_RSA ? IPSECKEY_ALG_RSA : IPSECKEY_ALG_NONE);
+    builder_u8(&b, number);
     if (type == IPSECKEY_NAME)
         name_build(&b, gateway->fqdn);
     else if (type != IPSECKEY_NO_GATEWAY)

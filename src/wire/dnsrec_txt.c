@@ -174,7 +174,8 @@ enum err dnsrec_txt_build(const struct dnsrec_gateway *gw, struct span room, siz
     char name[IDENTITY_TEXT_MAX], head[sizeof(attribute_name) + 16 + IDENTITY_TEXT_MAX];
     struct builder text = builder_on(span_of(octets, sizeof(octets)));
 
-    if (gw->gateway.kind == IDENTITY_NONE)
+    /* OE-138: the key is in RFC 3110 form. */
+    if (gw->gateway.kind == IDENTITY_NONE || (gw->key.alg != KEY_NONE && gw->key.alg != KEY_RSA))
         return ERR_VALUE;
     snprintf(head, sizeof(head), "%s(%u)=%s", attribute_name, gw->precedence,
              identity_format(&gw->gateway, name));

@@ -43,6 +43,9 @@ static const struct type_row types[] = {
     [PFKEY_X_TRACE] = {"TRACE", HAS(TRACE), HAS_POLICY},
     [PFKEY_X_UNKNOWN_SPI] = {"UNKNOWN_SPI", HAS(SA) | HAS(PEER), HAS(TICKET)},
     [PFKEY_X_NEW_MAPPING] = {"NEW_MAPPING", HAS(SA) | HAS(PEER) | HAS(TICKET), 0},
+    [PFKEY_X_RULE_SET] = {"RULE_SET", HAS(TICKET), HAS(SA) | HAS(VERDICT) | HAS(PEER)},
+    [PFKEY_X_RULE_DELETE] = {"RULE_DELETE", HAS(TICKET), 0},
+    [PFKEY_X_RULE_SWEEP] = {"RULE_SWEEP", 0, 0},
     [PFKEY_X_COUNTERS] = {"COUNTERS", 0, HAS(COUNTER) | HAS(END)},
 };
 
@@ -105,6 +108,9 @@ static enum err check_values(const struct pfkey_message *m)
     if ((m->has & PFKEY_HAS_SA) &&
         (sa->interface > SA_CONFIGURED || sa->suite.cipher > ESP_CIPHER_3DES_CBC ||
          sa->suite.auth > ESP_AUTH_HMAC_MD5_96))
+        return ERR_VALUE;
+    if ((m->has & PFKEY_HAS_SA) && sa->protocol != 0 &&
+        (sa->src_ports.first > sa->src_ports.last || sa->dst_ports.first > sa->dst_ports.last))
         return ERR_VALUE;
     if ((m->has & PFKEY_HAS_KEYS) && (sa->cipher_key_len == 0 || sa->cipher_key_len > SA_KEY_MAX ||
                                       sa->auth_key_len > SA_AUTH_KEY_MAX))

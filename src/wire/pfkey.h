@@ -40,6 +40,10 @@ enum pfkey_type {
                                  * a ticket and an outbound SPI: perhaps unknown to the peer, who is silent */
     PFKEY_X_COUNTERS = 70,      /* named counters of the plane */
     PFKEY_X_NEW_MAPPING = 71,   /* plane to keyd: authentic ESP of an inbound SA came from PEER and udp_src */
+    PFKEY_X_RULE_SET = 72,      /* what a configured tunnel carries: the selectors of sa, verdict, ticket; SPI
+                                 * and PEER for encrypt. Goes before every policy for single pairs */
+    PFKEY_X_RULE_DELETE = 73,   /* by ticket */
+    PFKEY_X_RULE_SWEEP = 74,    /* rules set by another keyd than the one that asks go */
 };
 
 enum pfkey_satype { PFKEY_SATYPE_UNSPEC = 0, PFKEY_SATYPE_AH = 2, PFKEY_SATYPE_ESP = 3 };

@@ -144,6 +144,33 @@ static enum err read_x_sa(struct cursor *cur, struct pfkey_message *m)
     return ERR_OK;
 }
 
+static void write_x_ports(struct builder *b, const struct pfkey_message *m)
+{
+    const struct sa_params *sa = &m->sa;
+    if (sa->protocol == 0)
+        return;
+    put_u16(b, sa->protocol);
+    put_u16(b, sa->src_ports.first);
+    put_u16(b, sa->src_ports.last);
+    put_u16(b, sa->dst_ports.first);
+    put_u16(b, sa->dst_ports.last);
+}
+
+static enum err read_x_ports(struct cursor *cur, struct pfkey_message *m)
+{
+    struct sa_params *sa = &m->sa;
+    uint16_t protocol = get_u16(cur);
+    sa->src_ports.first = get_u16(cur);
+    sa->src_ports.last = get_u16(cur);
+    sa->dst_ports.first = get_u16(cur);
+    sa->dst_ports.last = get_u16(cur);
+    if (protocol == 0 || protocol > UINT8_MAX || sa->src_ports.first > sa->src_ports.last ||
+        sa->dst_ports.first > sa->dst_ports.last)
+        return ERR_VALUE;
+    sa->protocol = (uint8_t)protocol;
+    return ERR_OK;
+}
+
 /* Lifetimes: RFC 2367 section 2.3.2. Its "allocations" are connections, not packets, so packets
  * travel in extensions of ours; its times are of a wall clock where they are not limits. */
 
@@ -532,6 +559,7 @@ static const struct pfkey_ext exts[] = {
     {PFKEY_EXT_ADDRESS_DST, PFKEY_HAS_SA, write_outer_dst, read_outer_dst},
     {PFKEY_EXT_X_INNER_SRC, PFKEY_HAS_SA, write_inner_src, read_inner_src},
     {PFKEY_EXT_X_INNER_DST, PFKEY_HAS_SA, write_inner_dst, read_inner_dst},
+    {PFKEY_EXT_X_PORTS, PFKEY_HAS_SA, write_x_ports, read_x_ports},
     {PFKEY_EXT_NAT_T_TYPE, PFKEY_HAS_SA, write_nat_t_type, read_nat_t_type},
     {PFKEY_EXT_NAT_T_SPORT, PFKEY_HAS_SA, write_nat_t_sport, read_nat_t_sport},
     {PFKEY_EXT_NAT_T_DPORT, PFKEY_HAS_SA, write_nat_t_dport, read_nat_t_dport},

@@ -40,6 +40,7 @@ enum pfkey_ext_type {
     PFKEY_EXT_X_PEER = 75,
     PFKEY_EXT_X_TICKET = 76,
     PFKEY_EXT_X_END = 77,
+    PFKEY_EXT_X_PORTS = 78,       /* selectors beside the addresses: protocol and ports */
 };
 
 struct pfkey_ext {

@@ -56,6 +56,10 @@ struct traffic_pair {
 
 enum sa_interface { SA_OPPORTUNISTIC, SA_CONFIGURED }; /* oe0 or vpn0 (OE-188) */
 
+struct port_range {
+    uint16_t first, last;
+};
+
 struct sa_params {
     spi_t spi;
     bool inbound;
@@ -64,8 +68,10 @@ struct sa_params {
     struct ip_addr outer_src, outer_dst;
     uint16_t udp_src, udp_dst; /* UDP encapsulation (RFC 3948); 0: native ESP, protocol 50 */
     struct ip_prefix inner_src, inner_dst; /* selectors, in the direction of travel (OE-190) */
+    uint8_t protocol;        /* of what is inside; 0: any, and then ports don't matter */
+    struct port_range src_ports, dst_ports; /* in the direction of travel, for a protocol */
     struct sa_lifetime soft, hard;
-    uint64_t ticket;         /* the OE connection it belongs to; 0: none */
+    uint64_t ticket;         /* the OE connection or tunnel it belongs to; 0: none */
     uint8_t cipher_key[SA_KEY_MAX]; /* with the salt, for AES-GCM */
     uint8_t cipher_key_len;
     uint8_t auth_key[SA_AUTH_KEY_MAX];

@@ -79,6 +79,12 @@ static void emit(void *ctx, const struct event_record *record)
     snprintf(side->ladder + used, sizeof(side->ladder) - used, "%s%c ", record->label,
              sent ? '>' : '<');
     assert_int_equal(record->room, EVENT_IKE);
+    bool v2 = strncmp(record->title, "IKE_", 4) == 0 || strncmp(record->title, "CREATE_", 7) == 0;
+    if (v2) {
+        bool clear = strncmp(record->title, "IKE_SA_INIT", 11) == 0;
+        assert_int_equal(record->line, clear ? EVENT_LINE_CLEAR : EVENT_LINE_IKE);
+        return;
+    }
     bool encrypted = strcmp(record->label, "5E4") == 0 || strcmp(record->label, "5E5") == 0 ||
                      record->label[1] == 'G';
     assert_int_equal(record->line, encrypted ? EVENT_LINE_IKE : EVENT_LINE_CLEAR);
@@ -88,7 +94,12 @@ static void emit(void *ctx, const struct event_record *record)
 static void start(struct pair *pair, struct pair_side *side)
 {
     const struct ike_env env = {.rng = {fill, side}, .wall = {wall, NULL}, .trace = {emit, side}};
-    assert_int_equal(ike_new(&pair->config, &env, &side->ike), ERR_OK);
+    struct ike_config config = pair->config;
+    if (side->profile_count != 0) {
+        config.profiles = side->profiles;
+        config.profile_count = side->profile_count;
+    }
+    assert_int_equal(ike_new(&config, &env, &side->ike), ERR_OK);
 }
 
 struct pair *pair_new(const struct pair_options *options)
@@ -99,6 +110,7 @@ struct pair *pair_new(const struct pair_options *options)
         options = &none;
     assert_non_null(pair);
     pair->now.ms = 1000;
+    pair->version = options->version;
     for (unsigned i = 0; i < PAIR_SIDES; i++) {
         struct pair_side *side = &pair->sides[i];
         const char *text =
@@ -114,6 +126,8 @@ struct pair *pair_new(const struct pair_options *options)
         side->ticket = 1000 + i;
         pair->config = options->config;
         pair->config.legacy = options->legacy;
+        side->profiles = options->profiles[i];
+        side->profile_count = options->profile_count;
         start(pair, side);
     }
     return pair;
@@ -187,12 +201,30 @@ enum err pair_initiate(struct pair *pair, unsigned side, uint64_t ticket, unsign
     const struct ike_event event = {
         .kind = IKE_EV_INITIATE,
         .ticket = ticket,
+        .version = pair->version,
         .local = {.addr = s->addr.addr},
         .remote = {.addr = pair->sides[!side].reached_at},
         .flow = pair_flow(pair, side, n),
         .peer_id = identity_of_addr(&pair->sides[!side].reached_at),
         .keys = keys,
         .key_count = s->peer_key_count,
+    };
+    enum err err = input(pair, s, &event);
+    pair_drain(pair, side);
+    return err;
+}
+
+enum err pair_initiate_profile(struct pair *pair, unsigned side, uint64_t ticket, uint32_t profile,
+                               const struct traffic_pair *traffic)
+{
+    struct pair_side *s = &pair->sides[side];
+    const struct ike_event event = {
+        .kind = IKE_EV_INITIATE,
+        .ticket = ticket,
+        .profile = profile,
+        .traffic = *traffic,
+        .local = {.addr = s->addr.addr},
+        .remote = {.addr = pair->sides[!side].reached_at},
     };
     enum err err = input(pair, s, &event);
     pair_drain(pair, side);
@@ -303,12 +335,17 @@ size_t pair_check_keys(const struct pair *pair)
 static enum err answer_signature(struct pair *pair, struct pair_side *side,
                                  const struct pair_question *q, struct ike_event *event)
 {
-    uint8_t signature[1024];
-    const struct private_key *key = pair_private_key(side->key);
+    uint8_t signature[SIGNATURE_MAX];
+    size_t len;
+    const struct private_key *key = side->own_key != NULL && q->effect.own_key != 0
+                                        ? side->own_key
+                                        : pair_private_key(side->key);
     event->kind = IKE_EV_SIGNED;
     event->ok = !side->no_signature;
-    assert_int_equal(private_key_sign_ike1(key, view_of(q->hash, q->hash_len), signature), ERR_OK);
-    event->bytes = view_of(signature, private_key_signature_len(key));
+    assert_int_equal(private_key_sign(key, (enum signature_scheme)q->effect.scheme,
+                                      view_of(q->hash, q->hash_len), signature, &len),
+                     ERR_OK);
+    event->bytes = view_of(signature, len);
     return input(pair, side, event);
 }
 
@@ -359,7 +396,7 @@ static void ask(struct pair *pair, unsigned s, const struct ike_effect *fx)
         .pending = true, .kind = fx->kind, .serial = fx->serial, .effect = *fx};
     assert_true(fx->serial != 0);
     if (fx->kind == IKE_FX_NEED_SIGNATURE) {
-        assert_in_range(fx->bytes.len, 16, HASH_MAX);
+        assert_in_range(fx->bytes.len, 16, sizeof(q.hash));
         memcpy(q.hash, fx->bytes.ptr, fx->bytes.len);
         q.hash_len = fx->bytes.len;
         side->asked_signature++;
@@ -367,7 +404,7 @@ static void ask(struct pair *pair, unsigned s, const struct ike_effect *fx)
     side->asked_keys += fx->kind == IKE_FX_NEED_KEYS;
     if (fx->kind == IKE_FX_NEED_AUTHORIZATION) {
         side->asked_authorization++;
-        if (fx->key->len != 0)
+        if (fx->key->len != 0 && pair->sides[!s].own_key == NULL)
             assert_true(public_key_equal(fx->key, pair_public_key(pair->sides[!s].key)));
         else
             assert_true(fx->profile != 0); /* a stranger always has a key */
@@ -491,6 +528,10 @@ static void take(struct pair *pair, unsigned s, const struct ike_effect *fx)
         break;
     case IKE_FX_FORGET:
         forget(side, fx->serial);
+        break;
+    case IKE_FX_KEYS:
+        if (pair->on_keys != NULL)
+            pair->on_keys(pair, s, fx);
         break;
     case IKE_FX_PEER:
         assert_true(side->connected != fx->ok);

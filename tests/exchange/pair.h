@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "crypto/signature.h"
 #include "ike/engine.h"
 #include "ike/ike.h"
 
@@ -54,7 +55,7 @@ struct pair_question {
     enum ike_effect_kind kind;
     uint64_t serial;
     struct ike_effect effect;
-    uint8_t hash[HASH_MAX];
+    uint8_t hash[4096]; /* what is to be signed */
     size_t hash_len;
 };
 
@@ -72,6 +73,9 @@ struct pair_side {
     struct pair_question held; /* the last question left open */
     uint64_t ticket;           /* what it authorizes the peer's proposals as */
     const struct traffic_pair *narrow; /* what it authorizes of them; NULL: all */
+    const struct ike_profile *profiles;
+    size_t profile_count;
+    const struct private_key *own_key; /* where a profile has a key of its own */
 
     unsigned up, failed, deleted, authenticated, removed;
     unsigned keepalives, moves;
@@ -91,6 +95,7 @@ struct pair;
 typedef bool pair_tap(struct pair *pair, struct pair_datagram *datagram, void *ctx);
 
 struct pair {
+    enum ike_version version; /* of pair_initiate() */
     struct pair_side sides[PAIR_SIDES];
     struct ike_config config;
     mono_t now;
@@ -99,6 +104,7 @@ struct pair {
     unsigned sent[PAIR_SIDES];
     pair_tap *tap;
     void *tap_ctx;
+    void (*on_keys)(struct pair *pair, unsigned side, const struct ike_effect *fx);
 };
 
 /* True while an engine's code runs, for tests that make its allocations fail. */
@@ -109,6 +115,9 @@ struct pair_options {
     bool legacy;
     struct ike_config config; /* applied to both; zero: defaults */
     uint64_t seed;
+    enum ike_version version;
+    const struct ike_profile *profiles[PAIR_SIDES];
+    size_t profile_count; /* of each */
 };
 
 struct pair *pair_new(const struct pair_options *options); /* NULL: all defaults */
@@ -123,6 +132,8 @@ size_t pair_record_count(const struct pair *pair, unsigned side);
 /* The flow between the two hosts behind `side` and its peer. `n` picks another host. */
 struct ip_pair pair_flow(const struct pair *pair, unsigned side, unsigned n);
 enum err pair_initiate(struct pair *pair, unsigned side, uint64_t ticket, unsigned n);
+enum err pair_initiate_profile(struct pair *pair, unsigned side, uint64_t ticket, uint32_t profile,
+                               const struct traffic_pair *traffic);
 enum err pair_event(struct pair *pair, unsigned side, enum ike_event_kind kind, uint64_t ticket);
 /* Answers a question that was held. */
 enum err pair_answer(struct pair *pair, unsigned side, const struct pair_question *question);

@@ -86,6 +86,8 @@ static void stale(enum ike_effect_kind kind)
         q = asked()->held;
         q.kind = questions[other];
         q.hash_len = 32;
+        q.effect.scheme = pair_public_key(asked()->key)->alg == KEY_RSA ? SIGNATURE_IKE1_RSA
+                                                                        : SIGNATURE_IKE1_ECDSA;
         if (q.kind != kind)
             check_stale(&q);
     }

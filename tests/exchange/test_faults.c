@@ -70,15 +70,16 @@ static void check_sane(struct pair *pair, unsigned long n)
     pair_run(pair, 60000);
     for (unsigned i = 0; i < PAIR_SIDES; i++) {
         assert_int_equal(pair->sides[i].ike->all_count, 0);
+        assert_int_equal(pair->sides[i].ike->v2.all_count, 0);
         assert_true(mono_is_never(ike_next_deadline(pair->sides[i].ike)));
     }
 }
 
-static void test_every_allocation(void **state)
+static void every_allocation(enum ike_version version)
 {
-    (void)state;
+    const struct pair_options options = {.version = version};
     for (unsigned long n = 1;; n++) {
-        struct pair *pair = pair_new(NULL);
+        struct pair *pair = pair_new(&options);
         failed = false;
         countdown = n;
         live(pair);
@@ -93,10 +94,23 @@ static void test_every_allocation(void **state)
     }
 }
 
+static void test_every_allocation(void **state)
+{
+    (void)state;
+    every_allocation(IKE_VERSION_1);
+}
+
+static void test_every_allocation_v2(void **state)
+{
+    (void)state;
+    every_allocation(IKE_VERSION_2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_allocation),
+        cmocka_unit_test(test_every_allocation_v2),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -357,7 +357,7 @@ static void test_strangers(void **state)
     struct pair *pair = stopped(0, &stop);
     struct pair_datagram d = stop.caught;
     (void)state;
-    d.octets[17] = 0x20;
+    d.octets[17] = 0x30;
     assert_int_equal(give(pair, V1_MM1, &d), ERR_VERSION);
     assert_int_equal(pair_counter(pair, PAIR_B, "unsupported-version"), 1);
     d = stop.caught;

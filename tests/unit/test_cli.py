@@ -15,7 +15,8 @@ import unittest
 
 CYGNET = CYGNETD = None
 COMMANDS = [["status"], ["why"], ["trace"], ["keys"], ["keys", "new"], ["keys", "show"],
-            ["keys", "dns"], ["check"], ["reload"]]
+            ["keys", "dns"], ["check"], ["reload"], ["model"],
+            ["model", "render"], ["model", "check"]]
 
 STATUS = {
     "version": "9.9", "pid": 1, "uptime_ms": 125000, "outside": "eth7", "ready": True,
@@ -143,7 +144,7 @@ class Help(Case):
             if len(command) == 1:
                 self.assertIn("\n  " + command[0] + " ", overview)
                 self.assertEqual(self.good("help", *command), text)
-            if command != ["keys"]:
+            if command not in (["keys"], ["model"], ["model", "render"]):
                 self.assertIn("--json", text)
 
     def test_mistakes(self):
@@ -161,6 +162,7 @@ class Help(Case):
         self.bad(2, "'1.1.1.1' is not SOURCE,DESTINATION", "trace", "--flow", "1.1.1.1")
         self.bad(2, "'x=y' is not ADDRESS=NAME", "trace", "--name", "x=y")
         self.bad(2, "neither --json nor --follow", "trace", "--ladder", "--json")
+        self.bad(2, "neither --json nor --follow", "trace", "--html", "--follow")
 
     def test_version(self):
         version = self.good("version")
@@ -352,8 +354,35 @@ class Trace(Case):
         for wanted in ("Alice", "(5D)", "Main Mode 1: SA", "first datagram, held"):
             self.assertIn(wanted, text)
         self.assertNotIn("another flow", text)
+        page = self.good("trace", "--html", "--name", "192.1.0.65=Alice", "--flow",
+                         "192.1.0.65,192.2.0.66", "--socket", daemon.path)
+        self.assertTrue(page.startswith("<!DOCTYPE html>"), page[:40])
+        for wanted in (">Alice</text>", ">(5D)</text>", "Main Mode 1: SA", "</html>"):
+            self.assertIn(wanted, page)
+        self.assertNotIn("another flow", page)
+        self.assertEqual(page.count("<svg"), 1)
         empty = self.daemon(name="empty", trace={"records": []})
         self.bad(1, "nothing to draw", "trace", "--ladder", "--socket", empty.path)
+
+
+class Model(Case):
+    def test_mistakes_in_arguments(self):
+        for arguments in (["model", "frobnicate"], ["model", "render", "-"],
+                          ["model", "render", "--to", "pdf", "-"], ["model", "check"],
+                          ["model", "render", "--to", "html", "--only", "x", "-"],
+                          ["model", "render", "--to", "text", "--bare", "-"]):
+            self.bad(2, "--help", *arguments)
+
+    def test_mistakes_in_files(self):
+        path = self.write("bad.model", 'model "M" {\n  party a "A"\n  trust a -> b "all"\n}\n')
+        wanted = f"{path}:3:14: no party is called 'b'; declare it above, or correct its id"
+        self.bad(1, wanted, "model", "check", path)
+        self.bad(1, "No such file", "model", "render", "--to", "text", path + ".none")
+        self.write("bad.model", 'model "M" { }')
+        line = json.loads(run("model", "check", "--json", path).stdout.split("\n")[0])
+        self.assertEqual((line["line"], line["column"], line["rule"]), (1, 1, "parts"))
+        self.bad(1, "no diagram", "model", "render", "--to", "svg", path)
+        self.bad(1, "no diagram is called 'x'", "model", "render", "--to", "svg", "--only", "x", path)
 
 
 class Keys(Case):

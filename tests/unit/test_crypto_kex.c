@@ -7,6 +7,8 @@
 #include "crypto/dh.h"
 #include "crypto/kex.h"
 
+#include <stdlib.h>
+
 static const uint16_t methods[] = {2, 5, 14, 15, 16, 19, 20, 21, 31, 32, 35, 36, 37};
 
 /* Hands out given octets, for private values that a document gives. */
@@ -30,6 +32,7 @@ static void test_both_sides_agree(void **state)
         assert_non_null(kex_method_name(method));
         if (!kex_method_known(method)) {
             assert_true(kex_method_is_kem(method)); /* only an old library is an excuse */
+            assert_null(getenv("CYGNET_TEST_ML_KEM"));
             assert_int_equal(kex_new(method, &rng, &kex), ERR_UNSUPPORTED);
             continue;
         }

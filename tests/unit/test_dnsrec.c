@@ -388,6 +388,50 @@ static void ipseckey_examples(void **state)
     }
 }
 
+/* The keys of the examples in RFC 6605 section 6 and RFC 8080 section 6, and how records carry
+ * them (RFC 8005 section 11, RFC 9373). */
+static void ipseckey_curves(void **state)
+{
+    (void)state;
+    static const struct {
+        enum key_alg alg;
+        uint8_t number;
+        const char *base64;
+    } rows[] = {
+        {KEY_ECDSA_P256, 3,
+         "GojIhhXUN/u4v54ZQqGSnyhWJwaubCvTmeexv7bR6edbkrSqQpF64cYbcB7wNcP+e+MAnLr+Wi9xMWyQLc8NAA=="},
+        {KEY_ECDSA_P384, 3,
+         "xKYaNhWdGOfJ+nPrL8/arkwf2EY3MDJ+SErKivBVSum1w/egsXvSADtNJhyem5RCOpgQ6K8X1DRSEkrbYQ+OB+v8/"
+         "uX45NBwY8rp65F6Glur8I/mlVNgF6W/qTI37m40"},
+        {KEY_ED25519, 4, "l02Woi0iS8Aa25FQkUd9RMzZHJpBoRQwAQEX1SxZJA4="},
+        {KEY_ED448, 4,
+         "3kgROaDjrh0H2iuixWBrc8g2EpBBLCdGzHmn+G2MpTPhpj/OiBVHHSfPodx1FYYUcJKm1MDpJtIA"},
+    };
+    for (size_t i = 0; i < CHECK_COUNT(rows); i++) {
+        uint8_t octets[128], rdata[160];
+        size_t len = 0, rdata_len = 0;
+        struct dnsrec_gateway want = {.precedence = 10}, got;
+        assert_true(base64_decode(view_of_text(rows[i].base64), span_of(octets, sizeof(octets)),
+                                  &len));
+        assert_int_equal(public_key_from_octets(rows[i].alg, view_of(octets, len), &want.key),
+                         ERR_OK);
+        assert_int_equal(dnsrec_ipseckey_build(&want, span_of(rdata, sizeof(rdata)), &rdata_len),
+                         ERR_OK);
+        assert_int_equal(rdata_len, 3 + len);
+        assert_int_equal(rdata[2], rows[i].number);
+        assert_int_equal(dnsrec_ipseckey_parse(view_of(rdata, rdata_len), &got), ERR_OK);
+        assert_true(public_key_equal(&want.key, &got.key));
+        assert_int_equal(dnsrec_ipseckey_parse(view_of(rdata, rdata_len - 1), &got), ERR_VALUE);
+        assert_int_equal(dnsrec_txt_build(&want, span_of(rdata, sizeof(rdata)), &len), ERR_VALUE);
+        assert_int_equal(dnsrec_key_build(&want.key, span_of(rdata, sizeof(rdata)), &len),
+                         ERR_VALUE);
+    }
+    struct dnsrec_gateway p521 = {.key = {.alg = KEY_ECDSA_P521, .len = 132}};
+    uint8_t rdata[160];
+    size_t len;
+    assert_int_equal(dnsrec_ipseckey_build(&p521, span_of(rdata, sizeof(rdata)), &len), ERR_VALUE);
+}
+
 static void ipseckey_errors(void **state)
 {
     (void)state;
@@ -404,7 +448,9 @@ static void ipseckey_errors(void **state)
         {"0a 02 00 c0000226", ERR_SHORT},
         {"0a 04 00 c0000226", ERR_UNSUPPORTED},
         {"0a 01 01 c0000226 00", ERR_UNSUPPORTED}, /* DSA */
-        {"0a 01 03 c0000226 00", ERR_UNSUPPORTED},
+        {"0a 01 03 c0000226 00", ERR_VALUE}, /* ECDSA and EdDSA keys of no known length */
+        {"0a 01 04 c0000226 00", ERR_VALUE},
+        {"0a 01 05 c0000226 00", ERR_UNSUPPORTED},
         {"0a 01 02 c0000226", ERR_VALUE}, /* a key announced, none there */
         {"0a 03 00 01 61 01 62 00", ERR_OK},
         {"0a 03 00 01 61 01 62", ERR_SHORT},
@@ -500,6 +546,7 @@ int main(void)
         cmocka_unit_test(what_is_built_parses_back),
         cmocka_unit_test(key_records),
         cmocka_unit_test(ipseckey_examples),
+        cmocka_unit_test(ipseckey_curves),
         cmocka_unit_test(ipseckey_errors),
         cmocka_unit_test(presentation),
     };

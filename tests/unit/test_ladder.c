@@ -5,11 +5,11 @@
 
 static void check_drawing(const struct ladder *ladder, const char *want)
 {
-    struct ladder_text text = {0};
+    struct drawing text = {0};
     assert_true(ladder_render(ladder, &text));
     assert_int_equal(text.len, strlen(text.text));
     assert_string_equal(text.text, want);
-    ladder_text_fini(&text);
+    drawing_fini(&text);
     assert_null(text.text);
 }
 
@@ -157,7 +157,7 @@ static void notes_and_unlabelled_arrows(void **state)
     static const struct ladder_row rows[] = {
         {0, 0, '-', NULL, "Potential OE -> Pending OE"},
         {0, 1, '-', NULL, "Informational"},
-        {1, 0, '#', "", "Informational, much too long for this arrow"},
+        {1, 0, '#', "", "Informational, much too long for this one arrow"},
         {1, 1, '-', "A", "a labelled note is listed"},
         {2, 2, '-', NULL, "near the right edge a note moves left"},
         {2, 0, '=', "", ""},
@@ -167,14 +167,16 @@ static void notes_and_unlabelled_arrows(void **state)
     check_drawing(&ladder, "  initiator  192.0.2.1\n"
                            "  responder  2001:db8::2\n"
                            "\n"
-                           "  initiator    responder       DNS\n"
-                           "      |            |            |\n"
-                           "[Potential OE -> Pending OE]    |\n"
-                           "      |- Informa ->|            |\n"
-                           "      |<# Informa #|            |\n"
-                           "      |           (A)           |\n"
-                           "      |      [near the right edge a note moves left]\n"
-                           "      |<========================|\n"
+                           "  initiator                                     responder       DNS\n"
+                           "      |                                             |            |\n"
+                           "[Potential OE -> Pending OE]                        |            |\n"
+                           "      |-------------- Informational --------------->|            |\n"
+                           "      |  Informational, much too long for this one  |            |\n"
+                           "      |                    arrow                    |            |\n"
+                           "      |<############################################|            |\n"
+                           "      |                                            (A)           |\n"
+                           "      |                          [near the right edge a note moves left]\n"
+                           "      |<=========================================================|\n"
                            "\n"
                            "  (A)  a labelled note is listed\n");
 }
@@ -226,7 +228,8 @@ static void what_is_not_seven_bit_is_replaced(void **state)
     check_drawing(&ladder, "  A?\?         B?[1m\n"
                            "   |            |\n"
                            "   |----(?)---->|\n"
-                           " [a?b]          |\n"
+                           "  [a            |\n"
+                           "   b]           |\n"
                            "\n"
                            "  (?)  bell? and tab?\n");
 }
@@ -246,7 +249,7 @@ static void out_of_range(void **state)
     static const struct ladder_row rows[] = {{0, 2, '-', "1", ""}};
     struct ladder ladder = {
         .parties = figure_6_parties, .party_count = 2, .rows = rows, .row_count = 1};
-    struct ladder_text text = {0};
+    struct drawing text = {0};
     assert_false(ladder_render(&ladder, &text));
     ladder.party_count = 0;
     assert_false(ladder_render(&ladder, &text));
@@ -255,7 +258,7 @@ static void out_of_range(void **state)
     assert_null(text.text);
     ladder.party_count = 3;
     assert_true(ladder_render(&ladder, &text));
-    ladder_text_fini(&text);
+    drawing_fini(&text);
 }
 
 /* Whatever the names and labels are, no line is wider than promised, and every octet prints. */
@@ -280,7 +283,7 @@ static void random_ladders_keep_the_width(void **state)
                                       .party_count = party_count,
                                       .rows = rows,
                                       .row_count = CHECK_COUNT(rows)};
-        struct ladder_text text = {0};
+        struct drawing text = {0};
         assert_true(ladder_render(&ladder, &text));
         size_t lines = 0;
         for (const char *line = text.text; *line != '\0'; lines++) {
@@ -290,7 +293,7 @@ static void random_ladders_keep_the_width(void **state)
             line += len + 1;
         }
         assert_true(lines >= 2 + CHECK_COUNT(rows));
-        ladder_text_fini(&text);
+        drawing_fini(&text);
     }
 }
 

@@ -45,7 +45,8 @@ static void the_table_is_the_drafts(void **state)
         [SPD_EV_SET_ENCRYPT] = {E, E, E, E, E},  [SPD_EV_REMOVE] = {N, N, N, N, N},
         [SPD_EV_SA_GONE] = {X, X, X, X, H},      [SPD_EV_ASK_AGAIN] = {X, H, X, X, X},
         [SPD_EV_GIVE_UP_PASS] = {X, P, X, X, X}, [SPD_EV_GIVE_UP_DENY] = {X, D, X, X, X},
-        [SPD_EV_FORGET] = {X, X, N, N, X},
+        [SPD_EV_FORGET] = {X, X, N, N, X},       [SPD_EV_SET_TRAP] = {H, H, H, H, H},
+        [SPD_EV_GIVE_UP_WAIT] = {X, H, X, X, X},
     };
     assert_int_equal(SPD_STATE_COUNT, 5);
     for (unsigned s = 0; s < SPD_STATE_COUNT; s++) {

@@ -234,10 +234,10 @@ static const char figure_6[] =
 
 static void render(const struct trace_input *in, const char *want)
 {
-    struct ladder_text text = {0};
-    assert_true(trace_ladder_render(in, &text));
+    struct drawing text = {0};
+    assert_true(trace_ladder_render(in, TRACE_TEXT, &text));
     assert_string_equal(text.text, want);
-    ladder_text_fini(&text);
+    drawing_fini(&text);
 }
 
 static struct trace a, b;
@@ -274,15 +274,15 @@ static void order_survives_swapping_and_wrong_clocks(void **state)
     const char *list = strstr(figure_6, "\n\n  (5)");
     assert_non_null(list);
     for (size_t i = 0; i < 2 * CHECK_COUNT(late); i++) {
-        struct ladder_text text = {0};
+        struct drawing text = {0};
         trace_of_sg_a(&a, late[i / 2]);
         trace_of_sg_b(&b);
         struct trace_input in = both(i % 2);
         in.labels_only = true;
-        assert_true(trace_ladder_render(&in, &text));
+        assert_true(trace_ladder_render(&in, TRACE_TEXT, &text));
         assert_int_equal(text.len, (size_t)(list - figure_6) + 1);
         assert_memory_equal(text.text, figure_6, text.len);
-        ladder_text_fini(&text);
+        drawing_fini(&text);
     }
 }
 
@@ -446,12 +446,12 @@ static void a_message_sent_again(void **state)
 static void nothing_to_draw(void **state)
 {
     (void)state;
-    struct ladder_text text = {0};
+    struct drawing text = {0};
     struct trace_source source = {0};
     struct trace_input in = {.flow = flow, .sources = &source, .source_count = 0};
-    assert_false(trace_ladder_render(&in, &text));
+    assert_false(trace_ladder_render(&in, TRACE_TEXT, &text));
     in.source_count = 3;
-    assert_false(trace_ladder_render(&in, &text));
+    assert_false(trace_ladder_render(&in, TRACE_TEXT, &text));
     in.source_count = 1;
     render(&in, "  source  192.1.0.65\n"
                 "  dest    192.2.0.66\n"

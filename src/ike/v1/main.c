@@ -174,6 +174,8 @@ enum err main_derive(struct v1_step *step)
                              step->iv);
     else if (err == ERR_VALUE)
         v1_refuse(step, err, V1_NO_NOTIFY, "public value is not acceptable");
+    if (err == ERR_OK)
+        ike_export_v1(step->ike, step->sa);
     secret_wipe(secret, sizeof(secret));
     return err;
 }
@@ -231,7 +233,7 @@ static void put_initial_contact(const struct ike_sa *sa, struct v1_out *out)
 
 void main_put_contact(struct v1_step *step, struct v1_out *out)
 {
-    step->sa->greets = contact_is_due(step->ike, step->sa);
+    step->sa->greets = contact_is_due(step->ike, &step->sa->local.addr, &step->sa->remote.addr);
     if (step->sa->greets)
         put_initial_contact(step->sa, out);
 }
@@ -463,8 +465,11 @@ void main_established(struct v1_step *step)
                                   .initiator = sa->initiator};
     (void)ike_effect_push(ike, &fx);
     if (sa->greets)
-        contact_made(ike, sa);
-    if (initial_contact)
-        contact_peer_restarted(ike, sa);
+        contact_made(ike, &sa->local.addr, &sa->remote.addr);
+    if (initial_contact && sa->peer != NULL) {
+        v1_trace(ike, sa, NULL, EVENT_INFO, "INITIAL-CONTACT",
+                 "the peer restarted; what we had with it is dropped");
+        contact_peer_restarted(ike, sa->peer, sa->peer_key_digest, sa->number);
+    }
     ike_requests_proceed(ike, sa);
 }

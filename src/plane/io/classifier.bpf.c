@@ -32,6 +32,14 @@ struct {
 } verdicts SEC(".maps");
 
 struct {
+    __uint(type, BPF_MAP_TYPE_LPM_TRIE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, CLASSIFIER_NETS);
+    __type(key, struct classifier_net);
+    __type(value, __u32);
+} nets SEC(".maps");
+
+struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(max_entries, 1);
     __type(key, __u32);
@@ -112,6 +120,15 @@ static __always_inline bool is_neighbour_discovery(struct __sk_buff *skb, const 
            load(skb, sizeof(*ip), &type, sizeof(type)) && type >= 133 && type <= 137;
 }
 
+static __always_inline bool is_to_tunnel(const struct classifier_key *key)
+{
+    struct classifier_net net = {.bits = CLASSIFIER_NET_FAMILY_BITS + 8 * sizeof(net.addr),
+                                 .family = key->family};
+
+    __builtin_memcpy(net.addr, key->dst, sizeof(net.addr));
+    return bpf_map_lookup_elem(&nets, &net) != NULL;
+}
+
 static __always_inline int obey(const struct classifier_settings *set,
                                 const struct classifier_key *key)
 {
@@ -129,7 +146,7 @@ static __always_inline int obey(const struct classifier_settings *set,
         return ends(TC_ACT_OK, CLASSIFIER_COUNT_PASS);
     if (verdict == CLASSIFIER_DENY)
         return ends(TC_ACT_SHOT, CLASSIFIER_COUNT_DENY);
-    if (verdict == CLASSIFIER_VPN)
+    if (is_to_tunnel(key))
         return ends(bpf_redirect(set->vpn_ifindex, 0), CLASSIFIER_COUNT_VPN);
     return ends(bpf_redirect(set->oe_ifindex, 0), CLASSIFIER_COUNT_OE);
 }

@@ -41,19 +41,29 @@ static bool attach_both(const struct classifier_bpf *bpf, const struct classifie
     return true;
 }
 
+static void close_descriptors(const struct io_classifier_fds *fds)
+{
+    const int all[] = {fds->verdicts, fds->counters, fds->nets};
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        if (all[i] >= 0)
+            close(all[i]);
+}
+
 static bool keep_descriptors(const struct classifier_bpf *bpf, struct io_classifier_fds *ret,
                              struct io_fault *fault)
 {
     int verdicts = fcntl(bpf_map__fd(bpf->maps.verdicts), F_DUPFD_CLOEXEC, 3);
     int counters = fcntl(bpf_map__fd(bpf->maps.counters), F_DUPFD_CLOEXEC, 3);
+    int nets = fcntl(bpf_map__fd(bpf->maps.nets), F_DUPFD_CLOEXEC, 3);
+    struct io_classifier_fds fds = {.verdicts = verdicts, .counters = counters, .nets = nets};
 
-    if (verdicts < 0 || counters < 0) {
+    if (verdicts < 0 || counters < 0 || nets < 0) {
         io_fault_set(fault, errno, "descriptors of the classifier");
-        if (verdicts >= 0)
-            close(verdicts);
+        close_descriptors(&fds);
         return false;
     }
-    *ret = (struct io_classifier_fds){.verdicts = verdicts, .counters = counters};
+    *ret = fds;
     return true;
 }
 
@@ -68,7 +78,7 @@ static int say_nothing(enum libbpf_print_level level, const char *format, va_lis
 bool io_classifier_attach(const struct classifier_settings *settings, uint32_t put_back,
                           struct io_classifier_fds *ret, struct io_fault *fault)
 {
-    struct io_classifier_fds fds = {-1, -1};
+    struct io_classifier_fds fds = {-1, -1, -1};
     uint32_t zero = 0;
     bool ok = false;
 
@@ -82,10 +92,7 @@ bool io_classifier_attach(const struct classifier_settings *settings, uint32_t p
         ok = attach_both(bpf, settings, put_back, fault);
     classifier_bpf__destroy(bpf);
     if (!ok) {
-        if (fds.verdicts >= 0) {
-            close(fds.verdicts);
-            close(fds.counters);
-        }
+        close_descriptors(&fds);
         return false;
     }
     *ret = fds;
@@ -138,6 +145,29 @@ bool io_verdicts_clear(int verdicts)
 
     while (bpf_map_get_next_key(verdicts, NULL, &key) == 0) {
         if (bpf_map_delete_elem(verdicts, &key) != 0 && errno != ENOENT)
+            return false;
+    }
+    return errno == ENOENT;
+}
+
+enum err io_net_set(int nets, const struct ip_prefix *net, bool is)
+{
+    struct classifier_net key = {.bits = CLASSIFIER_NET_FAMILY_BITS + net->bits,
+                                 .family = net->addr.family};
+    uint32_t yes = 1;
+
+    memcpy(key.addr, net->addr.octets, sizeof(key.addr));
+    if (is)
+        return bpf_map_update_elem(nets, &key, &yes, BPF_ANY) == 0 ? ERR_OK : ERR_LIMIT;
+    return bpf_map_delete_elem(nets, &key) == 0 || errno == ENOENT ? ERR_OK : ERR_LIMIT;
+}
+
+bool io_nets_clear(int nets)
+{
+    struct classifier_net key;
+
+    while (bpf_map_get_next_key(nets, NULL, &key) == 0) {
+        if (bpf_map_delete_elem(nets, &key) != 0 && errno != ENOENT)
             return false;
     }
     return errno == ENOENT;

@@ -13,7 +13,7 @@
 #include "plane/io/fault.h"
 
 struct io_classifier_fds {
-    int verdicts, counters;
+    int verdicts, counters, nets;
 };
 
 /* Replaces what an earlier run left attached. `put_back` is the put-back device's index. */
@@ -29,6 +29,9 @@ MUST_USE enum err io_verdict_set(int verdicts, const struct ip_pair *flow,
 int64_t io_verdict_idle_ms(int verdicts, const struct ip_pair *flow, int64_t now_ms);
 /* Takes every pair out. False: this process isn't allowed to change the map. */
 MUST_USE bool io_verdicts_clear(int verdicts);
+/* Whether datagrams to that net, of pairs without a verdict, go into vpn0. ERR_LIMIT as above. */
+MUST_USE enum err io_net_set(int nets, const struct ip_prefix *net, bool is);
+MUST_USE bool io_nets_clear(int nets);
 
 /* The sum over all processors; 0 where it can't be read. */
 uint64_t io_classifier_counter(int counters, enum classifier_counter which);

@@ -16,11 +16,20 @@ struct classifier_key {
 };
 
 enum classifier_verdict {
-    CLASSIFIER_NONE, /* not in the map: into oe0 */
+    CLASSIFIER_NONE, /* not in the map: into vpn0 or oe0, by destination */
     CLASSIFIER_PASS,
     CLASSIFIER_DENY,
-    CLASSIFIER_VPN, /* a configured tunnel's: into vpn0 */
 };
+
+/* A destination net of configured tunnels: what has no verdict and goes there goes into vpn0. */
+struct classifier_net {
+    __u32 bits; /* of what follows, from its first octet */
+    __u8 family; /* 4 or 6 */
+    __u8 addr[16];
+    __u8 unused[3];
+};
+
+enum { CLASSIFIER_NET_FAMILY_BITS = 8, CLASSIFIER_NETS = 131072 };
 
 struct classifier_value {
     __u64 used_ns; /* CLOCK_MONOTONIC, within a second; 0: never used */

@@ -1,18 +1,13 @@
 #include "plane/io/routing.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <spawn.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-enum { RULES_MAX = 4096, ARGS_MAX = 16 };
+#include "plane/io/run.h"
 
-/* The daemon may run without /usr/sbin in its path. */
-static char *const program_environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+enum { RULES_MAX = 4096 };
 
 /*
  * Marking at priority raw is before connection tracking: what goes into oe0 is not tracked then,
@@ -42,31 +37,6 @@ static const char rules_format[] =
     "  }\n"
     "}\n";
 
-static int run(const char *const *argv, int input)
-{
-    posix_spawn_file_actions_t actions;
-    char *args[ARGS_MAX] = {0};
-    int status;
-    pid_t pid;
-
-    for (size_t i = 0; i < ARGS_MAX - 1 && argv[i] != NULL; i++)
-        args[i] = (char *)(uintptr_t)argv[i];
-    posix_spawn_file_actions_init(&actions);
-    if (input >= 0)
-        posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
-    else
-        posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-    int error = posix_spawnp(&pid, args[0], &actions, NULL, args, program_environment);
-    posix_spawn_file_actions_destroy(&actions);
-    if (error != 0)
-        return -error;
-    while (waitpid(pid, &status, 0) < 0) {
-        if (errno != EINTR)
-            return -errno;
-    }
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -EINTR;
-}
-
 static bool load_rules(const char *text, size_t len, struct io_fault *fault)
 {
     static const char *const nft[] = {"nft", "-f", "-", NULL};
@@ -78,7 +48,7 @@ static bool load_rules(const char *text, size_t len, struct io_fault *fault)
             close(fd);
         return false;
     }
-    int result = run(nft, fd);
+    int result = io_run(nft, fd);
     close(fd);
     return result == 0 || io_fault_set(fault, result < 0 ? -result : 0, "nft refused the rules");
 }
@@ -93,9 +63,9 @@ static void remove_route(const char *family)
     snprintf(mark, sizeof(mark), "0x%x", ROUTING_MARK);
     snprintf(table, sizeof(table), "%d", ROUTING_TABLE);
     snprintf(priority, sizeof(priority), "%d", ROUTING_PRIORITY);
-    while (run(rule, -1) == 0)
+    while (io_run(rule, -1) == 0)
         continue;
-    run(flush, -1);
+    io_run(flush, -1);
 }
 
 static bool add_route(const char *family, const char *oe_name)
@@ -109,7 +79,7 @@ static bool add_route(const char *family, const char *oe_name)
     snprintf(mark, sizeof(mark), "0x%x", ROUTING_MARK);
     snprintf(table, sizeof(table), "%d", ROUTING_TABLE);
     snprintf(priority, sizeof(priority), "%d", ROUTING_PRIORITY);
-    return run(route, -1) == 0 && run(rule, -1) == 0;
+    return io_run(route, -1) == 0 && io_run(rule, -1) == 0;
 }
 
 bool io_routing_install(const struct plane_setup *setup, const char *oe_name,
@@ -134,7 +104,7 @@ void io_routing_remove(void)
 {
     static const char *const nft[] = {"nft", "delete", "table", "inet", "cygnet", NULL};
 
-    run(nft, -1);
+    io_run(nft, -1);
     remove_route("-4");
     remove_route("-6");
 }

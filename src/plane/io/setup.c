@@ -78,6 +78,7 @@ static bool install_ebpf(const struct plane_setup *setup, const struct classifie
     }
     fds->fd[PLANE_FD_VERDICTS] = maps.verdicts;
     fds->fd[PLANE_FD_COUNTERS] = maps.counters;
+    fds->fd[PLANE_FD_NETS] = maps.nets;
     return true;
 }
 

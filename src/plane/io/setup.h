@@ -25,6 +25,7 @@ enum plane_fd {
     PLANE_FD_CLEAR_V6,
     PLANE_FD_VERDICTS, /* the classifier's map; -1 without eBPF */
     PLANE_FD_COUNTERS,
+    PLANE_FD_NETS,     /* the classifier's map of tunnels' destinations */
     PLANE_FD_COUNT
 };
 

@@ -103,6 +103,7 @@ swan_start() {
     directory=$(swan_directory "$host")
     shift
     swan_write_settings "$directory" "$@"
+    rm -f "$directory/vici" # of one that ran before
     swan_inside "$host" charon-systemd >"$directory/stderr" 2>&1 &
     SWAN_PID[$host]=$!
     BACKGROUND+=("$!")

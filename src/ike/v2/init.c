@@ -1,0 +1,357 @@
+/* IKE_SA_INIT (RFC 7296 section 1.2): suites, key exchange, nonces; nothing of it is authenticated
+ * until IKE_AUTH covers it. */
+#include <stdio.h>
+
+#include "ike/v2/v2.h"
+
+static struct ike2_policy policy_of(const struct ike *ike, uint32_t number)
+{
+    const struct ike_profile *profile = v2_profile(ike, number);
+    return (struct ike2_policy){
+        .legacy = ike->config.legacy || (profile != NULL && profile->legacy)};
+}
+
+static enum err fresh_nonce(struct ike *ike, struct blob *ret)
+{
+    uint8_t nonce[V2_NONCE_LEN];
+    rng_fill(&ike->env.rng, nonce, sizeof(nonce));
+    return blob_set(ret, view_of(nonce, sizeof(nonce))) ? ERR_OK : ERR_MEMORY;
+}
+
+enum err init_new(struct ike *ike, const struct ike_request *request, struct v2_sa **ret)
+{
+    const struct v2_path path = {request->local, request->remote, request->natt};
+    struct v2_sa *sa;
+
+    enum err err = v2_sa_new(ike, true, &path, &sa);
+    if (err != ERR_OK)
+        return err;
+    struct v2_handshake *hs = sa->handshake;
+    sa->profile = request->profile;
+    sa->trace_connection = request->ticket->number;
+    sa->trace_flow = request->flow;
+    hs->expected = request->peer_id;
+    hs->policy = policy_of(ike, request->profile);
+    hs->key_count = request->key_count;
+    hs->keys = calloc(request->key_count + 1, sizeof(*hs->keys));
+    err = hs->keys != NULL ? v2_sa_attach(ike, sa) : ERR_MEMORY;
+    if (err == ERR_OK)
+        err = v2_exchange_new(ike, sa, V2_I_START, true, &sa->mine);
+    if (err == ERR_OK)
+        err = fresh_nonce(ike, &hs->nonce_i);
+    if (err == ERR_OK)
+        err = kex_new(ike2_first_method(&hs->policy), &ike->env.rng, &hs->kex);
+    if (err != ERR_OK) {
+        v2_sa_free(ike, sa);
+        return err;
+    }
+    if (request->key_count != 0)
+        memcpy(hs->keys, request->keys, request->key_count * sizeof(*hs->keys));
+    *ret = sa;
+    return ERR_OK;
+}
+
+/* The request */
+
+static void put_abilities(const struct v2_step *step, struct ike2_writer *w)
+{
+    const struct ike_profile *profile = v2_profile(step->ike, step->sa->profile);
+    struct view nothing = view_of(NULL, 0);
+    if (profile == NULL || !profile->fragmentation_off)
+        ike2_writer_notify(w, IKE2_N_IKEV2_FRAGMENTATION_SUPPORTED, nothing);
+    credential_put_hashes(w);
+    if (!step->sa->initiator) /* RFC 6023 section 3: only a responder says so */
+        ike2_writer_notify(w, IKE2_N_CHILDLESS_IKEV2_SUPPORTED, nothing);
+}
+
+static void read_abilities(const struct v2_step *step)
+{
+    struct v2_handshake *hs = step->sa->handshake;
+    const struct ike_profile *profile = v2_profile(step->ike, step->sa->profile);
+    struct ike2_notify n;
+    step->sa->fragments = v2_notified(step, IKE2_N_IKEV2_FRAGMENTATION_SUPPORTED, &n) &&
+                          (profile == NULL || !profile->fragmentation_off);
+    hs->peer_childless = v2_notified(step, IKE2_N_CHILDLESS_IKEV2_SUPPORTED, &n);
+    hs->peer_hashes = credential_read_hashes(step);
+}
+
+void v2_put_ke(struct ike2_writer *w, uint16_t method, struct view data)
+{
+    ike2_writer_open(w, IKE2_P_KE);
+    ike2_ke_build(&w->b, &(struct ike2_ke_payload){method, data});
+    ike2_writer_close(w);
+}
+
+/* The body goes into the AUTH payload as it was sent. */
+static enum err send_and_keep(struct v2_step *step, struct v2_out *out, struct blob *kept)
+{
+    enum err err = v2_out_send(step, out);
+    if (err != ERR_OK)
+        return err;
+    const struct v2_sent *sent = step->x->initiator ? &step->x->out : &step->sa->answer;
+    return blob_set(kept, v2_sent_first(sent)) ? ERR_OK : ERR_MEMORY;
+}
+
+enum err init_i_start(struct v2_step *step)
+{
+    struct v2_handshake *hs = step->sa->handshake;
+    struct v2_out out;
+
+    v2_out_start(step, &out, V2_INIT_REQ);
+    if (hs->cookie.len != 0) /* section 2.6: first */
+        ike2_writer_notify(&out.w, IKE2_N_COOKIE, blob_view(&hs->cookie));
+    ike2_writer_open(&out.w, IKE2_P_SA);
+    ike2_ike_offer_build(&out.w.b, &hs->policy, view_of(NULL, 0), &step->ike->sa2);
+    ike2_writer_close(&out.w);
+    v2_put_ke(&out.w, kex_method(hs->kex), kex_request(hs->kex));
+    ike2_writer_payload(&out.w, IKE2_P_NONCE, blob_view(&hs->nonce_i));
+    enum err err = v2_nat_put(step, &out.w);
+    if (err != ERR_OK)
+        return err;
+    put_abilities(step, &out.w);
+    return send_and_keep(step, &out, &hs->request);
+}
+
+static enum err take_cookie(struct v2_step *step, struct view cookie)
+{
+    struct v2_handshake *hs = step->sa->handshake;
+    if (cookie.len == 0 || cookie.len > V2_COOKIE_MAX)
+        return v2_refuse(step, ERR_VALUE, 0, "a cookie of a length that is not allowed");
+    if (view_equal(cookie, blob_view(&hs->cookie)))
+        return v2_refuse(step, ERR_REPLAY, 0, "that cookie has been sent back");
+    return blob_set(&hs->cookie, cookie) ? ERR_OK : ERR_MEMORY;
+}
+
+/* In the SA payload that ike2_..._offer_build() left in `offer`. */
+bool v2_method_offered(const struct ike2_sa *offer, uint16_t method)
+{
+    for (size_t i = 0; i < offer->proposal_count; i++)
+        for (size_t k = 0; k < offer->proposals[i].transform_count; k++) {
+            const struct ike2_transform *t = &offer->proposals[i].transforms[k];
+            if (t->type == IKE2_T_KE && t->id == method)
+                return true;
+        }
+    return false;
+}
+
+/* Section 1.3: the offer stays the same, so that nobody in between can talk us down (2.7). */
+static enum err take_method(struct v2_step *step, struct view data)
+{
+    struct v2_handshake *hs = step->sa->handshake;
+    struct cursor cur = cursor_of(data);
+    uint16_t method = cursor_u16(&cur);
+    struct builder scratch = builder_on(span_of(step->ike->inner, sizeof(step->ike->inner)));
+    struct kex *kex;
+
+    ike2_ike_offer_build(&scratch, &hs->policy, view_of(NULL, 0), &step->ike->sa2);
+    if (!cursor_done(&cur) || !v2_method_offered(&step->ike->sa2, method) ||
+        method == kex_method(hs->kex))
+        return v2_refuse(step, ERR_VALUE, 0, "a key exchange that we did not offer");
+    enum err err = kex_new(method, &step->ike->env.rng, &kex);
+    if (err != ERR_OK)
+        return err;
+    kex_free(hs->kex);
+    hs->kex = kex;
+    return ERR_OK;
+}
+
+enum err init_i_again(struct v2_step *step)
+{
+    struct v2_handshake *hs = step->sa->handshake;
+    struct ike2_notify n;
+    if (hs->retries >= V2_TRIES)
+        return v2_refuse(step, ERR_LIMIT, 0, "asked for too often");
+    enum err err = v2_notified(step, IKE2_N_COOKIE, &n) ? take_cookie(step, n.data) : ERR_OK;
+    if (err == ERR_OK && v2_notified(step, IKE2_N_INVALID_KE_PAYLOAD, &n))
+        err = take_method(step, n.data);
+    if (err != ERR_OK)
+        return err;
+    hs->retries++;
+    return init_i_start(step);
+}
+
+/* Section 2.21.1: perhaps not the peer's at all. A better answer has a few seconds to come. */
+enum err init_i_hint(struct v2_step *step)
+{
+    ike_count(step->ike, IKE_COUNT_HINT);
+    if (!step->sa->handshake->hinted)
+        step->x->give_up =
+            mono_min(step->x->give_up, mono_add(step->ike->now, V2_HINT_MS));
+    step->sa->handshake->hinted = true;
+    ike_timer_set(step->ike, &step->x->timer,
+                  mono_min(step->x->timer.node.at, step->x->give_up));
+    return ERR_OK;
+}
+
+/* The answer */
+
+static enum err read_share(struct v2_step *step, struct ike2_ke_payload *ret_ke,
+                           struct view *ret_nonce)
+{
+    if (ike2_ke_parse(v2_body(step, IKE2_P_KE, 0), ret_ke) != ERR_OK)
+        return v2_refuse(step, ERR_VALUE, 0, "malformed key exchange");
+    if (ike2_nonce_parse(v2_body(step, IKE2_P_NONCE, 0), ret_nonce) != ERR_OK)
+        return v2_refuse(step, ERR_VALUE, 0, "nonce of the wrong length");
+    return ERR_OK;
+}
+
+static enum err derive(struct v2_step *step, struct view secret, struct view nonce_i,
+                       struct view nonce_r)
+{
+    enum err err =
+        v2_keys_derive(step->sa, secret, nonce_i, nonce_r, HASH_SHA2_256, view_of(NULL, 0));
+    if (err == ERR_OK)
+        ike_export_v2(step->ike, step->sa);
+    return err;
+}
+
+/* A forged answer changes nothing of the SA but what the true one overwrites. */
+static enum err take_answer(struct v2_step *step, const struct ike2_suite *suite,
+                            const struct ike2_ke_payload *ke, struct view nonce)
+{
+    struct v2_sa *sa = step->sa;
+    struct v2_handshake *hs = sa->handshake;
+    uint8_t secret[KEX_SECRET_MAX];
+    enum err err = kex_finish(hs->kex, ke->data, secret);
+    if (err != ERR_OK)
+        return v2_refuse(step, err, 0, "public value is not acceptable");
+    sa->suite = *suite;
+    memcpy(sa->peer_spi, step->header->spi_r, IKE2_SPI_LEN);
+    err = derive(step, view_of(secret, kex_secret_len(suite->method)), blob_view(&hs->nonce_i),
+                 nonce);
+    secret_wipe(secret, sizeof(secret));
+    if (err == ERR_OK && (!blob_set(&hs->nonce_r, nonce) ||
+                          !blob_set(&hs->response, step->event->bytes)))
+        err = ERR_MEMORY;
+    return err;
+}
+
+enum err init_i_keys(struct v2_step *step)
+{
+    static const uint8_t zero[IKE2_SPI_LEN] = {0};
+    struct v2_sa *sa = step->sa;
+    struct v2_handshake *hs = sa->handshake;
+    struct ike2_ke_payload ke;
+    struct ike2_choice choice;
+    struct ike2_suite suite;
+    struct view nonce;
+    struct v2_nat nat;
+
+    enum err err = read_share(step, &ke, &nonce);
+    if (err != ERR_OK)
+        return err;
+    err = ike2_ike_check(v2_body(step, IKE2_P_SA, 0), &hs->policy, &step->ike->sa2, &suite, &choice);
+    if (err != ERR_OK)
+        return v2_refuse(step, err, 0, "the choice is not among our offers");
+    if (ke.method != kex_method(hs->kex) || suite.method != ke.method)
+        return v2_refuse(step, ERR_VALUE, 0, "not the key exchange that we sent");
+    if (memcmp(step->header->spi_r, zero, sizeof(zero)) == 0 ||
+        memcmp(step->header->spi_r, sa->own_spi, IKE2_SPI_LEN) == 0)
+        return v2_refuse(step, ERR_VALUE, 0, "no SPI of its own");
+    if (view_equal(nonce, blob_view(&hs->nonce_i)))
+        return v2_refuse(step, ERR_VALUE, 0, "our own nonce came back");
+    err = take_answer(step, &suite, &ke, nonce);
+    if (err == ERR_OK)
+        err = v2_nat_read(step, &nat);
+    if (err != ERR_OK)
+        return err;
+    sa->nat = nat;
+    sa->next_out = 1;
+    sa->next_in = 0; /* section 2.2: each end counts its own requests */
+    read_abilities(step);
+    v2_nat_float(step->ike, sa);
+    return child_ask_spi(step);
+}
+
+/* Responder */
+
+static enum err wrong_method(struct v2_step *step, uint16_t method)
+{
+    static uint8_t wish[2];
+    wish[0] = (uint8_t)(method >> 8);
+    wish[1] = (uint8_t)method;
+    step->notify_data = view_of(wish, sizeof(wish));
+    return v2_refuse(step, ERR_VALUE, IKE2_N_INVALID_KE_PAYLOAD, "another key exchange, please");
+}
+
+/* Who may come from there may want more than strangers get; which it is, IKE_AUTH will tell. */
+static struct ike2_policy responder_policy(const struct v2_step *step)
+{
+    const struct v2_sa *sa = step->sa;
+    const struct ike_profile *profile = NULL;
+    struct ike2_policy policy = policy_of(step->ike, 0);
+    while ((profile = ike_profile_next(step->ike, profile, IKE_VERSION_2, &sa->local.addr,
+                                       &sa->remote.addr)) != NULL)
+        policy.legacy |= profile->legacy;
+    return policy;
+}
+
+static enum err answer_share(struct v2_step *step, const struct ike2_ke_payload *ke,
+                             uint8_t *ret_reply)
+{
+    struct v2_sa *sa = step->sa;
+    struct v2_handshake *hs = sa->handshake;
+    uint8_t secret[KEX_SECRET_MAX];
+    enum err err =
+        kex_respond(ke->method, &step->ike->env.rng, ke->data, ret_reply, secret);
+    if (err == ERR_VALUE)
+        return v2_refuse(step, err, 0, "public value is not acceptable");
+    if (err == ERR_OK)
+        err = derive(step, view_of(secret, kex_secret_len(ke->method)), blob_view(&hs->nonce_i),
+                     blob_view(&hs->nonce_r));
+    secret_wipe(secret, sizeof(secret));
+    return err;
+}
+
+static enum err send_choice(struct v2_step *step, const struct ike2_choice *choice,
+                            uint16_t method, const uint8_t *reply)
+{
+    struct v2_handshake *hs = step->sa->handshake;
+    struct v2_out out;
+    v2_out_start(step, &out, V2_INIT_RSP);
+    ike2_writer_open(&out.w, IKE2_P_SA);
+    ike2_choice_build(&out.w.b, choice, view_of(NULL, 0));
+    ike2_writer_close(&out.w);
+    v2_put_ke(&out.w, method, view_of(reply, kex_reply_len(method)));
+    ike2_writer_payload(&out.w, IKE2_P_NONCE, blob_view(&hs->nonce_r));
+    credential_put_requests(step, &out.w);
+    enum err err = v2_nat_put(step, &out.w);
+    if (err != ERR_OK)
+        return err;
+    put_abilities(step, &out.w);
+    return send_and_keep(step, &out, &hs->response);
+}
+
+enum err init_r_choose(struct v2_step *step)
+{
+    struct v2_sa *sa = step->sa;
+    struct v2_handshake *hs = sa->handshake;
+    struct ike2_ke_payload ke;
+    struct ike2_choice choice;
+    uint8_t reply[KEX_VALUE_MAX];
+    struct view nonce;
+
+    enum err err = read_share(step, &ke, &nonce);
+    if (err != ERR_OK)
+        return err;
+    hs->policy = responder_policy(step);
+    err = ike2_ike_choose(v2_body(step, IKE2_P_SA, 0), &hs->policy, ke.method, &step->ike->sa2,
+                          &sa->suite, &choice);
+    if (err == ERR_NO_PROPOSAL)
+        return v2_refuse(step, err, IKE2_N_NO_PROPOSAL_CHOSEN, "none of the offered suites will do");
+    if (err != ERR_OK)
+        return err;
+    if (sa->suite.method != ke.method)
+        return wrong_method(step, sa->suite.method);
+    if (!blob_set(&hs->nonce_i, nonce) || !blob_set(&hs->request, step->event->bytes))
+        return ERR_MEMORY;
+    err = v2_nat_read(step, &sa->nat);
+    if (err == ERR_OK)
+        err = fresh_nonce(step->ike, &hs->nonce_r);
+    if (err == ERR_OK)
+        err = answer_share(step, &ke, reply);
+    if (err != ERR_OK)
+        return err;
+    read_abilities(step);
+    return send_choice(step, &choice, ke.method, reply);
+}

@@ -1,0 +1,389 @@
+/*
+ * A new IKE SA in place of one that grows old (RFC 7296 sections 1.3.2, 2.8, 2.18): the children go
+ * on under the new one. When both ends begin at once there are two new ones, and the nonces say
+ * which of them stays (section 2.8.2).
+ */
+#include <assert.h>
+#include <stdio.h>
+
+#include "ike/v2/v2.h"
+
+enum { REPLACED_MS = 30000 }; /* its Delete is the peer's to send */
+
+bool rekey_nonce_lower(struct view a, struct view b)
+{
+    size_t len = a.len < b.len ? a.len : b.len;
+    int order = len != 0 ? memcmp(a.ptr, b.ptr, len) : 0;
+    return order != 0 ? order < 0 : a.len < b.len;
+}
+
+void rekey_free(struct v2_rekey *rekey)
+{
+    if (rekey == NULL)
+        return;
+    kex_free(rekey->kex);
+    blob_wipe(&rekey->nonce_i);
+    secret_wipe(rekey, sizeof(*rekey));
+    free(rekey);
+}
+
+void rekey_forget(struct ike *ike, struct v2_sa *sa)
+{
+    blob_wipe(&sa->collided_nonce);
+    for (size_t i = 0; i < ike->v2.all_count; i++)
+        if (ike->v2.all[i]->collided == sa)
+            ike->v2.all[i]->collided = NULL;
+}
+
+void rekey_begin(struct ike *ike, struct v2_sa *sa)
+{
+    /* One that nobody uses ends; the next request begins a new one. */
+    bool used = !LIST_EMPTY(&sa->children) || sa->mine != NULL || sa->profile != 0;
+    if (!used || sa->closing || sa->replaced || v2_line_has(sa, V2_K_I_START, V2_K_I_WAIT_REPLY))
+        return;
+    if (v2_line_up(ike, sa, V2_K_I_START) != NULL)
+        v2_line_go(ike, sa);
+}
+
+/* Everything but keys and message ids goes on. */
+static enum err successor(struct v2_step *step, bool initiator, const uint8_t *own_spi,
+                          const struct ike2_choice *choice, const struct ike2_suite *suite,
+                          struct v2_sa **ret)
+{
+    struct v2_sa *old = step->sa, *sa;
+    if (choice->peer_spi_len != IKE2_SPI_LEN)
+        return v2_refuse(step, ERR_VALUE, IKE2_N_INVALID_SYNTAX, "no SPI for the new IKE SA");
+    enum err err = v2_sa_new(step->ike, initiator, &old->path, &sa);
+    if (err != ERR_OK)
+        return err;
+    v2_sa_take_spi(step->ike, sa, own_spi);
+    memcpy(sa->peer_spi, choice->peer_spi, IKE2_SPI_LEN);
+    sa->local = old->local;
+    sa->remote = old->remote;
+    sa->nat = old->nat;
+    sa->profile = old->profile;
+    sa->fragments = old->fragments;
+    sa->suite = *suite;
+    sa->peer_id = old->peer_id;
+    sa->peer_method = old->peer_method;
+    sa->peer_key_alg = old->peer_key_alg;
+    memcpy(sa->peer_key_digest, old->peer_key_digest, sizeof(sa->peer_key_digest));
+    sa->trace_connection = old->trace_connection;
+    sa->trace_flow = old->trace_flow;
+    if (!blob_set(&sa->peer_key, blob_view(&old->peer_key))) {
+        v2_sa_free(step->ike, sa);
+        return ERR_MEMORY;
+    }
+    v2_handshake_free(sa->handshake);
+    sa->handshake = NULL;
+    *ret = sa;
+    return ERR_OK;
+}
+
+static enum err derive(struct v2_step *step, struct v2_sa *sa, struct view secret,
+                       struct view nonce_i, struct view nonce_r)
+{
+    enum err err =
+        v2_keys_derive(sa, secret, nonce_i, nonce_r, step->sa->suite.prf, v2_sk_d(step->sa));
+    if (err == ERR_OK)
+        ike_export_v2(step->ike, sa);
+    return err;
+}
+
+/* What stood in line or was asked for goes on under the new one. */
+static void move_line(struct v2_sa *from, struct v2_sa *to)
+{
+    struct v2_exchange *x, *next;
+    for (x = TAILQ_FIRST(&from->waiting); x != NULL; x = next) {
+        next = TAILQ_NEXT(x, of_line);
+        if (x->state == V2_K_I_START || x->deletes_sa)
+            continue;
+        TAILQ_REMOVE(&from->waiting, x, of_line);
+        from->waiting_count--;
+        x->sa = to;
+        if (x->child != NULL)
+            x->child->sa = to;
+        TAILQ_INSERT_TAIL(&to->waiting, x, of_line);
+        to->waiting_count++;
+    }
+}
+
+static void inherit(struct ike *ike, struct v2_sa *from, struct v2_sa *to)
+{
+    struct ike_request *request;
+    made_move_all(ike, from, to);
+    move_line(from, to);
+    if (from->peer != NULL)
+        LIST_FOREACH (request, &from->peer->requests, of_peer)
+            if (request->v2_sa == from)
+                request->v2_sa = to;
+    from->replaced = true;
+    if (from->expires.ms > mono_add(ike->now, REPLACED_MS).ms)
+        from->expires = mono_add(ike->now, REPLACED_MS);
+    ike_timer_set(ike, &from->expiry, from->expires);
+    v2_saved_sa(ike, from);
+    v2_trace(ike, to, NULL, EVENT_INFO, "IKE SA replaced", "its children go on under a new one");
+    v2_line_go(ike, to);
+}
+
+void rekey_settle(struct ike *ike, struct v2_sa *sa)
+{
+    struct v2_sa *theirs = sa->collided;
+    sa->collided = NULL;
+    if (theirs != NULL)
+        inherit(ike, sa, theirs);
+}
+
+static struct view lower(struct view a, struct view b)
+{
+    return rekey_nonce_lower(a, b) ? a : b;
+}
+
+/* Initiator */
+
+static enum err make_share(struct v2_step *step)
+{
+    struct v2_exchange *x = step->x;
+    const struct ike_profile *profile = v2_profile(step->ike, step->sa->profile);
+    uint8_t nonce[V2_NONCE_LEN];
+    if (x->rekey == NULL) {
+        x->rekey = calloc(1, sizeof(*x->rekey));
+        if (x->rekey == NULL)
+            return ERR_MEMORY;
+        x->rekey->policy.legacy =
+            step->ike->config.legacy || (profile != NULL && profile->legacy);
+        x->rekey->method = step->sa->suite.method;
+        v2_spi_new(step->ike, x->rekey->spi);
+    }
+    rng_fill(&step->ike->env.rng, nonce, sizeof(nonce));
+    if (!blob_set(&x->rekey->nonce_i, view_of(nonce, sizeof(nonce))))
+        return ERR_MEMORY;
+    if (x->rekey->kex != NULL)
+        return ERR_OK;
+    return kex_new(x->rekey->method, &step->ike->env.rng, &x->rekey->kex);
+}
+
+enum err rekey_i_offer(struct v2_step *step)
+{
+    struct v2_out out;
+    enum err err = make_share(step);
+    if (err != ERR_OK)
+        return err;
+    const struct v2_rekey *rekey = step->x->rekey;
+    v2_out_start(step, &out, V2_REKEY_REQ);
+    ike2_writer_open(&out.w, IKE2_P_SA);
+    ike2_ike_offer_build(&out.w.b, &rekey->policy, view_of(rekey->spi, IKE2_SPI_LEN),
+                         &step->ike->sa2);
+    ike2_writer_close(&out.w);
+    ike2_writer_payload(&out.w, IKE2_P_NONCE, blob_view(&rekey->nonce_i));
+    v2_put_ke(&out.w, kex_method(rekey->kex), kex_request(rekey->kex));
+    return v2_out_send(step, &out);
+}
+
+static enum err other_method(struct v2_step *step, struct view data)
+{
+    struct v2_rekey *rekey = step->x->rekey;
+    struct cursor cur = cursor_of(data);
+    uint16_t method = cursor_u16(&cur);
+    struct builder scratch = builder_on(span_of(step->ike->inner, sizeof(step->ike->inner)));
+
+    ike2_ike_offer_build(&scratch, &rekey->policy, view_of(rekey->spi, IKE2_SPI_LEN),
+                         &step->ike->sa2);
+    if (!cursor_done(&cur) || method == rekey->method ||
+        !v2_method_offered(&step->ike->sa2, method))
+        return v2_refuse(step, ERR_VALUE, 0, "a key exchange that we did not offer");
+    kex_free(rekey->kex);
+    rekey->kex = NULL;
+    rekey->method = method;
+    return ERR_OK;
+}
+
+enum err rekey_i_refused(struct v2_step *step)
+{
+    struct ike2_notify n;
+    uint16_t error = v2_first_error(step, &n);
+    if (step->sa->collided != NULL) {
+        /* Section 2.8.2: the peer had not seen ours when it made its own; that one stays. */
+        rekey_settle(step->ike, step->sa);
+        return v2_refused_by_peer(step, error);
+    }
+    if (++step->x->tries > V2_TRIES)
+        return v2_refused_by_peer(step, error);
+    if (error == IKE2_N_INVALID_KE_PAYLOAD)
+        return other_method(step, n.data);
+    return error == IKE2_N_TEMPORARY_FAILURE ? v2_hold(step) : v2_refused_by_peer(step, error);
+}
+
+static enum err finish_kex(struct v2_step *step, uint16_t method, uint8_t *ret_secret)
+{
+    const struct v2_rekey *rekey = step->x->rekey;
+    struct ike2_ke_payload ke;
+    if (ike2_ke_parse(v2_body(step, IKE2_P_KE, 0), &ke) != ERR_OK || ke.method != method ||
+        ke.method != kex_method(rekey->kex))
+        return v2_refuse(step, ERR_VALUE, 0, "not the key exchange that we sent");
+    enum err err = kex_finish(rekey->kex, ke.data, ret_secret);
+    return err == ERR_VALUE ? v2_refuse(step, err, 0, "public value is not acceptable") : err;
+}
+
+/* Ours is there. Of two the one with the lowest nonce goes, by the end that made it; the end that
+ * made the other deletes the old one. */
+static void settle(struct v2_step *step, struct v2_sa *ours, struct view lowest)
+{
+    struct ike *ike = step->ike;
+    struct v2_sa *old = step->sa, *theirs = old->collided;
+    old->collided = NULL;
+    if (theirs != NULL && rekey_nonce_lower(lowest, blob_view(&old->collided_nonce))) {
+        inherit(ike, old, theirs);
+        v2_sa_close(ike, ours, "both ends made one, and ours goes");
+        return;
+    }
+    inherit(ike, old, ours);
+    if (theirs != NULL)
+        inherit(ike, theirs, ours);
+    v2_sa_close(ike, old, "a new one is in its place");
+}
+
+enum err rekey_i_reply(struct v2_step *step)
+{
+    const struct v2_rekey *rekey = step->x->rekey;
+    struct ike2_suite suite;
+    struct ike2_choice choice;
+    uint8_t secret[KEX_SECRET_MAX];
+    struct view nonce_r;
+    struct v2_sa *sa;
+
+    enum err err = ike2_ike_check(v2_body(step, IKE2_P_SA, 0), &rekey->policy, &step->ike->sa2,
+                                  &suite, &choice);
+    if (err != ERR_OK)
+        return v2_refuse(step, err, 0, "the choice is not among our offers");
+    if (ike2_nonce_parse(v2_body(step, IKE2_P_NONCE, 0), &nonce_r) != ERR_OK)
+        return v2_refuse(step, ERR_VALUE, 0, "nonce of the wrong length");
+    err = finish_kex(step, suite.method, secret);
+    if (err == ERR_OK)
+        err = successor(step, true, rekey->spi, &choice, &suite, &sa);
+    if (err != ERR_OK)
+        goto out;
+    err = derive(step, sa, view_of(secret, kex_secret_len(suite.method)),
+                 blob_view(&rekey->nonce_i), nonce_r);
+    if (err != ERR_OK) {
+        v2_sa_free(step->ike, sa);
+        goto out;
+    }
+    v2_sa_established_now(step->ike, sa);
+    settle(step, sa, lower(blob_view(&rekey->nonce_i), nonce_r));
+out:
+    secret_wipe(secret, sizeof(secret));
+    return err;
+}
+
+/* Responder */
+
+/* Section 2.25: not while a child is being made, replaced or deleted from here. */
+static bool is_busy(const struct v2_sa *sa)
+{
+    const struct v2_exchange *x = sa->mine;
+    if (sa->closing || sa->replaced || sa->collided != NULL)
+        return true;
+    return x != NULL && (x->child != NULL || x->deletes.value != 0 || x->deletes_sa);
+}
+
+static enum err wrong_method(struct v2_step *step, uint16_t method)
+{
+    static uint8_t wish[2];
+    wish[0] = (uint8_t)(method >> 8);
+    wish[1] = (uint8_t)method;
+    step->notify_data = view_of(wish, sizeof(wish));
+    return v2_refuse(step, ERR_VALUE, IKE2_N_INVALID_KE_PAYLOAD, "another key exchange, please");
+}
+
+static enum err choose(struct v2_step *step, struct ike2_suite *ret_suite,
+                       struct ike2_choice *ret_choice, struct ike2_ke_payload *ret_ke)
+{
+    const struct ike_profile *profile = v2_profile(step->ike, step->sa->profile);
+    const struct ike2_policy policy = {
+        .legacy = step->ike->config.legacy || (profile != NULL && profile->legacy)};
+    if (ike2_ke_parse(v2_body(step, IKE2_P_KE, 0), ret_ke) != ERR_OK)
+        return v2_refuse(step, ERR_SYNTAX, IKE2_N_INVALID_SYNTAX, "malformed key exchange");
+    enum err err = ike2_ike_choose(v2_body(step, IKE2_P_SA, 0), &policy, ret_ke->method,
+                                   &step->ike->sa2, ret_suite, ret_choice);
+    if (err == ERR_NO_PROPOSAL)
+        return v2_refuse(step, err, IKE2_N_NO_PROPOSAL_CHOSEN, "none of the offered suites will do");
+    if (err != ERR_OK)
+        return v2_refuse(step, ERR_SYNTAX, IKE2_N_INVALID_SYNTAX, "malformed proposals");
+    if (ret_suite->method != ret_ke->method)
+        return wrong_method(step, ret_suite->method);
+    return ERR_OK;
+}
+
+static enum err send_answer(struct v2_step *step, const struct v2_sa *sa,
+                            const struct ike2_choice *choice, struct view nonce_r,
+                            struct view reply)
+{
+    struct v2_out out;
+    v2_out_start(step, &out, V2_REKEY_RSP);
+    ike2_writer_open(&out.w, IKE2_P_SA);
+    ike2_choice_build(&out.w.b, choice, view_of(sa->own_spi, IKE2_SPI_LEN));
+    ike2_writer_close(&out.w);
+    ike2_writer_payload(&out.w, IKE2_P_NONCE, nonce_r);
+    v2_put_ke(&out.w, sa->suite.method, reply);
+    return v2_out_send(step, &out);
+}
+
+/* The new SA and our answer; the old one is as it was if it fails. */
+static enum err make_and_send(struct v2_step *step, const struct ike2_suite *suite,
+                              const struct ike2_choice *choice, struct view ke, struct view nonce_i,
+                              struct view nonce_r, struct v2_sa **ret)
+{
+    uint8_t spi[IKE2_SPI_LEN], reply[KEX_VALUE_MAX], secret[KEX_SECRET_MAX];
+    struct v2_sa *sa;
+    enum err err = kex_respond(suite->method, &step->ike->env.rng, ke, reply, secret);
+    if (err == ERR_VALUE)
+        (void)v2_refuse(step, err, IKE2_N_INVALID_SYNTAX, "public value is not acceptable");
+    v2_spi_new(step->ike, spi);
+    if (err == ERR_OK)
+        err = successor(step, false, spi, choice, suite, &sa);
+    if (err != ERR_OK)
+        goto out;
+    err = derive(step, sa, view_of(secret, kex_secret_len(suite->method)), nonce_i, nonce_r);
+    if (err == ERR_OK)
+        v2_sa_established_now(step->ike, sa);
+    if (err == ERR_OK)
+        err = send_answer(step, sa, choice, nonce_r, view_of(reply, kex_reply_len(suite->method)));
+    if (err == ERR_OK)
+        *ret = sa;
+    else
+        v2_sa_free(step->ike, sa);
+out:
+    secret_wipe(secret, sizeof(secret));
+    return err;
+}
+
+enum err rekey_r_reply(struct v2_step *step)
+{
+    struct v2_sa *old = step->sa, *sa;
+    struct ike2_ke_payload ke;
+    struct ike2_suite suite;
+    struct ike2_choice choice;
+    uint8_t nonce[V2_NONCE_LEN];
+    struct view nonce_i, nonce_r = view_of(nonce, sizeof(nonce));
+
+    if (is_busy(old))
+        return v2_refuse(step, ERR_STATE, IKE2_N_TEMPORARY_FAILURE, "something is under way");
+    enum err err = choose(step, &suite, &choice, &ke);
+    if (err != ERR_OK)
+        return err;
+    if (ike2_nonce_parse(v2_body(step, IKE2_P_NONCE, 0), &nonce_i) != ERR_OK)
+        return v2_refuse(step, ERR_SYNTAX, IKE2_N_INVALID_SYNTAX, "nonce of the wrong length");
+    rng_fill(&step->ike->env.rng, nonce, sizeof(nonce));
+    err = make_and_send(step, &suite, &choice, ke.data, nonce_i, nonce_r, &sa);
+    if (err != ERR_OK)
+        return err;
+    if (!v2_line_has(old, V2_K_I_WAIT_REPLY, V2_K_I_WAIT_REPLY)) {
+        inherit(step->ike, old, sa);
+        return ERR_OK;
+    }
+    old->collided = sa; /* ours is under way: its answer will tell */
+    if (!blob_set(&old->collided_nonce, lower(nonce_i, nonce_r)))
+        ike_count(step->ike, IKE_COUNT_MEMORY);
+    return ERR_OK;
+}

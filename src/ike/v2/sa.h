@@ -1,0 +1,251 @@
+/*
+ * An IKEv2 SA, the exchanges that run under it and what they negotiate. Owned by the engine
+ * (ike/engine.h), which alone may free one; exchanges are owned by their SA, negotiations by their
+ * exchange.
+ *
+ * Either end may have one request under way (the window is 1 in both directions, RFC 7296 section
+ * 2.3): `mine` is ours, others of ours wait in line; `theirs` is the peer's, until it is answered.
+ * What only the first exchanges need hangs on `handshake` and is gone once the SA is established,
+ * so that an idle SA stays small.
+ */
+#ifndef CYGNET_IKE_V2_SA_H
+#define CYGNET_IKE_V2_SA_H
+
+#include <sys/queue.h>
+
+#include "base/addr.h"
+#include "base/heap.h"
+#include "base/map.h"
+#include "base/secret.h"
+#include "crypto/aead.h"
+#include "crypto/hash.h"
+#include "crypto/kex.h"
+#include "crypto/key.h"
+#include "ike/blob.h"
+#include "ike/profile.h"
+#include "ike/timer.h"
+#include "ike/v2/proposal.h"
+#include "ike/v2/table.h"
+
+struct ike_child;
+struct ike_peer;
+struct ike_request;
+struct ike_ticket;
+struct v2_exchange;
+struct v2_sa;
+
+enum {
+    V2_NONCE_LEN = 32,
+    V2_DIGEST_LEN = 32,       /* SHA-256 */
+    V2_WAITING_MAX = 256,     /* exchanges of ours that wait for their turn */
+    V2_ANSWER_MS = 180000,    /* an answer is kept at least so long (section 2.1) */
+    V2_HINT_MS = 3000,        /* after an unprotected refusal a better answer may still come */
+    V2_BUSY_MS = 1000,        /* after TEMPORARY_FAILURE, times the number of tries (section 2.25) */
+    V2_TRIES = 5,             /* of what a peer asks us to repeat */
+    V2_COOKIE_MAX = 64,       /* section 2.6 */
+    V2_AUTHORITIES_MAX = 32,  /* whose certificates are asked for in one message */
+    V2_CERTS_MAX = 8,         /* certificates looked at in one message */
+    V2_LIVENESS_S = 30,       /* a silent configured peer is asked after so long */
+    V2_DATAGRAM = 1280,       /* longer ones are sent in fragments (RFC 7383 section 2.5.1) */
+};
+
+/* Where messages go to and come from; `natt`: on port 4500, behind the non-ESP marker. */
+struct v2_path {
+    struct ip_endpoint local, remote;
+    bool natt;
+};
+
+/* Section 2.23: what is known of NAT between us and the peer. */
+struct v2_nat {
+    bool agreed;      /* both ends sent the notifies */
+    bool here, there; /* we are behind one; the peer is */
+    bool udp;         /* ESP goes inside UDP */
+};
+
+/* Section 2.14; of the length that prf and cipher say. */
+struct v2_keys {
+    uint8_t d[HASH_MAX];
+    uint8_t ai[AEAD_INTEG_KEY_MAX], ar[AEAD_INTEG_KEY_MAX];
+    uint8_t ei[AEAD_KEY_MAX], er[AEAD_KEY_MAX];
+    uint8_t pi[HASH_MAX], pr[HASH_MAX];
+};
+
+/* The datagrams of one message, each behind its length in two octets. */
+struct v2_sent {
+    struct blob datagrams;
+};
+
+/* What the first exchanges need until they are done; then it is wiped. */
+struct v2_handshake {
+    struct ike2_policy policy;      /* what we offered, or accept */
+    struct kex *kex;                /* initiator */
+    unsigned retries;               /* COOKIE, INVALID_KE_PAYLOAD */
+    struct blob cookie;             /* initiator: to be sent back */
+    struct blob nonce_i, nonce_r;
+    struct blob peer_ke;            /* responder: until it is answered */
+    struct blob request, response;  /* IKE_SA_INIT as sent: the AUTH payloads cover them */
+    struct blob id_own, id_peer;    /* bodies */
+    struct blob auth;               /* responder: the peer's AUTH body */
+    struct blob certs;              /* responder: CERT bodies, each behind its length in two octets */
+    struct blob certreq;            /* the peer's CERTREQ body */
+    struct public_key *keys;        /* initiator: those the peer may prove itself with */
+    size_t key_count;
+    struct identity expected;       /* initiator: who the peer should be */
+    struct identity claimed;        /* responder: who it says it is */
+    struct v2_path from;            /* responder: where IKE_AUTH came from */
+    uint32_t peer_hashes;           /* RFC 7427: 1 << number; 0: it did not say */
+    bool peer_childless;            /* the peer can do without a first child (RFC 6023) */
+    bool initial_contact;           /* the peer's message says so */
+    bool hinted;                    /* somebody sent an unprotected refusal */
+    uint8_t scheme;                 /* the signature we make */
+};
+
+struct v2_exchange {
+    struct v2_sa *sa;
+    enum v2_state state;
+    bool initiator;
+    uint32_t id; /* the message's */
+    enum v2_timer timer_kind;
+    struct ike_timer timer;
+    mono_t give_up;
+    uint32_t wait_ms; /* until the next repetition */
+    unsigned tries;
+    bool repeats;      /* what is out was sent in a former life */
+    bool in_line;      /* it waits for its turn */
+    bool holds;        /* and not before `hold_until` */
+    mono_t hold_until;
+    uint8_t digest[V2_DIGEST_LEN]; /* responder: of the request */
+    struct v2_sent out; /* initiator: the request */
+    struct map_node by_serial;
+    uint64_t serial; /* of the question asked; zero: none */
+    TAILQ_ENTRY(v2_exchange) of_line;
+    struct v2_child *child; /* being made; NULL: none */
+    struct v2_rekey *rekey; /* an IKE SA being made; NULL: none */
+    /* INFORMATIONAL, ours: what it says. */
+    spi_t deletes;   /* the inbound SA of a child */
+    bool deletes_sa; /* the IKE SA itself */
+    uint16_t notify; /* 0: none */
+};
+
+/* A pair of ESP SAs in the making. */
+struct v2_child {
+    struct v2_sa *sa;
+    struct v2_exchange *x;
+    struct ike_request *request; /* NULL: a re-key of our own, or a responder's */
+    struct ike_ticket *ticket;   /* NULL: a responder's, not yet authorized */
+    LIST_ENTRY(v2_child) of_ticket;
+    struct ike_child *rekeys;    /* the one that it is to replace; NULL: none, or gone */
+    spi_t rekeys_spi;            /* of that one, inbound; 0: it replaces nothing */
+    struct ike_child *child;     /* made, not yet reported */
+    uint64_t born;
+    struct ip_pair flow;         /* src is our side's client; family 0: not one pair of hosts */
+    struct traffic_pair traffic;
+    struct kex *kex;             /* initiator */
+    uint16_t method;             /* to begin with; 0: no key exchange of its own */
+    struct blob peer_ke;         /* responder: the request; initiator: nothing */
+    struct blob own_ke;          /* responder: the reply */
+    struct blob secret;          /* g^ir, if there was one */
+    struct blob nonce_i, nonce_r;
+    struct ike2_policy policy;      /* what we offered, or accept */
+    struct ike2_child_suite suite;
+    struct ike2_choice choice;   /* responder: the answer */
+    spi_t spi_in, spi_out;
+    uint16_t refused;            /* the notify that stands in its place */
+    bool outbound_given;         /* handed out for installation */
+    bool agreed;                 /* the peer thinks that it is up */
+    bool reported;               /* it is a child now, and not ours any more */
+    bool silent;                 /* the peer let all its time go by without an answer */
+    bool unwanted;               /* cancelled while its request was out */
+    struct sa_params sas[2];     /* inbound, outbound; wiped once installed */
+};
+
+/* An IKE SA in the making that is to replace the one it is made under. */
+struct v2_rekey {
+    struct ike2_policy policy;
+    struct kex *kex;
+    uint16_t method;
+    uint8_t spi[IKE2_SPI_LEN];
+    struct blob nonce_i;
+};
+
+struct v2_sa {
+    struct map_node by_spi;
+    uint8_t own_spi[IKE2_SPI_LEN];
+    uint8_t peer_spi[IKE2_SPI_LEN];
+    struct map_node by_init; /* responder, until it is established */
+    struct v2_init_key {
+        struct ip_addr remote;
+        uint8_t zero;
+        uint16_t port;
+        uint8_t spi[IKE2_SPI_LEN];
+        uint8_t digest[V2_DIGEST_LEN]; /* another request of that SPI is another SA (section 2.1) */
+    } init_key;
+    bool in_inits;
+    size_t index; /* in the engine's list of all */
+    uint64_t number;
+    /* The ends of its first message: how peer, children and plane know it, whatever becomes of its
+     * path. */
+    struct ip_endpoint local, remote;
+    struct v2_path path;
+    struct v2_nat nat;
+    struct ike_timer keepalive;
+    bool initiator; /* the original initiator */
+    bool established;
+    bool dying;    /* v2_sa_free() is at work: serves nobody */
+    bool closing;  /* our Delete of it is out */
+    bool replaced; /* a newer one took its children: nothing new begins here */
+    struct ike_peer *peer; /* NULL: a responder's, not yet authenticated */
+    LIST_ENTRY(v2_sa) of_peer;
+    TAILQ_ENTRY(v2_sa) of_unproven;
+    bool unproven;
+    uint16_t unproven_slot;
+    uint32_t profile; /* its number; 0: opportunistic */
+    struct ike2_suite suite;
+    struct v2_keys keys;
+    uint64_t iv; /* counter of the next, for combined ciphers */
+    struct v2_handshake *handshake; /* NULL once established */
+    uint32_t next_out, next_in;     /* message ids */
+    struct v2_exchange *mine, *theirs; /* NULL: none */
+    TAILQ_HEAD(v2_line, v2_exchange) waiting;
+    size_t waiting_count;
+    struct v2_sent answer;          /* to the request before next_in */
+    uint8_t answered[V2_DIGEST_LEN]; /* that request */
+    bool answered_any;
+    mono_t answered_at;
+    struct ike_timer idle;          /* when the answer may go; when to ask a silent peer */
+    struct v2_assembly *assembly;   /* fragments of a message; NULL: none */
+    bool fragments;                 /* both ends can (RFC 7383) */
+    mono_t heard;                   /* the last authentic message */
+    LIST_HEAD(, ike_child) children;
+    struct identity peer_id; /* as it proved */
+    uint8_t peer_key_alg;
+    struct blob peer_key;    /* its octets; empty: it proved no key */
+    uint8_t peer_key_digest[V2_DIGEST_LEN];
+    uint8_t peer_method;     /* enum ike_method */
+    struct v2_sa *collided;  /* what the peer's re-key made while ours is under way (section 2.8.2) */
+    struct blob collided_nonce; /* the lower one of that exchange */
+    struct ike_timer expiry;
+    mono_t since, expires;
+    uint64_t proven; /* when it was established, as a serial */
+    bool greets;     /* our IKE_AUTH says INITIAL_CONTACT */
+    uint64_t trace_connection; /* the first request's ticket; zero: `number` stands for it */
+    struct ip_pair trace_flow;
+};
+
+/* What the engine keeps for version 2. */
+struct v2_engine {
+    struct map sas;       /* by our SPI */
+    struct map inits;     /* a responder's before IKE_AUTH, by the initiator's end and SPI */
+    struct map questions; /* exchanges by the serial of what they wait for */
+    struct v2_sa **all;
+    size_t all_count, all_room;
+    TAILQ_HEAD(v2_unproven, v2_sa) unproven; /* oldest first */
+    size_t unproven_count;
+    uint8_t cookie_secrets[2][32]; /* the present one and the one before */
+    mono_t cookie_changes;
+    uint32_t cookie_version;
+    uint32_t complaints;       /* unprotected answers sent ... */
+    mono_t complaints_since;   /* ... in this second */
+};
+
+#endif

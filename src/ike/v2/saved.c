@@ -1,0 +1,362 @@
+/*
+ * What outlives the engine: records of IKEv2 SAs and their children (see ike/saved.c). A record is
+ * saved before each message that uses up a message id, for an id used twice would be an IV used
+ * twice; an SA that is resumed skips some IVs for good measure. Exchanges under way do not survive.
+ * Yet the peer may wait for a request that it never got: what was out is repeated until it is
+ * answered, and the answer is of no use.
+ */
+#include "ike/record.h"
+#include "ike/v2/v2.h"
+
+enum { IV_SKIP = 1 << 20 };
+
+/* Out */
+
+static void put_traffic(struct builder *b, const struct traffic *t)
+{
+    record_put_addr(b, &t->net.addr);
+    builder_u8(b, t->net.bits);
+    builder_u8(b, t->protocol);
+    builder_u16(b, t->port_first);
+    builder_u16(b, t->port_last);
+}
+
+static void put_suite(struct builder *b, const struct ike2_suite *suite)
+{
+    builder_u8(b, suite->protect.cipher);
+    builder_u8(b, suite->protect.integ);
+    builder_u16(b, suite->protect.key_bits);
+    builder_u8(b, suite->prf);
+    builder_u16(b, suite->method);
+}
+
+static void put_sent(struct builder *b, const struct v2_sent *sent)
+{
+    struct view datagrams = blob_view(&sent->datagrams);
+    if (datagrams.len > IKE_RECORD_MAX / 4) /* whoever needs it repeated will have to do without */
+        datagrams.len = 0;
+    builder_u16(b, (uint16_t)datagrams.len);
+    builder_view(b, datagrams);
+}
+
+/* What would be repeated. */
+static void put_messages(struct builder *b, const struct v2_sa *sa)
+{
+    static const struct v2_sent nothing = {.datagrams = {0}};
+    builder_u8(b, sa->answered_any);
+    builder_bytes(b, sa->answered, sizeof(sa->answered));
+    put_sent(b, &sa->answer);
+    put_sent(b, sa->mine != NULL ? &sa->mine->out : &nothing);
+}
+
+void v2_saved_sa(struct ike *ike, const struct v2_sa *sa)
+{
+    if (!sa->established || sa->dying)
+        return;
+    struct builder b = record_begin(ike, RECORD_V2_SA);
+    builder_bytes(&b, sa->own_spi, IKE2_SPI_LEN);
+    builder_bytes(&b, sa->peer_spi, IKE2_SPI_LEN);
+    builder_u8(&b, sa->initiator);
+    builder_u8(&b, sa->replaced);
+    builder_u8(&b, sa->fragments);
+    record_put_endpoint(&b, &sa->local);
+    record_put_endpoint(&b, &sa->remote);
+    record_put_endpoint(&b, &sa->path.local);
+    record_put_endpoint(&b, &sa->path.remote);
+    builder_u8(&b, sa->path.natt);
+    builder_u8(&b, sa->nat.agreed);
+    builder_u8(&b, sa->nat.here);
+    builder_u8(&b, sa->nat.there);
+    builder_u8(&b, sa->nat.udp);
+    builder_u32(&b, sa->profile);
+    put_suite(&b, &sa->suite);
+    builder_bytes(&b, &sa->keys, sizeof(sa->keys));
+    builder_u64(&b, sa->iv);
+    builder_u32(&b, sa->next_out);
+    builder_u32(&b, sa->next_in);
+    builder_u8(&b, sa->peer_method);
+    record_put_identity(&b, &sa->peer_id);
+    builder_u8(&b, sa->peer_key_alg);
+    builder_u16(&b, (uint16_t)sa->peer_key.len);
+    builder_view(&b, blob_view(&sa->peer_key));
+    builder_bytes(&b, sa->peer_key_digest, sizeof(sa->peer_key_digest));
+    builder_u64(&b, (uint64_t)sa->since.ms);
+    builder_u64(&b, (uint64_t)sa->expires.ms);
+    put_messages(&b, sa);
+    record_save(ike, &b, sa->number);
+}
+
+void v2_saved_child(struct ike *ike, const struct ike_child *child)
+{
+    struct builder b = record_begin(ike, RECORD_V2_CHILD);
+    builder_u64(&b, child->ticket != NULL ? child->ticket->number : 0);
+    builder_u64(&b, child->v2_owner);
+    record_put_addr(&b, &child->local);
+    record_put_addr(&b, &child->key.remote);
+    put_traffic(&b, &child->traffic.local);
+    put_traffic(&b, &child->traffic.remote);
+    builder_u32(&b, child->spi_in.value);
+    builder_u32(&b, child->spi_out.value);
+    builder_u8(&b, child->udp);
+    builder_u8(&b, child->follows);
+    record_put_endpoint(&b, &child->at);
+    builder_bytes(&b, child->peer_key, sizeof(child->peer_key));
+    builder_u8(&b, (uint8_t)child->state);
+    builder_u8(&b, child->replaced);
+    builder_u8(&b, child->inbound_gone);
+    builder_u64(&b, (uint64_t)child->timer.node.at.ms);
+    record_save(ike, &b, child->born);
+}
+
+/* In */
+
+static struct traffic get_traffic(struct cursor *cur)
+{
+    struct traffic t = {.net = {.addr = record_get_addr(cur)}};
+    t.net.bits = cursor_u8(cur);
+    t.protocol = cursor_u8(cur);
+    t.port_first = cursor_u16(cur);
+    t.port_last = cursor_u16(cur);
+    if (t.net.bits > ip_addr_bits(&t.net.addr))
+        cur->bad = true;
+    return t;
+}
+
+static struct ike2_suite get_suite(struct cursor *cur)
+{
+    struct ike2_suite suite = {.protect = {.cipher = cursor_u8(cur)}};
+    suite.protect.integ = cursor_u8(cur);
+    suite.protect.key_bits = cursor_u16(cur);
+    suite.prf = cursor_u8(cur);
+    suite.method = cursor_u16(cur);
+    /* Nothing may index past a table. */
+    if (!aead_valid(&suite.protect) || suite.prf >= HASH_COUNT || !kex_method_known(suite.method))
+        cur->bad = true;
+    return suite;
+}
+
+/* Of an SA; the same type, so that nothing is forgotten. The views point into the record. */
+struct sa_record {
+    struct v2_sa sa;
+    struct view peer_key, answer, request;
+};
+
+static enum err parse_sa(struct cursor *cur, struct sa_record *record)
+{
+    struct v2_sa *r = &record->sa;
+    cursor_copy(cur, r->own_spi, sizeof(r->own_spi));
+    cursor_copy(cur, r->peer_spi, sizeof(r->peer_spi));
+    r->initiator = cursor_u8(cur) != 0;
+    r->replaced = cursor_u8(cur) != 0;
+    r->fragments = cursor_u8(cur) != 0;
+    r->local = record_get_endpoint(cur);
+    r->remote = record_get_endpoint(cur);
+    r->path.local = record_get_endpoint(cur);
+    r->path.remote = record_get_endpoint(cur);
+    r->path.natt = cursor_u8(cur) != 0;
+    r->nat.agreed = cursor_u8(cur) != 0;
+    r->nat.here = cursor_u8(cur) != 0;
+    r->nat.there = cursor_u8(cur) != 0;
+    r->nat.udp = cursor_u8(cur) != 0;
+    r->profile = cursor_u32(cur);
+    r->suite = get_suite(cur);
+    cursor_copy(cur, &r->keys, sizeof(r->keys));
+    r->iv = cursor_u64(cur);
+    r->next_out = cursor_u32(cur);
+    r->next_in = cursor_u32(cur);
+    r->peer_method = cursor_u8(cur);
+    r->peer_id = record_get_identity(cur);
+    r->peer_key_alg = cursor_u8(cur);
+    record->peer_key = cursor_take(cur, cursor_u16(cur));
+    cursor_copy(cur, r->peer_key_digest, sizeof(r->peer_key_digest));
+    r->since = record_get_time(cur);
+    r->expires = record_get_time(cur);
+    r->answered_any = cursor_u8(cur) != 0;
+    cursor_copy(cur, r->answered, sizeof(r->answered));
+    record->answer = cursor_take(cur, cursor_u16(cur));
+    record->request = cursor_take(cur, cursor_u16(cur));
+    uint8_t family = r->local.addr.family;
+    if (!cursor_done(cur) || family == IP_NONE || family != r->remote.addr.family ||
+        family != r->path.local.addr.family || family != r->path.remote.addr.family ||
+        record->peer_key.len > LIMIT_KEY_OCTETS || r->peer_key_alg >= KEY_ALG_COUNT)
+        return ERR_SYNTAX;
+    return ERR_OK;
+}
+
+static enum err repeat_request(struct ike *ike, struct v2_sa *sa, struct view request)
+{
+    if (request.len == 0 || sa->next_out == 0)
+        return ERR_OK;
+    enum err err = v2_exchange_new(ike, sa, V2_O_I_START, true, &sa->mine);
+    if (err != ERR_OK)
+        return err;
+    sa->mine->id = sa->next_out - 1;
+    if (!blob_set(&sa->mine->out.datagrams, request))
+        return ERR_MEMORY;
+    v2_start(ike, sa->mine);
+    return ERR_OK;
+}
+
+/* Children that came before it. */
+static void adopt(struct v2_sa *sa)
+{
+    struct ike_child *child;
+    LIST_FOREACH (child, &sa->peer->children, of_peer)
+        if (child->v2_sa == NULL && child->v2_owner == sa->number)
+            made_join(child, sa);
+}
+
+static enum err fill_sa(struct ike *ike, struct v2_sa *sa, const struct sa_record *record)
+{
+    const struct v2_sa *r = &record->sa;
+    enum err err = v2_sa_attach(ike, sa);
+    if (err != ERR_OK)
+        return err;
+    if (!blob_set(&sa->peer_key, record->peer_key) ||
+        !blob_set(&sa->answer.datagrams, record->answer))
+        return ERR_MEMORY;
+    v2_sa_take_spi(ike, sa, r->own_spi);
+    memcpy(sa->peer_spi, r->peer_spi, sizeof(sa->peer_spi));
+    memcpy(sa->peer_key_digest, r->peer_key_digest, sizeof(sa->peer_key_digest));
+    memcpy(sa->answered, r->answered, sizeof(sa->answered));
+    sa->local = r->local;
+    sa->remote = r->remote;
+    sa->path = r->path;
+    sa->nat = r->nat;
+    sa->replaced = r->replaced;
+    sa->fragments = r->fragments;
+    sa->profile = r->profile;
+    sa->suite = r->suite;
+    sa->keys = r->keys;
+    sa->iv = r->iv + IV_SKIP;
+    sa->next_out = r->next_out;
+    sa->next_in = r->next_in;
+    sa->answered_any = r->answered_any;
+    sa->answered_at = ike->now;
+    sa->peer_method = r->peer_method;
+    sa->peer_id = r->peer_id;
+    sa->peer_key_alg = r->peer_key_alg;
+    sa->since = r->since;
+    v2_handshake_free(sa->handshake);
+    sa->handshake = NULL;
+    return ERR_OK;
+}
+
+enum err v2_saved_restore_sa(struct ike *ike, uint64_t number, struct cursor *cur)
+{
+    struct sa_record r = {.sa = {.initiator = false}};
+    struct v2_sa *sa;
+    enum err err = parse_sa(cur, &r);
+    if (err == ERR_OK && mono_reached(ike->now, r.sa.expires))
+        err = ERR_EXPIRED;
+    if (err == ERR_OK && v2_sa_find(ike, r.sa.own_spi) != NULL)
+        err = ERR_STATE;
+    if (err == ERR_OK)
+        err = v2_sa_new(ike, r.sa.initiator, &r.sa.path, &sa);
+    if (err != ERR_OK)
+        goto out;
+    err = fill_sa(ike, sa, &r);
+    if (err != ERR_OK) {
+        v2_sa_free(ike, sa);
+        goto out;
+    }
+    sa->number = sa->proven = number;
+    adopt(sa);
+    v2_sa_resume(ike, sa, r.sa.expires);
+    err = repeat_request(ike, sa, r.request);
+    if (err != ERR_OK) {
+        v2_sa_free(ike, sa);
+        goto out;
+    }
+    v2_trace(ike, sa, NULL, EVENT_INFO, "IKE SA resumed", "from before this keying daemon started");
+out:
+    secret_wipe(&r, sizeof(r));
+    return err;
+}
+
+static enum err parse_child(struct cursor *cur, struct ike_child *r, uint64_t *ret_ticket)
+{
+    *ret_ticket = cursor_u64(cur);
+    r->v2_owner = cursor_u64(cur);
+    r->local = record_get_addr(cur);
+    r->key.remote = record_get_addr(cur);
+    r->traffic.local = get_traffic(cur);
+    r->traffic.remote = get_traffic(cur);
+    r->spi_in.value = cursor_u32(cur);
+    r->spi_out.value = cursor_u32(cur);
+    r->udp = cursor_u8(cur) != 0;
+    r->follows = cursor_u8(cur) != 0;
+    r->at = record_get_endpoint(cur);
+    cursor_copy(cur, r->peer_key, sizeof(r->peer_key));
+    uint8_t state = cursor_u8(cur);
+    r->state = (enum ike_child_state)state;
+    r->replaced = cursor_u8(cur) != 0;
+    r->inbound_gone = cursor_u8(cur) != 0;
+    r->timer.node.at = record_get_time(cur);
+    if (!cursor_done(cur) || r->local.family == IP_NONE ||
+        r->local.family != r->key.remote.family || r->local.family != r->at.addr.family ||
+        r->traffic.local.net.addr.family != r->traffic.remote.net.addr.family ||
+        state > IKE_CHILD_DELETING || r->spi_in.value == 0 || r->spi_out.value == 0 ||
+        r->v2_owner == 0)
+        return ERR_SYNTAX;
+    return ERR_OK;
+}
+
+static struct v2_sa *find_owner(const struct ike_child *child)
+{
+    struct v2_sa *sa;
+    LIST_FOREACH (sa, &child->peer->v2_sas, of_peer)
+        if (sa->number == child->v2_owner && sa->established && !sa->dying)
+            return sa;
+    return NULL;
+}
+
+static void fill_child(struct ike *ike, struct ike_child *child, const struct ike_child *r)
+{
+    child->traffic = r->traffic;
+    child->flow = traffic_flow(&r->traffic);
+    child->spi_in = r->spi_in;
+    child->udp = r->udp;
+    child->follows = r->follows;
+    child->at = r->at;
+    memcpy(child->peer_key, r->peer_key, sizeof(child->peer_key));
+    child->state = r->state;
+    child->replaced = r->replaced;
+    child->inbound_gone = r->inbound_gone;
+    child->v2_owner = r->v2_owner;
+    struct v2_sa *owner = find_owner(child);
+    if (owner != NULL)
+        made_join(child, owner);
+    /* The Delete that was out is said again. */
+    mono_t at = r->state == IKE_CHILD_DELETING ? mono_add(ike->now, IKE_DRAIN_MS) : r->timer.node.at;
+    ike_timer_set(ike, &child->timer, at);
+}
+
+enum err v2_saved_restore_child(struct ike *ike, uint64_t number, struct cursor *cur)
+{
+    struct ike_child r = {.born = 0}, *child;
+    struct ike_ticket *ticket = NULL;
+    uint64_t ticket_number;
+    enum err err = parse_child(cur, &r, &ticket_number);
+    if (err == ERR_OK && ike_child_find(ike, &r.key.remote, r.spi_out) != NULL)
+        err = ERR_STATE;
+    if (err == ERR_OK && ticket_number != 0) {
+        ticket = ike_ticket_get(ike, ticket_number, true);
+        err = ticket != NULL ? ERR_OK : ERR_MEMORY;
+    }
+    if (err == ERR_OK)
+        err = ike_child_alloc(ike, &r.local, &r.key.remote, r.spi_out, &child);
+    if (err != ERR_OK) {
+        if (ticket != NULL)
+            ike_ticket_put(ike, ticket);
+        return err;
+    }
+    child->born = number;
+    fill_child(ike, child, &r);
+    if (ticket != NULL)
+        ike_child_set_ticket(child, ticket);
+    if (ticket_number > ike->restored_ticket)
+        ike->restored_ticket = ticket_number;
+    ike_peer_note(ike, child->peer);
+    return ERR_OK;
+}

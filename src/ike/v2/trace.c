@@ -1,0 +1,93 @@
+/* What IKEv2 leaves in the trace: messages with the names of their payloads, and decisions. */
+#include <stdio.h>
+
+#include "base/text.h"
+#include "ike/v2/v2.h"
+
+static struct event_record record_for(const struct ike *ike, const struct v2_sa *sa,
+                                      const struct v2_exchange *x)
+{
+    struct event_record r = {
+        .at = ike->now,
+        .room = EVENT_IKE,
+        .level = EVENT_INFO,
+        .peer = sa->remote.addr,
+        .connection = sa->trace_connection != 0 ? sa->trace_connection : sa->number,
+        .flow = sa->trace_flow,
+    };
+    const struct v2_child *child = x != NULL ? x->child : NULL;
+    if (child != NULL && child->flow.src.family != IP_NONE) {
+        /* As the initiator of the flow sees it. */
+        r.flow = x->initiator ? child->flow : ip_pair_reverse(&child->flow);
+        if (child->ticket != NULL)
+            r.connection = child->ticket->number;
+    }
+    return r;
+}
+
+/* "SA KE Ni N(COOKIE)": the names of section 1.2. */
+static void name_payloads(const struct v2_message *message, const struct ike2_payloads *payloads,
+                          bool notifies, char *text, size_t room)
+{
+    struct ike2_notify n;
+    for (size_t i = 0; i < payloads->count; i++) {
+        const struct ike2_payload *p = &payloads->list[i];
+        if (p->type == IKE2_P_NONCE) {
+            text_add(text, room, message->response ? " Nr" : " Ni");
+            continue;
+        }
+        if (p->type != IKE2_P_N) {
+            text_add(text, room, " %s", ike2_payload_name(p->type));
+            continue;
+        }
+        if (!notifies || ike2_notify_parse(p->body, &n) != ERR_OK)
+            continue;
+        const char *name = ike2_notify_name(n.type);
+        if (name != NULL)
+            text_add(text, room, " N(%s)", name);
+        else
+            text_add(text, room, " N(%u)", n.type);
+    }
+}
+
+void v2_trace_message(struct ike *ike, const struct v2_sa *sa, const struct v2_exchange *x,
+                      enum v2_message_kind kind, const struct ike2_payloads *payloads, bool sent)
+{
+    const struct v2_message *message = v2_message(kind);
+    struct event_record r = record_for(ike, sa, x);
+    const struct event_end self = {.party = EVENT_PARTY_SELF};
+    const struct event_end peer = {.party = EVENT_PARTY_ADDR, .addr = sa->remote.addr};
+    char local[IP_ENDPOINT_TEXT_MAX], remote[IP_ENDPOINT_TEXT_MAX];
+
+    r.line = message->encrypted ? EVENT_LINE_IKE : EVENT_LINE_CLEAR;
+    r.from = sent ? self : peer;
+    r.to = sent ? peer : self;
+    TEXT_SET(r.label, "%s", x != NULL ? message->label : "");
+    TEXT_SET(r.title, "%s:", message->name);
+    name_payloads(message, payloads, false, r.title, sizeof(r.title));
+    ip_endpoint_format(sent ? &sa->path.local : &sa->path.remote, local);
+    ip_endpoint_format(sent ? &sa->path.remote : &sa->path.local, remote);
+    TEXT_SET(r.detail, "%s to %s:", local, remote);
+    name_payloads(message, payloads, true, r.detail, sizeof(r.detail));
+    event_emit(&ike->env.trace, &r);
+}
+
+void v2_trace_clear(struct ike *ike, const struct v2_sa *sa, uint8_t exchange, uint16_t notify,
+                    bool sent)
+{
+    const char *exchange_name = ike2_exchange_name(exchange), *name = ike2_notify_name(notify);
+    char text[80];
+    TEXT_SET(text, "%s, unprotected: N(%s)", exchange_name ? exchange_name : "message",
+             name ? name : "?");
+    v2_trace(ike, sa, NULL, EVENT_INFO, sent ? "Answer to a stranger" : "Hint", text);
+}
+
+void v2_trace(struct ike *ike, const struct v2_sa *sa, const struct v2_exchange *x,
+              enum event_level level, const char *title, const char *detail)
+{
+    struct event_record r = record_for(ike, sa, x);
+    r.level = level;
+    TEXT_SET(r.title, "%s", title);
+    TEXT_SET(r.detail, "%s%s%s", detail, x ? "; " : "", x ? v2_state_name(x->state) : "");
+    event_emit(&ike->env.trace, &r);
+}

@@ -1,0 +1,357 @@
+/*
+ * IKEv2 (RFC 7296): what the files of this directory share.
+ *
+ *   table.c    which message carries what, and the state table
+ *   machine.c  runs it: finds the exchange and the row, checks, calls the handler, sets the state
+ *   line.c     one request of ours at a time: the others wait in line
+ *   receive.c  from a datagram to the exchange it belongs to; message ids and duplicates
+ *   message.c  opens and seals messages, keeps them for repetition
+ *   fragment.c RFC 7383
+ *   store.c    SAs: birth, finding, death       saved.c   what outlives the engine
+ *   init.c     IKE_SA_INIT's handlers           cookie.c  for strangers
+ *   auth.c     IKE_AUTH's handlers              credential.c  who proves what, and how
+ *   child.c    new children's handlers          offer.c   what is negotiated for them
+ *   made.c     children that are there          selector.c traffic selectors
+ *   rekey.c    a new IKE SA for an old one      info.c    Delete, Notify, liveness
+ *   nat.c      NAT traversal                    keymat.c  keys
+ *   request.c  which SA serves a request        trace.c
+ */
+#ifndef CYGNET_IKE_V2_V2_H
+#define CYGNET_IKE_V2_V2_H
+
+#include "ike/engine.h"
+
+/* One message or answer on its way through a row. */
+struct v2_step {
+    struct ike *ike;
+    struct v2_sa *sa;
+    struct v2_exchange *x;
+    const struct v2_row *row;
+    const struct ike2_header *header;     /* of a message */
+    const struct ike2_payloads *payloads; /* its text, in the clear */
+    const struct ike_event *event;        /* the datagram, or an answer */
+    bool fresh;   /* the SA was made for this message: on an error the caller frees it */
+    bool sent;
+    bool at_once; /* nothing was asked: the answer's row runs now */
+    bool ends_sa; /* whatever the row says, the IKE SA is over after it */
+    const char *why;         /* why a handler refuses, for people */
+    uint16_t notify;         /* and for the peer; 0: by the error */
+    struct view notify_data; /* of it */
+    enum ike_failure failure;
+};
+
+/* The nth payload's body; the message table says that it is there. */
+struct view v2_body(const struct v2_step *step, uint8_t type, size_t nth);
+bool v2_has(const struct v2_step *step, uint8_t type);
+bool v2_notified(const struct v2_step *step, uint16_t type, struct ike2_notify *ret);
+/* Sets why and notify, and returns err. */
+enum err v2_refuse(struct v2_step *step, enum err err, uint16_t notify, const char *why);
+
+/* machine.c */
+/* A message that was opened, for the exchange it belongs to. */
+enum err v2_run_message(struct v2_step *step, enum v2_message_kind kind);
+/* It was opened, and can't be read. */
+enum err v2_run_refusal(struct v2_step *step, enum err err);
+/* An answer to a question, found by its serial. ERR_UNKNOWN: not one of version 2's. */
+enum err v2_answer(struct ike *ike, const struct ike_event *event, enum v2_trigger trigger);
+/* Remembers the question and sends it. */
+MUST_USE enum err v2_ask(struct v2_step *step, struct ike_effect *fx);
+/* Begins an exchange of ours whose turn it is. It may be gone afterwards, and its SA with it. */
+void v2_start(struct ike *ike, struct v2_exchange *x);
+/* Ends it without success, reporting to whoever waits for it; that of the first exchanges takes
+ * its SA along. */
+void v2_fail(struct ike *ike, struct v2_exchange *x, enum ike_failure failure, const char *text);
+/* Nobody wants the child any more; nobody is told but the peer. */
+void v2_cancel(struct ike *ike, struct v2_child *child);
+void v2_cancel_all(struct ike *ike, uint64_t ticket);
+MUST_USE enum err v2_exchange_new(struct ike *ike, struct v2_sa *sa, enum v2_state state,
+                                  bool initiator, struct v2_exchange **ret);
+/* What it negotiated and did not finish is taken back. */
+void v2_exchange_free(struct ike *ike, struct v2_exchange *x);
+enum ike_counter_id v2_counter_of(enum err err);
+enum err v2_drop(struct ike *ike, enum ike_counter_id counter, enum err err);
+
+/* line.c */
+/* A request of ours takes its place in line; NULL: no memory, or too many. */
+struct v2_exchange *v2_line_up(struct ike *ike, struct v2_sa *sa, enum v2_state state);
+/* The next in line begins, if it is its turn. */
+void v2_line_go(struct ike *ike, struct v2_sa *sa);
+/* Back in line after the peer asked for patience or another group. */
+void v2_line_up_again(struct v2_step *step);
+/* One of that state or the state after it, under way or in line? */
+bool v2_line_has(const struct v2_sa *sa, enum v2_state from, enum v2_state to);
+
+/* receive.c */
+enum err v2_receive(struct ike *ike, const struct ike_event *event);
+/* An unprotected answer to who speaks of what isn't here; not too many of them. */
+void v2_complain(struct ike *ike, const struct ike_event *event, const struct ike2_header *header,
+                 uint16_t notify);
+
+/* message.c */
+struct v2_out {
+    struct ike2_writer w;
+    struct ike2_header header;
+    enum v2_message_kind kind;
+    bool sealed;
+};
+void v2_out_start(struct v2_step *step, struct v2_out *out, enum v2_message_kind kind);
+/* Seals it, keeps it for repetition and sends it. */
+enum err v2_out_send(struct v2_step *step, struct v2_out *out);
+/* An answer with one notify in it. */
+enum err v2_send_refusal(struct v2_step *step, uint16_t notify, struct view data);
+/* A request that is said once: nobody waits for the answer. */
+void v2_send_farewell(struct ike *ike, struct v2_sa *sa, const struct v2_exchange *says);
+/* Outside of any SA, in clear, as an answer to the datagram. */
+void v2_send_clear(struct ike *ike, const struct ike_event *event, const struct ike2_header *header,
+                   uint16_t notify, struct view data);
+void v2_send_raw(struct ike *ike, const struct v2_sa *sa, const struct v2_path *path,
+                 struct view bytes);
+void v2_sent_repeat(struct ike *ike, const struct v2_sa *sa, const struct v2_path *path,
+                    const struct v2_sent *sent);
+void v2_sent_wipe(struct v2_sent *sent);
+MUST_USE bool v2_sent_add(struct v2_sent *sent, struct view datagram);
+/* Of the message that was sent. */
+uint8_t v2_sent_exchange(const struct v2_sent *sent);
+struct view v2_sent_first(const struct v2_sent *sent);
+/* Decrypts a copy and parses it. Changes nothing else, but collects fragments: *digest is that of
+ * the datagram, or of the first fragment once all are there. *ret_critical: the payload that is not known
+ * and should be, with ERR_UNSUPPORTED. ERR_DECRYPT, ERR_SHORT: it proves nothing. */
+MUST_USE enum err v2_open(struct ike *ike, struct v2_sa *sa, const struct ike2_header *header,
+                          struct view datagram, uint8_t *digest, struct ike2_payloads *ret,
+                          uint8_t *ret_critical);
+
+/* Nobody knows who sent it: it is counted, and dropped. */
+bool v2_open_proves_nothing(enum err err);
+
+/* fragment.c */
+/* An authentic piece of a message. ERR_UNKNOWN: others are missing. ERR_OK: all are there, in
+ * `ike->text`; *digest is that of the first. */
+MUST_USE enum err fragment_take(struct ike *ike, struct v2_sa *sa, const struct ike2_header *header,
+                                const struct ike2_sk *sk, struct view text, uint8_t *digest,
+                                uint8_t *ret_first, struct view *ret_text);
+void fragment_forget(struct v2_sa *sa);
+
+/* store.c */
+MUST_USE enum err v2_sa_new(struct ike *ike, bool initiator, const struct v2_path *path,
+                            struct v2_sa **ret);
+MUST_USE enum err v2_sa_attach(struct ike *ike, struct v2_sa *sa);
+/* In place of the SPI it was born with. */
+void v2_sa_take_spi(struct ike *ike, struct v2_sa *sa, const uint8_t *own_spi);
+struct v2_sa *v2_sa_find(const struct ike *ike, const uint8_t *own_spi);
+/* A responder's, not yet authenticated: found by its initiator's end, SPI and request. */
+struct v2_sa *v2_sa_find_init(const struct ike *ike, const struct ip_endpoint *remote,
+                              const uint8_t *spi_i, const uint8_t *digest);
+MUST_USE bool v2_sa_index_init(struct ike *ike, struct v2_sa *sa, const uint8_t *spi_i,
+                               const uint8_t *digest);
+void v2_sa_unproven_add(struct ike *ike, struct v2_sa *sa);
+bool v2_unproven_many(const struct ike *ike, const struct ip_addr *remote);
+/* The lifetime runs, and the SA can be found by its peer's addresses. */
+void v2_sa_established_now(struct ike *ike, struct v2_sa *sa);
+/* The same for one of a former life. */
+void v2_sa_resume(struct ike *ike, struct v2_sa *sa, mono_t expires);
+/* Its exchanges fail; its children end and are reported. Nobody is told. */
+void v2_sa_free(struct ike *ike, struct v2_sa *sa);
+/* The peer gets a Delete once, then as v2_sa_free(). */
+void v2_sa_end(struct ike *ike, struct v2_sa *sa);
+/* The peer gets a Delete until it answers; in the meantime the SA serves nobody. */
+void v2_sa_close(struct ike *ike, struct v2_sa *sa, const char *why);
+void v2_spi_new(struct ike *ike, uint8_t *ret);
+void v2_handshake_free(struct v2_handshake *hs);
+const uint8_t *v2_spi_i(const struct v2_sa *sa);
+const uint8_t *v2_spi_r(const struct v2_sa *sa);
+const struct ike_profile *v2_profile(const struct ike *ike, uint32_t number);
+void v2_engine_init(struct ike *ike);
+void v2_engine_fini(struct ike *ike);
+bool v2_sa_info(const struct ike *ike, size_t i, struct ike_sa_info *ret);
+
+/* keymat.c */
+/* SK_... of a new SA; `old_d` is SK_d of the SA that it replaces, empty in IKE_SA_INIT. */
+MUST_USE enum err v2_keys_derive(struct v2_sa *sa, struct view secret, struct view nonce_i,
+                                 struct view nonce_r, enum hash_alg old_prf, struct view old_d);
+/* KEYMAT for both SAs of a child. */
+MUST_USE enum err v2_keymat(const struct v2_sa *sa, struct v2_child *child, bool initiator,
+                            struct view nonce_i, struct view nonce_r);
+struct view v2_sk_d(const struct v2_sa *sa);
+/* The octets that an AUTH payload covers (section 2.15); `ret` is wiped by the caller. */
+MUST_USE enum err v2_signed_octets(const struct v2_sa *sa, bool of_initiator, struct view id,
+                                   struct blob *ret);
+/* prf(prf(secret, "Key Pad for IKEv2"), octets), or prf(SK_p, octets) with an empty secret. */
+MUST_USE enum err v2_auth_mac(const struct v2_sa *sa, bool of_initiator, struct view psk,
+                              struct view octets, uint8_t *ret);
+
+/* cookie.c */
+bool v2_cookie_wanted(const struct ike *ike, const struct ip_addr *remote);
+MUST_USE enum err v2_cookie_make(struct ike *ike, const struct ip_endpoint *remote,
+                                 const uint8_t *spi_i, struct view nonce, struct builder *ret);
+bool v2_cookie_valid(struct ike *ike, const struct ip_endpoint *remote, const uint8_t *spi_i,
+                     struct view nonce, struct view cookie);
+
+/* init.c */
+enum err init_i_start(struct v2_step *step);
+enum err init_i_again(struct v2_step *step);
+enum err init_i_hint(struct v2_step *step);
+enum err init_i_keys(struct v2_step *step);
+enum err init_r_choose(struct v2_step *step);
+bool v2_method_offered(const struct ike2_sa *offer, uint16_t method);
+void v2_put_ke(struct ike2_writer *w, uint16_t method, struct view data);
+/* An SA of ours with all that init_i_start() needs. */
+MUST_USE enum err init_new(struct ike *ike, const struct ike_request *request, struct v2_sa **ret);
+
+/* auth.c */
+enum err auth_i_sign(struct v2_step *step);
+enum err auth_i_send(struct v2_step *step);
+enum err auth_i_refused(struct v2_step *step);
+enum err auth_i_verify(struct v2_step *step);
+enum err auth_r_claim(struct v2_step *step);
+enum err auth_r_verify(struct v2_step *step);
+enum err auth_r_sign(struct v2_step *step);
+enum err auth_r_send(struct v2_step *step);
+void auth_established(struct v2_step *step);
+
+/* credential.c */
+/* Who we are, and what is to be signed for it: asks, or lets the row go on at once. */
+MUST_USE enum err credential_ask(struct v2_step *step);
+/* CERT and AUTH payloads, with the keeper's answer. */
+MUST_USE enum err credential_put(struct v2_step *step, struct ike2_writer *w);
+/* The AUTH body proves one of the keys, or the secret, or what the certificates say. Sets who the
+ * peer is. */
+MUST_USE enum err credential_verify(struct v2_step *step, const struct identity *id,
+                                    struct view id_body, struct view auth,
+                                    const struct public_key *keys, size_t key_count);
+void credential_put_requests(const struct v2_step *step, struct ike2_writer *w);
+MUST_USE enum err credential_keep_certificates(struct v2_step *step);
+/* What we can verify, for IKE_SA_INIT. */
+void credential_put_hashes(struct ike2_writer *w);
+uint32_t credential_read_hashes(const struct v2_step *step);
+
+/* child.c */
+MUST_USE enum err child_new(struct ike *ike, struct v2_exchange *x, struct v2_child **ret);
+void child_set_ticket(struct v2_child *child, struct ike_ticket *ticket);
+/* Takes back what it handed out for installation, unless it became a child. */
+void child_free(struct ike *ike, struct v2_child *child);
+enum err child_i_start(struct v2_step *step);
+enum err child_i_offer(struct v2_step *step);
+enum err child_i_refused(struct v2_step *step);
+enum err child_i_reply(struct v2_step *step);
+enum err child_i_installed(struct v2_step *step);
+enum err child_r_proposal(struct v2_step *step);
+enum err child_r_authorized(struct v2_step *step);
+enum err child_r_keys(struct v2_step *step);
+enum err child_r_reply(struct v2_step *step);
+void child_up(struct v2_step *step);
+/* Asks, unless it replaces one that was authorized. */
+MUST_USE enum err child_authorize(struct v2_step *step);
+/* Of an answer that refuses; 0: none. */
+uint16_t v2_first_error(const struct v2_step *step, struct ike2_notify *ret);
+enum err v2_refused_by_peer(struct v2_step *step, uint16_t error);
+/* Again later (section 2.25). */
+enum err v2_hold(struct v2_step *step);
+/* Why a proposal or an answer will not do: in IKE_AUTH only the child ends (section 1.2), elsewhere
+ * the exchange. */
+enum err child_refuse(struct v2_step *step, enum err err, uint16_t notify, const char *why);
+
+/* offer.c: SA, KE, TSi and TSr payloads, in IKE_AUTH too */
+MUST_USE enum err child_ask_spi(struct v2_step *step);
+MUST_USE enum err child_take_spi(struct v2_step *step);
+void child_put_offer(const struct v2_step *step, struct ike2_writer *w);
+/* Initiator: what the peer chose; asks for its installation. */
+MUST_USE enum err child_take_answer(struct v2_step *step);
+/* Responder */
+MUST_USE enum err child_take_proposal(struct v2_step *step);
+void child_put_answer(const struct v2_step *step, struct ike2_writer *w);
+/* Both SAs with their keys, and the question to install them. */
+MUST_USE enum err child_install(struct v2_step *step);
+
+/* made.c */
+MUST_USE enum err made_new(struct ike *ike, struct v2_child *child);
+void made_report(struct ike *ike, struct v2_child *child, bool initiator);
+struct ike_child *made_find_in(const struct v2_sa *sa, spi_t spi_in);
+struct ike_child *made_find_out(const struct v2_sa *sa, spi_t spi_out);
+void made_join(struct ike_child *child, struct v2_sa *sa);
+/* Out of its SA's list; nobody replaces it any more. */
+void made_leave(struct ike_child *child);
+/* To the SA that replaces this one. */
+void made_move_all(struct ike *ike, struct v2_sa *from, struct v2_sa *to);
+void made_finish_all(struct ike *ike, struct v2_sa *sa);
+
+/* selector.c */
+struct ike2_selector selector_of(const struct traffic *traffic);
+struct traffic traffic_of_host(const struct ip_addr *host);
+/* The pair of hosts, if it is one; family 0: it isn't. */
+struct ip_pair traffic_flow(const struct traffic_pair *traffic);
+bool traffic_within(const struct traffic_pair *inner, const struct traffic_pair *outer);
+bool traffic_equal(const struct traffic_pair *a, const struct traffic_pair *b);
+void selector_put(struct ike2_writer *w, uint8_t type, const struct traffic *traffic);
+/* The widest of a TS payload that we could take whole. ERR_POLICY: none. */
+MUST_USE enum err selector_take(struct view body, struct traffic *ret);
+
+/* rekey.c */
+enum err rekey_i_offer(struct v2_step *step);
+enum err rekey_i_refused(struct v2_step *step);
+enum err rekey_i_reply(struct v2_step *step);
+enum err rekey_r_reply(struct v2_step *step);
+void rekey_begin(struct ike *ike, struct v2_sa *sa);
+void rekey_free(struct v2_rekey *rekey);
+/* Our own is given up: the SA that the peer's made takes the children. */
+void rekey_settle(struct ike *ike, struct v2_sa *sa);
+/* Nobody remembers the SA as half of a collision. */
+void rekey_forget(struct ike *ike, struct v2_sa *sa);
+/* Is the nonce lower than the other in the sense of section 2.8.1? */
+bool rekey_nonce_lower(struct view a, struct view b);
+
+/* info.c */
+enum err info_i_send(struct v2_step *step);
+enum err info_i_reply(struct v2_step *step);
+enum err info_r_reply(struct v2_step *step);
+enum err info_o_again(struct v2_step *step);
+enum err info_o_reply(struct v2_step *step);
+enum err info_o_child(struct v2_step *step);
+enum err info_o_rekey(struct v2_step *step);
+void info_put(struct ike2_writer *w, const struct v2_exchange *x);
+/* The child's Delete takes its place in line. */
+void info_delete_child(struct ike *ike, struct v2_sa *sa, struct ike_child *child);
+/* The same for one that never came up here. */
+void info_delete_spi(struct ike *ike, struct v2_sa *sa, spi_t spi_in);
+void info_ask_alive(struct ike *ike, struct v2_sa *sa);
+
+/* nat.c */
+MUST_USE enum err v2_nat_put(const struct v2_step *step, struct ike2_writer *w);
+MUST_USE enum err v2_nat_read(const struct v2_step *step, struct v2_nat *ret);
+void v2_nat_float(struct ike *ike, struct v2_sa *sa);
+void v2_nat_take_claimed(struct ike *ike, struct v2_sa *sa);
+bool v2_nat_may_come_from(const struct v2_sa *sa, const struct ike_event *event);
+/* The message was authentic and new: if the peer's mapping changed, it counts. */
+void v2_nat_follow(struct ike *ike, struct v2_sa *sa, const struct ike_event *event);
+void v2_nat_move(struct ike *ike, struct v2_sa *sa, const struct ip_endpoint *to);
+void v2_nat_child(const struct v2_sa *sa, struct ike_child *child);
+ike_timer_fn v2_nat_keepalive;
+void v2_nat_keepalive_start(struct ike *ike, struct v2_sa *sa);
+
+/* request.c */
+enum err v2_request_proceed(struct ike *ike, struct ike_request *request);
+/* The SA is there: begin what waited for it. */
+void v2_requests_proceed(struct ike *ike, struct v2_sa *sa);
+/* It ended without success: so do the requests that waited for it. */
+void v2_requests_abandon(struct ike *ike, struct v2_sa *sa, enum ike_failure failure,
+                         const char *text);
+/* A child of ours or of the peer's came to nothing; the negotiation is freed. */
+void v2_request_child_failed(struct ike *ike, struct v2_child *child, enum ike_failure failure,
+                             const char *text);
+
+/* saved.c */
+void v2_saved_sa(struct ike *ike, const struct v2_sa *sa);
+void v2_saved_child(struct ike *ike, const struct ike_child *child);
+MUST_USE enum err v2_saved_restore_sa(struct ike *ike, uint64_t number, struct cursor *cur);
+MUST_USE enum err v2_saved_restore_child(struct ike *ike, uint64_t number, struct cursor *cur);
+
+/* trace.c */
+void v2_trace_message(struct ike *ike, const struct v2_sa *sa, const struct v2_exchange *x,
+                      enum v2_message_kind kind, const struct ike2_payloads *payloads, bool sent);
+/* An answer outside of any SA. */
+void v2_trace_clear(struct ike *ike, const struct v2_sa *sa, uint8_t exchange, uint16_t notify,
+                    bool sent);
+/* A decision or a drop; `x` may be NULL. */
+void v2_trace(struct ike *ike, const struct v2_sa *sa, const struct v2_exchange *x,
+              enum event_level level, const char *title, const char *detail);
+
+#endif

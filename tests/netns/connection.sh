@@ -1,0 +1,168 @@
+#!/bin/bash
+# A configured connection between SG-A and SG-B, nets to nets, beside opportunistic encryption: it comes up
+# by traffic or at once, what it is for never leaves in the clear and never goes to a stranger, it outlives
+# keyd, comes back when the plane is lost, and a reload that doesn't concern it leaves it alone.
+# shellcheck source=common.sh
+. "$(dirname "$0")/common.sh"
+
+bob=192.2.0.66 alice=192.1.0.65
+version=${CONNECTION_VERSION:-1}
+
+explain() {
+    for gateway in sg-a sg-b; do
+        echo "--- $gateway"
+        lab exec $gateway cygnet status
+        lab exec $gateway cygnet trace | tail -n 40
+    done
+}
+
+# configure GATEWAY: its ordinary configuration with what comes on standard input, taken by a reload.
+configure() {
+    local file
+    file=$(lab path "$1")/cygnet.yaml
+    [ -e "$file.plain" ] || cp "$file" "$file.plain"
+    { cat "$file.plain"; echo; cat; } >"$file"
+    lab exec "$1" cygnet check "$file" >"$SCRATCH/check" || fail "$1: $(cat "$SCRATCH/check")"
+    lab exec "$1" cygnet reload >/dev/null || fail "$1 refused its configuration"
+}
+
+# tunnel GATEWAY CHILD FIELD: of the home tunnel of that child.
+tunnel() {
+    lab exec "$1" cygnet status --json | python3 -c '
+import json, sys
+for c in json.load(sys.stdin)["connections"]:
+    for t in c["tunnels"]:
+        if t["child"] == sys.argv[1]:
+            print(t.get(sys.argv[2], ""))
+            sys.exit()
+sys.exit(1)' "$2" "$3"
+}
+
+tunnel_is() {
+    [ "$(tunnel "$1" "$2" state)" = "$3" ]
+}
+
+ping_ok() {
+    lab exec "$1" ping -n -c 3 -i 0.2 -W 10 "$2" >"$SCRATCH/ping" || fail "$1 to $2: $(cat "$SCRATCH/ping")"
+    grep -q ' 0% packet loss' "$SCRATCH/ping" || fail "$1 to $2: $(grep loss "$SCRATCH/ping")"
+}
+
+secret() {
+    install -m 600 /dev/null "$SCRATCH/$1"
+    echo "$2" >"$SCRATCH/$1"
+}
+
+# office GATEWAY START SECRET: its half of the connection; sg-b has Bob's half of its net only in the table.
+office() {
+    local own=4 far=5 local=192.1.0.0/24 remote=192.2.0.0/24
+    [ "$1" = sg-a ] || { own=5 far=4 local=192.2.0.0/24 remote=192.1.0.0/24; }
+    cat <<YAML
+connections:
+  - name: office
+    version: $version
+    local: {address: 192.1.1.$own, auth: psk}
+    remote: {address: 192.1.1.$far, auth: psk}
+    secret-file: $SCRATCH/$3
+    children:
+      - {name: lan, local: $local, remote: $remote, start: $2}
+YAML
+}
+
+lab up --quiet
+secret right 'correct horse battery staple'
+secret wrong 'incorrect horse'
+capture sg-a "$SCRATCH/pcap" 65535
+
+# By traffic, which waits for it (IKE-054). Nothing of it is opportunistic.
+office sg-a on-traffic right | configure sg-a
+office sg-b never right | configure sg-b
+tunnel_is sg-a lan idle || fail "a tunnel without traffic"
+ping_ok alice $bob
+tunnel_is sg-a lan up || fail "the tunnel is $(tunnel sg-a lan state)"
+tunnel_is sg-b lan up || fail "on sg-b the tunnel is $(tunnel sg-b lan state)"
+[ "$(why_field sg-a $bob grade)" = configured ] || fail "why knows nothing of the connection"
+[ "$(status_field sg-a flows encrypt)" = 0 ] || fail "an opportunistic flow as well"
+[ "$(status_field sg-b plane in_opportunistic)" = 0 ] || fail "something came in through oe0"
+ping_ok bob $alice
+ping_ok alice 192.2.0.1
+transfer 1000000 alice bob $bob
+
+# IPv6 between the same hosts has no connection: that is opportunistic, as ever.
+ping_ok alice 2001:db8:2::66
+[ "$(why_field sg-a 2001:db8:2::66 grade)" = authenticated ] || fail "no opportunistic tunnel beside it"
+
+# keyd dies: the next one knows the tunnel.
+spi=$(tunnel sg-a lan spi_out)
+kill -9 "$(status_field sg-a processes keyd pid)"
+knows() { [ "$(tunnel sg-a lan spi_out)" = "$spi" ]; }
+wait_for 5 "the new keyd to know the tunnel" knows
+ping_ok alice $bob
+knows || fail "it was made anew"
+
+# Another connection comes, and this one stays.
+{ office sg-a on-traffic right; cat <<YAML
+  - name: other
+    version: $version
+    local: {auth: psk}
+    remote: {address: 192.1.1.6, auth: psk}
+    secret-file: $SCRATCH/wrong
+    children: [{name: elsewhere, local: 192.1.0.0/24, remote: 192.3.0.0/24, start: never}]
+YAML
+} | configure sg-a
+knows || fail "a reload that doesn't concern it has made it anew"
+tunnel_is sg-a elsewhere idle || fail "the other connection isn't there"
+lab exec alice ping -n -c 1 -W 1 192.3.0.68 >/dev/null && fail "what waits for a peer has left"
+
+# The plane dies: it is made again for the next datagram.
+kill -9 "$(status_field sg-a processes plane pid)"
+remade() { [ "$(tunnel sg-a lan state)" = up ] && ! knows; }
+ping_again() { lab exec alice ping -n -c 1 -W 1 $bob && remade; }
+wait_for 15 "the tunnel after the plane was lost" ping_again
+ping_ok alice $bob
+
+# Down means down, at both ends, and in the clear goes nothing.
+lab exec sg-a cygnet down office >/dev/null
+wait_for 5 "sg-b to hear of it" tunnel_is sg-b lan idle
+lab exec alice ping -n -c 2 -i 0.2 -W 1 $bob >/dev/null && fail "it answers, though down"
+lab exec bob ping -n -c 2 -i 0.2 -W 1 $alice >/dev/null && fail "the peer got through, though down"
+lab exec sg-a cygnet up office >/dev/null
+wait_for 5 "the tunnel to come up by command" tunnel_is sg-a lan up
+ping_ok alice $bob
+
+# Not the right secret: no tunnel, and nothing else instead.
+office sg-a on-traffic wrong | configure sg-a
+wait_for 5 "the changed connection to go down" tunnel_is sg-b lan idle
+lab exec alice ping -n -c 2 -i 0.2 -W 2 $bob >/dev/null && fail "a tunnel with the wrong secret"
+tunnel_is sg-b lan idle || fail "sg-b took the wrong secret"
+end_capture "$SCRATCH/pcap"
+only_protected "$SCRATCH/pcap"
+lab down
+
+# Without waiting for traffic; and the table refuses what it doesn't hold (IKE-055).
+lab up --quiet
+office sg-b never right | sed 's#local: 192.2.0.0/24#local: 192.2.0.64/26#' | configure sg-b
+office sg-a at-once right | sed 's#remote: 192.2.0.0/24#remote: 192.2.0.0/26#' | configure sg-a
+refused() { lab exec sg-b cygnet trace | grep -q 'Proposal refused: office'; }
+wait_for 10 "sg-b to refuse" refused
+tunnel_is sg-a lan up && fail "sg-b let through what its table doesn't hold"
+office sg-a at-once right | sed 's#remote: 192.2.0.0/24#remote: 192.2.0.64/26#' | configure sg-a
+wait_for 10 "the tunnel that starts at once" tunnel_is sg-a lan up
+ping_ok bob $alice
+lab down
+
+# The keys of a run make its capture readable (key-export), and are not there unless asked for.
+[ ! -e "$SCRATCH/keys" ] || fail "keys without key-export"
+office sg-b never right >"$SCRATCH/sg-b"
+{ office sg-a on-traffic right; echo "key-export: $SCRATCH/keys"; } >"$SCRATCH/sg-a"
+lab up --quiet --policy "sg-a=$SCRATCH/sg-a" --policy "sg-b=$SCRATCH/sg-b"
+capture sg-a "$SCRATCH/pcap" 65535
+ping_ok alice $bob
+end_capture "$SCRATCH/pcap"
+[ "$(stat -c %a "$SCRATCH/keys/esp_sa")" = 600 ] || fail "others may read the keys"
+read_inner() {
+    WIRESHARK_CONFIG_DIR=$1 tshark -n -r "$SCRATCH/pcap" -o esp.enable_encryption_decode:TRUE \
+        -o esp.enable_authentication_check:TRUE -Y "ip.addr == $bob && icmp" 2>/dev/null | wc -l
+}
+mkdir "$SCRATCH/none"
+[ "$(read_inner "$SCRATCH/none")" = 0 ] || fail "the capture is readable without keys"
+[ "$(read_inner "$SCRATCH/keys")" = 6 ] || fail "the dissector read $(read_inner "$SCRATCH/keys") of 6 pings"
