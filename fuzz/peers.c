@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "crypto/encryption.h"
 #include "fuzz.h"
 
 enum { PROFILE = 5, SPI_FIRST = 0x1000 };
@@ -30,7 +31,8 @@ static void ignore(void *ctx, const struct event_record *record)
 
 struct peers_way peers_way(uint8_t octet)
 {
-    static const enum ike_method methods[] = {IKE_BY_PSK, IKE_BY_KEY, IKE_BY_CERTIFICATE};
+    static const enum ike_method methods[] = {IKE_BY_PSK, IKE_BY_KEY, IKE_BY_CERTIFICATE,
+                                              IKE_BY_ENCRYPTION, IKE_BY_REVISED_ENCRYPTION};
     return (struct peers_way){methods[(octet >> 1) % (sizeof(methods) / sizeof(methods[0]))],
                               (octet & 1) != 0};
 }
@@ -47,7 +49,7 @@ static struct identity name_of(unsigned side)
 static void configure(struct peers_side *side, unsigned s, struct peers_way way)
 {
     struct ike_profile *p = &side->profile;
-    bool rsa = false;
+    bool rsa = way.method == IKE_BY_ENCRYPTION || way.method == IKE_BY_REVISED_ENCRYPTION;
     *p = (struct ike_profile){
         .number = PROFILE,
         .name = "the other",
@@ -130,6 +132,16 @@ static void sign(struct peers *peers, unsigned s, const struct ike_effect *fx)
     input(peers, s, &event);
 }
 
+static void decrypt(struct peers *peers, unsigned s, const struct ike_effect *fx)
+{
+    uint8_t texts[ENCRYPTION_TEXTS * (2 + ENCRYPTION_MAX)];
+    struct builder b = builder_on(span_of(texts, sizeof(texts)));
+    struct ike_event event = {.kind = IKE_EV_DECRYPTED, .serial = fx->serial};
+    event.ok = private_key_decrypt_each(peers_key(s, true), fx->bytes, &b) == ERR_OK;
+    event.bytes = builder_written(&b);
+    input(peers, s, &event);
+}
+
 static void answer(struct peers *peers, unsigned s, const struct ike_effect *fx)
 {
     struct peers_side *side = &peers->sides[s];
@@ -137,6 +149,9 @@ static void answer(struct peers *peers, unsigned s, const struct ike_effect *fx)
     switch (fx->kind) {
     case IKE_FX_NEED_SIGNATURE:
         sign(peers, s, fx);
+        return;
+    case IKE_FX_NEED_DECRYPTION:
+        decrypt(peers, s, fx);
         return;
     case IKE_FX_NEED_KEYS: /* strangers have none */
         event.kind = IKE_EV_PEER_KEYS;

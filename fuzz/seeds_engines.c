@@ -121,7 +121,8 @@ void seeds_ike(const struct seed_sink *sink)
 void seeds_ike_peers(const struct seed_sink *sink)
 {
     static const char *const ways[] = {"psk", "psk-aggressive", "key", "key-aggressive",
-                                       "certificate", "certificate-aggressive"};
+                                       "certificate", "certificate-aggressive", "encryption",
+                                       "encryption-aggressive", "revised", "revised-aggressive"};
     static const struct {
         const char *name;
         uint8_t octets[14];

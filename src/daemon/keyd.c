@@ -128,6 +128,12 @@ static void perform(struct keyd *k, const struct control_effect *fx)
         ipc.octets = fx->bytes;
         send_ipc(&k->keeper, &ipc);
         break;
+    case CONTROL_FX_DECRYPT:
+        ipc.kind = IPC_DECRYPT;
+        ipc.key = (uint8_t)fx->own_key;
+        ipc.octets = fx->bytes;
+        send_ipc(&k->keeper, &ipc);
+        break;
     case CONTROL_FX_PFKEY:
         keyd_channel_send(&k->plane, fx->bytes);
         break;
@@ -246,8 +252,10 @@ static void from_keeper(void *ctx, struct view message)
         return;
     if (ipc.kind == IPC_HELLO)
         take_keys(ctx, &ipc);
-    if (ipc.kind != IPC_SIGNED)
+    if (ipc.kind != IPC_SIGNED && ipc.kind != IPC_DECRYPTED)
         return;
+    if (ipc.kind == IPC_DECRYPTED)
+        event.kind = CONTROL_EV_DECRYPTED;
     event.serial = ipc.serial;
     event.ok = ipc.ok;
     event.bytes = ipc.octets;

@@ -9,6 +9,10 @@ const struct course courses[] = {
     {"Main Mode, raw keys", IKE_BY_KEY, false, false},
     {"Main Mode, certificates", IKE_BY_CERTIFICATE, false, false},
     {"Main Mode, shared key", IKE_BY_PSK, false, true},
+    {"Main Mode, encryption", IKE_BY_ENCRYPTION, false, false},
+    {"Main Mode, revised encryption", IKE_BY_REVISED_ENCRYPTION, false, false},
+    {"Aggressive Mode, encryption", IKE_BY_ENCRYPTION, true, false},
+    {"Aggressive Mode, revised encryption", IKE_BY_REVISED_ENCRYPTION, true, false},
     {"Aggressive Mode, raw keys", IKE_BY_KEY, true, false},
     {"Aggressive Mode, shared key", IKE_BY_PSK, true, false},
 };
@@ -44,6 +48,8 @@ static enum v1_state state_for(const struct scene *scene, const struct isakmp_he
 
 static enum v1_way way_of(const struct course *course)
 {
+    if (course->method == IKE_BY_ENCRYPTION || course->method == IKE_BY_REVISED_ENCRYPTION)
+        return V1_BY_ENCRYPTION;
     return course->method == IKE_BY_PSK ? V1_BY_PSK : V1_BY_SIGNATURE;
 }
 
@@ -256,6 +262,7 @@ static void put_side(struct face *face, const struct pair_side *side)
     PUT(face, side, asked_keys);
     PUT(face, side, asked_authorization);
     PUT(face, side, asked_signature);
+    PUT(face, side, asked_decryption);
     PUT(face, side, moves);
     PUT(face, side, connected);
     for (size_t i = 0; i < PAIR_SAD_MAX; i++)

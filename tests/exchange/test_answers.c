@@ -6,7 +6,7 @@
 #include "scene.h"
 
 static const enum ike_effect_kind questions[] = {
-    IKE_FX_NEED_KEYS, IKE_FX_NEED_SIGNATURE, IKE_FX_NEED_AUTHORIZATION, IKE_FX_NEED_SPI,
+    IKE_FX_NEED_KEYS, IKE_FX_NEED_SIGNATURE, IKE_FX_NEED_DECRYPTION, IKE_FX_NEED_AUTHORIZATION, IKE_FX_NEED_SPI,
     IKE_FX_INSTALL,
 };
 enum { QUESTIONS = sizeof(questions) / sizeof(questions[0]), ROWS = 96 };
@@ -24,6 +24,8 @@ static enum v1_trigger trigger_of(enum ike_effect_kind kind)
         return V1_ON_PEER_KEYS;
     case IKE_FX_NEED_SIGNATURE:
         return V1_ON_SIGNED;
+    case IKE_FX_NEED_DECRYPTION:
+        return V1_ON_DECRYPTED;
     case IKE_FX_NEED_AUTHORIZATION:
         return V1_ON_AUTHORIZED;
     case IKE_FX_NEED_SPI:

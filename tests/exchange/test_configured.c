@@ -76,6 +76,129 @@ static void test_bad_certificates(void **state)
     }
 }
 
+/* IKE-014, IKE-067: RFC 2409 sections 5.2 and 5.3, in both modes; nobody signs, and each decrypts once. */
+static void test_encryption(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        struct site *site =
+            site_new(i % 2 ? IKE_BY_REVISED_ENCRYPTION : IKE_BY_ENCRYPTION, i / 2 != 0);
+        assert_int_equal(site_begin(site), ERR_OK);
+        pair_run(site->pair, 5000);
+        site_check_up(site);
+        assert_int_equal(site->pair->sent[PAIR_A], i / 2 ? 4 : 5);
+        for (unsigned s = 0; s < PAIR_SIDES; s++) {
+            assert_int_equal(site->pair->sides[s].asked_signature, 0);
+            assert_int_equal(site->pair->sides[s].asked_decryption, 1);
+        }
+        site_free(site);
+    }
+}
+
+/* Who has another key than the configured one can't read what is for him; who thinks the peer has another
+ * writes what it can't read. Neither side is authenticated, and the one who couldn't read says no more
+ * than one who could, but has another name. */
+static void test_encryption_wrong_key(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 8; i++) {
+        struct site *site =
+            site_new(i % 2 ? IKE_BY_REVISED_ENCRYPTION : IKE_BY_ENCRYPTION, i / 2 % 2 != 0);
+        site->profiles[i / 4][0].peer_keys = pair_public_key(2);
+        assert_int_equal(site_begin(site), ERR_OK);
+        pair_run(site->pair, 90000);
+        site_check_down(site);
+        for (unsigned s = 0; s < PAIR_SIDES; s++) {
+            assert_int_equal(site->pair->sides[s].authenticated, 0);
+            assert_int_equal(site->pair->sides[s].ike->all_count, 0);
+        }
+        if (i / 4 == PAIR_A) /* nothing but the suite was ever answered */
+            assert_int_equal(site->pair->sent[PAIR_B], i / 2 % 2 == 0);
+        site_free(site);
+    }
+}
+
+struct alter {
+    uint8_t type;
+    unsigned from, sent;
+};
+
+/* One bit of a payload in that side's message with encrypted payloads. */
+static bool alter_cipher(struct pair *pair, struct pair_datagram *d, void *ctx)
+{
+    struct alter *alter = ctx;
+    static struct forge forge;
+    enum v1_message_kind kind = d->octets[18] == ISAKMP_MAIN_MODE ? V1_MM3_ENC : V1_AM2_ENC;
+    bool clear = (d->octets[19] & ISAKMP_FLAG_ENCRYPTED) == 0;
+    if (d->from != alter->from || !clear)
+        return true;
+    forge_open(pair, !d->from, d, kind, &forge);
+    struct forge_payload *p = forge_find(&forge, alter->type);
+    if (p == NULL)
+        return true;
+    p->body[p->len / 2] ^= 1;
+    forge_close(pair, !d->from, &forge, d);
+    alter->sent++;
+    return true;
+}
+
+/* Altered on the way, whichever it is: no tunnel, and nobody is taken for who he isn't. The responder of
+ * Main Mode answers an altered nonce as it would a true one. */
+static void test_encryption_altered(void **state)
+{
+    static const uint8_t types[] = {ISAKMP_P_ID, ISAKMP_P_NONCE, ISAKMP_P_KE};
+    (void)state;
+    for (unsigned i = 0; i < 24; i++) {
+        bool revised = i % 2 != 0, aggressive = i / 2 % 2 != 0;
+        struct site *site =
+            site_new(revised ? IKE_BY_REVISED_ENCRYPTION : IKE_BY_ENCRYPTION, aggressive);
+        struct alter alter = {.type = types[i / 4 % 3], .from = i / 12};
+        site->pair->tap = alter_cipher;
+        site->pair->tap_ctx = &alter;
+        assert_int_equal(site_begin(site), ERR_OK);
+        pair_run(site->pair, 90000);
+        site_check_down(site);
+        assert_true(alter.sent > 0);
+        /* The responder's altered name is noticed by the initiator alone, when it has proved its own. */
+        bool one_sided = alter.type == ISAKMP_P_ID && alter.from == PAIR_B && !aggressive;
+        assert_int_equal(site->pair->sides[PAIR_A].authenticated, 0);
+        assert_in_range(site->pair->sides[PAIR_B].authenticated, 0, one_sided);
+        for (unsigned s = 0; s < PAIR_SIDES; s++)
+            assert_int_equal(site->pair->sides[s].ike->all_count, 0);
+        if (alter.type == ISAKMP_P_NONCE && alter.from == PAIR_A && !revised && !aggressive)
+            assert_in_range(site->pair->sent[PAIR_B], 2, 8);
+        site_free(site);
+    }
+}
+
+/* A message 3 of yesterday: its cookie isn't today's, so nothing is decrypted. */
+static bool keep_third(struct pair *pair, struct pair_datagram *d, void *ctx)
+{
+    (void)pair;
+    if (d->from == PAIR_A && d->octets[8] != 0 && (d->octets[19] & ISAKMP_FLAG_ENCRYPTED) == 0)
+        *(struct pair_datagram *)ctx = *d;
+    return true;
+}
+
+static void test_encryption_replayed(void **state)
+{
+    static struct pair_datagram third;
+    struct site *site = site_new(IKE_BY_ENCRYPTION, false);
+    (void)state;
+    site->pair->tap = keep_third;
+    site->pair->tap_ctx = &third;
+    assert_int_equal(site_begin(site), ERR_OK);
+    pair_run(site->pair, 5000);
+    site_check_up(site);
+    pair_crash(site->pair, PAIR_B, false);
+    unsigned asked = site->pair->sides[PAIR_B].asked_decryption, sent = site->pair->sent[PAIR_B];
+    assert_int_equal(pair_give(site->pair, &third), ERR_AUTH);
+    assert_int_equal(pair_counter(site->pair, PAIR_B, "bad-responder-cookie"), 1);
+    assert_int_equal(site->pair->sides[PAIR_B].asked_decryption, asked);
+    assert_int_equal(site->pair->sent[PAIR_B], sent);
+    site_free(site);
+}
+
 /* IKE-035, IKE-036, IKE-037, IKE-038, IKE-039 */
 static void test_aggressive(void **state)
 {
@@ -384,6 +507,10 @@ int main(void)
         cmocka_unit_test(test_main_key),
         cmocka_unit_test(test_certificates),
         cmocka_unit_test(test_bad_certificates),
+        cmocka_unit_test(test_encryption),
+        cmocka_unit_test(test_encryption_wrong_key),
+        cmocka_unit_test(test_encryption_altered),
+        cmocka_unit_test(test_encryption_replayed),
         cmocka_unit_test(test_aggressive),
         cmocka_unit_test(test_names_on_the_wire),
         cmocka_unit_test(test_aggressive_not_configured),

@@ -108,7 +108,10 @@ static void payload_missing(void)
         struct forge_payload *payload = forge_find(&forge, message()->rules[i].type);
         assert_non_null(payload);
         forge_drop(&forge, (size_t)(payload - forge.payloads));
-        misshapen(ERR_MISSING, "payload-missing");
+        if (forge.count == 0) /* nothing is left, which no key could have made */
+            misshapen(ERR_DECRYPT, "undecryptable");
+        else
+            misshapen(ERR_MISSING, "payload-missing");
     }
     scene_finish(&scene);
 }
@@ -439,11 +442,10 @@ static void test_downgraded(void **state)
 static void half_authenticated(void)
 {
     uint8_t proof = has_rule(ISAKMP_P_SIG) ? ISAKMP_P_SIG : ISAKMP_P_HASH;
-    bool proves = !message()->hashed && has_rule(proof);
-    if (proves) {
+    open_caught();
+    if (!message()->hashed && forge_find(&forge, proof) != NULL) {
         const struct pair_side *side = &scene.pair->sides[scene.receiver];
         enum err err; /* a signature is looked at only when the keys are there */
-        open_caught();
         forge_find(&forge, proof)->body[3] ^= 1;
         give_forged(&err);
         uint64_t bad = pair_counter(scene.pair, scene.receiver, "bad-signature");
@@ -494,7 +496,8 @@ static void test_offer_cut(void **state)
 {
     (void)state;
     for (size_t c = 0; c < course_count; c++) {
-        if (courses[c].method == IKE_BY_NOTHING)
+        bool one = courses[c].aggressive && courses[c].method == IKE_BY_REVISED_ENCRYPTION;
+        if (courses[c].method == IKE_BY_NOTHING || one)
             continue;
         struct site *site = courses[c].method == IKE_BY_CERTIFICATE
                                 ? site_certified(true, courses[c].aggressive, site_alt_names[PAIR_B], 0)

@@ -180,7 +180,7 @@ enum err main_derive(struct v1_step *step)
     return err;
 }
 
-enum err main_i_choice(struct v1_step *step)
+enum err main_take_choice(struct v1_step *step)
 {
     struct ike *ike = step->ike;
     const struct phase1_offer offer = auth_offer(ike, step->sa);
@@ -197,7 +197,13 @@ enum err main_i_choice(struct v1_step *step)
     step->sa->nat.agreed = nat_agreed(step);
     step->sa->dpd = v1_peer_has_dpd(step);
     ike_sa_set_responder_cookie(ike, step->sa, step->header->cookie_r);
-    return send_share(step, V1_MM3);
+    return ERR_OK;
+}
+
+enum err main_i_choice(struct v1_step *step)
+{
+    enum err err = main_take_choice(step);
+    return err == ERR_OK ? send_share(step, V1_MM3) : err;
 }
 
 enum err main_r_ke(struct v1_step *step)
@@ -351,7 +357,7 @@ enum err main_i_verify_psk(struct v1_step *step)
     return auth_accept(step, NULL);
 }
 
-static void claim_path(struct v1_step *step)
+void main_claim_path(struct v1_step *step)
 {
     step->sa->handshake->claimed =
         (struct ike_path){step->event->local, step->event->remote, step->event->natt};
@@ -370,7 +376,7 @@ enum err main_r_auth(struct v1_step *step)
         !blob_set(&sa->handshake->signature, v1_body(step, ISAKMP_P_SIG, 0)))
         return ERR_MEMORY;
     sa->peer_id = id;
-    claim_path(step);
+    main_claim_path(step);
     sa->handshake->initial_contact = main_says_contact(step);
     bool configured = auth_find_profile(step, &id, false); /* before any lookup (OE-114) */
     err = auth_take_keys(step, &id);
@@ -423,7 +429,7 @@ enum err main_r_psk(struct v1_step *step)
     if (err != ERR_OK)
         return err;
     step->sa->peer_id = id;
-    claim_path(step);
+    main_claim_path(step);
     step->sa->handshake->initial_contact = main_says_contact(step);
     err = auth_accept(step, NULL);
     if (err == ERR_OK)
