@@ -369,6 +369,89 @@ static void test_pfs(void **state)
     }
 }
 
+/* RFC 2407 section 4.6.2.1: by mail address, distinguished name and opaque key id, in both modes. */
+static void test_identity_types(void **state)
+{
+    struct identity ids[3];
+    (void)state;
+    assert_true(identity_of_email(view_of_text("a@example.net"), &ids[0]));
+    assert_true(identity_of_octets(
+        IDENTITY_DN, view_of("\x30\x0c\x31\x0a\x30\x08\x06\x03\x55\x04\x03\x0c\x01" "a", 14), &ids[1]));
+    assert_true(identity_of_octets(IDENTITY_KEY_ID, view_of("\0\xff opaque", 9), &ids[2]));
+    for (unsigned i = 0; i < 6; i++) {
+        struct site *site = site_new(i % 2 ? IKE_BY_KEY : IKE_BY_PSK, i % 2 != 0);
+        site->profiles[PAIR_A][0].own_id = ids[i / 2];
+        site->profiles[PAIR_B][0].peer_id = ids[i / 2];
+        assert_int_equal(site_begin(site), ERR_OK);
+        pair_run(site->pair, 5000);
+        site_check_up(site);
+        assert_true(identity_equal(&site->pair->sides[PAIR_B].ike->all[0]->peer_id, &ids[i / 2]));
+        site_free(site);
+    }
+    /* A stranger of that name can't be looked up: nobody is asked. */
+    const struct pair_options options = {.config = {.id = ids[0]}};
+    struct pair *pair = pair_new(&options);
+    assert_int_equal(pair_initiate(pair, PAIR_A, SITE_TICKET, 0), ERR_OK);
+    pair_run(pair, 30000);
+    assert_int_equal(pair->sides[PAIR_A].up, 0);
+    assert_int_equal(pair->sides[PAIR_B].asked_keys, 0);
+    pair_free(pair);
+}
+
+/* A range of addresses instead of a subnet. */
+static bool make_range(struct pair *pair, struct pair_datagram *d, void *ctx)
+{
+    static const uint8_t range[12] = {ISAKMP_ID_IPV4_ADDR_RANGE, 0, 0, 0, 10, 1, 0, 0, 10, 1, 0, 9};
+    static struct forge forge;
+    unsigned *made = ctx;
+    if (!pair_is_exchange(d, ISAKMP_QUICK_MODE) || d->from != PAIR_A || *made != 0)
+        return true;
+    ++*made;
+    forge_open(pair, PAIR_B, d, V1_QM1, &forge);
+    struct forge_payload *p = forge_find(&forge, ISAKMP_P_ID);
+    memcpy(p->body, range, sizeof(range));
+    p->len = sizeof(range);
+    forge_close(pair, PAIR_B, &forge, d);
+    return true;
+}
+
+static void test_range(void **state)
+{
+    struct site *site = site_new(IKE_BY_PSK, false);
+    unsigned made = 0;
+    (void)state;
+    site->pair->tap = make_range;
+    site->pair->tap_ctx = &made;
+    assert_int_equal(site_begin(site), ERR_OK);
+    pair_run(site->pair, 300);
+    site_check_down(site);
+    assert_int_equal(site->pair->sides[PAIR_B].asked_authorization, 0);
+    assert_non_null(strstr(site->pair->sides[PAIR_A].last_failed.text, "INVALID-ID-INFORMATION"));
+    site_free(site);
+}
+
+/* The commit flag on every message changes nothing: it isn't authenticated, and nobody waits. */
+static bool set_commit(struct pair *pair, struct pair_datagram *d, void *ctx)
+{
+    (void)pair;
+    (void)ctx;
+    d->octets[19] |= ISAKMP_FLAG_COMMIT;
+    return true;
+}
+
+static void test_commit_flag(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        struct site *site = site_new(i % 2 ? IKE_BY_PSK : IKE_BY_KEY, i >= 2);
+        site->pair->tap = set_commit;
+        assert_int_equal(site_begin(site), ERR_OK);
+        pair_run(site->pair, 1000);
+        site_check_up(site);
+        site_free(site);
+    }
+}
+
 /* One that wants PFS refuses a peer without. */
 static void test_pfs_wanted(void **state)
 {
@@ -519,6 +602,9 @@ int main(void)
         cmocka_unit_test(test_not_all_allowed),
         cmocka_unit_test(test_pfs),
         cmocka_unit_test(test_pfs_wanted),
+        cmocka_unit_test(test_identity_types),
+        cmocka_unit_test(test_range),
+        cmocka_unit_test(test_commit_flag),
         cmocka_unit_test(test_resumed),
         cmocka_unit_test(test_dead_peer),
         cmocka_unit_test(test_not_of_strangers),

@@ -379,6 +379,8 @@ enum err main_r_auth(struct v1_step *step)
     main_claim_path(step);
     sa->handshake->initial_contact = main_says_contact(step);
     bool configured = auth_find_profile(step, &id, false); /* before any lookup (OE-114) */
+    if (!configured && id.kind != IDENTITY_ADDR && id.kind != IDENTITY_FQDN) /* nothing to look up */
+        return v1_refuse(step, ERR_AUTH, V1_NO_NOTIFY, "no usable identity");
     err = auth_take_keys(step, &id);
     if (err != ERR_OK)
         return err;

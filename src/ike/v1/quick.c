@@ -462,6 +462,20 @@ enum err quick_i_installed(struct v1_step *step)
 
 /* Responder */
 
+/* RFC 2407 section 4.6.2: a range isn't what an SPD entry here can hold. */
+static bool is_range(struct view body)
+{
+    return body.len != 0 && (body.ptr[0] == ISAKMP_ID_IPV4_ADDR_RANGE ||
+                             body.ptr[0] == ISAKMP_ID_IPV6_ADDR_RANGE);
+}
+
+static const char *bad_selectors(const struct v1_step *step)
+{
+    bool range =
+        is_range(v1_body(step, ISAKMP_P_ID, 0)) || is_range(v1_body(step, ISAKMP_P_ID, 1));
+    return range ? "a range of addresses; only hosts and subnets will do" : "no usable selectors";
+}
+
 enum err quick_r_proposal(struct v1_step *step)
 {
     struct ike *ike = step->ike;
@@ -481,7 +495,7 @@ enum err quick_r_proposal(struct v1_step *step)
     if (read_client(v1_body(step, ISAKMP_P_ID, 0), &theirs) != ERR_OK ||
         read_client(v1_body(step, ISAKMP_P_ID, 1), &ours) != ERR_OK ||
         theirs.net.addr.family != ours.net.addr.family || theirs.protocol != ours.protocol)
-        return v1_refuse(step, ERR_POLICY, V1_INVALID_ID_INFORMATION, "no usable selectors");
+        return v1_refuse(step, ERR_POLICY, V1_INVALID_ID_INFORMATION, bad_selectors(step));
     bool hosts = one_host(&theirs) && one_host(&ours);
     if (step->sa->profile == 0 && !hosts) /* OE-134 */
         return v1_refuse(step, ERR_POLICY, V1_INVALID_ID_INFORMATION, "not a pair of hosts");

@@ -71,7 +71,6 @@ static void read_abilities(const struct v2_step *step)
     struct ike2_notify n;
     step->sa->fragments = v2_notified(step, IKE2_N_IKEV2_FRAGMENTATION_SUPPORTED, &n) &&
                           (profile == NULL || !profile->fragmentation_off);
-    hs->peer_childless = v2_notified(step, IKE2_N_CHILDLESS_IKEV2_SUPPORTED, &n);
     hs->peer_hashes = credential_read_hashes(step);
 }
 
