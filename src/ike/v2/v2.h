@@ -14,7 +14,8 @@
  *   made.c     children that are there          selector.c traffic selectors
  *   rekey.c    a new IKE SA for an old one      info.c    Delete, Notify, liveness
  *   nat.c      NAT traversal                    keymat.c  keys
- *   request.c  which SA serves a request        trace.c
+ *   request.c  which SA serves a request        config.c  virtual addresses
+ *   trace.c
  */
 #ifndef CYGNET_IKE_V2_V2_H
 #define CYGNET_IKE_V2_V2_H
@@ -284,6 +285,19 @@ bool traffic_equal(const struct traffic_pair *a, const struct traffic_pair *b);
 void selector_put(struct ike2_writer *w, uint8_t type, const struct traffic *traffic);
 /* The widest of a TS payload that we could take whole. ERR_POLICY: none. */
 MUST_USE enum err selector_take(struct view body, struct traffic *ret);
+
+/* config.c: virtual addresses, with the first child */
+bool config_is_wanted(const struct v2_step *step);
+void config_put_request(const struct v2_step *step, struct ike2_writer *w);
+/* Narrows our end of the traffic to the address that the peer lends. */
+MUST_USE enum err config_take_reply(struct v2_step *step, struct traffic_pair *traffic);
+/* The IKE SA is there, and no address came with it. */
+void config_give_up(struct v2_step *step);
+/* Who has to have its address from us must ask for it. */
+MUST_USE enum err config_take_request(struct v2_step *step);
+/* What a peer is told whose traffic is not allowed. */
+uint16_t config_refusal(const struct v2_child *child);
+void config_put_reply(const struct v2_step *step, struct ike2_writer *w);
 
 /* rekey.c */
 enum err rekey_i_offer(struct v2_step *step);
