@@ -72,6 +72,7 @@ struct config_lifespans {
 /* How much strangers may make us hold at once (OE-194). */
 struct config_limits {
     uint32_t half_open, instances, lookups;
+    bool cookies; /* every stranger is asked for one */
 };
 
 /* Where a text begins in cygnet_config.strings; 0: not given. */

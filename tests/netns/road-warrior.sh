@@ -1,7 +1,7 @@
 #!/bin/bash
 # Virtual addresses under IKEv2 (RFC 7296 section 2.19): sg-n behind a NAT asks sg-b for an address, gets one out
 # of its pool on vpn0 and reaches the net behind it by that; the renewed tunnel keeps it. Then strongSwan in
-# the place of either end.
+# the place of either end; as a client it also has to send back a cookie.
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 # shellcheck source=lib/strongswan.sh
@@ -36,8 +36,8 @@ connections:
 YAML
 }
 
-gateway() {
-    connect sg-b <<YAML
+gateway_yaml() {
+    cat <<YAML
 connections:
   - name: road
     version: 2
@@ -83,7 +83,7 @@ lab exec bob ip route add 10.99.0.0/24 via 192.2.0.1
 lab exec sg-b ip route add default via 192.1.1.9
 
 # --- Cygnet at both ends, the client behind a NAT.
-gateway
+gateway_yaml | connect sg-b
 client
 wait_for 15 "the address" has_address sg-n
 tunnel_is sg-n lan up || fail "the tunnel is $(tunnel sg-n lan state)"
@@ -132,7 +132,7 @@ echo "Cygnet to strongSwan: an address of its pool"
 SWAN=
 lab stop sg-n
 lab start sg-b
-gateway
+{ gateway_yaml; echo 'limits: {cookies: yes}'; } | connect sg-b
 swan_prepare sg-n
 swan_connections sg-n <<CONF
 connections { office {
@@ -152,6 +152,7 @@ SWAN=sg-n
 swan_start sg-n
 swan sg-n --initiate --child lan --timeout 10 >"$SCRATCH/initiate" || fail "$(cat "$SCRATCH/initiate")"
 swan_has sg-n '10.99.0.' || fail "strongSwan has no address of the pool"
+lab exec sg-b cygnet trace | grep -q 'N(COOKIE)' || fail "strongSwan was not asked for a cookie"
 reaches_bob from_swan
 swan_stop sg-n
 echo "strongSwan to Cygnet: an address of the pool"
