@@ -69,10 +69,10 @@ wait_up() {
     wait_for 20 "$trying: the tunnel" up
 }
 
-# steadily COMMAND...: nora pings all the time, and loses nothing; the last one may still be on its way.
+# steadily COMMAND...: nora pings all the time, and loses nothing; the last ones may still be on their way.
 steadily() {
     local ping lost
-    "$ROOT/lab/lab" exec nora ping -n -i 0.02 -W 2 $bob >"$SCRATCH/ping" &
+    "$ROOT/lab/lab" exec nora ping -n -i 0.05 -W 2 $bob >"$SCRATCH/ping" &
     ping=$!
     BACKGROUND+=("$ping")
     sleep 0.3
@@ -83,7 +83,7 @@ steadily() {
     lost=$(awk '/ transmitted/ { print $1 - $4 }' "$SCRATCH/ping")
     [ "$(sed -nE 's/.*icmp_seq=([0-9]+) .*/\1/p' "$SCRATCH/ping" | sort -un | awk '$1 != ++n { print; exit }')" = "" ] ||
         fail "$trying: a ping is missing: $(grep loss "$SCRATCH/ping")"
-    [ "$lost" -le 1 ] || fail "$trying: $(grep loss "$SCRATCH/ping")"
+    [ "$lost" -le 10 ] || fail "$trying: $(grep loss "$SCRATCH/ping")"
     sed -i '/icmp_seq/d' "$SCRATCH/ping"
 }
 
@@ -113,17 +113,13 @@ swan_rekeys_ike() {
     wait_for 5 "$trying: strongSwan's new IKE SA" swan_ike_is_not "$was"
 }
 
-# By their lifetimes.
-cygnet_rekeys_child() {
-    local spi
+# By the lifetimes, which end soon after one another.
+cygnet_rekeys() {
+    local spi was
     spi=$(tunnel sg-n lan spi_out)
-    wait_for 12 "$trying: Cygnet's new child" spi_is_not "$spi"
-}
-
-cygnet_rekeys_ike() {
-    local was
     was=$(swan_ike)
-    wait_for 14 "$trying: Cygnet's new IKE SA" swan_ike_is_not "$was"
+    wait_for 60 "$trying: Cygnet's new child" spi_is_not "$spi"
+    wait_for 15 "$trying: Cygnet's new IKE SA" swan_ike_is_not "$was"
 }
 
 rekeys() { # VERSION
@@ -135,14 +131,10 @@ rekeys() { # VERSION
     steadily swan_rekeys_child
     steadily swan_rekeys_ike
     steadily swan_rekeys_child
-    trying="IKEv$1, new children by Cygnet"
-    cygnet_side "$1" 'lifetimes: {child: 10}'
+    trying="IKEv$1, re-keys by Cygnet"
+    cygnet_side "$1" 'lifetimes: {ike: 60, child: 60}'
     wait_up
-    steadily cygnet_rekeys_child
-    trying="IKEv$1, new IKE SAs by Cygnet"
-    cygnet_side "$1" 'lifetimes: {ike: 12}'
-    wait_up
-    steadily cygnet_rekeys_ike
+    steadily cygnet_rekeys
     steadily swan_rekeys_child
     swan_stop sg-b
     echo "strongSwan, IKEv$1: re-keys by either end, nothing lost"
@@ -175,6 +167,18 @@ YAML
     swan_stop sg-b
 }
 
+old_peer() {
+    trying='a peer of version 1'
+    swan_side 1
+    swan_start sg-b
+    cygnet_side any
+    wait_up
+    lab exec sg-n cygnet trace | grep -q 'No version 2 there' || fail "no second try"
+    pings nora $bob
+    swan_stop sg-b
+    echo 'strongSwan, IKEv1 only: a connection for both versions falls back'
+}
+
 dead_peers() {
     trying='strongSwan dies'
     swan_side 2 'dpd_delay = 1s'
@@ -204,9 +208,15 @@ lab up --quiet
 lab stop sg-b
 swan_prepare sg-b
 swan_address sg-b $bob/32
-credentials
+mkdir -p "$PKI"
+for end in a b; do
+    openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$PKI/$end-rsa.pem" 2>/dev/null
+    openssl pkey -in "$PKI/$end-rsa.pem" -pubout -out "$PKI/$end-rsa.pub" 2>/dev/null
+done
+echo 'correct horse battery staple' >"$PKI/secret"
+chmod 600 "$PKI"/*.pem "$PKI/secret"
 swan_private sg-b "$PKI/b-rsa.pem"
 swan_public sg-b peer "$PKI/a-rsa.pem"
 
-[ $# -gt 0 ] || set -- 'rekeys 2' cookies dead_peers 'rekeys 1'
+[ $# -gt 0 ] || set -- old_peer cookies dead_peers 'rekeys 2' 'rekeys 1'
 for part in "$@"; do $part; done

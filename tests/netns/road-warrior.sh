@@ -78,7 +78,9 @@ from_swan() {
 }
 
 lab up --quiet
-credentials
+mkdir -p "$PKI"
+echo 'correct horse battery staple' >"$PKI/secret"
+chmod 600 "$PKI/secret"
 lab exec bob ip route add 10.99.0.0/24 via 192.2.0.1
 lab exec sg-b ip route add default via 192.1.1.9
 

@@ -84,6 +84,8 @@ bool v2_line_has(const struct v2_sa *sa, enum v2_state from, enum v2_state to);
 
 /* receive.c */
 enum err v2_receive(struct ike *ike, const struct ike_event *event);
+/* A message of version 1 that begins with this cookie. False: it has nothing to do with us. */
+bool v2_receive_older(struct ike *ike, const struct ike_event *event, const uint8_t *spi_i);
 /* An unprotected answer to who speaks of what isn't here; not too many of them. */
 void v2_complain(struct ike *ike, const struct ike_event *event, const struct ike2_header *header,
                  uint16_t notify);
@@ -348,6 +350,8 @@ void v2_requests_proceed(struct ike *ike, struct v2_sa *sa);
 /* It ended without success: so do the requests that waited for it. */
 void v2_requests_abandon(struct ike *ike, struct v2_sa *sa, enum ike_failure failure,
                          const char *text);
+/* Another version may help if IKE_SA_INIT stays without an answer. */
+bool v2_may_fall_back(const struct ike *ike, const struct v2_sa *sa);
 /* A child of ours or of the peer's came to nothing; the negotiation is freed. */
 void v2_request_child_failed(struct ike *ike, struct v2_child *child, enum ike_failure failure,
                              const char *text);
