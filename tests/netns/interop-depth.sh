@@ -119,21 +119,18 @@ cygnet_rekeys() {
     spi=$(tunnel sg-n lan spi_out)
     was=$(swan_ike)
     wait_for 60 "$trying: Cygnet's new child" spi_is_not "$spi"
-    wait_for 15 "$trying: Cygnet's new IKE SA" swan_ike_is_not "$was"
+    wait_for 30 "$trying: Cygnet's new IKE SA" swan_ike_is_not "$was"
 }
 
 rekeys() { # VERSION
     trying="IKEv$1, re-keys by strongSwan"
     swan_side "$1"
     swan_start sg-b
-    cygnet_side "$1"
+    cygnet_side "$1" 'lifetimes: {ike: 60, child: 60}'
     wait_up
     steadily swan_rekeys_child
     steadily swan_rekeys_ike
-    steadily swan_rekeys_child
     trying="IKEv$1, re-keys by Cygnet"
-    cygnet_side "$1" 'lifetimes: {ike: 60, child: 60}'
-    wait_up
     steadily cygnet_rekeys
     steadily swan_rekeys_child
     swan_stop sg-b
@@ -198,6 +195,7 @@ dead_peers() {
     gone() { ! swan_has sg-b INSTALLED; }
     wait_for 15 "$trying: strongSwan to notice" gone
     lab start sg-n
+    cygnet_side 2 'dpd: 1'
     wait_up
     pings nora $bob
     swan_stop sg-b
