@@ -189,12 +189,66 @@ static void test_ports(void **state)
     pair_free(pair);
 }
 
+static bool watch_auth(struct pair *pair, struct pair_datagram *d, void *ctx)
+{
+    size_t *auth_len = ctx;
+    (void)pair;
+    if (d->from == PAIR_A && d->octets[18] == IKE2_AUTH)
+        *auth_len = d->len;
+    return true;
+}
+
+/* RFC 6023: IKE_AUTH makes no child; the next exchange does, with a key exchange of its own. */
+static void test_childless(void **state)
+{
+    const struct traffic_pair traffic = {net("10.1.0.0/16"), net("10.2.0.0/16")};
+    const struct traffic_pair more = {net("10.1.0.0/16"), net("10.3.0.0/16")};
+    size_t len[2] = {0, 0};
+    (void)state;
+    for (unsigned childless = 0; childless < 2; childless++) {
+        struct ike_profile a = profile("a.example", "b.example");
+        struct ike_profile b = profile("b.example", "a.example");
+        const struct pair_options options = {.profiles = {&a, &b}, .profile_count = 1};
+        a.childless = childless != 0;
+        struct pair *pair = pair_new(&options);
+        pair->tap = watch_auth;
+        pair->tap_ctx = &len[childless];
+        assert_int_equal(pair_initiate_profile(pair, PAIR_A, 7, 5, &traffic), ERR_OK);
+        assert_int_equal(pair_initiate_profile(pair, PAIR_A, 8, 5, &more), ERR_OK);
+        pair_run(pair, 2000);
+        assert_int_equal(pair->sides[PAIR_A].up, 2);
+        assert_int_equal(pair->sides[PAIR_A].failed, 0);
+        assert_int_equal(pair->sent[PAIR_A], 3 + childless);
+        assert_int_equal(pair_check_keys(pair), 4);
+        pair_free(pair);
+    }
+    assert_true(len[1] + 60 < len[0]);
+}
+
+/* The IKE SA fails after all: so does what was set aside for it. */
+static void test_childless_fails(void **state)
+{
+    const struct traffic_pair traffic = {net("10.1.0.0/16"), net("10.2.0.0/16")};
+    struct ike_profile a = profile("a.example", "b.example"), b = profile("b.example", "a.example");
+    const struct pair_options options = {.profiles = {&a, &b}, .profile_count = 1};
+    (void)state;
+    a.childless = true;
+    b.psk = view_of_text("another secret");
+    struct pair *pair = pair_new(&options);
+    assert_int_equal(pair_initiate_profile(pair, PAIR_A, 7, 5, &traffic), ERR_OK);
+    pair_run(pair, 2000);
+    assert_int_equal(pair->sides[PAIR_A].up, 0);
+    assert_int_equal(pair->sides[PAIR_A].failed, 1);
+    pair_free(pair);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lent),      cmocka_unit_test(test_nothing_lent),
         cmocka_unit_test(test_not_asked), cmocka_unit_test(test_renewed),
-        cmocka_unit_test(test_ports),
+        cmocka_unit_test(test_ports),     cmocka_unit_test(test_childless),
+        cmocka_unit_test(test_childless_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -122,6 +122,16 @@ enum err v2_request_proceed(struct ike *ike, struct ike_request *request)
     return begin_sa(ike, request);
 }
 
+void v2_request_set_aside(struct ike *ike, struct v2_exchange *x)
+{
+    struct v2_child *child = x->child;
+    assert(child->request != NULL && child->spi_in.value == 0); /* nothing was handed out for it */
+    x->child = NULL;
+    child->request->making = NULL;
+    child->request = NULL;
+    child_free(ike, child);
+}
+
 void v2_requests_proceed(struct ike *ike, struct v2_sa *sa)
 {
     struct ike_request *request, *next;

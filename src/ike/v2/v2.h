@@ -353,6 +353,8 @@ void v2_nat_keepalive_start(struct ike *ike, struct v2_sa *sa);
 
 /* request.c */
 enum err v2_request_proceed(struct ike *ike, struct ike_request *request);
+/* The child isn't made with the IKE SA, but as soon as that is there. */
+void v2_request_set_aside(struct ike *ike, struct v2_exchange *x);
 /* The SA is there: begin what waited for it. */
 void v2_requests_proceed(struct ike *ike, struct v2_sa *sa);
 /* It ended without success: so do the requests that waited for it. */
