@@ -96,6 +96,11 @@ struct v2_handshake {
     bool initial_contact;           /* the peer's message says so */
     bool hinted;                    /* somebody sent an unprotected refusal */
     uint8_t scheme;                 /* the signature we make */
+    /* RFC 8784 */
+    bool ppk_agreed;                /* either end has some PPK */
+    bool ppk_used;                  /* and it is in the SA's keys */
+    struct v2_keys plain;           /* without it */
+    struct blob plain_auth;         /* initiator: its proof by those */
 };
 
 struct v2_exchange {

@@ -13,6 +13,7 @@
  *   child.c    new children's handlers          offer.c   what is negotiated for them
  *   made.c     children that are there          selector.c traffic selectors
  *   rekey.c    a new IKE SA for an old one      info.c    Delete, Notify, liveness
+ *   ppk.c      RFC 8784
  *   nat.c      NAT traversal                    keymat.c  keys
  *   request.c  which SA serves a request        trace.c
  */
@@ -198,6 +199,7 @@ void v2_put_ke(struct ike2_writer *w, uint16_t method, struct view data);
 MUST_USE enum err init_new(struct ike *ike, const struct ike_request *request, struct v2_sa **ret);
 
 /* auth.c */
+enum err auth_i_sign_plain(struct v2_step *step);
 enum err auth_i_sign(struct v2_step *step);
 enum err auth_i_send(struct v2_step *step);
 enum err auth_i_refused(struct v2_step *step);
@@ -211,7 +213,9 @@ void auth_established(struct v2_step *step);
 /* credential.c */
 /* Who we are, and what is to be signed for it: asks, or lets the row go on at once. */
 MUST_USE enum err credential_ask(struct v2_step *step);
-/* CERT and AUTH payloads, with the keeper's answer. */
+/* The body of the AUTH payload, with the keeper's answer. */
+MUST_USE enum err credential_build_auth(struct v2_step *step, struct builder *b);
+/* CERT and AUTH payloads, the same way. */
 MUST_USE enum err credential_put(struct v2_step *step, struct ike2_writer *w);
 /* The AUTH body proves one of the keys, or the secret, or what the certificates say. Sets who the
  * peer is. */
@@ -223,6 +227,23 @@ MUST_USE enum err credential_keep_certificates(struct v2_step *step);
 /* What we can verify, for IKE_SA_INIT. */
 void credential_put_hashes(struct ike2_writer *w);
 uint32_t credential_read_hashes(const struct v2_step *step);
+
+/* ppk.c */
+/* USE_PPK, in IKE_SA_INIT. */
+void ppk_put_use(const struct v2_step *step, struct ike2_writer *w);
+void ppk_read_use(const struct v2_step *step);
+/* Initiator: the answer lacks what our configuration requires. */
+bool ppk_missing(const struct v2_step *step);
+/* Has our proof without a PPK signed, if the peer may need it; else the row goes on at once. */
+MUST_USE enum err ppk_i_ask_plain(struct v2_step *step);
+/* Keeps that proof; the PPK goes into the keys. */
+MUST_USE enum err ppk_i_mix(struct v2_step *step);
+void ppk_i_put(const struct v2_step *step, struct ike2_writer *w);
+/* IKE_AUTH was answered: with or without it? Before the answer is verified. */
+MUST_USE enum err ppk_i_answered(struct v2_step *step);
+/* The profile is known, AUTH not yet verified. */
+MUST_USE enum err ppk_r_claimed(struct v2_step *step);
+void ppk_r_put(const struct v2_step *step, struct ike2_writer *w);
 
 /* child.c */
 MUST_USE enum err child_new(struct ike *ike, struct v2_exchange *x, struct v2_child **ret);
