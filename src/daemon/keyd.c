@@ -672,6 +672,7 @@ static struct control_config control_config(const struct keyd *k)
                 .give_up_ms = c->wait_s * 1000,
                 .nat = c->nat,
                 .half_open = c->limits.half_open,
+                .crash_secret = k->profiles.crash_secret,
                 .profiles = k->profiles.profiles,
                 .profile_count = k->profiles.count},
         .tunnels = {.connections = k->profiles.connections,

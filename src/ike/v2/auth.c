@@ -72,6 +72,7 @@ enum err auth_i_send(struct v2_step *step)
     enum err err = credential_put(step, &out.w);
     if (err != ERR_OK)
         return err;
+    crash_put(step->ike, step->sa, &out.w);
     if (child != NULL) {
         child->policy = (struct ike2_policy){.legacy = step->ike->config.legacy, .no_kex = true};
         child_put_offer(step, &out.w);
@@ -156,7 +157,8 @@ enum err auth_i_verify(struct v2_step *step)
     if (!is_expected(step, &id))
         return v2_refuse(step, ERR_AUTH, 0, "the peer calls itself something else");
     hs->initial_contact = v2_notified(step, IKE2_N_INITIAL_CONTACT, &n);
-    return take_first_child(step);
+    err = crash_read(step, sa);
+    return err == ERR_OK ? take_first_child(step) : err;
 }
 
 /* Responder */
@@ -229,6 +231,8 @@ enum err auth_r_claim(struct v2_step *step)
     hs->initial_contact = v2_notified(step, IKE2_N_INITIAL_CONTACT, &n);
     err = ppk_r_claimed(step);
     if (err == ERR_OK)
+        err = crash_read(step, sa);
+    if (err == ERR_OK)
         err = credential_keep_certificates(step);
     if (err == ERR_OK)
         err = begin_first_child(step);
@@ -296,6 +300,7 @@ enum err auth_r_send(struct v2_step *step)
         err = made_new(step->ike, child);
     if (err != ERR_OK)
         return err;
+    crash_put(step->ike, step->sa, &out.w);
     if (child != NULL && child->refused != 0)
         ike2_writer_notify(&out.w, child->refused, view_of(NULL, 0));
     else if (child != NULL)

@@ -230,6 +230,8 @@ struct v2_sa {
     struct ike_timer expiry;
     mono_t since, expires;
     uint64_t proven; /* when it was established, as a serial */
+    bool has_crash_token;
+    uint8_t crash_token[V2_DIGEST_LEN]; /* RFC 6290: digest of what a peer that lost the SA will show */
     bool greets;     /* our IKE_AUTH says INITIAL_CONTACT */
     uint64_t trace_connection; /* the first request's ticket; zero: `number` stands for it */
     struct ip_pair trace_flow;

@@ -14,6 +14,7 @@
  *   made.c     children that are there          selector.c traffic selectors
  *   rekey.c    a new IKE SA for an old one      info.c    Delete, Notify, liveness
  *   ppk.c      RFC 8784
+ *   crash.c    RFC 6290
  *   nat.c      NAT traversal                    keymat.c  keys
  *   request.c  which SA serves a request        trace.c
  */
@@ -84,6 +85,8 @@ bool v2_line_has(const struct v2_sa *sa, enum v2_state from, enum v2_state to);
 
 /* receive.c */
 enum err v2_receive(struct ike *ike, const struct ike_event *event);
+/* Counts it; false: not another one now. */
+bool v2_may_complain(struct ike *ike, const struct ike2_header *header);
 /* An unprotected answer to who speaks of what isn't here; not too many of them. */
 void v2_complain(struct ike *ike, const struct ike_event *event, const struct ike2_header *header,
                  uint16_t notify);
@@ -105,6 +108,10 @@ void v2_send_farewell(struct ike *ike, struct v2_sa *sa, const struct v2_exchang
 /* Outside of any SA, in clear, as an answer to the datagram. */
 void v2_send_clear(struct ike *ike, const struct ike_event *event, const struct ike2_header *header,
                    uint16_t notify, struct view data);
+/* The same with more in it than one notify; `notify` is the one to be told of. */
+void v2_clear_start(struct ike *ike, const struct ike2_header *header, struct ike2_writer *ret);
+void v2_clear_send(struct ike *ike, const struct ike_event *event, const struct ike2_header *header,
+                   struct ike2_writer *w, uint16_t notify);
 void v2_send_raw(struct ike *ike, const struct v2_sa *sa, const struct v2_path *path,
                  struct view bytes);
 void v2_sent_repeat(struct ike *ike, const struct v2_sa *sa, const struct v2_path *path,
@@ -328,12 +335,26 @@ enum err info_o_again(struct v2_step *step);
 enum err info_o_reply(struct v2_step *step);
 enum err info_o_child(struct v2_step *step);
 enum err info_o_rekey(struct v2_step *step);
-void info_put(struct ike2_writer *w, const struct v2_exchange *x);
+void info_put(struct ike *ike, struct ike2_writer *w, const struct v2_exchange *x);
 /* The child's Delete takes its place in line. */
 void info_delete_child(struct ike *ike, struct v2_sa *sa, struct ike_child *child);
 /* The same for one that never came up here. */
 void info_delete_spi(struct ike *ike, struct v2_sa *sa, spi_t spi_in);
 void info_ask_alive(struct ike *ike, struct v2_sa *sa);
+
+/* crash.c */
+/* What we would show if we lost the SA; nothing without a secret that outlives us. */
+void crash_put(struct ike *ike, const struct v2_sa *sa, struct ike2_writer *w);
+/* The peer's, from a message that was protected. */
+MUST_USE enum err crash_read(const struct v2_step *step, struct v2_sa *sa);
+/* By an exchange of its own. */
+void crash_announce(struct ike *ike, struct v2_sa *sa);
+/* The answer to a request of an SA that isn't here. */
+void crash_complain(struct ike *ike, const struct ike_event *event,
+                    const struct ike2_header *header);
+/* An unprotected message: the peer lost the SA, and proves it? Then it is gone here too. */
+bool crash_proven(struct ike *ike, struct v2_sa *sa, const struct ike_event *event,
+                  const struct ike2_header *header);
 
 /* nat.c */
 MUST_USE enum err v2_nat_put(const struct v2_step *step, struct ike2_writer *w);
