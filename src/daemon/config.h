@@ -133,6 +133,7 @@ struct cygnet_config {
      * everything (OE-039). */
     size_t class_count;
     struct oe_class classes[LIMIT_CLASSES];
+    char crash_secret[CONFIG_PATH_MAX]; /* a file; RFC 6290; "": no tokens are made */
     char key_export[CONFIG_PATH_MAX]; /* the directory for Wireshark's key tables; "": none */
     size_t connection_count, selector_count, string_octets;
     struct config_connection connections[CONFIG_CONNECTIONS];

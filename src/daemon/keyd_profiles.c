@@ -157,17 +157,17 @@ static bool read_public_keys(struct maker *m, const struct config_files *files,
 }
 
 /* All of it but the line's end. */
-static bool read_secret(struct maker *m, config_string at, struct view *ret)
+static bool read_secret_file(struct maker *m, const char *path, struct view *ret)
 {
-    const char *path = config_text(m->config, at);
-    struct view text;
-
-    if (at == 0)
-        return true;
-    text = materials_find(m->materials, path);
+    struct view text = materials_find(m->materials, path);
     while (text.len != 0 && (text.ptr[text.len - 1] == '\n' || text.ptr[text.len - 1] == '\r'))
         text.len--;
     return text.len != 0 ? keep(m, text, ret) : fail(m, path, "holds no secret");
+}
+
+static bool read_secret(struct maker *m, config_string at, struct view *ret)
+{
+    return at == 0 || read_secret_file(m, config_text(m->config, at), ret);
 }
 
 /* Profiles */
@@ -310,6 +310,9 @@ static bool make_all(struct maker *m)
     struct tunnel_selector *selectors =
         block(m, (config->selector_count + 1) * sizeof(*selectors));
     if (m->made.profiles == NULL || m->made.connections == NULL || selectors == NULL)
+        return false;
+    if (config->crash_secret[0] != '\0' &&
+        !read_secret_file(m, config->crash_secret, &m->made.crash_secret))
         return false;
     memcpy(selectors, config->selectors, config->selector_count * sizeof(*selectors));
     for (size_t i = 0; i < config->connection_count; i++) {

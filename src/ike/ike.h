@@ -40,6 +40,7 @@ struct ike_config {
     enum ike_nat nat;
     const struct public_key *own_public; /* of the gateway's own key; NULL: an RSA one */
     bool key_export;           /* IKE SAs tell their keys (KEYS), so that a capture can be read */
+    struct view crash_secret;  /* IKEv2: what outlives even our state, for RFC 6290; empty: nothing does */
     bool cookies_always;       /* IKEv2: ask every stranger for a cookie, not only under pressure */
     const struct ike_profile *profiles; /* configured peers, in order of preference */
     size_t profile_count;

@@ -27,6 +27,7 @@ const struct ike_profile *ike_profile_next(const struct ike *ike, const struct i
     for (size_t i = after != NULL ? (size_t)(after - all) + 1 : 0; i < ike->config.profile_count;
          i++)
         if ((all[i].version == IKE_ANY_VERSION || all[i].version == version) &&
+            (version == IKE_VERSION_2 || !all[i].ppk_required) && /* version 1 has no PPK */
             from_there(&all[i], local, remote))
             return &all[i];
     return NULL;

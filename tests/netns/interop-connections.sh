@@ -60,7 +60,8 @@ gone() {
     ! swan_has sg-b INSTALLED && tunnel_is sg-a lan idle
 }
 
-# try NAME VERSION METHOD KIND CYGNET SWAN CHILD: further lines for each side's connection and strongSwan's child.
+# try NAME VERSION METHOD KIND CYGNET SWAN CHILD [SECRETS]: further lines for each side's connection, and for
+# strongSwan's child and secrets.
 try() {
     trying=$1
     local version=$2 method=$3 kind=$4
@@ -78,7 +79,8 @@ connections { office {
         $7
     } }
 } }
-secrets { ike { secret = "$(cat "$PKI/secret")" } }
+secrets { ike { secret = "$(cat "$PKI/secret")" }
+    ${8-} }
 CONF
     swan_start sg-b 'i_dont_care_about_security_and_use_aggressive_mode_psk = yes' 'dos_protection = no'
     connect sg-a <<YAML
@@ -138,6 +140,11 @@ only 'IKEv1 Aggressive Mode, shared key, no PFS' 1 psk rsa $'    mode: aggressiv
 main='proposals = aes256gcm16-prfsha256-x25519,aes256-sha256-ecp256'
 child='esp_proposals = aes256gcm16-x25519,aes256gcm16'
 only 'IKEv2, shared key' 2 psk rsa '' "$main" "$child"
+only 'IKEv2, shared key and a PPK' 2 psk rsa "    ppk: {id: vault, file: $PKI/ppk}" "$main
+    ppk_id = vault
+    ppk_required = yes" "$child" "ppk-vault {
+        id = vault
+        secret = \"$(cat "$PKI/ppk")\" }"
 only 'IKEv2, raw RSA keys' 2 key rsa '' "$main" "$child"
 only 'IKEv2, raw ECDSA keys' 2 key ecdsa '' "$main" "$child"
 only 'IKEv2, raw Ed25519 keys' 2 key ed25519 '' "$main" "$child"

@@ -33,12 +33,18 @@ static enum err read_identity(struct v2_step *step, uint8_t type, struct identit
 
 /* Initiator */
 
-enum err auth_i_sign(struct v2_step *step)
+enum err auth_i_sign_plain(struct v2_step *step)
 {
     struct v2_child *child = step->x->child;
     enum err err = child_take_spi(step);
     if (err == ERR_OK && child != NULL && child->refused != 0)
         err = v2_refuse(step, ERR_STATE, 0, "no SPI to be had");
+    return err == ERR_OK ? ppk_i_ask_plain(step) : err;
+}
+
+enum err auth_i_sign(struct v2_step *step)
+{
+    enum err err = ppk_i_mix(step);
     return err == ERR_OK ? credential_ask(step) : err;
 }
 
@@ -66,12 +72,14 @@ enum err auth_i_send(struct v2_step *step)
     enum err err = credential_put(step, &out.w);
     if (err != ERR_OK)
         return err;
+    crash_put(step->ike, step->sa, &out.w);
     if (child != NULL) {
         child->policy = child_own_policy(step);
         child->policy.no_kex = true;
         config_put_request(step, &out.w);
         child_put_offer(step, &out.w);
     }
+    ppk_i_put(step, &out.w);
     return v2_out_send(step, &out);
 }
 
@@ -140,6 +148,8 @@ enum err auth_i_verify(struct v2_step *step)
 
     enum err err = read_identity(step, IKE2_P_IDR, &id);
     if (err == ERR_OK)
+        err = ppk_i_answered(step);
+    if (err == ERR_OK)
         err = credential_keep_certificates(step);
     if (err == ERR_OK)
         err = credential_verify(step, &id, v2_body(step, IKE2_P_IDR, 0),
@@ -149,7 +159,8 @@ enum err auth_i_verify(struct v2_step *step)
     if (!is_expected(step, &id))
         return v2_refuse(step, ERR_AUTH, 0, "the peer calls itself something else");
     hs->initial_contact = v2_notified(step, IKE2_N_INITIAL_CONTACT, &n);
-    return take_first_child(step);
+    err = crash_read(step, sa);
+    return err == ERR_OK ? take_first_child(step) : err;
 }
 
 /* Responder */
@@ -222,7 +233,11 @@ enum err auth_r_claim(struct v2_step *step)
         return ERR_MEMORY;
     hs->from = (struct v2_path){step->event->local, step->event->remote, step->event->natt};
     hs->initial_contact = v2_notified(step, IKE2_N_INITIAL_CONTACT, &n);
-    err = credential_keep_certificates(step);
+    err = ppk_r_claimed(step);
+    if (err == ERR_OK)
+        err = crash_read(step, sa);
+    if (err == ERR_OK)
+        err = credential_keep_certificates(step);
     if (err == ERR_OK)
         err = begin_first_child(step);
     return err == ERR_OK ? ask_keys(step, &hs->claimed) : err;
@@ -289,12 +304,14 @@ enum err auth_r_send(struct v2_step *step)
         err = made_new(step->ike, child);
     if (err != ERR_OK)
         return err;
+    crash_put(step->ike, step->sa, &out.w);
     if (child != NULL && child->refused != 0) {
         ike2_writer_notify(&out.w, child->refused, view_of(NULL, 0));
     } else if (child != NULL) {
         config_put_reply(step, &out.w);
         child_put_answer(step, &out.w);
     }
+    ppk_r_put(step, &out.w);
     return v2_out_send(step, &out);
 }
 

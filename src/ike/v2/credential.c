@@ -98,14 +98,7 @@ enum err credential_ask(struct v2_step *step)
     }
 }
 
-static void put_auth(struct ike2_writer *w, const struct ike2_auth *auth)
-{
-    ike2_writer_open(w, IKE2_P_AUTH);
-    ike2_auth_build(&w->b, auth);
-    ike2_writer_close(w);
-}
-
-static enum err put_mac(struct v2_step *step, struct ike2_writer *w)
+static enum err build_mac(struct v2_step *step, struct builder *b)
 {
     const struct v2_sa *sa = step->sa;
     const struct ike_profile *profile = profile_of(step);
@@ -123,8 +116,8 @@ static enum err put_mac(struct v2_step *step, struct ike2_writer *w)
     blob_wipe(&octets);
     if (err != ERR_OK)
         return err;
-    put_auth(w, &(struct ike2_auth){.method = psk ? IKE2_AUTH_SHARED_KEY : IKE2_AUTH_NULL,
-                                    .data = view_of(mac, hash_len(sa->suite.prf))});
+    ike2_auth_build(b, &(struct ike2_auth){.method = psk ? IKE2_AUTH_SHARED_KEY : IKE2_AUTH_NULL,
+                                           .data = view_of(mac, hash_len(sa->suite.prf))});
     return ERR_OK;
 }
 
@@ -138,23 +131,32 @@ static void put_certificates(const struct v2_step *step, struct ike2_writer *w)
     }
 }
 
-enum err credential_put(struct v2_step *step, struct ike2_writer *w)
+enum err credential_build_auth(struct v2_step *step, struct builder *b)
 {
     const struct v2_handshake *hs = step->sa->handshake;
     enum signature_scheme scheme = (enum signature_scheme)hs->scheme;
     enum ike_method method = own_method(step);
 
     if (method == IKE_BY_PSK || method == IKE_BY_NULL)
-        return put_mac(step, w);
+        return build_mac(step, b);
     if (!step->event->ok || step->event->bytes.len == 0)
         return v2_refuse(step, ERR_STATE, IKE2_N_AUTHENTICATION_FAILED,
                          "our own key would not sign");
-    if (method == IKE_BY_CERTIFICATE)
-        put_certificates(step, w);
-    put_auth(w, &(struct ike2_auth){.method = signature_scheme_method(scheme),
-                                    .identifier = signature_scheme_identifier(scheme),
-                                    .data = step->event->bytes});
+    ike2_auth_build(b, &(struct ike2_auth){.method = signature_scheme_method(scheme),
+                                           .identifier = signature_scheme_identifier(scheme),
+                                           .data = step->event->bytes});
     return ERR_OK;
+}
+
+enum err credential_put(struct v2_step *step, struct ike2_writer *w)
+{
+    if (own_method(step) == IKE_BY_CERTIFICATE)
+        put_certificates(step, w);
+    ike2_writer_open(w, IKE2_P_AUTH);
+    enum err err = credential_build_auth(step, &w->b);
+    if (err == ERR_OK)
+        ike2_writer_close(w);
+    return err;
 }
 
 /* The peer's side */

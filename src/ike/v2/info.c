@@ -31,9 +31,11 @@ static void put_delete_children(struct ike2_writer *w, uint8_t protocol, const s
                                         .spis = builder_written(&b)});
 }
 
-void info_put(struct ike2_writer *w, const struct v2_exchange *x)
+void info_put(struct ike *ike, struct ike2_writer *w, const struct v2_exchange *x)
 {
-    if (x->notify != 0)
+    if (x->notify == IKE2_N_QUICK_CRASH_DETECTION)
+        crash_put(ike, x->sa, w);
+    else if (x->notify != 0)
         ike2_writer_notify(w, x->notify, view_of(NULL, 0));
     if (x->deletes_sa)
         put_delete(w, &(struct ike2_delete){.protocol = IKE2_PROTO_IKE});
@@ -45,7 +47,7 @@ enum err info_i_send(struct v2_step *step)
 {
     struct v2_out out;
     v2_out_start(step, &out, V2_INFO_REQ);
-    info_put(&out.w, step->x);
+    info_put(step->ike, &out.w, step->x);
     return v2_out_send(step, &out);
 }
 
@@ -171,6 +173,8 @@ enum err info_r_reply(struct v2_step *step)
     struct v2_out out;
 
     enum err err = read_deletes(step, &all);
+    if (err == ERR_OK)
+        err = crash_read(step, step->sa);
     if (err != ERR_OK)
         return err;
     read_notifies(step, &all);

@@ -60,6 +60,7 @@ static void put_abilities(const struct v2_step *step, struct ike2_writer *w)
     if (profile == NULL || !profile->fragmentation_off)
         ike2_writer_notify(w, IKE2_N_IKEV2_FRAGMENTATION_SUPPORTED, nothing);
     credential_put_hashes(w);
+    ppk_put_use(step, w);
     if (!step->sa->initiator) /* RFC 6023 section 3: only a responder says so */
         ike2_writer_notify(w, IKE2_N_CHILDLESS_IKEV2_SUPPORTED, nothing);
 }
@@ -72,6 +73,7 @@ static void read_abilities(const struct v2_step *step)
     step->sa->fragments = v2_notified(step, IKE2_N_IKEV2_FRAGMENTATION_SUPPORTED, &n) &&
                           (profile == NULL || !profile->fragmentation_off);
     hs->peer_hashes = credential_read_hashes(step);
+    ppk_read_use(step);
 }
 
 void v2_put_ke(struct ike2_writer *w, uint16_t method, struct view data)
@@ -258,6 +260,10 @@ enum err init_i_keys(struct v2_step *step)
         return v2_refuse(step, ERR_VALUE, 0, "no SPI of its own");
     if (view_equal(nonce, blob_view(&hs->nonce_i)))
         return v2_refuse(step, ERR_VALUE, 0, "our own nonce came back");
+    if (ppk_missing(step)) { /* nobody vouches for that answer */
+        (void)init_i_hint(step);
+        return v2_refuse(step, ERR_POLICY, 0, "the peer has no PPK, and one is required");
+    }
     err = take_answer(step, &suite, &ke, nonce);
     if (err == ERR_OK)
         err = v2_nat_read(step, &nat);

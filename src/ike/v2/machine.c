@@ -164,7 +164,7 @@ static void set_state(struct v2_exchange *x, enum v2_state from, enum v2_state t
 /* A keeper that is just being replaced loses what it was asked. */
 static bool waits_for_keeper(const struct v2_exchange *x)
 {
-    return x->state == V2_I_SIGNING || x->state == V2_R_SIGNING;
+    return x->state == V2_I_SIGNING_PLAIN || x->state == V2_I_SIGNING || x->state == V2_R_SIGNING;
 }
 
 static void arm(struct ike *ike, struct v2_exchange *x, enum v2_timer kind)

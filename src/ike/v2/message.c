@@ -272,7 +272,7 @@ void v2_send_farewell(struct ike *ike, struct v2_sa *sa, const struct v2_exchang
     struct v2_sent sent = {.datagrams = {0}};
     struct v2_out out;
     start(ike, &out, sa, V2_INFO_REQ, sa->next_out++);
-    info_put(&out.w, says);
+    info_put(ike, &out.w, says);
     trace_out(ike, sa, NULL, &out);
     enum err err = seal(ike, sa, &out, &sent);
     if (err == ERR_OK) {
@@ -285,25 +285,35 @@ void v2_send_farewell(struct ike *ike, struct v2_sa *sa, const struct v2_exchang
 }
 
 /* One small datagram for one received. */
-void v2_send_clear(struct ike *ike, const struct ike_event *event, const struct ike2_header *header,
-                   uint16_t notify, struct view data)
+void v2_clear_start(struct ike *ike, const struct ike2_header *header, struct ike2_writer *ret)
+{
+    struct ike2_header answer = *header;
+    answer.flags = (uint8_t)(((header->flags ^ IKE2_FLAG_INITIATOR) & IKE2_FLAG_INITIATOR) |
+                             IKE2_FLAG_RESPONSE);
+    answer.version = IKE2_VERSION;
+    ike2_writer_start(ret, span_of(ike->message, sizeof(ike->message)), &answer);
+}
+
+void v2_clear_send(struct ike *ike, const struct ike_event *event, const struct ike2_header *header,
+                   struct ike2_writer *w, uint16_t notify)
 {
     const struct v2_path back = {event->local, event->remote, event->natt};
     const struct v2_sa nobody = {
         .local = event->local, .remote = event->remote, .path = back, .number = 0};
-    struct ike2_header answer = *header;
-    struct ike2_writer w;
-
-    answer.flags = (uint8_t)(((header->flags ^ IKE2_FLAG_INITIATOR) & IKE2_FLAG_INITIATOR) |
-                             IKE2_FLAG_RESPONSE);
-    answer.version = IKE2_VERSION;
-    ike2_writer_start(&w, span_of(ike->message, sizeof(ike->message)), &answer);
-    ike2_writer_notify(&w, notify, data);
-    struct view bytes = ike2_writer_finish(&w);
+    struct view bytes = ike2_writer_finish(w);
     if (bytes.ptr == NULL)
         return;
     v2_trace_clear(ike, &nobody, header->exchange, notify, true);
     v2_send_raw(ike, &nobody, &back, bytes);
+}
+
+void v2_send_clear(struct ike *ike, const struct ike_event *event, const struct ike2_header *header,
+                   uint16_t notify, struct view data)
+{
+    struct ike2_writer w;
+    v2_clear_start(ike, header, &w);
+    ike2_writer_notify(&w, notify, data);
+    v2_clear_send(ike, event, header, &w, notify);
 }
 
 /* In */

@@ -13,8 +13,7 @@ enum { COMPLAINTS_A_SECOND = 20 };
 /* Strangers */
 
 /* Section 2.21.4: for who still thinks that there is an SA; not too often, for anyone may ask. */
-void v2_complain(struct ike *ike, const struct ike_event *event, const struct ike2_header *header,
-                 uint16_t notify)
+bool v2_may_complain(struct ike *ike, const struct ike2_header *header)
 {
     struct v2_engine *v2 = &ike->v2;
     if (mono_since(ike->now, v2->complaints_since) >= 1000) {
@@ -22,9 +21,16 @@ void v2_complain(struct ike *ike, const struct ike_event *event, const struct ik
         v2->complaints = 0;
     }
     if ((header->flags & IKE2_FLAG_RESPONSE) != 0 || v2->complaints >= COMPLAINTS_A_SECOND)
-        return;
+        return false;
     v2->complaints++;
-    v2_send_clear(ike, event, header, notify, view_of(NULL, 0));
+    return true;
+}
+
+void v2_complain(struct ike *ike, const struct ike_event *event, const struct ike2_header *header,
+                 uint16_t notify)
+{
+    if (v2_may_complain(ike, header))
+        v2_send_clear(ike, event, header, notify, view_of(NULL, 0));
 }
 
 static bool all_zero(const uint8_t *spi)
@@ -319,9 +325,11 @@ static enum err receive_known(struct ike *ike, const struct ike_event *event,
         struct v2_sa *mirror = v2_sa_find(ike, peer);
         if (mirror != NULL && memcmp(mirror->peer_spi, own, IKE2_SPI_LEN) == 0)
             return v2_drop(ike, IKE_COUNT_REFLECTED, ERR_REPLAY);
-        v2_complain(ike, event, header, IKE2_N_INVALID_IKE_SPI);
+        crash_complain(ike, event, header);
         return v2_drop(ike, IKE_COUNT_UNKNOWN_SA, ERR_UNKNOWN);
     }
+    if (crash_proven(ike, sa, event, header))
+        return ERR_OK;
     if (!v2_nat_may_come_from(sa, event))
         return v2_drop(ike, IKE_COUNT_ADDRESS, ERR_SELECTOR);
     if (header->next_payload != IKE2_P_SK && header->next_payload != IKE2_P_SKF)

@@ -269,7 +269,13 @@ enum err rekey_i_reply(struct v2_step *step)
         v2_sa_free(step->ike, sa);
         goto out;
     }
+    err = crash_read(step, sa);
+    if (err != ERR_OK) {
+        v2_sa_free(step->ike, sa);
+        goto out;
+    }
     v2_sa_established_now(step->ike, sa);
+    crash_announce(step->ike, sa);
     settle(step, sa, lower(blob_view(&rekey->nonce_i), nonce_r));
 out:
     secret_wipe(secret, sizeof(secret));
@@ -326,6 +332,7 @@ static enum err send_answer(struct v2_step *step, const struct v2_sa *sa,
     ike2_writer_close(&out.w);
     ike2_writer_payload(&out.w, IKE2_P_NONCE, nonce_r);
     v2_put_ke(&out.w, sa->suite.method, reply);
+    crash_put(step->ike, sa, &out.w);
     return v2_out_send(step, &out);
 }
 

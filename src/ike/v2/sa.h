@@ -97,6 +97,11 @@ struct v2_handshake {
     bool addressed;                 /* initiator: the peer lent us an address */
     bool hinted;                    /* somebody sent an unprotected refusal */
     uint8_t scheme;                 /* the signature we make */
+    /* RFC 8784 */
+    bool ppk_agreed;                /* either end has some PPK */
+    bool ppk_used;                  /* and it is in the SA's keys */
+    struct v2_keys plain;           /* without it */
+    struct blob plain_auth;         /* initiator: its proof by those */
 };
 
 struct v2_exchange {
@@ -228,6 +233,8 @@ struct v2_sa {
     struct ike_timer expiry;
     mono_t since, expires;
     uint64_t proven; /* when it was established, as a serial */
+    bool has_crash_token;
+    uint8_t crash_token[V2_DIGEST_LEN]; /* RFC 6290: digest of what a peer that lost the SA will show */
     bool greets;     /* our IKE_AUTH says INITIAL_CONTACT */
     uint64_t trace_connection; /* the first request's ticket; zero: `number` stands for it */
     struct ip_pair trace_flow;

@@ -80,6 +80,8 @@ void v2_saved_sa(struct ike *ike, const struct v2_sa *sa)
     builder_u16(&b, (uint16_t)sa->peer_key.len);
     builder_view(&b, blob_view(&sa->peer_key));
     builder_bytes(&b, sa->peer_key_digest, sizeof(sa->peer_key_digest));
+    builder_u8(&b, sa->has_crash_token);
+    builder_bytes(&b, sa->crash_token, sizeof(sa->crash_token));
     builder_u64(&b, (uint64_t)sa->since.ms);
     builder_u64(&b, (uint64_t)sa->expires.ms);
     put_messages(&b, sa);
@@ -170,6 +172,8 @@ static enum err parse_sa(struct cursor *cur, struct sa_record *record)
     r->peer_key_alg = cursor_u8(cur);
     record->peer_key = cursor_take(cur, cursor_u16(cur));
     cursor_copy(cur, r->peer_key_digest, sizeof(r->peer_key_digest));
+    r->has_crash_token = cursor_u8(cur) != 0;
+    cursor_copy(cur, r->crash_token, sizeof(r->crash_token));
     r->since = record_get_time(cur);
     r->expires = record_get_time(cur);
     r->answered_any = cursor_u8(cur) != 0;
@@ -219,6 +223,8 @@ static enum err fill_sa(struct ike *ike, struct v2_sa *sa, const struct sa_recor
     v2_sa_take_spi(ike, sa, r->own_spi);
     memcpy(sa->peer_spi, r->peer_spi, sizeof(sa->peer_spi));
     memcpy(sa->peer_key_digest, r->peer_key_digest, sizeof(sa->peer_key_digest));
+    sa->has_crash_token = r->has_crash_token;
+    memcpy(sa->crash_token, r->crash_token, sizeof(sa->crash_token));
     memcpy(sa->answered, r->answered, sizeof(sa->answered));
     sa->local = r->local;
     sa->remote = r->remote;

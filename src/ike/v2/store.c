@@ -330,7 +330,7 @@ void v2_handshake_free(struct v2_handshake *hs)
         return;
     struct blob *blobs[] = {&hs->cookie,   &hs->nonce_i, &hs->nonce_r, &hs->request,
                             &hs->response, &hs->id_own,  &hs->id_peer, &hs->auth,
-                            &hs->certs};
+                            &hs->certs,    &hs->plain_auth};
     for (size_t i = 0; i < sizeof(blobs) / sizeof(blobs[0]); i++)
         blob_wipe(blobs[i]);
     kex_free(hs->kex);

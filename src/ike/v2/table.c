@@ -183,7 +183,7 @@ static const struct v2_row rows[] = {
      *         <- N(COOKIE), or N(INVALID_KE_PAYLOAD) ---------    nothing kept
      *         -- IKE_SA_INIT again, as asked ---------------->
      *         <- IKE_SA_INIT: SA, KE, Nr, N(NAT..) -----------  R_WAIT_AUTH
-     *      I_WAIT_SPI, I_SIGNING  (private key)
+     *      I_WAIT_SPI, I_SIGNING_PLAIN, I_SIGNING  (private key)
      *         ## IKE_AUTH: IDi, AUTH, SA, TSi, TSr ##########>  from here on port 4500, if NAT was found
      *      I_WAIT_AUTH                                        R_WAIT_KEYS    (DNS)
      *                                                         R_AUTHORIZING  (DNS)
@@ -197,7 +197,8 @@ static const struct v2_row rows[] = {
     ON_MESSAGE(I_WAIT_INIT,    INIT_RETRY, INIT_REQ,   init_i_again,       I_WAIT_INIT,    RESEND, "the same again, with the cookie or the group that was asked for"),
     ON_MESSAGE(I_WAIT_INIT,    INIT_ERROR, NO_MESSAGE, init_i_hint,        I_WAIT_INIT,    RESEND, "nobody vouches for it: a better answer may still come"),
     ON_MESSAGE(I_WAIT_INIT,    INIT_RSP,   NO_MESSAGE, init_i_keys,        I_WAIT_SPI,     WAIT,   "check the choice against the offer, derive the keys, ask for an inbound SPI"),
-    ON_ANSWER (I_WAIT_SPI,     SPI,        NO_MESSAGE, auth_i_sign,        I_SIGNING,      WAIT,   "have what we sent signed"),
+    ON_ANSWER (I_WAIT_SPI,     SPI,        NO_MESSAGE, auth_i_sign_plain,  I_SIGNING_PLAIN, WAIT,  "have what we sent signed as it is for a peer that lacks our PPK, if it may (RFC 8784)"),
+    ON_ANSWER (I_SIGNING_PLAIN, SIGNED,    NO_MESSAGE, auth_i_sign,        I_SIGNING,      WAIT,   "have what we sent signed"),
     ON_ANSWER (I_SIGNING,      SIGNED,     AUTH_REQ,   auth_i_send,        I_WAIT_AUTH,    RESEND, "say who we are and prove it, and offer the first tunnel"),
     ON_MESSAGE(I_WAIT_AUTH,    AUTH_ERROR, NO_MESSAGE, auth_i_refused,     DONE,           NONE,   "the peer doesn't want us"),
     ON_MESSAGE(I_WAIT_AUTH,    AUTH_RSP,   NO_MESSAGE, auth_i_verify,      I_INSTALLING,   WAIT,   "verify the peer (OE-065), derive the tunnel's keys, install both SAs",

@@ -14,6 +14,7 @@
     X(I_START, "initiator: start")                                                                 \
     X(I_WAIT_INIT, "initiator: waiting for the answer to IKE_SA_INIT")                             \
     X(I_WAIT_SPI, "initiator: asking for an SPI")                                                  \
+    X(I_SIGNING_PLAIN, "initiator: signing for a peer without the PPK")                            \
     X(I_SIGNING, "initiator: signing")                                                             \
     X(I_WAIT_AUTH, "initiator: waiting for the answer to IKE_AUTH")                                \
     X(I_INSTALLING, "initiator: installing the first child")                                       \

@@ -13,6 +13,8 @@
  *   child.c    new children's handlers          offer.c   what is negotiated for them
  *   made.c     children that are there          selector.c traffic selectors
  *   rekey.c    a new IKE SA for an old one      info.c    Delete, Notify, liveness
+ *   ppk.c      RFC 8784
+ *   crash.c    RFC 6290
  *   nat.c      NAT traversal                    keymat.c  keys
  *   request.c  which SA serves a request        config.c  virtual addresses
  *   trace.c
@@ -92,6 +94,8 @@ bool v2_line_has(const struct v2_sa *sa, enum v2_state from, enum v2_state to);
 enum err v2_receive(struct ike *ike, const struct ike_event *event);
 /* A message of version 1 that begins with this cookie. False: it has nothing to do with us. */
 bool v2_receive_older(struct ike *ike, const struct ike_event *event, const uint8_t *spi_i);
+/* Counts it; false: not another one now. */
+bool v2_may_complain(struct ike *ike, const struct ike2_header *header);
 /* An unprotected answer to who speaks of what isn't here; not too many of them. */
 void v2_complain(struct ike *ike, const struct ike_event *event, const struct ike2_header *header,
                  uint16_t notify);
@@ -113,6 +117,10 @@ void v2_send_farewell(struct ike *ike, struct v2_sa *sa, const struct v2_exchang
 /* Outside of any SA, in clear, as an answer to the datagram. */
 void v2_send_clear(struct ike *ike, const struct ike_event *event, const struct ike2_header *header,
                    uint16_t notify, struct view data);
+/* The same with more in it than one notify; `notify` is the one to be told of. */
+void v2_clear_start(struct ike *ike, const struct ike2_header *header, struct ike2_writer *ret);
+void v2_clear_send(struct ike *ike, const struct ike_event *event, const struct ike2_header *header,
+                   struct ike2_writer *w, uint16_t notify);
 void v2_send_raw(struct ike *ike, const struct v2_sa *sa, const struct v2_path *path,
                  struct view bytes);
 void v2_sent_repeat(struct ike *ike, const struct v2_sa *sa, const struct v2_path *path,
@@ -207,6 +215,7 @@ void v2_put_ke(struct ike2_writer *w, uint16_t method, struct view data);
 MUST_USE enum err init_new(struct ike *ike, const struct ike_request *request, struct v2_sa **ret);
 
 /* auth.c */
+enum err auth_i_sign_plain(struct v2_step *step);
 enum err auth_i_sign(struct v2_step *step);
 enum err auth_i_send(struct v2_step *step);
 enum err auth_i_refused(struct v2_step *step);
@@ -220,7 +229,9 @@ void auth_established(struct v2_step *step);
 /* credential.c */
 /* Who we are, and what is to be signed for it: asks, or lets the row go on at once. */
 MUST_USE enum err credential_ask(struct v2_step *step);
-/* CERT and AUTH payloads, with the keeper's answer. */
+/* The body of the AUTH payload, with the keeper's answer. */
+MUST_USE enum err credential_build_auth(struct v2_step *step, struct builder *b);
+/* CERT and AUTH payloads, the same way. */
 MUST_USE enum err credential_put(struct v2_step *step, struct ike2_writer *w);
 /* The AUTH body proves one of the keys, or the secret, or what the certificates say. Sets who the
  * peer is. */
@@ -232,6 +243,23 @@ MUST_USE enum err credential_keep_certificates(struct v2_step *step);
 /* What we can verify, for IKE_SA_INIT. */
 void credential_put_hashes(struct ike2_writer *w);
 uint32_t credential_read_hashes(const struct v2_step *step);
+
+/* ppk.c */
+/* USE_PPK, in IKE_SA_INIT. */
+void ppk_put_use(const struct v2_step *step, struct ike2_writer *w);
+void ppk_read_use(const struct v2_step *step);
+/* Initiator: the answer lacks what our configuration requires. */
+bool ppk_missing(const struct v2_step *step);
+/* Has our proof without a PPK signed, if the peer may need it; else the row goes on at once. */
+MUST_USE enum err ppk_i_ask_plain(struct v2_step *step);
+/* Keeps that proof; the PPK goes into the keys. */
+MUST_USE enum err ppk_i_mix(struct v2_step *step);
+void ppk_i_put(const struct v2_step *step, struct ike2_writer *w);
+/* IKE_AUTH was answered: with or without it? Before the answer is verified. */
+MUST_USE enum err ppk_i_answered(struct v2_step *step);
+/* The profile is known, AUTH not yet verified. */
+MUST_USE enum err ppk_r_claimed(struct v2_step *step);
+void ppk_r_put(const struct v2_step *step, struct ike2_writer *w);
 
 /* child.c */
 MUST_USE enum err child_new(struct ike *ike, struct v2_exchange *x, struct v2_child **ret);
@@ -331,12 +359,26 @@ enum err info_o_again(struct v2_step *step);
 enum err info_o_reply(struct v2_step *step);
 enum err info_o_child(struct v2_step *step);
 enum err info_o_rekey(struct v2_step *step);
-void info_put(struct ike2_writer *w, const struct v2_exchange *x);
+void info_put(struct ike *ike, struct ike2_writer *w, const struct v2_exchange *x);
 /* The child's Delete takes its place in line. */
 void info_delete_child(struct ike *ike, struct v2_sa *sa, struct ike_child *child);
 /* The same for one that never came up here. */
 void info_delete_spi(struct ike *ike, struct v2_sa *sa, uint8_t protocol, spi_t spi_in);
 void info_ask_alive(struct ike *ike, struct v2_sa *sa);
+
+/* crash.c */
+/* What we would show if we lost the SA; nothing without a secret that outlives us. */
+void crash_put(struct ike *ike, const struct v2_sa *sa, struct ike2_writer *w);
+/* The peer's, from a message that was protected. */
+MUST_USE enum err crash_read(const struct v2_step *step, struct v2_sa *sa);
+/* By an exchange of its own. */
+void crash_announce(struct ike *ike, struct v2_sa *sa);
+/* The answer to a request of an SA that isn't here. */
+void crash_complain(struct ike *ike, const struct ike_event *event,
+                    const struct ike2_header *header);
+/* An unprotected message: the peer lost the SA, and proves it? Then it is gone here too. */
+bool crash_proven(struct ike *ike, struct v2_sa *sa, const struct ike_event *event,
+                  const struct ike2_header *header);
 
 /* nat.c */
 MUST_USE enum err v2_nat_put(const struct v2_step *step, struct ike2_writer *w);

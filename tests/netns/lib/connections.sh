@@ -37,7 +37,8 @@ credentials() {
         done
     done
     echo 'correct horse battery staple' >"$PKI/secret"
-    chmod 600 "$PKI"/*.pem "$PKI/secret"
+    echo 'what no quantum computer learns' >"$PKI/ppk"
+    chmod 600 "$PKI"/*.pem "$PKI/secret" "$PKI/ppk"
 }
 
 cygnet_auth() { # METHOD KIND
