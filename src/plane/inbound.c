@@ -96,7 +96,7 @@ static void note_source(struct plane *plane, struct sad_entry *sa, const struct 
                         uint32_t number)
 {
     const struct ip_endpoint from = {packet->outer.src, packet->outer.udp_src};
-    if (from.port == 0 || sa->params.udp_src == 0 || ip_endpoint_equal(&from, &sa->from) ||
+    if (from.port == 0 || sa->from.port == 0 || ip_endpoint_equal(&from, &sa->from) ||
         number != (uint32_t)sa->counts.sequence || !mono_reached(plane->now, sa->next_move_report))
         return;
     sa->next_move_report = mono_add(plane->now, PLANE_MOVE_REPORT_MS);
@@ -110,7 +110,7 @@ static void inbound_group(struct plane *plane, uint32_t spi, struct packet **pac
     enum err errs[LIMIT_BURST];
     uint32_t numbers[LIMIT_BURST];
 
-    if (sa == NULL || !ip_addr_equal(&packets[0]->outer.dst, &sa->params.outer_dst)) {
+    if (sa == NULL || !sad_takes(sa, &packets[0]->outer.dst)) {
         unknown_spi(plane, spi, packets, count);
         return;
     }
