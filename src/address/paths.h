@@ -12,7 +12,7 @@
 #include "base/mono.h"
 
 enum {
-    ADDRESS_PATHS_MAX = 64,
+    ADDRESS_PATHS_MAX = 32,
     ADDRESS_PROBE_MS = 2000,       /* between probes of a better ranked pair that answers */
     ADDRESS_PROBE_MOST_MS = 60000, /* of one that doesn't; doubles up to here */
     ADDRESS_GOOD_PROBES = 3,       /* answered in a row before we go back */
