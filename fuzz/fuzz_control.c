@@ -246,7 +246,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     struct run *r = &run;
 
     *r = (struct run){.in = {.at = data, .left = len}};
-    gateways_open(&r->world);
+    gateways_open(&r->world, IKE_VERSION_1);
     r->world.faults.dns_meddled = true;
     r->world.hooks = (struct sim_hooks){.ctx = r, .answer_us = answer_us, .answer = change_answer};
     for (unsigned i = 0; i < STEPS_MOST && r->in.left > 0; i++) {

@@ -3,13 +3,14 @@
  * datagram that the input names arrives, forged ones do: altered copies of it, or made up with its
  * cookies. From the authentication of phase 1 on they must change nothing: the tunnel still comes
  * up. In the messages before, which nothing protects, they may spoil it, and the flow must still be
- * decided.
+ * decided. The first octet also says which version of IKE the two speak.
  */
 #include "fuzz.h"
 #include "gateways.h"
 
 static const int64_t LOOK_AT_US = 51000000;
 enum { FORGED_MOST = 8, RAW_MOST = 1024, MESSAGE_6 = 6, PROTECTED_FROM = 5, DATAGRAMS = 12 };
+enum { V2_BIT = 0x80, V2_PROTECTED_FROM = 3 };
 
 static void forge(struct world *w, struct fuzz_input *in, const struct sim_event *honest)
 {
@@ -58,9 +59,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     static struct world world;
     struct world *w = &world;
     struct fuzz_input in = {.at = data, .left = len};
-    unsigned datagram = 1 + input_u8(&in) % DATAGRAMS;
+    uint8_t how = input_u8(&in);
+    unsigned datagram = 1 + (how & (V2_BIT - 1)) % DATAGRAMS;
+    bool v2 = (how & V2_BIT) != 0;
 
-    gateways_open(w);
+    gateways_open(w, v2 ? IKE_VERSION_2 : IKE_VERSION_1);
     const struct sim_host *alice = &w->gateways[GATEWAY_SUBJECT]->hosts[0];
     const struct sim_host *bob = &w->gateways[GATEWAY_PEER]->hosts[0];
     const struct ip_pair flow = {.src = alice->addr, .dst = bob->addr};
@@ -68,7 +71,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     bool forging = run_until(w, datagram);
     for (unsigned i = 0; forging && i < FORGED_MOST && in.left > 0; i++)
         forge(w, &in, gateways_event(w, 0, 1u << SIM_EV_IKE));
-    bool protected = datagram >= PROTECTED_FROM && datagram != MESSAGE_6;
+    bool protected =
+        v2 ? datagram >= V2_PROTECTED_FROM : datagram >= PROTECTED_FROM && datagram != MESSAGE_6;
     if (w->now_us < LOOK_AT_US) { /* the tunnel is in its first minute */
         gateways_run(w, LOOK_AT_US - w->now_us);
         assert(!protected || keyed(w->gateways[GATEWAY_SUBJECT], &flow));

@@ -35,7 +35,7 @@ static void set_hosts(struct sim_gateway *g, enum sim_delegation second, enum si
                    delegations[i]);
 }
 
-void gateways_open(struct world *w)
+void gateways_open(struct world *w, enum ike_version version)
 {
     world_blank(w, 1, getenv("FUZZ_VERBOSE") != NULL);
     for (uint32_t i = 0; i < GATEWAYS; i++)
@@ -44,8 +44,10 @@ void gateways_open(struct world *w)
     set_hosts(w->gateways[GATEWAY_PEER], SIM_WRONG_KEY, SIM_ABSENT);
     set_hosts(w->gateways[GATEWAY_STRANGER], SIM_MALFORMED, SIM_TWO);
     w->gateways[GATEWAY_SUBJECT]->kind = OE_PARANOID;
-    for (size_t i = 0; i < GATEWAYS; i++)
+    for (size_t i = 0; i < GATEWAYS; i++) {
+        w->gateways[i]->control_config.oe.ike_version = version;
         gateway_start(w->gateways[i]);
+    }
 }
 
 void gateways_send(struct world *w, unsigned via, const struct sim_host *from,

@@ -21,7 +21,7 @@ uint8_t input_u8(struct fuzz_input *in);
 uint16_t input_u16(struct fuzz_input *in);
 struct view input_bytes(struct fuzz_input *in, size_t most);
 
-void gateways_open(struct world *w);
+void gateways_open(struct world *w, enum ike_version version);
 /* A datagram of a host enters at a gateway, its own or another. */
 void gateways_send(struct world *w, unsigned via, const struct sim_host *from,
                    const struct sim_host *to);

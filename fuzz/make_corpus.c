@@ -38,6 +38,7 @@ int main(int argc, char **argv)
         {"ip", seeds_ip},
         {"isakmp", seeds_isakmp},
         {"pfkey", seeds_pfkey},
+        {"rsip", seeds_rsip},
     };
     if (argc != 2) {
         fprintf(stderr, "usage: %s DIRECTORY\n", argv[0]);

@@ -55,6 +55,13 @@ enum {
     LIMIT_HEADROOM = 128,        /* in front of a packet: outer headers */
     LIMIT_TAILROOM = 64,         /* behind it: ESP trailer and ICV */
 
+    /* RSIP */
+    LIMIT_RSIP_ADDRESSES = 4096, /* public addresses to lease */
+    LIMIT_RSIP_HOSTS = 100000,   /* registered at a time */
+    LIMIT_RSIP_REMOTES = 4,      /* addresses that a remote name stands for in one bind */
+    LIMIT_RSIP_FRAGMENTS = 256,  /* datagrams being put together */
+    LIMIT_RSIP_FRAGMENT_OCTETS = 4 * 1024 * 1024, /* all of them together */
+
     /* channel between keyd and plane */
     LIMIT_PFKEY_MESSAGE = 4096,
 };

@@ -17,6 +17,7 @@ static const struct command {
     {"trace", cli_trace, "what happened, as lines, JSON or a message ladder"},
     {"name", cli_name, "tell the daemon of a name's addresses, from a resolver's hook"},
     {"keys", cli_keys, "make a key, show it, print the DNS records to publish"},
+    {"rsip", cli_rsip, "leases of the running RSIP server or client"},
     {"up", cli_up, "make the tunnels of a configured connection now"},
     {"down", cli_down, "end the tunnels of a configured connection"},
     {"reload", cli_reload, "have the daemon read its configuration again"},

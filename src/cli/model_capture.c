@@ -17,7 +17,8 @@ static const char script[] =
     "local arguments = {...}\n"
     "local key\n"
     "local function fail(what, index, why)\n"
-    "  io.stderr:write(string.format('model: %s %d %s\\n', what, index, (tostring(why):gsub('\\n', ' '))))\n"
+    "  io.stderr:write(string.format('model: %s %d %s\\n', what, index, (tostring(why):gsub('\\n', "
+    "' '))))\n"
     "  os.exit(3)\n"
     "end\n"
     "if arguments[1] ~= '' then\n"
@@ -26,11 +27,13 @@ static const char script[] =
     "  key = field\n"
     "end\n"
     "local function listen(index, filter)\n"
-    "  local good, listener = pcall(Listener.new, 'frame', '(' .. filter .. ') && !icmp && !icmpv6')\n"
+    "  local good, listener = pcall(Listener.new, 'frame', '(' .. filter .. ') && !icmp && "
+    "!icmpv6')\n"
     "  if not good then fail('filter', index, listener) end\n"
     "  function listener.packet(info)\n"
     "    local value = key and key()\n"
-    "    print(string.format('%d\\t%d\\t%.6f\\t%s\\t%d\\t%s\\t%d\\t%s', index, info.number, info.abs_ts,\n"
+    "    print(string.format('%d\\t%d\\t%.6f\\t%s\\t%d\\t%s\\t%d\\t%s', index, info.number, "
+    "info.abs_ts,\n"
     "      tostring(info.src), info.src_port, tostring(info.dst), info.dst_port,\n"
     "      value and tostring(value.value) or ''))\n"
     "  end\n"
@@ -120,7 +123,8 @@ static bool take_line(struct seen *seen, const struct command *c, char *line)
     if (!first)
         return true;
     packet->at_us = (int64_t)(strtod(pieces[2], NULL) * 1e6);
-    packet->from = (struct match_end){keep(seen, pieces[3]), (unsigned)strtoul(pieces[4], NULL, 10)};
+    packet->from =
+        (struct match_end){keep(seen, pieces[3]), (unsigned)strtoul(pieces[4], NULL, 10)};
     packet->to = (struct match_end){keep(seen, pieces[5]), (unsigned)strtoul(pieces[6], NULL, 10)};
     packet->key = keep(seen, pieces[7]);
     return true;
@@ -192,8 +196,8 @@ static bool dissect(struct seen *seen, const struct model *model, const char *mo
                     const char *path, const struct command *c)
 {
     struct program_result result;
-    bool ok = program_run(c->arguments, NULL, "it comes with Wireshark (Debian package tshark)",
-                          &result);
+    bool ok =
+        program_run(c->arguments, NULL, "it comes with Wireshark (Debian package tshark)", &result);
     if (ok && result.status != 0) {
         explain(model, model_path, c, path, &result);
         ok = false;

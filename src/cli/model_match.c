@@ -14,9 +14,12 @@
 static const char usage[] =
     "usage: cygnet model match [OPTION...] FILE CAPTURE|TRACE\n"
     "\n"
-    "Holds traffic against a protocol model: a capture, which tshark dissects with the filters of the\n"
-    "model's messages, or what 'cygnet trace --json' printed, by their labels. Says which exchanges\n"
-    "follow the model, and draws the first one that doesn't, up to where it leaves it. Exit status 1\n"
+    "Holds traffic against a protocol model: a capture, which tshark dissects with the filters of "
+    "the\n"
+    "model's messages, or what 'cygnet trace --json' printed, by their labels. Says which "
+    "exchanges\n"
+    "follow the model, and draws the first one that doesn't, up to where it leaves it. Exit status "
+    "1\n"
     "if there is one.\n"
     "\n"
     "  -l, --ladder           draw every exchange\n"
@@ -99,9 +102,9 @@ static bool look(struct seen *seen, const struct model *model, const struct opti
     char *trace = read_if_trace(options->seen, &failed);
     if (failed)
         return false;
-    bool ok = trace != NULL ? seen_trace(seen, model, options->seen, trace)
-                            : seen_capture(seen, model, options->model, options->seen,
-                                           options->tshark);
+    bool ok = trace != NULL
+                  ? seen_trace(seen, model, options->seen, trace)
+                  : seen_capture(seen, model, options->model, options->seen, options->tshark);
     free(trace);
     if (ok && seen->count == 0) {
         cli_fail("%s: nothing in it is a message of %s", options->seen, options->model);
@@ -191,9 +194,8 @@ static void print_json(const struct match_report *report, const struct match_exc
         json_object_set_new(object, "expected", json_string(expected));
     }
     if (x->verdict == MATCH_LEAVES)
-        json_object_set_new(
-            object, "departure",
-            json_integer((json_int_t)packet_of(report, x, x->departure)->number));
+        json_object_set_new(object, "departure",
+                            json_integer((json_int_t)packet_of(report, x, x->departure)->number));
     cli_print_json(object, JSON_COMPACT);
     json_decref(object);
 }

@@ -1,6 +1,6 @@
 /*
- * What was seen on the wire, as the matcher takes it: from a capture, which tshark dissects, or from
- * what `cygnet trace --json` printed.
+ * What was seen on the wire, as the matcher takes it: from a capture, which tshark dissects, or
+ * from what `cygnet trace --json` printed.
  */
 #ifndef CYGNET_CLI_MODEL_SEEN_H
 #define CYGNET_CLI_MODEL_SEEN_H

@@ -67,8 +67,8 @@ static bool build_checker(const char *directory)
 {
     static const char *const spin[] = {"spin", "-a", program_name, NULL};
     /* -DBFS: breadth first, for the shortest way to a mistake */
-    static const char *const cc[] = {"cc",         "-O1", "-w",  "-DSAFETY", "-DBFS",
-                                     "-DMEMLIM=1024", "-o",  "pan", "pan.c",    NULL};
+    static const char *const cc[] = {"cc", "-O1", "-w",    "-DSAFETY", "-DBFS", "-DMEMLIM=1024",
+                                     "-o", "pan", "pan.c", NULL};
     struct program_result result = {0};
     bool ok = step(spin, directory, &result);
     program_result_fini(&result);
@@ -174,8 +174,9 @@ bool cli_model_verify(const char *path, const struct model *model, bool json)
     }
     enum outcome outcome = check_groups(&promela, path, &states);
     if (outcome == PROVEN && !json)
-        printf("%s: no deadlock and no unspecified reception in %zu state machine%s, %lld state%s\n",
-               path, promela.machine_count, cli_plural((long long)promela.machine_count), states,
-               cli_plural(states));
+        printf(
+            "%s: no deadlock and no unspecified reception in %zu state machine%s, %lld state%s\n",
+            path, promela.machine_count, cli_plural((long long)promela.machine_count), states,
+            cli_plural(states));
     return outcome == PROVEN;
 }

@@ -102,6 +102,7 @@ static void oe_tells_ike(struct control *c, mono_t now, const struct oe_effect *
         .keys = fx->keys,
         .key_count = fx->key_count,
         .wait_ms = fx->wait_ms,
+        .version = fx->version,
     };
     switch (fx->kind) {
     case OE_FX_IKE_INITIATE:
@@ -185,6 +186,21 @@ static void ike_tells_oe(struct control *c, mono_t now, const struct ike_effect 
     oe_input(c->oe, now, &event);
 }
 
+static void export_ike_keys(struct control *c, const struct ike_effect *fx)
+{
+    char line[KEY_LINE_MAX];
+    struct ike_exported keys;
+    struct control_effect out = {.kind = CONTROL_FX_KEYS,
+                                 .table = fx->version == IKE_VERSION_1 ? KEY_TABLE_IKEV1
+                                                                       : KEY_TABLE_IKEV2};
+    memcpy(&keys, fx->bytes.ptr, sizeof(keys));
+    out.bytes = view_of(line, key_line_ike(&keys, line));
+    if (out.bytes.len != 0)
+        control_push(c, &out);
+    secret_wipe(&keys, sizeof(keys));
+    secret_wipe(line, sizeof(line));
+}
+
 static void from_ike(struct control *c, mono_t now, const struct ike_effect *fx)
 {
     struct control_effect out = {
@@ -235,6 +251,9 @@ static void from_ike(struct control *c, mono_t now, const struct ike_effect *fx)
         if (fx->ok)
             greet_connected(c, &fx->local.addr, &fx->remote.addr);
         control_push(c, &out);
+        break;
+    case IKE_FX_KEYS:
+        export_ike_keys(c, fx);
         break;
     case IKE_FX_NEED_KEYS:
     case IKE_FX_PEER_AUTHENTICATED:
@@ -375,6 +394,23 @@ mono_t control_next_deadline(const struct control *c)
     return mono_min(engines, heap_next(&c->deadlines));
 }
 
+/* One switch for the keys of IKE and of ESP. */
+static struct ike_config ike_config_of(const struct control_config *config)
+{
+    struct ike_config ike = config->ike;
+    ike.key_export = config->export_keys;
+    return ike;
+}
+
+/* IKE SAs leave an address that is gone. */
+static void tell_addresses(struct control *c, mono_t now, const struct control_config *config)
+{
+    const struct ike_event event = {.kind = IKE_EV_ADDRESSES,
+                                    .addresses = config->tunnels.own,
+                                    .address_count = config->tunnels.own_count};
+    ike_input(c->ike, now, &event);
+}
+
 enum err control_new(const struct control_config *config, const struct control_env *env,
                      struct control **ret)
 {
@@ -382,6 +418,7 @@ enum err control_new(const struct control_config *config, const struct control_e
     struct oe_env oe_env = {.rng = env->rng, .trace = env->trace};
     struct ike_env ike_env = {.rng = env->rng, .wall = env->wall, .trace = env->trace};
     struct tunnel_env tunnel_env = {.rng = env->rng, .trace = env->trace};
+    struct ike_config ike = ike_config_of(config);
     struct control *c = calloc(1, sizeof(*c));
 
     if (c == NULL)
@@ -398,13 +435,15 @@ enum err control_new(const struct control_config *config, const struct control_e
     if (err == ERR_OK)
         err = oe_new(&config->oe, &oe_env, &c->oe);
     if (err == ERR_OK)
-        err = ike_new(&config->ike, &ike_env, &c->ike);
+        err = ike_new(&ike, &ike_env, &c->ike);
     if (err == ERR_OK)
         err = tunnels_new(&config->tunnels, &tunnel_env, &c->tunnels);
     if (err != ERR_OK) {
         control_free(c);
         return err;
     }
+    if (config->tunnels.own_count != 0) /* else they aren't known yet */
+        tell_addresses(c, (mono_t){0}, config);
     *ret = c;
     return ERR_OK;
 }
@@ -415,7 +454,9 @@ enum err control_reconfigure(struct control *c, mono_t now, const struct control
     if (config->oe.class_count > LIMIT_CLASSES)
         return ERR_LIMIT;
     discover_reconfigure(c->discover, &config->discover);
-    ike_reconfigure(c->ike, &config->ike);
+    const struct ike_config ike = ike_config_of(config);
+    ike_reconfigure(c->ike, &ike);
+    tell_addresses(c, now, config);
     enum err err = tunnels_reconfigure(c->tunnels, now, &config->tunnels);
     enum err oe_err = oe_reconfigure(c->oe, now, &config->oe);
     if (err == ERR_OK)

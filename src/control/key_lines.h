@@ -6,15 +6,19 @@
 #define CYGNET_CONTROL_KEY_LINES_H
 
 #include "base/view.h"
+#include "ike/ike.h"
 #include "wire/sa.h"
 
 enum key_table { KEY_TABLE_IKEV1, KEY_TABLE_IKEV2, KEY_TABLE_ESP, KEY_TABLES };
 
-enum { KEY_LINE_MAX = 512 };
+enum { KEY_LINE_MAX = 768 };
 
 /* The file's name, as Wireshark wants it. */
 const char *key_table_name(enum key_table table);
 /* A line of the table esp_sa, with its end. Returns its length. */
 size_t key_line_esp(const struct sa_params *sa, char ret[KEY_LINE_MAX]);
+/* The same of ikev1_decryption_table or ikev2_decryption_table, by the version; 0: a cipher that
+ * Wireshark has no name for. */
+size_t key_line_ike(const struct ike_exported *keys, char ret[KEY_LINE_MAX]);
 
 #endif

@@ -59,7 +59,8 @@ enum child_result {
     CHILD_CHANNEL, /* channel and fd are set; the caller owns fd (non-blocking, close-on-exec) */
     CHILD_PROCESS, /* role and pid are set: that process runs under a new number; to keyd only */
     CHILD_MATERIALS, /* fd is what the next configuration's connections need; to keyd */
-    CHILD_CONFIG,  /* fd is a new configuration, checked; to keyd and the plane */
+    CHILD_CONFIG,  /* fd is a new configuration, checked; to keyd and the plane; ok: another keeper
+                      with other keys is on its way */
     CHILD_ADDRESS, /* from keyd to the parent: ok or not, text is "ADDRESS NET": a virtual address for
                     * what goes to that net */
     CHILD_RELOAD,  /* from keyd to the parent: somebody wants the configuration read again */

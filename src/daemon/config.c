@@ -195,6 +195,19 @@ static const struct yaml_choice classifiers[] = {
     {NULL, 0},
 };
 
+static const struct yaml_choice on_stop_choices[] = {
+    {"open", CONFIG_STOP_OPEN},
+    {"closed", CONFIG_STOP_CLOSED},
+    {NULL, 0},
+};
+
+static const struct yaml_choice check_choices[] = {
+    {"unproved", ADDRESS_CHECK_UNPROVED},
+    {"always", ADDRESS_CHECK_ALWAYS},
+    {"never", ADDRESS_CHECK_NEVER},
+    {NULL, 0},
+};
+
 static const struct yaml_choice nat_choices[] = {
     {"auto", IKE_NAT_AUTO},
     {"force", IKE_NAT_FORCE},
@@ -264,6 +277,9 @@ static const struct yaml_field fields[] = {
     {"legacy-algorithms", yaml_read_bool, FIELD(legacy_algorithms)},
     {"classifier", yaml_read_choice, FIELD(classifier), .choices = classifiers},
     {"nat-traversal", yaml_read_choice, FIELD(nat), .choices = nat_choices},
+    {"return-routability", yaml_read_choice, FIELD(address_check), .choices = check_choices},
+    {"on-stop", yaml_read_choice, FIELD(on_stop), .choices = on_stop_choices},
+    {"refuse-clear", yaml_read_bool, FIELD(refuse_clear)},
     {"icmp-on-deny", yaml_read_bool, FIELD(icmp_on_deny)},
     {NULL, NULL},
 };

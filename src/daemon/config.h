@@ -29,6 +29,12 @@ enum {
     CONFIG_PRIVATE_KEYS = 32,      /* different ones, beside the gateway's */
 };
 
+/* What becomes of flows while the daemon is stopped on purpose. */
+enum config_on_stop {
+    CONFIG_STOP_OPEN,   /* all go in clear */
+    CONFIG_STOP_CLOSED, /* those that policy forbids in clear are dropped */
+};
+
 enum config_classifier {
     CONFIG_CLASSIFIER_AUTO,
     CONFIG_CLASSIFIER_EBPF,
@@ -90,7 +96,7 @@ struct config_end {
 struct config_connection {
     char name[IKE_PROFILE_NAME];
     enum ike_version version;
-    bool aggressive, want_address, fragmentation_off, ppk_required;
+    bool aggressive, want_address, fragmentation_off, mobike_off, ppk_required;
     struct config_end local, remote;
     config_string secret, ppk, ppk_id;
     struct ip_prefix pool;      /* family 0: none */
@@ -113,7 +119,10 @@ struct cygnet_config {
     bool legacy_algorithms;   /* 3DES, MD5, SHA-1, groups 2 and 5 */
     bool icmp_on_deny;        /* OE-028 */
     enum config_classifier classifier;
+    enum config_on_stop on_stop;
+    bool refuse_clear; /* of a flow with a tunnel, what arrives in clear (RFC 4301 section 5.2) */
     enum ike_nat nat;         /* RFC 3947 */
+    enum address_check address_check; /* RFC 4555 section 3.7 */
     enum oe_return return_tunnel; /* OE-168 */
     char policy_files[CONFIG_PATH_MAX]; /* the directory of policy files */
     bool policy_files_given; /* false: the default one, which need not exist */

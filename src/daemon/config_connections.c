@@ -10,7 +10,7 @@ struct raw_connection {
     enum ike_version version;
     int aggressive;
     struct config_raw_end local, remote;
-    bool has_local, has_remote, virtual_address, fragmentation;
+    bool has_local, has_remote, virtual_address, fragmentation, mobike;
     const yaml_node_t *secret, *pool, *children, *pfs, *ppk;
     struct {
         uint32_t ike_s, child_s;
@@ -80,6 +80,7 @@ static const struct yaml_field connection_fields[] = {
     {"dpd", yaml_read_number, RAW(dpd_s), .least = 1, .most = 3600},
     {"pfs", config_keep_node, RAW(pfs)},
     {"fragmentation", yaml_read_bool, RAW(fragmentation)},
+    {"mobike", yaml_read_bool, RAW(mobike)},
     {"ppk", config_keep_node, RAW(ppk)},
     {NULL, NULL},
 };
@@ -379,7 +380,7 @@ static bool check_connection(struct yaml_reader *r, const yaml_node_t *node,
 static bool read_connection(struct yaml_reader *r, const yaml_node_t *node,
                             struct cygnet_config *config)
 {
-    struct raw_connection raw = {.fragmentation = true};
+    struct raw_connection raw = {.fragmentation = true, .mobike = true};
     struct config_connection *c = &config->connections[config->connection_count];
 
     if (node->type != YAML_MAPPING_NODE)
@@ -394,6 +395,7 @@ static bool read_connection(struct yaml_reader *r, const yaml_node_t *node,
     c->aggressive = raw.aggressive != 0;
     c->want_address = raw.virtual_address;
     c->fragmentation_off = !raw.fragmentation;
+    c->mobike_off = !raw.mobike;
     c->ike_lifetime_s = raw.lifetimes.ike_s;
     c->child_lifetime_s = raw.lifetimes.child_s;
     c->dpd_s = raw.dpd_s;

@@ -8,12 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/secret.h"
+#include "daemon/key_file.h"
 #include "daemon/seqpacket.h"
 #include "daemon/log.h"
 #include "daemon/materials.h"
-
-enum { KEEPER_PEM_MAX = 64 * 1024 };
 
 static uint8_t buffer[IPC_MESSAGE_MAX];
 static uint8_t reply[IPC_MESSAGE_MAX];
@@ -33,25 +31,16 @@ static bool add_key(struct keeper *keeper, struct view pem, const char *whose)
     return true;
 }
 
-/* The parent's descriptor is shared with keepers to come, so its file offset stays where it is. */
 static bool load_key(int fd, struct keeper *ret)
 {
-    char *pem = malloc(KEEPER_PEM_MAX);
-    ssize_t len = pem != NULL ? pread(fd, pem, KEEPER_PEM_MAX, 0) : -1;
-    bool ok = add_key(ret, view_of(pem, len > 0 && len < KEEPER_PEM_MAX ? (size_t)len : 0),
-                      "the private key");
-    struct public_key public;
-
-    if (ok) {
-        private_key_public(ret->keys[0], &public);
-        ok = public.alg == KEY_RSA; /* it signs for IKEv1 and is in the delegations */
-        if (!ok)
-            log_line(EVENT_ERROR, "the private key has to be an RSA key");
+    enum err err = key_file_load(fd, &ret->keys[0]);
+    if (err != ERR_OK) {
+        log_line(EVENT_ERROR, "the private key is unusable: %s; make one with 'cygnet keys new'",
+                 err_text(err));
+        return false;
     }
-    if (pem != NULL)
-        secret_wipe(pem, KEEPER_PEM_MAX);
-    free(pem);
-    return ok;
+    ret->key_count = 1;
+    return true;
 }
 
 /* Those of connections, in the order of their numbers. */

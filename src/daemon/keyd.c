@@ -20,20 +20,22 @@
 #include "daemon/keyd_saved.h"
 #include "daemon/keyd_status.h"
 #include "daemon/keyd_udp.h"
+#include "daemon/keyd_unsigned.h"
 #include "daemon/log.h"
 #include "daemon/log_gate.h"
 #include "daemon/own_address.h"
 #include "daemon/virtual_address.h"
 #include "plane/io/ike_relay.h"
 
-enum { OWN_ADDRESSES = 16, SHUTDOWN_GRACE_MS = 1000, DATAGRAMS_PER_TURN = 64 };
+enum { OWN_ADDRESSES = 16, SHUTDOWN_GRACE_MS = 1000, KEEPER_PATIENCE_S = 3, DATAGRAMS_PER_TURN = 64 };
 
 struct keyd {
     struct cygnet_config *config;
     const struct child *child;
     struct event_base *base;
-    struct event *timer, *parent, *udp[2], *terminate, *leave, *poll;
+    struct event *timer, *parent, *addresses, *udp[2], *terminate, *leave, *poll;
     int udp_fd[2]; /* IPv4, IPv6 */
+    int addresses_fd;
     struct keyd_channel plane, relay, keeper, resolver;
     struct control *control;
     struct keyd_saved saved;
@@ -44,6 +46,10 @@ struct keyd {
     struct keyd_status status;
     struct materials materials;
     struct profiles profiles;
+    bool reload_untold;
+    bool waits_for_keys; /* a new configuration has begun with other private keys */
+    struct event *no_keys;
+    struct keyd_unsigned unanswered;
     struct public_key keys[IPC_KEYS]; /* of the keeper */
     size_t key_count;
     struct ip_addr own[OWN_ADDRESSES];
@@ -95,6 +101,22 @@ static void send_ipc(struct keyd_channel *to, const struct ipc_message *message)
         keyd_channel_send(to, view_of(room, len));
 }
 
+static void ask_keeper(struct keyd *k, const struct ipc_message *message)
+{
+    static uint8_t room[IPC_MESSAGE_MAX];
+    struct view octets = view_of(room, ipc_build(message, span_of(room, sizeof(room))));
+    if (octets.len == 0)
+        return;
+    keyd_unsigned_add(&k->unanswered, message->serial, octets);
+    keyd_channel_send(&k->keeper, octets);
+}
+
+static void ask_again(void *ctx, struct view message)
+{
+    struct keyd *k = ctx;
+    keyd_channel_send(&k->keeper, message);
+}
+
 /* It takes privilege: the parent does it. */
 static void ask_address(const struct keyd *k, const struct control_effect *fx)
 {
@@ -126,7 +148,7 @@ static void perform(struct keyd *k, const struct control_effect *fx)
         ipc.key = (uint8_t)fx->own_key;
         ipc.scheme = fx->scheme;
         ipc.octets = fx->bytes;
-        send_ipc(&k->keeper, &ipc);
+        ask_keeper(k, &ipc);
         break;
     case CONTROL_FX_PFKEY:
         keyd_channel_send(&k->plane, fx->bytes);
@@ -230,7 +252,7 @@ static void take_keys(struct keyd *k, const struct ipc_message *hello)
 {
     bool same = k->key_count == hello->key_count &&
                 memcmp(k->keys, hello->keys, hello->key_count * sizeof(*k->keys)) == 0;
-    if (same)
+    if (same && !k->waits_for_keys)
         return;
     memcpy(k->keys, hello->keys, sizeof(k->keys));
     k->key_count = hello->key_count;
@@ -240,18 +262,22 @@ static void take_keys(struct keyd *k, const struct ipc_message *hello)
 static void from_keeper(void *ctx, struct view message)
 {
     static struct ipc_message ipc;
+    struct keyd *k = ctx;
     struct control_event event = {.kind = CONTROL_EV_SIGNED};
 
     if (ipc_parse(message, &ipc) != ERR_OK)
         return;
-    if (ipc.kind == IPC_HELLO)
-        take_keys(ctx, &ipc);
+    if (ipc.kind == IPC_HELLO) {
+        take_keys(k, &ipc);
+        keyd_unsigned_each(&k->unanswered, ask_again, k);
+    }
     if (ipc.kind != IPC_SIGNED)
         return;
+    keyd_unsigned_answered(&k->unanswered, ipc.serial);
     event.serial = ipc.serial;
     event.ok = ipc.ok;
     event.bytes = ipc.octets;
-    tell(ctx, &event);
+    tell(k, &event);
 }
 
 static enum err take_name(struct keyd *k, const char *text, const struct ip_addr *address,
@@ -349,6 +375,7 @@ static void reconfigure(struct keyd *k)
     struct profiles old = k->profiles;
     char error[CONFIG_ERROR_MAX];
 
+    k->waits_for_keys = false;
     if (!profiles_make(k->config, &k->materials, k->keys, k->key_count, &k->profiles, error)) {
         log_line(EVENT_ERROR, "%s; connections stay as they were", error);
         k->profiles = old;
@@ -359,6 +386,8 @@ static void reconfigure(struct keyd *k)
     if (err != ERR_OK)
         log_line(EVENT_ERROR, "the new configuration can't be used: %s", err_text(err));
     profiles_free(&old);
+    k->status.reloads += k->reload_untold;
+    k->reload_untold = false;
     drain(k);
 }
 
@@ -373,23 +402,67 @@ static void take_materials(struct keyd *k, int fd)
     close(fd);
 }
 
-/* The parent has checked it; here it only has to be taken. */
-static void take_config(struct keyd *k, int fd)
+/* An address came or went: new tunnels begin at those that are there now. */
+static void on_addresses(evutil_socket_t fd, short what, void *arg)
 {
+    struct keyd *k = arg;
+    struct ip_addr now[OWN_ADDRESSES] = {0};
+
+    (void)what;
+    if (!own_address_changed(fd) || k->stopping)
+        return;
+    size_t count = own_addresses(k->config->outside, now, OWN_ADDRESSES);
+    if (count == k->own_count && memcmp(now, k->own, count * sizeof(now[0])) == 0)
+        return;
+    memcpy(k->own, now, sizeof(now));
+    k->own_count = count;
+    log_line(count > 0 ? EVENT_INFO : EVENT_WARNING, "%s has %zu usable addresses now",
+             k->config->outside, count);
+    reconfigure(k);
+}
+
+static bool watch_addresses(struct keyd *k)
+{
+    k->addresses_fd = own_address_watch();
+    if (k->addresses_fd < 0)
+        return false;
+    k->addresses = event_new(k->base, k->addresses_fd, EV_READ | EV_PERSIST, on_addresses, k);
+    return k->addresses != NULL && event_add(k->addresses, NULL) == 0;
+}
+
+/* The keeper is late: what doesn't need its keys need not wait. */
+static void on_no_keys(evutil_socket_t fd, short what, void *arg)
+{
+    struct keyd *k = arg;
+    (void)fd;
+    (void)what;
+    if (k->waits_for_keys)
+        reconfigure(k);
+}
+
+/* The parent has checked it; here it only has to be taken. With other private keys that is when their
+ * keeper has come: before, nothing could be signed right. */
+static void take_config(struct keyd *k, int fd, bool other_keys)
+{
+    const struct timeval patience = {.tv_sec = KEEPER_PATIENCE_S};
     struct cygnet_config *config = malloc(sizeof(*config));
 
     if (config != NULL && child_read_config(fd, config)) {
         *k->config = *config;
         k->own_count = own_addresses(k->config->outside, k->own, OWN_ADDRESSES);
-        reconfigure(k);
+        k->waits_for_keys = other_keys && evtimer_add(k->no_keys, &patience) == 0;
+        if (!k->waits_for_keys)
+            reconfigure(k);
     }
     free(config);
     close(fd);
 }
 
+/* Whoever asked for it is told once it is in force. */
 static void note_reload(struct keyd *k, const struct child_message *message)
 {
-    k->status.reloads++;
+    k->reload_untold = k->waits_for_keys;
+    k->status.reloads += !k->reload_untold;
     k->status.reload_ok = message->ok;
     snprintf(k->status.reload_text, sizeof(k->status.reload_text), "%s", message->text);
 }
@@ -416,7 +489,7 @@ static void on_parent(evutil_socket_t fd, short what, void *arg)
             take_materials(k, message.fd);
             break;
         case CHILD_CONFIG:
-            take_config(k, message.fd);
+            take_config(k, message.fd, message.ok);
             break;
         case CHILD_RELOADED:
             note_reload(k, &message);
@@ -598,6 +671,7 @@ static struct control_config control_config(const struct keyd *k)
                 .legacy = c->legacy_algorithms,
                 .give_up_ms = c->wait_s * 1000,
                 .nat = c->nat,
+                .address_check = c->address_check,
                 .half_open = c->limits.half_open,
                 .profiles = k->profiles.profiles,
                 .profile_count = k->profiles.count},
@@ -683,12 +757,16 @@ static bool start(struct keyd *k)
     k->base = event_base_new();
     if (k->base == NULL || !history_init(&k->history))
         return false;
+    if (!watch_addresses(k))
+        log_line(EVENT_WARNING, "changes of addresses go unnoticed: %s", strerror(errno));
     k->own_count = own_addresses(k->config->outside, k->own, OWN_ADDRESSES);
     if (k->own_count == 0)
         log_line(EVENT_WARNING, "%s has no address yet: nobody can be reached through it",
                  k->config->outside);
     keyd_channel_init(&k->plane, k->base, k, from_plane, plane_closed);
     keyd_channel_init(&k->relay, k->base, k, from_relay, relay_closed);
+    keyd_unsigned_init(&k->unanswered);
+    k->no_keys = evtimer_new(k->base, on_no_keys, k);
     keyd_channel_init(&k->keeper, k->base, k, from_keeper, keeper_closed);
     keyd_channel_init(&k->resolver, k->base, k, from_resolver, resolver_closed);
     k->timer = event_new(k->base, -1, 0, on_timer, k);
@@ -696,7 +774,7 @@ static bool start(struct keyd *k)
     k->terminate = event_new(k->base, SIGTERM, EV_SIGNAL | EV_PERSIST, on_terminate, k);
     k->leave = event_new(k->base, SIGUSR1, EV_SIGNAL | EV_PERSIST, on_leave, k);
     k->poll = event_new(k->base, -1, EV_PERSIST, on_poll, k);
-    if (k->timer == NULL || k->parent == NULL || k->terminate == NULL || k->leave == NULL ||
+    if (k->no_keys == NULL || k->timer == NULL || k->parent == NULL || k->terminate == NULL || k->leave == NULL ||
         k->poll == NULL || event_add(k->parent, NULL) != 0 ||
         event_add(k->terminate, NULL) != 0 || event_add(k->leave, NULL) != 0 ||
         event_add(k->poll, &often) != 0)
@@ -718,18 +796,21 @@ static bool start(struct keyd *k)
 
 static void stop(struct keyd *k)
 {
-    struct event *events[] = {k->timer, k->parent, k->terminate, k->leave,
-                              k->poll,  k->udp[0], k->udp[1]};
+    struct event *events[] = {k->timer, k->parent, k->terminate, k->leave,    k->no_keys,
+                              k->poll,  k->udp[0], k->udp[1],    k->addresses};
 
     control_socket_free(k->socket);
     k->socket = NULL;
     keyd_channel_close(&k->plane);
     keyd_channel_close(&k->relay);
     keyd_channel_close(&k->keeper);
+    keyd_unsigned_fini(&k->unanswered);
     keyd_channel_close(&k->resolver);
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
         if (events[i] != NULL)
             event_free(events[i]);
+    if (k->addresses_fd >= 0)
+        close(k->addresses_fd);
     control_free(k->control);
     profiles_free(&k->profiles);
     materials_unmap(&k->materials);
@@ -741,7 +822,7 @@ static void stop(struct keyd *k)
 
 int keyd_process_main(struct cygnet_config *config, const struct child *child)
 {
-    struct keyd k = {.config = config, .child = child, .udp_fd = {-1, -1}};
+    struct keyd k = {.config = config, .child = child, .udp_fd = {-1, -1}, .addresses_fd = -1};
     int status = EXIT_FAILURE;
 
     k.confined = geteuid() == 0;

@@ -1,8 +1,12 @@
 #include "daemon/own_address.h"
 
+#include <errno.h>
 #include <ifaddrs.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 static struct ip_addr address_of(const struct sockaddr *name)
 {
@@ -30,4 +34,32 @@ size_t own_addresses(const char *interface, struct ip_addr *ret, size_t room)
     }
     freeifaddrs(all);
     return count;
+}
+
+int own_address_watch(void)
+{
+    const struct sockaddr_nl groups = {.nl_family = AF_NETLINK,
+                                       .nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR};
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+    if (fd >= 0 && bind(fd, (const struct sockaddr *)&groups, sizeof(groups)) != 0) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+/* What the messages say is read from the kernel anew; a queue that overflowed (ENOBUFS) says as much. */
+bool own_address_changed(int fd)
+{
+    uint8_t ignored[4096];
+    bool any = false;
+    ssize_t len;
+
+    while ((len = recv(fd, ignored, sizeof(ignored), 0)) > 0 ||
+           (len < 0 && (errno == ENOBUFS || errno == EINTR)))
+        any = true;
+    return any;
 }

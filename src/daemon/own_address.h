@@ -9,5 +9,9 @@
 
 /* How many are written to ret, `room` at most; special addresses are left out. */
 size_t own_addresses(const char *interface, struct ip_addr *ret, size_t room);
+/* A non-blocking socket that becomes readable when addresses of any interface change; -1 with errno. */
+int own_address_watch(void);
+/* Reads away what it says. True: addresses may be others now. */
+bool own_address_changed(int fd);
 
 #endif

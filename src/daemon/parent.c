@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -17,11 +18,13 @@
 
 #include "control/key_lines.h"
 #include "daemon/config_load.h"
+#include "daemon/key_file.h"
 #include "daemon/log.h"
 #include "daemon/materials.h"
 #include "daemon/open.h"
 #include "daemon/precheck.h"
 #include "daemon/spawn.h"
+#include "daemon/stop_rules.h"
 #include "daemon/supervisor.h"
 #include "daemon/virtual_address.h"
 #include "plane/io/setup.h"
@@ -39,6 +42,7 @@ struct parent {
     struct supervisor supervisor;
     int sockets[CHILD_ROLE_COUNT]; /* to each child; -1: it isn't running */
     int config_fd, materials_fd, key_fd, keys_fd, anchor_fd, control_fd, ike_v4_fd, ike_v6_fd, saved_fd;
+    uint32_t mark;    /* of our own packets, for the classifier */
     int keyd_program; /* a newer keyd than this program; -1: none */
     char path[PATH_MAX]; /* where this program was started from */
     int stub_fds[2 * CONFIG_STUB_ADDRESSES];
@@ -330,10 +334,14 @@ static int open_file(const char *path, const char *what)
 
 static bool open_key(struct parent *p)
 {
-    int fd = open_file(p->config->key, "private key");
-    struct stat info;
+    const char *why;
+    struct stat info = {0};
+    bool known = stat(p->config->key, &info) == 0; /* before: a change meanwhile is seen at the next reload */
+    int fd = key_file_open(p->config->key, &why);
 
-    if (fd < 0 || fstat(fd, &info) != 0) {
+    if (!known || fd < 0) {
+        log_line(EVENT_ERROR, "can't use the private key in %s: %s", p->config->key,
+                 fd < 0 ? why : "no such file");
         close_fd(&fd);
         return false;
     }
@@ -381,8 +389,8 @@ static bool open_materials(struct parent *p)
     return false;
 }
 
-/* A keeper with other keys takes the place of the old one. */
-static void take_materials(struct parent *p, int materials, int keys)
+/* A keeper with other keys takes the place of the old one. True: it has to. */
+static bool take_materials(struct parent *p, int materials, int keys)
 {
     bool same = materials_equal(p->keys_fd, keys);
     close_fd(&p->materials_fd);
@@ -391,6 +399,7 @@ static void take_materials(struct parent *p, int materials, int keys)
     p->keys_fd = keys;
     if (!same)
         signal_role(p, CHILD_KEEPER, SIGTERM);
+    return !same;
 }
 
 /* OE-154: another private key in the file's place signs from now on; tunnels that stand stay. */
@@ -430,6 +439,8 @@ static const char *fixed_key_changed(const struct cygnet_config *a, const struct
     if (a->stub.listen_count != b->stub.listen_count ||
         memcmp(a->stub.listen, b->stub.listen, sizeof(a->stub.listen)) != 0)
         return "stub";
+    if (a->refuse_clear != b->refuse_clear)
+        return "refuse-clear";
     return a->classifier != b->classifier ? "classifier" : NULL;
 }
 
@@ -480,11 +491,12 @@ static void restart_resolver(struct parent *p, const struct config_dns *old)
     signal_role(p, CHILD_RESOLVER, SIGTERM);
 }
 
-static void hand_out_config(const struct parent *p)
+/* `other_keys`: a new keeper will say which, and keyd waits for it. */
+static void hand_out_config(const struct parent *p, bool other_keys)
 {
     const struct child_message materials = {.fd = p->materials_fd};
     static const enum child_role roles[] = {CHILD_PLANE, CHILD_KEYD};
-    const struct child_message message = {.fd = p->config_fd};
+    const struct child_message message = {.fd = p->config_fd, .ok = other_keys};
 
     if (p->sockets[CHILD_KEYD] >= 0 &&
         !child_send(p->sockets[CHILD_KEYD], &materials, CHILD_MATERIALS))
@@ -495,14 +507,15 @@ static void hand_out_config(const struct parent *p)
                      child_role_name(roles[i]));
 }
 
-static void take_new_config(struct parent *p, const struct cygnet_config *config, int fd)
+static void take_new_config(struct parent *p, const struct cygnet_config *config, int fd,
+                            bool other_keys)
 {
     struct config_dns old = p->config->dns;
 
     close_fd(&p->config_fd);
     p->config_fd = fd;
     *p->config = *config;
-    hand_out_config(p);
+    hand_out_config(p, other_keys);
     restart_resolver(p, &old);
     renew_key(p);
     log_line(EVENT_INFO, "the configuration was read again");
@@ -522,8 +535,8 @@ static void reload(struct parent *p)
     p->next_reload = mono_add(now(), RELOAD_PAUSE_MS);
     result.ok = fd >= 0;
     if (result.ok) {
-        take_materials(p, materials, keys);
-        take_new_config(p, config, fd);
+        bool other_keys = take_materials(p, materials, keys);
+        take_new_config(p, config, fd, other_keys);
     } else {
         log_line(EVENT_ERROR, "%s", result.text);
         log_line(EVENT_ERROR, "the new configuration is refused; the old one stays in force");
@@ -596,6 +609,8 @@ static bool set_up_plane(struct parent *p)
     gid_t gid;
 
     struct plane_setup setup = {.outside = p->config->outside,
+                                .mark = p->mark,
+                                .refuse_clear = p->config->refuse_clear,
                                 .classifier = classifiers[p->config->classifier],
                                 .exempt = true};
     if (!child_user_lookup(p->config->users.resolver, &setup.exempt_uid, &gid))
@@ -605,6 +620,11 @@ static bool set_up_plane(struct parent *p)
         return false;
     }
     p->plane_is_set_up = true;
+    stop_rules_remove();
+    if (p->plane_result.classifier == PLANE_CLASSIFIER_ROUTING && p->config->refuse_clear) {
+        log_line(EVENT_ERROR, "refuse-clear needs the eBPF classifier; take it out, or allow eBPF");
+        return false;
+    }
     if (p->plane_result.classifier == PLANE_CLASSIFIER_ROUTING &&
         p->config->classifier == CONFIG_CLASSIFIER_AUTO)
         log_line(EVENT_WARNING, "no eBPF classifier (%s); routing rules do its work, more slowly",
@@ -627,10 +647,10 @@ static bool open_stub_sockets(struct parent *p)
 
 static bool open_sockets(struct parent *p, gid_t control_gid)
 {
-    p->ike_v4_fd = open_ike_socket(IP_V4, PLANE_MARK);
+    p->ike_v4_fd = open_ike_socket(IP_V4, p->mark);
     if (p->ike_v4_fd < 0)
         return false;
-    p->ike_v6_fd = open_ike_socket(IP_V6, PLANE_MARK);
+    p->ike_v6_fd = open_ike_socket(IP_V6, p->mark);
     if (p->ike_v6_fd < 0 && errno != EAFNOSUPPORT)
         return false;
     p->control_fd = open_control_socket(p->config->control, control_gid);
@@ -662,7 +682,9 @@ static bool open_all(struct parent *p, const char *text, size_t len)
 
 static void close_all(struct parent *p)
 {
-    if (p->plane_is_set_up)
+    /* If they can't be had the classifier stays, and closes the interface for all. */
+    bool closed = p->config->on_stop == CONFIG_STOP_CLOSED;
+    if (p->plane_is_set_up && (!closed || stop_rules_install(p->config)))
         plane_setup_undo(&p->plane_result);
     if (p->control_fd >= 0)
         unlink(p->config->control);
@@ -711,7 +733,9 @@ int parent_main(struct cygnet_config *config, const char *path, const char *text
         return 1;
     if (readlink("/proc/self/exe", p.path, sizeof(p.path) - 1) < 0)
         p.path[0] = '\0';
-    bool ok = open_all(&p, text, len);
+    bool ok = getrandom(&p.mark, sizeof(p.mark), 0) == sizeof(p.mark);
+    p.mark |= 1; /* never none */
+    ok = ok && open_all(&p, text, len);
     if (ok) {
         supervisor_init(&p.supervisor, now());
         notify("READY=1");

@@ -116,6 +116,8 @@ static void plane_verdict(void *ctx, const struct ip_pair *flow, enum pfkey_verd
         return;
     if (verdict == PFKEY_VERDICT_PASS)
         cached = CLASSIFIER_PASS;
+    else if (verdict == PFKEY_VERDICT_ENCRYPT)
+        cached = CLASSIFIER_ENCRYPT;
     else if (verdict == PFKEY_VERDICT_DENY && !process->icmp_on_deny)
         cached = CLASSIFIER_DENY; /* otherwise the plane must see it, to answer it (OE-028) */
     /* Without a place in the map the datagrams come here, and are treated the same, more slowly. */

@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "daemon/child.h"
+#include "daemon/key_file.h"
+#include "daemon/keyd_profiles.h"
 
 struct check {
     const struct cygnet_config *config;
@@ -54,8 +56,9 @@ static void check_user(struct check *check, const char *role, const char *user)
 static void check_key(struct check *check)
 {
     const char *path = check->config->key;
+    const char *why;
     struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = key_file_open(path, &why);
 
     if (fd < 0 && errno == EACCES) {
         say(check, PRECHECK_UNKNOWN, "%s can't be read by this user; check as root", path);
@@ -63,10 +66,10 @@ static void check_key(struct check *check)
     }
     if (fd < 0) {
         say(check, PRECHECK_ERROR, "no private key in %s: %s; run 'cygnet keys new --out %s'", path,
-            strerror(errno), path);
+            why, path);
         return;
     }
-    if (fstat(fd, &st) == 0 && (st.st_mode & 0077) != 0)
+    if (stat(path, &st) == 0 && (st.st_mode & 0077) != 0)
         say(check, PRECHECK_WARNING, "others can reach the private key; run 'chmod 600 %s'", path);
     close(fd);
 }
@@ -86,6 +89,34 @@ static void check_anchor(struct check *check)
             dns->trust_anchor);
 }
 
+/* Secrets, keys and certificates of connections: that they are there, and what they should be. */
+static void check_connections(struct check *check)
+{
+    char error[CONFIG_ERROR_MAX] = "";
+    struct materials materials = {0};
+    struct profiles profiles;
+    bool ok;
+
+    if (check->config->connection_count == 0)
+        return;
+    if (geteuid() != 0) {
+        say(check, PRECHECK_UNKNOWN, "what connections need is for root to read; check as root");
+        return;
+    }
+    int fd = materials_gather(check->config, MATERIALS_KEYD, error);
+    ok = fd >= 0 && materials_map(fd, &materials);
+    if (ok && (ok = profiles_make(check->config, &materials, NULL, 0, &profiles, error)))
+        profiles_free(&profiles);
+    materials_unmap(&materials);
+    if (fd >= 0)
+        close(fd);
+    fd = ok ? materials_gather(check->config, MATERIALS_KEEPER, error) : -1;
+    if (fd >= 0)
+        close(fd);
+    else
+        say(check, PRECHECK_ERROR, "%s", error);
+}
+
 unsigned precheck_run(const struct cygnet_config *config, precheck_report *report, void *ctx)
 {
     struct check check = {.config = config, .report = report, .ctx = ctx};
@@ -97,5 +128,6 @@ unsigned precheck_run(const struct cygnet_config *config, precheck_report *repor
     check_user(&check, "keeper", config->users.keeper);
     check_key(&check);
     check_anchor(&check);
+    check_connections(&check);
     return check.errors;
 }

@@ -42,6 +42,7 @@ enum discovered {
 struct discovered_gateway {
     uint16_t precedence;
     struct identity id; /* who it is; @FQDN in TXT only authorizes (OE-147) */
+    bool ipseckey;      /* an IPSECKEY record says so, not the draft's TXT */
     struct ip_addr contact; /* where to reach a gateway that IPSECKEY names; family 0: unknown */
     uint8_t key_count;
     struct public_key keys[LIMIT_GATEWAY_KEYS];

@@ -17,6 +17,7 @@ struct records {
     struct {
         struct dnsrec_gateway gw;
         uint32_t order;
+        bool ipseckey;
     } at[LIMIT_DNS_RECORDS];
 };
 
@@ -47,6 +48,7 @@ static void read_record(const struct gather_rules *rules, const struct question 
         return;
     }
     records->at[records->count].gw = gw;
+    records->at[records->count].ipseckey = q->type != DNS_TYPE_TXT;
     records->at[records->count++].order = rules->order[i];
 }
 
@@ -105,6 +107,7 @@ static void fill_gateway(const struct records *records, size_t lead,
 {
     gateway->precedence = records->at[lead].gw.precedence;
     gateway->id = records->at[lead].gw.gateway;
+    gateway->ipseckey = records->at[lead].ipseckey;
     for (size_t i = 0; i < records->count; i++) {
         const struct dnsrec_gateway *gw = &records->at[i].gw;
         if (!identity_equal(&gw->gateway, &gateway->id))
@@ -352,7 +355,7 @@ void gather_named(const struct identity *id, const struct ip_addr *address,
         !has_address(addresses, address))
         return;
     struct discovered_gateway *gw = &d->gateways[d->count];
-    *gw = (struct discovered_gateway){.id = *id, .contact = *address};
+    *gw = (struct discovered_gateway){.id = *id, .ipseckey = true, .contact = *address};
     add_named_keys(id, address, key, gw);
     if (gw->key_count == 0)
         return;

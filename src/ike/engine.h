@@ -266,8 +266,8 @@ uint16_t ike_unproven_slot(const struct ike *ike, const struct ip_addr *remote);
 /* Main Mode is done: the lifetime runs, and the SA can be found by its peer's addresses. */
 void ike_sa_established_now(struct ike *ike, struct ike_sa *sa);
 void ike_sa_set_responder_cookie(struct ike *ike, struct ike_sa *sa, const uint8_t *cookie);
-/* Established: the peer gets a Delete, then as ike_sa_free() (OE-083). */
-void ike_sa_end(struct ike *ike, struct ike_sa *sa);
+/* Established: the peer gets a Delete, of these inbound SPIs too, then as ike_sa_free() (OE-083). */
+void ike_sa_end(struct ike *ike, struct ike_sa *sa, const spi_t *spis, size_t count);
 struct ike_sa *ike_sa_find(const struct ike *ike, const uint8_t *cookies);
 /* Its Quick Modes fail, its waiting requests are detached. */
 void ike_sa_free(struct ike *ike, struct ike_sa *sa);
@@ -304,6 +304,10 @@ void contact_made(struct ike *ike, const struct ip_addr *local, const struct ip_
 void contact_peer_restarted(struct ike *ike, struct ike_peer *peer, const uint8_t *key_digest,
                             uint64_t since);
 void contact_fini(struct ike *ike);
+
+/* export.c: nothing, unless the configuration has keys exported */
+void ike_export_v1(struct ike *ike, const struct ike_sa *sa);
+void ike_export_v2(struct ike *ike, const struct v2_sa *sa);
 
 /* profile.c */
 /* NULL: there is none (any more). */

@@ -236,27 +236,41 @@ void ike_free(struct ike *ike)
     free(ike);
 }
 
-/* OE-173: every peer with a phase 1 SA is told; nothing is waited for. */
+/* OE-173: every peer with a phase 1 SA is told; nothing is waited for. The children of an SA are deleted
+ * with it; without memory for their list they go one by one, before it. */
+static void end_with_children(struct ike *ike, struct ike_sa *sa)
+{
+    struct ike_child *child;
+    spi_t *spis = calloc(ike->children.count + 1, sizeof(*spis));
+    size_t count = 0;
+
+    for (child = sa->peer != NULL ? LIST_FIRST(&sa->peer->children) : NULL; child != NULL;
+         child = LIST_NEXT(child, of_peer)) {
+        if (child->v2_owner != 0 || ike_peer_sa(child->peer, child->peer_key) != sa)
+            continue;
+        if (spis != NULL)
+            spis[count++] = child->spi_in;
+        else
+            info_send_delete_children(ike, sa, &child->spi_in, 1);
+    }
+    ike_sa_end(ike, sa, spis, count);
+    free(spis);
+}
+
 static enum err shut_down(struct ike *ike)
 {
     struct map_node *node;
     ike->shutting_down = true;
-    while ((node = map_first(&ike->children)) != NULL) {
-        struct ike_child *child = MAP_OWNER(node, struct ike_child, by_spi);
-        struct ike_sa *sa =
-            child->v2_owner == 0 ? ike_peer_sa(child->peer, child->peer_key) : NULL;
-        if (sa != NULL)
-            info_send_delete_children(ike, sa, &child->spi_in, 1);
-        ike_child_finish(ike, child);
-    }
     while (ike->all_count != 0) {
         struct ike_sa *sa = ike->all[0];
         ike_requests_abandon(ike, sa, IKE_FAILURE_OTHER, "shutting down");
         if (ike_sa_established(sa))
-            ike_sa_end(ike, sa);
+            end_with_children(ike, sa);
         else
             ike_sa_free(ike, sa);
     }
+    while ((node = map_first(&ike->children)) != NULL)
+        ike_child_finish(ike, MAP_OWNER(node, struct ike_child, by_spi));
     while (ike->v2.all_count != 0) {
         struct v2_sa *sa = ike->v2.all[0];
         v2_requests_abandon(ike, sa, IKE_FAILURE_OTHER, "shutting down");

@@ -19,6 +19,7 @@
 #include "base/err.h"
 #include "base/event.h"
 #include "base/rng.h"
+#include "crypto/aead.h"
 #include "crypto/key.h"
 #include "ike/profile.h"
 #include "wire/identity.h"
@@ -39,6 +40,7 @@ struct ike_config {
     enum ike_nat nat;
     const struct public_key *own_public; /* of the gateway's own key; NULL: an RSA one */
     enum address_check address_check; /* MOBIKE: is a peer's new address checked before SAs go there? */
+    bool key_export;           /* IKE SAs tell their keys (KEYS), so that a capture can be read */
     bool cookies_always;       /* IKEv2: ask every stranger for a cookie, not only under pressure */
     const struct ike_profile *profiles; /* configured peers, in order of preference */
     size_t profile_count;
@@ -121,6 +123,7 @@ enum ike_effect_kind {
                                   and ours is that, and ports say whether it goes in UDP */
     IKE_FX_SAVE,               /* serial, bytes: keep this record under that number; it holds keys */
     IKE_FX_FORGET,             /* serial: the record is of no use any more */
+    IKE_FX_KEYS,               /* bytes: a struct ike_exported; only with key_export */
     IKE_FX_PEER,               /* ok, local, remote, peer_id: has SAs with us now, or none (OE-175) */
 };
 
@@ -150,6 +153,15 @@ struct ike_effect {
     struct esp_suite suite;
     enum ike_failure failure;
     char text[120];
+};
+
+/* What reads the messages of an IKE SA. */
+struct ike_exported {
+    enum ike_version version;
+    uint8_t spi_i[8], spi_r[8]; /* or cookies */
+    struct aead_suite suite;    /* version 1: AES_CBC or 3DES_CBC, and no integrity algorithm */
+    uint8_t ei[AEAD_KEY_MAX], er[AEAD_KEY_MAX]; /* version 1: only the first */
+    uint8_t ai[AEAD_INTEG_KEY_MAX], ar[AEAD_INTEG_KEY_MAX];
 };
 
 struct ike;

@@ -142,7 +142,7 @@ static void sa_expired(struct ike *ike, struct ike_timer *timer)
 {
     struct ike_sa *sa = (struct ike_sa *)(void *)((char *)timer - offsetof(struct ike_sa, expiry));
     v1_trace(ike, sa, NULL, EVENT_INFO, "IKE SA expired", "its lifetime is over");
-    ike_sa_end(ike, sa);
+    ike_sa_end(ike, sa, NULL, 0);
 }
 
 void ike_sa_evictable(struct ike *ike, struct ike_sa *sa)
@@ -182,7 +182,7 @@ static enum err make_room(struct ike *ike)
     struct ike_sa *sa = oldest_unused(ike);
     if (sa == NULL)
         return ERR_LIMIT;
-    ike_sa_end(ike, sa);
+    ike_sa_end(ike, sa, NULL, 0);
     return ERR_OK;
 }
 
@@ -338,11 +338,11 @@ static void end_quicks(struct ike *ike, struct ike_sa *sa)
 }
 
 /* The Quick Modes end first, while the peer can still be told about them. */
-void ike_sa_end(struct ike *ike, struct ike_sa *sa)
+void ike_sa_end(struct ike *ike, struct ike_sa *sa, const spi_t *spis, size_t count)
 {
     sa->dying = true;
     end_quicks(ike, sa);
-    info_send_delete_sa(ike, sa);
+    info_send_delete_sa(ike, sa, spis, count);
     ike_sa_free(ike, sa);
 }
 

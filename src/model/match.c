@@ -300,8 +300,8 @@ static bool from_the_middle(const struct attempt *a, const struct outcome *ladde
 }
 
 /*
- * Machines say all that a party may do, ladders what it usually does. So a ladder stands against the
- * machines only where these saw too little: of the beginning, or of the end.
+ * Machines say all that a party may do, ladders what it usually does. So a ladder stands against
+ * the machines only where these saw too little: of the beginning, or of the end.
  */
 static size_t which_holds(const struct attempt *a, const struct outcome outcomes[OUTCOMES])
 {
@@ -338,7 +338,7 @@ static void conclude(struct match_exchange *x, const struct outcome *best)
 {
     size_t taken = best->result.taken;
     x->departure = taken;
-    x->verdict = taken < x->packet_count   ? MATCH_LEAVES
+    x->verdict = taken < x->packet_count ? MATCH_LEAVES
                  : best->result.complete ? MATCH_FOLLOWS
                                          : MATCH_STOPS;
     x->by_machines = best->by_machines;

@@ -1,16 +1,17 @@
 /*
- * Traffic held against a model. What was seen on the wire, each packet labelled with the messages of
- * the model that it may be, is sorted into exchanges, and each exchange is walked along the model's
- * ladders and state machines. The report says which exchanges follow the model, and where one leaves
- * it. Whoever calls has the packets dissected; nothing here reads a file. Everything that is handed
- * in is borrowed for as long as the report lives.
+ * Traffic held against a model. What was seen on the wire, each packet labelled with the messages
+ * of the model that it may be, is sorted into exchanges, and each exchange is walked along the
+ * model's ladders and state machines. The report says which exchanges follow the model, and where
+ * one leaves it. Whoever calls has the packets dissected; nothing here reads a file. Everything
+ * that is handed in is borrowed for as long as the report lives.
  *
  * Where the parties have machines, these judge: each has to find a path from its initial state to a
  * final one along the messages that it knows; what no machine knows is passed over. Else, and where
  * the traffic seen begins or ends too early for the machines, the exchange has to be one ladder
  * after the other, each walked from its beginning to its end.
  *
- * Messages that can't be told, and those between parties of which nothing was seen, are passed over.
+ * Messages that can't be told, and those between parties of which nothing was seen, are passed
+ * over.
  */
 #ifndef CYGNET_MODEL_MATCH_H
 #define CYGNET_MODEL_MATCH_H
@@ -83,7 +84,8 @@ struct match_exchange {
     enum match_verdict verdict;
     size_t departure; /* of its packets; packet_count: none */
     bool by_machines; /* the machines decided */
-    struct match_expected expected[MATCH_EXPECTED_MAX]; /* in place of the departure, or at the stop */
+    struct match_expected
+        expected[MATCH_EXPECTED_MAX]; /* in place of the departure, or at the stop */
     size_t expected_count;
     struct match_end hosts[MATCH_HOSTS_MAX];
     size_t parties[MATCH_HOSTS_MAX]; /* which party each host is */
@@ -108,7 +110,6 @@ const char *match_verdict_name(enum match_verdict verdict);
 void match_expected_text(const struct match_report *report, const struct match_exchange *exchange,
                          char *ret, size_t room);
 /* One exchange as a ladder, the departure marked. False: out of memory. */
-MUST_USE bool match_draw(const struct match_report *report, size_t exchange,
-                         struct drawing *out);
+MUST_USE bool match_draw(const struct match_report *report, size_t exchange, struct drawing *out);
 
 #endif

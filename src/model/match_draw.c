@@ -46,8 +46,8 @@ static void name_packet(const struct match_report *report, const struct match_pa
     for (size_t m = 0; m < model->message_count && len < room; m++) {
         if (!match_set_has(&p->messages, m))
             continue;
-        int more =
-            snprintf(ret + len, room - len, "%s%s", len == 0 ? "" : " or ", model->messages[m].name);
+        int more = snprintf(ret + len, room - len, "%s%s", len == 0 ? "" : " or ",
+                            model->messages[m].name);
         len += more > 0 ? (size_t)more : 0;
     }
 }

@@ -142,8 +142,7 @@ void walk_graph_ladders(struct walk_graph *g, const struct model *model)
             continue;
         size_t begin = add_node(g, i);
         link_nodes(g, between, begin);
-        size_t end =
-            add_steps(g, begin, diagram->ladder.steps, diagram->ladder.step_count, i);
+        size_t end = add_steps(g, begin, diagram->ladder.steps, diagram->ladder.step_count, i);
         link_nodes(g, end, between);
     }
     if (!g->failed)
@@ -168,9 +167,8 @@ static void add_transition(struct walk_graph *g, const struct model *model, size
     if (left == 0)
         link_nodes(g, at, 1 + t->to);
     for (size_t i = t->event == MODEL_EVENT_RECEIVE ? 0 : 1; left > 0; i++, left--) {
-        struct walk_edge edge =
-            i == 0 ? machine_edge(model, t->message, machine->party, false)
-                   : machine_edge(model, t->sends[i - 1], machine->party, true);
+        struct walk_edge edge = i == 0 ? machine_edge(model, t->message, machine->party, false)
+                                       : machine_edge(model, t->sends[i - 1], machine->party, true);
         edge.from = at;
         edge.to = left == 1 ? 1 + t->to : add_node(g, diagram);
         at = edge.to;

@@ -4,8 +4,8 @@
 
 #include "model/match.h"
 
-/* Fills in exchanges with their packets and hosts, by their first packet. False: out of memory; what
- * there is in the report is whole. */
+/* Fills in exchanges with their packets and hosts, by their first packet. False: out of memory;
+ * what there is in the report is whole. */
 MUST_USE bool match_sort(struct match_report *report);
 
 #endif

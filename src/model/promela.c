@@ -56,7 +56,8 @@ static bool has_machine(const struct promela *p, size_t party)
     return false;
 }
 
-/* The first machine of a party gets what none of them knows: there it is an unspecified reception. */
+/* The first machine of a party gets what none of them knows: there it is an unspecified reception.
+ */
 static bool first_of_party_knowing_none(const struct promela *p, size_t machine, size_t message)
 {
     size_t party = p->machines[machine].machine->party;
@@ -80,8 +81,8 @@ bool promela_delivers(const struct promela *p, size_t from, size_t to, size_t me
 bool promela_from_outside(const struct promela *p, size_t machine, const struct model_transition *t)
 {
     return t->event == MODEL_EVENT_RECEIVE &&
-           !has_machine(p, promela_other_party(p->model, t->message,
-                                               p->machines[machine].machine->party));
+           !has_machine(
+               p, promela_other_party(p->model, t->message, p->machines[machine].machine->party));
 }
 
 static bool connected(const struct promela *p, size_t from, size_t to)
@@ -144,8 +145,9 @@ static void put_send(struct writer *w, size_t message)
             continue;
         delivered = true;
         if (p->model->lossy)
-            put(w, "      if :: printf(\"@ %zu send %zu %zu\\n\"); c_%zu_%zu!%zu :: printf(\"@ %zu "
-                   "lost %zu %zu\\n\") fi;",
+            put(w,
+                "      if :: printf(\"@ %zu send %zu %zu\\n\"); c_%zu_%zu!%zu :: printf(\"@ %zu "
+                "lost %zu %zu\\n\") fi;",
                 w->machine, message, to, w->machine, to, message, w->machine, message, to);
         else
             put(w, "      printf(\"@ %zu send %zu %zu\\n\"); c_%zu_%zu!%zu;", w->machine, message,

@@ -3,8 +3,8 @@
  * counter-examples as ladders. Pure: running Spin is the caller's.
  *
  * Each machine is a process. Between a machine that sends and one that receives there is a channel
- * of PROMELA_CHANNEL messages in order; in a `lossy` model it may lose any of them. A message from a
- * party without a machine comes whenever it is awaited, one to such a party is gone. A timer runs
+ * of PROMELA_CHANNEL messages in order; in a `lossy` model it may lose any of them. A message from
+ * a party without a machine comes whenever it is awaited, one to such a party is gone. A timer runs
  * out only while no message is on the way to or from its machine: it is longer than a round trip.
  * What happens for local reasons may happen at any time, but for the channels being half full.
  *

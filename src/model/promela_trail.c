@@ -45,8 +45,10 @@ static const char *state_name(const struct trail *t, size_t machine)
 static struct ladder_row *add_row(struct trail *t, size_t from, size_t to, char line)
 {
     struct ladder_row *row = &t->rows[t->row_count];
-    *row = (struct ladder_row){
-        .from = t->column[from], .to = t->column[to], .line = line, .text = t->texts[t->row_count].text};
+    *row = (struct ladder_row){.from = t->column[from],
+                               .to = t->column[to],
+                               .line = line,
+                               .text = t->texts[t->row_count].text};
     t->row_count++;
     return row;
 }
@@ -59,9 +61,8 @@ static char *newest_text(struct trail *t)
 static void take_message(struct trail *t, size_t from, size_t to, size_t message, bool lost)
 {
     const struct model_message *m = &t->promela->model->messages[message];
-    char line = m->association != MODEL_NONE
-                    ? t->promela->model->associations[m->association].line
-                    : '-';
+    char line =
+        m->association != MODEL_NONE ? t->promela->model->associations[m->association].line : '-';
     struct ladder_row *row = add_row(t, from, to, line);
     row->below = lost ? "lost" : NULL;
     snprintf(newest_text(t), TEXT_LEN, "%s", m->name);
@@ -80,9 +81,8 @@ static void take_event(struct trail *t, size_t machine, size_t transition)
 {
     const struct model_transition *e =
         &t->promela->machines[machine].machine->transitions[transition];
-    const char *text = e->event == MODEL_EVENT_RECEIVE
-                           ? t->promela->model->messages[e->message].name
-                           : e->text;
+    const char *text =
+        e->event == MODEL_EVENT_RECEIVE ? t->promela->model->messages[e->message].name : e->text;
     add_row(t, machine, machine, '-');
     snprintf(newest_text(t), TEXT_LEN, "%s", text);
 }

@@ -141,6 +141,14 @@ void effect_lookup_keys(struct oe_step *step)
     push(step->oe, &effect, NULL, 0);
 }
 
+/* The draft's own record asks for the draft's own exchange (OE-118); IPSECKEY came later. */
+static enum ike_version version_for(const struct oe *oe, const struct discovered_gateway *gateway)
+{
+    if (oe->config.ike_version != IKE_ANY_VERSION)
+        return oe->config.ike_version;
+    return gateway->ipseckey ? IKE_VERSION_2 : IKE_VERSION_1;
+}
+
 void effect_initiate(struct oe_step *step, const struct discovered_gateway *gateway)
 {
     struct oe_effect effect = effect_of(step, OE_FX_IKE_INITIATE);
@@ -151,6 +159,7 @@ void effect_initiate(struct oe_step *step, const struct discovered_gateway *gate
     effect.local = *local;
     effect.peer = *contact;
     effect.peer_id = gateway->id;
+    effect.version = version_for(step->oe, gateway);
     effect.wait_ms = 1000 * step->inst->class->wait_s;
     push(step->oe, &effect, gateway->keys, gateway->key_count);
 }

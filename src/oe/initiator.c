@@ -121,11 +121,20 @@ void act_adopt(struct oe_step *step)
     }
 }
 
+/* OE-023, OE-059: the plane ends a hold after the wait for one gateway; what came before this one took of it. */
+static void renew_hold(struct oe_step *step)
+{
+    if (step->inst->verdict == OE_VERDICT_HOLD &&
+        mono_since(step->now, step->inst->since) >= OE_HOLD_RENEWAL_MS)
+        effect_policy_again(step);
+}
+
 static void initiate_to(struct oe_step *step, size_t index)
 {
     struct oe_instance *inst = step->inst;
     uint32_t wait_s = inst->class->wait_s != 0 ? inst->class->wait_s : step->oe->config.wait_s;
     char addr[IP_ADDR_TEXT_MAX];
+    renew_hold(step);
     TEXT_SET(inst->ike, "keying with %s",
              ip_addr_format(discovered_contact(&inst->delegation->gateways[index]), addr));
     inst->gateway_index = index;

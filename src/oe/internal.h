@@ -33,6 +33,7 @@ enum {
     OE_DELETE_WAIT_MS = 40000,                  /* three Deletes 10 s apart, and some (OE-106) */
     OE_SILENCE_PAUSE_MS = 60000,                /* between re-keys of one flow for want of an answer; doubles */
     OE_SILENCE_PAUSE_MAX_MS = 960000,
+    OE_HOLD_RENEWAL_MS = 1000,                  /* a hold so old is renewed when another gateway is tried */
     OE_HINT_PAUSE_MS = 60000,                   /* between hint-driven re-keys (OE-074) */
     OE_CROSSING_MS = 30000,                     /* tunnels keyed this close may have crossed */
 };

@@ -69,6 +69,7 @@ struct oe_config {
     const struct ip_addr *own;      /* our outside addresses, copied: chosen by family as the tunnel's near end */
     size_t own_count;
     struct identity id;             /* ours, if it is a name: what delegations to us may say (OE-146) */
+    enum ike_version ike_version;   /* to begin with; ANY: 2 where IPSECKEY delegates, 1 where TXT does */
     bool require_dnssec;            /* every class takes authenticated encryption only */
     enum oe_return return_tunnel;
     uint32_t wait_s;                /* for a silent gateway, as ike is configured; 0: 20 */
@@ -175,6 +176,7 @@ struct oe_effect {
     const struct public_key *keys;
     size_t key_count;
     uint32_t wait_ms; /* 0: no wish */
+    enum ike_version version; /* IKE_INITIATE */
     char text[120];
 };
 

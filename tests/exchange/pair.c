@@ -538,6 +538,10 @@ static void take(struct pair *pair, unsigned s, const struct ike_effect *fx)
     case IKE_FX_FORGET:
         forget(side, fx->serial);
         break;
+    case IKE_FX_KEYS:
+        if (pair->on_keys != NULL)
+            pair->on_keys(pair, s, fx);
+        break;
     case IKE_FX_PEER:
         assert_true(side->connected != fx->ok);
         side->connected = fx->ok;

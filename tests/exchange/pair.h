@@ -105,6 +105,7 @@ struct pair {
     unsigned sent[PAIR_SIDES];
     pair_tap *tap;
     void *tap_ctx;
+    void (*on_keys)(struct pair *pair, unsigned side, const struct ike_effect *fx);
 };
 
 /* True while an engine's code runs, for tests that make its allocations fail. */

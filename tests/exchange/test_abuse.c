@@ -86,7 +86,7 @@ static void test_full_while_ending(void **state)
     pair->tap = lose_all;
     pair->tap_ctx = &lost;
     assert_int_equal(pair_initiate(pair, PAIR_A, 8, 1), ERR_OK);
-    ike_sa_end(a, a->all[0]);
+    ike_sa_end(a, a->all[0], NULL, 0);
     pair_drain(pair, PAIR_A);
     assert_int_equal(a->all_count, 0);
     assert_int_equal(pair->sides[PAIR_A].failed, 1);

@@ -319,6 +319,63 @@ static void test_shutdown(void **state)
     pair_free(pair);
 }
 
+/* The first Informational, or all but the last, come long after the others. */
+static bool delay_first(struct pair *pair, struct pair_datagram *d, void *ctx)
+{
+    unsigned *left = ctx;
+    (void)pair;
+    if (pair_is_exchange(d, ISAKMP_INFORMATIONAL) && d->from == PAIR_A && *left > 0) {
+        (*left)--;
+        d->at.ms += 700;
+    }
+    return true;
+}
+
+/* OE-173: the end of the IKE SA overtakes the Deletes of what was made under it; the peer still hears of all. */
+static void test_shutdown_overtakes(void **state)
+{
+    (void)state;
+    for (unsigned told = 0; told <= 2; told++) {
+        struct pair *pair = up_with(NULL);
+        unsigned left = told;
+        assert_int_equal(pair_initiate(pair, PAIR_A, 8, 1), ERR_OK);
+        pair_run(pair, 1000);
+        assert_int_equal(pair->sides[PAIR_B].up, 2);
+        pair->tap = delay_first;
+        pair->tap_ctx = &left;
+        for (uint64_t ticket = 7; ticket < 7 + told; ticket++)
+            assert_int_equal(pair_event(pair, PAIR_A, IKE_EV_DELETE_CHILD, ticket), ERR_OK);
+        assert_int_equal(pair_event(pair, PAIR_A, IKE_EV_SHUTDOWN, 0), ERR_OK);
+        pair_run(pair, 500);
+        assert_int_equal(left, 0);
+        assert_int_equal(pair->sides[PAIR_B].deleted, 2);
+        assert_int_equal(pair_sad_count(pair, PAIR_B), 0);
+        assert_int_equal(pair->sides[PAIR_B].ike->all_count, 0);
+        pair_run(pair, 60000);
+        assert_int_equal(pair->sides[PAIR_B].deleted, 2);
+        pair_free(pair);
+    }
+}
+
+/* More children than one Delete holds. */
+static void test_shutdown_many(void **state)
+{
+    enum { MANY = 300 };
+    struct pair *pair = up_with(NULL);
+    (void)state;
+    for (unsigned i = 1; i < MANY; i++) {
+        pair->sides[PAIR_B].ticket = 1001 + i;
+        assert_int_equal(pair_initiate(pair, PAIR_A, 7 + i, i), ERR_OK);
+        pair_run(pair, 200);
+    }
+    assert_int_equal(pair->sides[PAIR_B].up, MANY);
+    assert_int_equal(pair_event(pair, PAIR_A, IKE_EV_SHUTDOWN, 0), ERR_OK);
+    pair_run(pair, 1000);
+    assert_int_equal(pair->sides[PAIR_B].deleted, MANY);
+    assert_int_equal(pair_sad_count(pair, PAIR_B), 0);
+    pair_free(pair);
+}
+
 /* Shutdown at every moment of an exchange. */
 static void test_shutdown_midway(void **state)
 {
@@ -354,6 +411,8 @@ int main(void)
         cmocka_unit_test(test_delete_without_phase1),
         cmocka_unit_test(test_child_lifetime),
         cmocka_unit_test(test_shutdown),
+        cmocka_unit_test(test_shutdown_overtakes),
+        cmocka_unit_test(test_shutdown_many),
         cmocka_unit_test(test_shutdown_midway),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

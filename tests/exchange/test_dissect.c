@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "control/key_lines.h"
 #include "pair.h"
 
 enum { SKIP = 77, OUTPUT_MAX = 65536 };
@@ -137,6 +138,87 @@ static void test_plain_ike(void **state)
     assert_string_equal(said, plain);
 }
 
+/* IKEv2: both first exchanges, a re-key of each kind and a Delete, read with the exported keys. Of
+ * payload types: 33 SA, 34 KE, 35 IDi, 36 IDr, 39 AUTH, 40 nonce, 41 Notify, 42 Delete, 44 TSi, 45 TSr, 46 SK;
+ * 2 and 3 are proposals and transforms. */
+static char v2_lines[8][KEY_LINE_MAX];
+static unsigned v2_line_count;
+
+static void keep_line(struct pair *pair, unsigned side, const struct ike_effect *fx)
+{
+    struct ike_exported keys;
+    (void)pair;
+    memcpy(&keys, fx->bytes.ptr, sizeof(keys));
+    if (side == PAIR_A && v2_line_count < 8) {
+        size_t len = key_line_ike(&keys, v2_lines[v2_line_count++]);
+        v2_lines[v2_line_count - 1][len - 1] = '\0'; /* the end of the line */
+    }
+}
+
+static void dissect_v2(const char *path, char *ret)
+{
+    char command[8192];
+    int len = snprintf(command, sizeof(command), "HOME=/nonexistent tshark -n -r %s", path);
+    for (unsigned i = 0; i < v2_line_count; i++)
+        len += snprintf(command + len, sizeof(command) - (size_t)len,
+                        " -o 'uat:ikev2_decryption_table:%s'", v2_lines[i]);
+    snprintf(command + len, sizeof(command) - (size_t)len,
+             " -T fields -e isakmp.exchangetype -e isakmp.typepayload -e _ws.malformed"
+             " 2>/dev/null");
+    FILE *out = popen(command, "r");
+    assert_non_null(out);
+    size_t got = fread(ret, 1, OUTPUT_MAX - 1, out);
+    ret[got] = '\0';
+    assert_int_equal(pclose(out), 0);
+}
+
+static const char plain_v2[] = "34\t33,2,3,2,34,40\t\n" /* a 3 in front of 34 is cut too */
+                               "34\t33,2,34,40\t\n"
+                               "35\t46,35,39,33,2,3,2,3,44,45\t\n"
+                               "35\t46,36,39,33,2,3,44,45\t\n"
+                               "36\t46,41,33,2,3,2,3,40,34,44,45\t\n"
+                               "36\t46,33,2,3,40,34,44,45\t\n"
+                               "37\t46,42\t\n"
+                               "37\t46,42\t\n"
+                               "36\t46,33,2,3,2,3,40,34\t\n"
+                               "36\t46,33,2,3,40,34\t\n"
+                               "37\t46,42\t\n"
+                               "37\t46\t\n"
+                               "37\t46,42\t\n"
+                               "37\t46,42\t\n";
+
+static void test_v2(void **state)
+{
+    static char said[OUTPUT_MAX];
+    struct pair_options options = {.version = IKE_VERSION_2,
+                                   .config = {.nat = IKE_NAT_OFF, .key_export = true}};
+    struct capture c = {.path = "/tmp/cygnet-dissect-XXXXXX", .pair = pair_new(&options)};
+    (void)state;
+    c.file = fdopen(mkstemp(c.path), "wb");
+    assert_non_null(c.file);
+    put_file_header(c.file);
+    c.pair->tap = record;
+    c.pair->tap_ctx = c.file;
+    c.pair->on_keys = keep_line;
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(pair_initiate(c.pair, PAIR_A, 7, 0), ERR_OK);
+        pair_run(c.pair, 5000);
+    }
+    struct v2_sa *sa = c.pair->sides[PAIR_A].ike->v2.all[0];
+    ike_timer_set(c.pair->sides[PAIR_A].ike, &sa->expiry, c.pair->now);
+    pair_run(c.pair, 5000);
+    assert_int_equal(pair_event(c.pair, PAIR_A, IKE_EV_DELETE_CHILD, 7), ERR_OK);
+    pair_run(c.pair, 200);
+    fclose(c.file);
+    dissect_v2(c.path, said);
+    unlink(c.path);
+    pair_free(c.pair);
+    collapse(said);
+    cut_all(said, ",41,41", 3);
+    cut_all(said, ",41\t", 3);
+    assert_string_equal(said, plain_v2);
+}
+
 /* OE-110: what a Delete after a re-key names are the SAs that its sender receives on, on both sides. */
 static void test_deletes_after_rekey(void **state)
 {
@@ -165,6 +247,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plain_ike),
+        cmocka_unit_test(test_v2),
         cmocka_unit_test(test_deletes_after_rekey),
     };
     if (system("tshark --version >/dev/null 2>&1") != 0)

@@ -209,6 +209,31 @@ static void test_responder_failures(void **state)
     }
 }
 
+static bool spoil_outbound(struct pair *pair, struct pair_datagram *d, void *ctx)
+{
+    unsigned *quick = ctx;
+    if (pair_is_exchange(d, ISAKMP_QUICK_MODE) && ++*quick == 3)
+        pair->sides[PAIR_B].no_install = true;
+    return true;
+}
+
+/* The responder learns too late that it can't send: the initiator, whose tunnel is up, hears of it. */
+static void test_responder_outbound(void **state)
+{
+    struct pair *pair = pair_new(NULL);
+    unsigned quick = 0;
+    (void)state;
+    pair->tap = spoil_outbound;
+    pair->tap_ctx = &quick;
+    assert_int_equal(pair_initiate(pair, PAIR_A, 7, 0), ERR_OK);
+    pair_run(pair, 1000);
+    assert_int_equal(pair->sides[PAIR_A].up, 1);
+    assert_int_equal(pair->sides[PAIR_A].deleted, 1);
+    assert_int_equal(pair->sides[PAIR_B].failed, 1);
+    assert_int_equal(pair_sad_count(pair, PAIR_A) + pair_sad_count(pair, PAIR_B), 0);
+    pair_free(pair);
+}
+
 static void silent_owner(struct pair *pair, enum ike_effect_kind kind, unsigned side)
 {
     pair->sides[side].hold[kind] = true;
@@ -382,6 +407,7 @@ int main(void)
         cmocka_unit_test(test_own_failures),
         cmocka_unit_test(test_initiator_tells),
         cmocka_unit_test(test_responder_failures),
+        cmocka_unit_test(test_responder_outbound),
         cmocka_unit_test(test_unanswered_questions),
         cmocka_unit_test(test_only_hosts),
         cmocka_unit_test(test_changed_ends),

@@ -148,6 +148,24 @@ static void test_own_side_fails(void **state)
     }
 }
 
+/* A keeper that is replaced under the exchange loses the question: it is asked again. */
+static void test_keeper_lost(void **state)
+{
+    (void)state;
+    for (unsigned side = 0; side < PAIR_SIDES; side++) {
+        struct pair *pair = pair_new(&v2);
+        pair->sides[side].hold[IKE_FX_NEED_SIGNATURE] = true;
+        assert_int_equal(pair_initiate(pair, PAIR_A, 7, 0), ERR_OK);
+        pair_run(pair, 1000);
+        pair->sides[side].hold[IKE_FX_NEED_SIGNATURE] = false;
+        pair_run(pair, 5000);
+        assert_up(pair, 1);
+        assert_int_equal(pair->sides[side].asked_signature, 2);
+        assert_int_equal(pair_answer(pair, side, &pair->sides[side].held), ERR_UNKNOWN);
+        pair_free(pair);
+    }
+}
+
 /* Configured peers */
 
 static const char secret[] = "a secret that two gateways share";
@@ -356,7 +374,7 @@ int main(void)
         cmocka_unit_test(test_opportunistic), cmocka_unit_test(test_more_children),
         cmocka_unit_test(test_waiting),       cmocka_unit_test(test_refused_child),
         cmocka_unit_test(test_wrong_key),     cmocka_unit_test(test_own_side_fails),
-        cmocka_unit_test(test_psk),           cmocka_unit_test(test_psk_refused),
+        cmocka_unit_test(test_keeper_lost),   cmocka_unit_test(test_psk),           cmocka_unit_test(test_psk_refused),
         cmocka_unit_test(test_narrowing),     cmocka_unit_test(test_null),
         cmocka_unit_test(test_keys),          cmocka_unit_test(test_certificates),
     };

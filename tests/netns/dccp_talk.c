@@ -1,7 +1,7 @@
 /*
  * One DCCP connection over loopback: the client sends DATAGRAMS datagrams, then one end closes.
- *   dccp_talk PORT CCID client|server    who closes first; a server that does leaves TIMEWAIT to the client
- * Prints how many datagrams arrived; fails if the kernel refuses anything.
+ *   dccp_talk PORT CCID client|server    who closes first; a server that does leaves TIMEWAIT to
+ * the client Prints how many datagrams arrived; fails if the kernel refuses anything.
  */
 #include <arpa/inet.h>
 #include <linux/dccp.h>

@@ -111,6 +111,7 @@ $5
     children:
       - {name: lan, local: 192.1.0.0/24, remote: $bob/32, start: on-traffic}
 YAML
+    sleep 1 # a question to the keeper that is just being replaced would be lost
     # Cygnet begins, at its first datagram. strongSwan installs its SAs on Quick Mode's last message, which
     # that datagram may overtake.
     lab exec alice ping -n -c 6 -i 0.5 -W 10 $bob >"$SCRATCH/ping" || fail "$1: $(cat "$SCRATCH/ping")"
@@ -132,6 +133,12 @@ YAML
     echo "strongSwan, $1: begun and ended from both ends, with traffic"
 }
 
+# only NAME ...: that case, or every case if no name was given.
+only() {
+    [ -z "${INTEROP_CASE-}" ] || [ "$INTEROP_CASE" = "$1" ] || return 0
+    try "$@"
+}
+
 trying=nothing
 lab up --quiet
 lab stop sg-b
@@ -141,10 +148,21 @@ credentials
 
 main='proposals = aes256-sha256-ecp256'
 pfs='esp_proposals = aes256gcm16-ecp256'
-try 'IKEv1 Main Mode, shared key' 1 psk rsa '' "$main" "$pfs"
-try 'IKEv1 Main Mode, raw RSA keys' 1 key rsa '' "$main" "$pfs"
-try 'IKEv1 Main Mode, RSA certificates' 1 certificate rsa '' "$main" "$pfs"
-try 'IKEv1 Main Mode, ECDSA certificates' 1 certificate ecdsa '' "$main" "$pfs"
-try 'IKEv1 Aggressive Mode, shared key, no PFS' 1 psk rsa $'    mode: aggressive\n    pfs: none' \
+only 'IKEv1 Main Mode, shared key' 1 psk rsa '' "$main" "$pfs"
+only 'IKEv1 Main Mode, raw RSA keys' 1 key rsa '' "$main" "$pfs"
+only 'IKEv1 Main Mode, RSA certificates' 1 certificate rsa '' "$main" "$pfs"
+only 'IKEv1 Main Mode, ECDSA certificates' 1 certificate ecdsa '' "$main" "$pfs"
+only 'IKEv1 Aggressive Mode, shared key, no PFS' 1 psk rsa $'    mode: aggressive\n    pfs: none' \
     "aggressive = yes
     $main" 'esp_proposals = aes256gcm16'
+
+main='proposals = aes256gcm16-prfsha256-x25519,aes256-sha256-ecp256'
+child='esp_proposals = aes256gcm16-x25519,aes256gcm16'
+only 'IKEv2, shared key' 2 psk rsa '' "$main" "$child"
+only 'IKEv2, raw RSA keys' 2 key rsa '' "$main" "$child"
+only 'IKEv2, raw ECDSA keys' 2 key ecdsa '' "$main" "$child"
+only 'IKEv2, raw Ed25519 keys' 2 key ed25519 '' "$main" "$child"
+only 'IKEv2, ECDSA certificates' 2 certificate ecdsa '' "$main" "$child"
+only 'IKEv2, Ed25519 certificates' 2 certificate ed25519 '' "$main" "$child"
+only 'IKEv2, RSA certificates of 4096 bits, in fragments' 2 certificate rsa4096 '' "$main
+    fragmentation = force" "$child"

@@ -38,10 +38,10 @@ keyed_anew() {
         fail "sg-b did not prove the key $(key_name "$1")"
 }
 
-# Has the keeper started again?
+# keeper_is_new COUNT: has the keeper started again, so often?
 keeper_is_new() {
     [ "$(lab exec sg-b cygnet status --json |
-        python3 -c 'import json, sys; k = json.load(sys.stdin)["processes"]["keeper"]; print(k["restarts"], k["connected"])')" = "1 True" ]
+        python3 -c 'import json, sys; k = json.load(sys.stdin)["processes"]["keeper"]; print(k["restarts"], k["connected"])')" = "$1 True" ]
 }
 
 echo 'lifespans: {first: 4, normal: 4}' >"$SCRATCH/short.yaml"
@@ -59,9 +59,18 @@ keyed_anew "$old"
 publish "$old" "$new"
 keyed_anew "$old"
 
+# A file that is no key is refused, and the old key signs on, in a keeper that has to start again too.
+echo 'not a key' >"$file"
+! lab exec sg-b cygnet reload >"$SCRATCH/reload" 2>&1 || fail "a broken key was accepted"
+grep -q 'not a usable private key' "$SCRATCH/reload" || fail "the broken key isn't told: $(cat "$SCRATCH/reload")"
+[ "$(status_field sg-b processes keeper restarts)" = 0 ] || fail "the keeper was started for a broken key"
+kill -9 "$(status_field sg-b processes keeper pid)"
+wait_for 10 "a keeper with the old key" keeper_is_new 1
+keyed_anew "$old"
+
 cat "$new" >"$file"
 kill -HUP "$(lab status | sed -n 's/^  sg-b *pid *\([0-9]*\).*/\1/p')"
-wait_for 10 "a keeper with the new key" keeper_is_new
+wait_for 10 "a keeper with the new key" keeper_is_new 2
 keyed_anew "$new"
 publish "$new"
 keyed_anew "$new"

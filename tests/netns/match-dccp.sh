@@ -1,6 +1,7 @@
 #!/bin/bash
-# DCCP from Linux's own implementation, in a User-Mode Linux guest, held against the model. It knows CCID-2 only;
-# connections closed by the client and by the server. Broken, it is caught.
+# MOD-036, MOD-056, MOD-058: DCCP from Linux's own implementation, in a User-Mode Linux guest, held against
+# the model: connections closed by the client and by the server, with CCID-2, the only one that the guest's
+# kernel knows. Broken, they are caught.
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 # shellcheck source=lib/match.sh

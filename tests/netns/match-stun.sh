@@ -1,5 +1,5 @@
 #!/bin/bash
-# STUN from coturn's server and client, held against the model; broken, it is caught.
+# MOD-031: STUN from coturn's server and client, held against the model; broken, it is caught.
 #
 #   turnutils_stunclient  192.0.2.65 --- 192.0.2.1, .2  turnserver --stun-only
 # shellcheck source=common.sh
@@ -19,6 +19,7 @@ serves() {
 }
 wait_for 10 "the STUN server" serves
 inside client timeout 10 turnutils_stunclient 192.0.2.1 >client.log 2>&1 || fail "no answer: $(cat client.log)"
+grep -q "UDP reflexive addr: 192.0.2.65:" client.log || fail "not the address asked from: $(cat client.log)"
 match_capture_end stun.pcap
 
 # Two requests from one port, each a transaction of its own.

@@ -262,10 +262,15 @@ static void control_asks_keeper(struct sim_gateway *g, const struct control_effe
 {
     uint8_t signature[LIMIT_KEY_OCTETS];
 
-    if (private_key_sign_ike1(g->key, fx->bytes, signature) != ERR_OK)
+    size_t len = private_key_signature_len(g->key);
+    enum err err = fx->scheme == SIGNATURE_IKE1_RSA
+                       ? private_key_sign_ike1(g->key, fx->bytes, signature)
+                       : private_key_sign(g->key, (enum signature_scheme)fx->scheme, fx->bytes,
+                                          signature, &len);
+    if (err != ERR_OK)
         abort();
-    struct sim_event *event = world_event(g->world, SIM_EV_SIGNED, g, KEEPER_US,
-                                          view_of(signature, private_key_signature_len(g->key)));
+    struct sim_event *event =
+        world_event(g->world, SIM_EV_SIGNED, g, KEEPER_US, view_of(signature, len));
     event->life = g->keyd_life;
     event->serial = fx->serial;
 }

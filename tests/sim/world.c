@@ -261,6 +261,7 @@ void world_init(struct world *w, uint64_t seed, bool verbose)
     for (size_t i = 0; i < w->gateway_count; i++) {
         choose_classes(w, w->gateways[i]);
         w->gateways[i]->control_config.oe.return_tunnel = (enum oe_return)((seed + i) % 4);
+        w->gateways[i]->control_config.oe.ike_version = (enum ike_version)((seed / 4 + i) % 3);
         gateway_start(w->gateways[i]);
     }
     for (unsigned i = 0; i < w->faults.crashes; i++) {

@@ -262,13 +262,15 @@ class Keeper(unittest.TestCase):
             channel = child.open_channel()
             hello = channel.recv(MESSAGE_MAX)
             self.assertEqual(hello[:5], struct.pack("!BBBH", HELLO, 1, 1, 260))
-            for serial, length, ok in ((1, 20, 1), (2, 32, 1), (3, 100, 0), (4, 0, 0)):
-                channel.send(struct.pack("!BQB", SIGN, serial, 0) + b"h" * length)
+            # scheme 0 signs hashes as version 1 of IKE does, 3 is RSA with SHA-256 over what comes
+            for serial, scheme, length, ok in ((1, 0, 20, 1), (2, 0, 32, 1), (3, 0, 100, 0),
+                                               (4, 0, 0, 0), (6, 3, 100, 1), (7, 99, 32, 0)):
+                channel.send(struct.pack("!BQBB", SIGN, serial, 0, scheme) + b"h" * length)
                 reply = channel.recv(MESSAGE_MAX)
                 self.assertEqual(reply[:10], struct.pack("!BQB", SIGNED, serial, ok))
                 self.assertEqual(len(reply) - 10, 256 if ok else 0)
             channel.send(b"nonsense")
-            channel.send(struct.pack("!BQB", SIGN, 5, 9) + b"h" * 20)
+            channel.send(struct.pack("!BQBB", SIGN, 5, 9, 0) + b"h" * 20)
             self.assertEqual(channel.recv(MESSAGE_MAX), struct.pack("!BQB", SIGNED, 5, 0))
             channel.close()
         self.assertEqual(child.end(), 0)

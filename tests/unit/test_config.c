@@ -55,6 +55,8 @@ static void test_one_line(void **state)
     assert_int_equal(config.limits.half_open, LIMIT_HALF_OPEN);
     assert_false(config.legacy_algorithms);
     assert_false(config.icmp_on_deny);
+    assert_int_equal(config.on_stop, CONFIG_STOP_OPEN);
+    assert_false(config.refuse_clear);
     assert_int_equal(config.classifier, CONFIG_CLASSIFIER_AUTO);
     assert_int_equal(config.nat, IKE_NAT_AUTO);
     assert_int_equal(config.fallback, OE_PERMISSIVE);
@@ -89,7 +91,9 @@ static void test_every_key(void **state)
         "legacy-algorithms: true\n"
         "classifier: routing\n"
         "nat-traversal: force\n"
-        "icmp-on-deny: Yes\n");
+        "icmp-on-deny: Yes\n"
+        "on-stop: closed\n"
+        "refuse-clear: yes\n");
     assert_string_equal(config.outside, "wan0");
     assert_string_equal(config.key, "/k.pem");
     assert_string_equal(config.control, "/c.sock");
@@ -129,6 +133,8 @@ static void test_every_key(void **state)
     assert_int_equal(config.classifier, CONFIG_CLASSIFIER_ROUTING);
     assert_int_equal(config.nat, IKE_NAT_FORCE);
     assert_true(config.icmp_on_deny);
+    assert_int_equal(config.on_stop, CONFIG_STOP_CLOSED);
+    assert_true(config.refuse_clear);
 }
 
 static void assert_class(size_t i, enum oe_class_kind kind, const char *source,

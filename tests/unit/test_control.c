@@ -53,6 +53,8 @@ static enum err reply(struct rig *rig, uint8_t type, uint32_t seq, uint32_t pid)
 {
     struct pfkey_message message = {
         .type = type, .satype = PFKEY_SATYPE_ESP, .seq = seq, .pid = pid, .has = PFKEY_HAS_END};
+    if (type == PFKEY_X_RULE_SWEEP)
+        message.has = 0;
     uint8_t room[LIMIT_PFKEY_MESSAGE];
     size_t len;
     assert_int_equal(pfkey_build(&message, span_of(room, sizeof(room)), &len), ERR_OK);
@@ -90,6 +92,8 @@ static void test_sas_then_policies_then_ready(void **state)
     expect_request(rig, PFKEY_X_POLICY_DUMP, &dump);
     assert_int_equal(reply(rig, PFKEY_X_POLICY_DUMP, dump.seq, dump.pid), ERR_OK);
     assert_true(control_plane_ready(rig->control));
+    expect_request(rig, PFKEY_X_RULE_SWEEP, &dump); /* those of a former keyd */
+    assert_int_equal(reply(rig, PFKEY_X_RULE_SWEEP, dump.seq, dump.pid), ERR_OK);
     assert_int_equal(control_pending(rig->control), 0);
 }
 

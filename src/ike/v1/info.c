@@ -16,49 +16,77 @@ static void send_info(struct ike *ike, struct ike_sa *sa, struct v1_out *out, ms
         ike_count(ike, err == ERR_MEMORY ? IKE_COUNT_MEMORY : IKE_COUNT_CRYPTO);
 }
 
-static void send_delete(struct ike *ike, struct ike_sa *sa, const struct isakmp_delete *d,
-                        const char *detail)
+static void put_delete(struct v1_out *out, const struct isakmp_delete *d)
 {
-    struct v1_out out;
-    msgid_t msgid = v1_msgid_new(ike, sa);
-    v1_out_start(ike, &out, sa, V1_INFO, msgid);
-    isakmp_writer_open(&out.w, ISAKMP_P_D);
-    isakmp_delete_build(&out.w.b, d);
-    isakmp_writer_close(&out.w);
-    send_info(ike, sa, &out, msgid, detail);
+    isakmp_writer_open(&out->w, ISAKMP_P_D);
+    isakmp_delete_build(&out->w.b, d);
+    isakmp_writer_close(&out->w);
+}
+
+static void put_delete_children(struct v1_out *out, const spi_t *spis, size_t count)
+{
+    uint8_t octets[4 * DELETE_SPIS_MAX];
+    struct builder b = builder_on(span_of(octets, sizeof(octets)));
+    for (size_t i = 0; i < count; i++)
+        builder_u32(&b, spis[i].value);
+    const struct isakmp_delete d = {.doi = V1_DOI_IPSEC,
+                                    .protocol = PROTOCOL_ESP,
+                                    .spi_len = 4,
+                                    .count = (uint16_t)count,
+                                    .spis = builder_written(&b)};
+    put_delete(out, &d);
 }
 
 /* Always our own inbound SPIs (OE-105, OE-110). */
 void info_send_delete_children(struct ike *ike, struct ike_sa *sa, const spi_t *spis, size_t count)
 {
-    uint8_t octets[4 * DELETE_SPIS_MAX];
     char detail[64];
     while (count > 0) {
+        struct v1_out out;
         size_t now = count < DELETE_SPIS_MAX ? count : DELETE_SPIS_MAX;
-        struct builder b = builder_on(span_of(octets, sizeof(octets)));
-        for (size_t i = 0; i < now; i++)
-            builder_u32(&b, spis[i].value);
-        const struct isakmp_delete d = {.doi = V1_DOI_IPSEC,
-                                        .protocol = PROTOCOL_ESP,
-                                        .spi_len = 4,
-                                        .count = (uint16_t)now,
-                                        .spis = builder_written(&b)};
+        msgid_t msgid = v1_msgid_new(ike, sa);
+        v1_out_start(ike, &out, sa, V1_INFO, msgid);
+        put_delete_children(&out, spis, now);
         snprintf(detail, sizeof(detail), "Delete of %zu ESP SAs, first 0x%08x", now, spis[0].value);
-        send_delete(ike, sa, &d, detail);
+        send_info(ike, sa, &out, msgid, detail);
         spis += now;
         count -= now;
     }
 }
 
-/* OE-083 */
-void info_send_delete_sa(struct ike *ike, struct ike_sa *sa)
+/* One Delete of the SA, with those of the children in it. */
+static void send_delete_all(struct ike *ike, struct ike_sa *sa, const spi_t *spis, size_t count)
 {
     const struct isakmp_delete d = {.doi = V1_DOI_IPSEC,
                                     .protocol = PROTOCOL_ISAKMP,
                                     .spi_len = sizeof(sa->cookies),
                                     .count = 1,
                                     .spis = view_of(sa->cookies, sizeof(sa->cookies))};
-    send_delete(ike, sa, &d, "Delete of the IKE SA");
+    msgid_t msgid = v1_msgid_new(ike, sa);
+    struct v1_out out;
+    char detail[64];
+
+    v1_out_start(ike, &out, sa, V1_INFO, msgid);
+    if (count > 0)
+        put_delete_children(&out, spis, count);
+    put_delete(&out, &d);
+    snprintf(detail, sizeof(detail), "Delete of the IKE SA and %zu ESP SAs", count);
+    send_info(ike, sa, &out, msgid, count > 0 ? detail : "Delete of the IKE SA");
+}
+
+/*
+ * OE-083. The last of the children are in one message with the SA: they would find nobody to read them if
+ * its end overtook them. Some peers (strongSwan) read only the first Delete of a message, so the SA's is
+ * sent once more alone.
+ */
+void info_send_delete_sa(struct ike *ike, struct ike_sa *sa, const spi_t *spis, size_t count)
+{
+    size_t before = count > 0 ? (count - 1) / DELETE_SPIS_MAX * DELETE_SPIS_MAX : 0;
+
+    info_send_delete_children(ike, sa, spis, before);
+    if (count > before)
+        send_delete_all(ike, sa, spis + before, count - before);
+    send_delete_all(ike, sa, NULL, 0);
 }
 
 void info_send_notify(struct ike *ike, struct ike_sa *sa, enum v1_notify type, spi_t spi)

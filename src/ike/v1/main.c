@@ -173,6 +173,8 @@ enum err main_derive(struct v1_step *step)
                              step->iv);
     else if (err == ERR_VALUE)
         v1_refuse(step, err, V1_NO_NOTIFY, "public value is not acceptable");
+    if (err == ERR_OK)
+        ike_export_v1(step->ike, step->sa);
     secret_wipe(secret, sizeof(secret));
     return err;
 }

@@ -243,7 +243,7 @@ enum err info_receive(struct ike *ike, struct ike_sa *sa, const struct ike_event
 enum err info_receive_clear(struct ike *ike, const struct ike_event *event,
                             const struct isakmp_header *header);
 void info_send_delete_children(struct ike *ike, struct ike_sa *sa, const spi_t *spis, size_t count);
-void info_send_delete_sa(struct ike *ike, struct ike_sa *sa);
+void info_send_delete_sa(struct ike *ike, struct ike_sa *sa, const spi_t *spis, size_t count);
 /* About the SPI that the peer offered. */
 void info_send_notify(struct ike *ike, struct ike_sa *sa, enum v1_notify type, spi_t spi);
 void info_send_dpd(struct ike *ike, struct ike_sa *sa, enum v1_notify type, uint32_t sequence);

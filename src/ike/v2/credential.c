@@ -159,24 +159,36 @@ enum err credential_put(struct v2_step *step, struct ike2_writer *w)
 
 /* The peer's side */
 
-/* Section 3.7: the authorities we trust, as hashes of their keys. */
-void credential_put_requests(const struct v2_step *step, struct ike2_writer *w)
+static void put_anchors(const struct ike_profile *profile, struct builder *b)
 {
-    const struct ike_profile *profile = profile_of(step);
     struct certificate *anchor;
-    if (profile == NULL || profile->peer_method != IKE_BY_CERTIFICATE)
-        return;
-    ike2_writer_open(w, IKE2_P_CERTREQ);
-    builder_u8(&w->b, IKE2_CERT_X509);
     for (size_t i = 0; i < profile->anchor_count; i++) {
         uint8_t hash[CERTIFICATE_CA_HASH_LEN];
         if (certificate_from_der(profile->anchors[i], &anchor) != ERR_OK)
             continue;
         if (certificate_ca_hash(anchor, hash) == ERR_OK)
-            builder_bytes(&w->b, hash, sizeof(hash));
+            builder_bytes(b, hash, sizeof(hash));
         certificate_free(anchor);
     }
-    ike2_writer_close(w);
+}
+
+/* Section 3.7: the authorities we trust, as hashes of their keys. A responder does not know yet who
+ * it is, and names those of all whom it may be. */
+void credential_put_requests(const struct v2_step *step, struct ike2_writer *w)
+{
+    const struct v2_sa *sa = step->sa;
+    const struct ike_profile *profile = NULL;
+    uint8_t room[IKE2_CA_HASH_LEN * V2_AUTHORITIES_MAX + 1];
+    struct builder b = builder_on(span_of(room, sizeof(room)));
+
+    builder_u8(&b, IKE2_CERT_X509);
+    while ((profile = ike_profile_next(step->ike, profile, IKE_VERSION_2, &sa->local.addr,
+                                       &sa->remote.addr)) != NULL)
+        if (profile->peer_method == IKE_BY_CERTIFICATE &&
+            (!sa->initiator || profile->number == sa->profile))
+            put_anchors(profile, &b);
+    if (!b.bad && b.len > 1)
+        ike2_writer_payload(w, IKE2_P_CERTREQ, builder_written(&b));
 }
 
 /* CERT payloads, kept until they can be checked. */

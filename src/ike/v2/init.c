@@ -71,7 +71,6 @@ static void read_abilities(const struct v2_step *step)
     struct ike2_notify n;
     step->sa->fragments = v2_notified(step, IKE2_N_IKEV2_FRAGMENTATION_SUPPORTED, &n) &&
                           (profile == NULL || !profile->fragmentation_off);
-    hs->peer_childless = v2_notified(step, IKE2_N_CHILDLESS_IKEV2_SUPPORTED, &n);
     hs->peer_hashes = credential_read_hashes(step);
 }
 
@@ -198,7 +197,11 @@ static enum err read_share(struct v2_step *step, struct ike2_ke_payload *ret_ke,
 static enum err derive(struct v2_step *step, struct view secret, struct view nonce_i,
                        struct view nonce_r)
 {
-    return v2_keys_derive(step->sa, secret, nonce_i, nonce_r, HASH_SHA2_256, view_of(NULL, 0));
+    enum err err =
+        v2_keys_derive(step->sa, secret, nonce_i, nonce_r, HASH_SHA2_256, view_of(NULL, 0));
+    if (err == ERR_OK)
+        ike_export_v2(step->ike, step->sa);
+    return err;
 }
 
 /* A forged answer changes nothing of the SA but what the true one overwrites. */
@@ -310,6 +313,7 @@ static enum err send_choice(struct v2_step *step, const struct ike2_choice *choi
     ike2_writer_close(&out.w);
     v2_put_ke(&out.w, method, view_of(reply, kex_reply_len(method)));
     ike2_writer_payload(&out.w, IKE2_P_NONCE, blob_view(&hs->nonce_r));
+    credential_put_requests(step, &out.w);
     enum err err = v2_nat_put(step, &out.w);
     if (err != ERR_OK)
         return err;

@@ -161,10 +161,18 @@ static void set_state(struct v2_exchange *x, enum v2_state from, enum v2_state t
     x->state = to;
 }
 
+/* A keeper that is just being replaced loses what it was asked. */
+static bool waits_for_keeper(const struct v2_exchange *x)
+{
+    return x->state == V2_I_SIGNING || x->state == V2_R_SIGNING;
+}
+
 static void arm(struct ike *ike, struct v2_exchange *x, enum v2_timer kind)
 {
     mono_t at = x->give_up;
     x->timer_kind = kind;
+    if (waits_for_keeper(x))
+        at = mono_min(mono_add(ike->now, V2_ASK_AGAIN_MS), x->give_up);
     if (kind == V2_TIMER_RESEND) {
         at = mono_min(mono_add(ike->now, x->wait_ms), x->give_up);
         if (x->wait_ms <= UINT32_MAX / 2)
@@ -471,6 +479,13 @@ static void exchange_timer(struct ike *ike, struct ike_timer *timer)
     }
     if (mono_reached(ike->now, x->give_up)) {
         give_up(ike, x);
+        return;
+    }
+    if (waits_for_keeper(x)) {
+        struct v2_step step = step_on(ike, x);
+        if (credential_ask(&step) != ERR_OK)
+            ike_count(ike, IKE_COUNT_MEMORY);
+        arm(ike, x, x->timer_kind);
         return;
     }
     assert(x->timer_kind == V2_TIMER_RESEND);

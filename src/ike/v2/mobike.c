@@ -267,29 +267,31 @@ static bool own_address_for(const struct ike *ike, const struct v2_sa *sa, struc
     return false;
 }
 
-/* The path goes from an address of ours that is gone. */
-static bool rootless(const struct ike *ike, const struct v2_sa *sa)
+/* The path goes from an address of ours that was there `before`, and is gone. One that we never heard of is
+ * another interface's, of which nothing is known. */
+static bool rootless(const struct ike *ike, const struct v2_sa *sa,
+                     const struct address_set *before)
 {
-    return ike->own_known && !address_set_has(&ike->own, &sa->path.local.addr);
+    const struct ip_addr *local = &sa->path.local.addr;
+    return (sa->mobike->no_way || address_set_has(before, local)) &&
+           !address_set_has(&ike->own, local);
 }
 
 /* Section 3.5, at its end: who doesn't decide may still leave an address that is gone. */
 static void follow_own(struct ike *ike, struct v2_sa *sa)
 {
     struct v2_path to = sa->path;
-    if (!rootless(ike, sa))
-        return;
     sa->mobike->no_way = !own_address_for(ike, sa, &to.local.addr);
     if (!sa->mobike->no_way)
         go(ike, sa, &to);
 }
 
-static void decide(struct ike *ike, struct v2_sa *sa)
+static void decide(struct ike *ike, struct v2_sa *sa, bool is_rootless)
 {
     struct v2_mobike *mobike = sa->mobike;
     const struct address_pair current = pair_of(&sa->path);
     struct address_pair best;
-    if (address_paths_has(&mobike->paths, &current)) {
+    if (!is_rootless && address_set_has(&mobike->peer, &current.remote)) {
         mobike->no_way = false;
         wait_for_probe(ike, mobike);
         return;
@@ -301,12 +303,13 @@ static void decide(struct ike *ike, struct v2_sa *sa)
         tell(ike, sa, EVENT_WARNING, "No way to the peer", &sa->path);
 }
 
-static void own_changed(struct ike *ike, struct v2_sa *sa)
+static void own_changed(struct ike *ike, struct v2_sa *sa, const struct address_set *before)
 {
+    bool is_rootless = rootless(ike, sa, before);
     set_paths(ike, sa);
     if (sa->mobike->decides)
-        decide(ike, sa);
-    else
+        decide(ike, sa, is_rootless);
+    else if (is_rootless)
         follow_own(ike, sa);
     if (find(sa, V2_SAYS_UPDATE) == NULL) /* which says so too */
         say(ike, sa, V2_SAYS_ADDRESSES, NULL);
@@ -314,7 +317,7 @@ static void own_changed(struct ike *ike, struct v2_sa *sa)
 
 enum err v2_mobike_addresses(struct ike *ike, const struct ike_event *event)
 {
-    struct address_set own = {.count = 0};
+    struct address_set own = {.count = 0}, before = ike->own;
     for (size_t i = 0; i < event->address_count; i++) {
         enum err err = address_set_add(&own, &event->addresses[i]);
         if (err == ERR_LIMIT)
@@ -328,7 +331,7 @@ enum err v2_mobike_addresses(struct ike *ike, const struct ike_event *event)
     for (size_t i = 0; i < ike->v2.all_count; i++) {
         struct v2_sa *sa = ike->v2.all[i];
         if (sa->mobike != NULL && sa->established && !sa->dying)
-            own_changed(ike, sa);
+            own_changed(ike, sa, &before);
     }
     return ERR_OK;
 }
@@ -576,7 +579,7 @@ void v2_mobike_do(struct v2_step *step, const struct v2_mobike_wish *wish)
     if (wish->update)
         follow_update(step, &wish->nat);
     else if (wish->addresses && sa->mobike->decides)
-        decide(step->ike, sa);
+        decide(step->ike, sa, false);
 }
 
 void v2_mobike_info(const struct v2_sa *sa, struct ike_sa_info *ret)

@@ -83,7 +83,11 @@ static enum err successor(struct v2_step *step, bool initiator, const uint8_t *o
 static enum err derive(struct v2_step *step, struct v2_sa *sa, struct view secret,
                        struct view nonce_i, struct view nonce_r)
 {
-    return v2_keys_derive(sa, secret, nonce_i, nonce_r, step->sa->suite.prf, v2_sk_d(step->sa));
+    enum err err =
+        v2_keys_derive(sa, secret, nonce_i, nonce_r, step->sa->suite.prf, v2_sk_d(step->sa));
+    if (err == ERR_OK)
+        ike_export_v2(step->ike, sa);
+    return err;
 }
 
 /* What stood in line or was asked for goes on under the new one. */

@@ -43,8 +43,10 @@ enum {
     V2_ANSWER_MS = 180000,    /* an answer is kept at least so long (section 2.1) */
     V2_HINT_MS = 3000,        /* after an unprotected refusal a better answer may still come */
     V2_BUSY_MS = 1000,        /* after TEMPORARY_FAILURE, times the number of tries (section 2.25) */
+    V2_ASK_AGAIN_MS = 2000,   /* a signature that does not come is asked for again */
     V2_TRIES = 5,             /* of what a peer asks us to repeat */
     V2_COOKIE_MAX = 64,       /* section 2.6 */
+    V2_AUTHORITIES_MAX = 32,  /* whose certificates are asked for in one message */
     V2_CERTS_MAX = 8,         /* certificates looked at in one message */
     V2_LIVENESS_S = 30,       /* a silent configured peer is asked after so long */
     V2_VIA_TRIES = 3,         /* a path that is tested gets a request so often, then it is said elsewhere */
@@ -113,19 +115,16 @@ struct v2_handshake {
     unsigned retries;               /* COOKIE, INVALID_KE_PAYLOAD */
     struct blob cookie;             /* initiator: to be sent back */
     struct blob nonce_i, nonce_r;
-    struct blob peer_ke;            /* responder: until it is answered */
     struct blob request, response;  /* IKE_SA_INIT as sent: the AUTH payloads cover them */
     struct blob id_own, id_peer;    /* bodies */
     struct blob auth;               /* responder: the peer's AUTH body */
     struct blob certs;              /* responder: CERT bodies, each behind its length in two octets */
-    struct blob certreq;            /* the peer's CERTREQ body */
     struct public_key *keys;        /* initiator: those the peer may prove itself with */
     size_t key_count;
     struct identity expected;       /* initiator: who the peer should be */
     struct identity claimed;        /* responder: who it says it is */
     struct v2_path from;            /* responder: where IKE_AUTH came from */
     uint32_t peer_hashes;           /* RFC 7427: 1 << number; 0: it did not say */
-    bool peer_childless;            /* the peer can do without a first child (RFC 6023) */
     bool initial_contact;           /* the peer's message says so */
     bool floats;                    /* and that it speaks MOBIKE, ... */
     bool mobike;                    /* ... as we will with it, ... */

@@ -1,12 +1,14 @@
 /*
  * The classifier: which datagrams leave the outside interface as they are, and which go through the
- * plane (design: a datagram's way). Two programs:
+ * plane (design: a datagram's way). Three programs:
  *
  *   classify   egress of the outside interface, behind source NAT (OE-160). Known pairs pass or are
  * dropped; every other pair goes into oe0 or vpn0. What can't be looked at is dropped: it fails
  * closed. put_back   ingress of the put-back device. A datagram that the plane lets pass after
  * holding it goes out through the outside interface with a link header, past netfilter, which has
  * seen it already.
+ *   arrive     ingress of the outside interface, if it is asked for. What comes in clear of a pair that has a
+ * tunnel is dropped (RFC 4301 section 5.2).
  */
 #include <linux/bpf.h>
 #include <linux/icmpv6.h>
@@ -195,6 +197,90 @@ int classify(struct __sk_buff *skb)
     if (skb->protocol == bpf_htons(ETH_P_IPV6))
         return classify_v6(skb, set);
     return ends(TC_ACT_OK, CLASSIFIER_COUNT_NOT_IP);
+}
+
+/* Of IKE, of ESP inside UDP, and of DNS, whose answers to our own resolver come in clear. */
+static __always_inline bool is_our_port(__u16 port)
+{
+    return port == bpf_htons(500) || port == bpf_htons(4500) || port == bpf_htons(53);
+}
+
+/* What may come in clear of a pair with a tunnel: the tunnel itself, if its ends are the pair, and IKE. A later
+ * fragment is of no use without the first, which says what it is. */
+static __always_inline bool is_ours_in_clear(struct __sk_buff *skb, __u8 protocol, __u32 offset,
+                                             bool later_fragment)
+{
+    struct {
+        __be16 src, dst;
+    } ports;
+
+    if (later_fragment || protocol == IPPROTO_ESP || protocol == IPPROTO_AH)
+        return true;
+    if (protocol != IPPROTO_UDP && protocol != IPPROTO_TCP)
+        return false;
+    if (!load(skb, offset, &ports, sizeof(ports)))
+        return false;
+    if (protocol == IPPROTO_TCP)
+        return ports.src == bpf_htons(53);
+    return is_our_port(ports.src) || ports.dst == bpf_htons(500) || ports.dst == bpf_htons(4500);
+}
+
+static __always_inline int admit(const struct classifier_key *key, bool in_clear)
+{
+    const struct classifier_value *value = bpf_map_lookup_elem(&verdicts, key);
+
+    if (in_clear || value == NULL || value->verdict != CLASSIFIER_ENCRYPT)
+        return TC_ACT_OK;
+    return ends(TC_ACT_SHOT, CLASSIFIER_COUNT_CLEAR_IN);
+}
+
+static __always_inline int arrive_v4(struct __sk_buff *skb)
+{
+    struct classifier_key key = {.family = 4};
+    struct iphdr ip;
+
+    if (!load(skb, 0, &ip, sizeof(ip)))
+        return TC_ACT_OK; /* the kernel throws it away */
+    __builtin_memcpy(key.src, &ip.daddr, sizeof(ip.daddr));
+    __builtin_memcpy(key.dst, &ip.saddr, sizeof(ip.saddr));
+    bool later = (ip.frag_off & bpf_htons(0x1fff)) != 0;
+    return admit(&key, is_ours_in_clear(skb, ip.protocol, ip.ihl * 4, later));
+}
+
+static __always_inline int arrive_v6(struct __sk_buff *skb)
+{
+    struct classifier_key key = {.family = 6};
+    struct {
+        __u8 next, reserved;
+        __be16 offset;
+        __be32 id;
+    } fragment;
+    struct ipv6hdr ip;
+    __u32 offset = sizeof(ip);
+    bool later = false;
+
+    if (!load(skb, 0, &ip, sizeof(ip)) || is_neighbour_discovery(skb, &ip))
+        return TC_ACT_OK;
+    if (ip.nexthdr == IPPROTO_FRAGMENT) {
+        if (!load(skb, offset, &fragment, sizeof(fragment)))
+            return TC_ACT_OK;
+        ip.nexthdr = fragment.next;
+        later = (fragment.offset & bpf_htons(0xfff8)) != 0;
+        offset += sizeof(fragment);
+    }
+    __builtin_memcpy(key.src, &ip.daddr, sizeof(key.src));
+    __builtin_memcpy(key.dst, &ip.saddr, sizeof(key.dst));
+    return admit(&key, is_ours_in_clear(skb, ip.nexthdr, offset, later));
+}
+
+SEC("tc")
+int arrive(struct __sk_buff *skb)
+{
+    if (skb->protocol == bpf_htons(ETH_P_IP))
+        return arrive_v4(skb);
+    if (skb->protocol == bpf_htons(ETH_P_IPV6))
+        return arrive_v6(skb);
+    return TC_ACT_OK;
 }
 
 /*

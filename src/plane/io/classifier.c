@@ -27,7 +27,15 @@ static int attach(const struct bpf_program *program, uint32_t ifindex,
     return -bpf_tc_attach(&hook, &opts);
 }
 
-static bool attach_both(const struct classifier_bpf *bpf, const struct classifier_settings *settings,
+static void detach(uint32_t ifindex, enum bpf_tc_attach_point point)
+{
+    LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = point);
+    LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
+
+    bpf_tc_detach(&hook, &opts);
+}
+
+static bool attach_all(const struct classifier_bpf *bpf, const struct classifier_settings *settings,
                         uint32_t put_back, struct io_fault *fault)
 {
     /* What is put back must find its way before anything is taken away. */
@@ -36,8 +44,12 @@ static bool attach_both(const struct classifier_bpf *bpf, const struct classifie
     if (error != 0)
         return io_fault_set(fault, error, "attaching to the put-back device");
     error = attach(bpf->progs.classify, settings->outside_ifindex, BPF_TC_EGRESS);
+    if (error == 0 && settings->refuse_clear)
+        error = attach(bpf->progs.arrive, settings->outside_ifindex, BPF_TC_INGRESS);
     if (error != 0)
         return io_fault_set(fault, error, "attaching to the outside interface");
+    if (!settings->refuse_clear)
+        detach(settings->outside_ifindex, BPF_TC_INGRESS); /* an earlier run may have left it */
     return true;
 }
 
@@ -89,7 +101,7 @@ bool io_classifier_attach(const struct classifier_settings *settings, uint32_t p
     if (bpf_map_update_elem(bpf_map__fd(bpf->maps.settings), &zero, settings, BPF_ANY) != 0)
         io_fault_set(fault, errno, "settings of the classifier");
     else if (keep_descriptors(bpf, &fds, fault))
-        ok = attach_both(bpf, settings, put_back, fault);
+        ok = attach_all(bpf, settings, put_back, fault);
     classifier_bpf__destroy(bpf);
     if (!ok) {
         close_descriptors(&fds);
@@ -101,12 +113,9 @@ bool io_classifier_attach(const struct classifier_settings *settings, uint32_t p
 
 void io_classifier_detach(uint32_t outside_ifindex)
 {
-    LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)outside_ifindex,
-                .attach_point = BPF_TC_EGRESS);
-    LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
-
     libbpf_set_print(say_nothing);
-    bpf_tc_detach(&hook, &opts);
+    detach(outside_ifindex, BPF_TC_EGRESS);
+    detach(outside_ifindex, BPF_TC_INGRESS);
 }
 
 static struct classifier_key key_of(const struct ip_pair *flow)

@@ -19,6 +19,7 @@ enum classifier_verdict {
     CLASSIFIER_NONE, /* not in the map: into vpn0 or oe0, by destination */
     CLASSIFIER_PASS,
     CLASSIFIER_DENY,
+    CLASSIFIER_ENCRYPT, /* a tunnel's: as without verdict, and not to be had in clear */
 };
 
 /* A destination net of configured tunnels: what has no verdict and goes there goes into vpn0. */
@@ -44,6 +45,7 @@ struct classifier_settings {
     __u32 outside_ifindex;
     __u32 exempt_uid;  /* the resolver's packets; CLASSIFIER_NO_UID: nobody's */
     __u32 ethernet;    /* the outside interface has Ethernet's link header */
+    __u32 refuse_clear; /* for the loader: attach what drops clear datagrams of pairs with a tunnel */
 };
 
 #define CLASSIFIER_NO_UID 0xffffffffu
@@ -61,6 +63,7 @@ enum {
     X(LINK_SCOPE, "classifier_link_scope") /* multicast, broadcast, link-local, ND */              \
     X(NOT_IP, "classifier_not_ip")                                                                 \
     X(SHORT, "classifier_short")         /* dropped */                                             \
+    X(CLEAR_IN, "classifier_clear_in")   /* came in clear and should have been encrypted: dropped */    \
     X(PUT_BACK, "classifier_put_back")   /* clear datagrams on their ordinary way again */
 
 enum classifier_counter {

@@ -37,7 +37,7 @@ static const char rules_format[] =
     "  }\n"
     "}\n";
 
-static bool load_rules(const char *text, size_t len, struct io_fault *fault)
+bool io_nft_load(const char *text, size_t len, struct io_fault *fault)
 {
     static const char *const nft[] = {"nft", "-f", "-", NULL};
     int fd = memfd_create("rules", MFD_CLOEXEC);
@@ -89,7 +89,7 @@ bool io_routing_install(const struct plane_setup *setup, const char *oe_name,
 
     if (setup->exempt)
         snprintf(exempt, sizeof(exempt), "meta skuid %u return\n", (unsigned)setup->exempt_uid);
-    int len = snprintf(rules, sizeof(rules), rules_format, PLANE_MARK, exempt, ROUTING_MARK,
+    int len = snprintf(rules, sizeof(rules), rules_format, setup->mark, exempt, ROUTING_MARK,
                        setup->outside, setup->outside);
     remove_route("-4");
     remove_route("-6");
@@ -97,14 +97,18 @@ bool io_routing_install(const struct plane_setup *setup, const char *oe_name,
         return io_fault_set(fault, 0, "ip refused the rule that sends traffic into %s", oe_name);
     if (access("/proc/sys/net/ipv6", F_OK) == 0 && !add_route("-6", oe_name))
         return io_fault_set(fault, 0, "ip refused the IPv6 rule into %s", oe_name);
-    return load_rules(rules, (size_t)len, fault);
+    return io_nft_load(rules, (size_t)len, fault);
+}
+
+void io_nft_delete_table(const char *family, const char *table)
+{
+    const char *const nft[] = {"nft", "delete", "table", family, table, NULL};
+    io_run(nft, -1);
 }
 
 void io_routing_remove(void)
 {
-    static const char *const nft[] = {"nft", "delete", "table", "inet", "cygnet", NULL};
-
-    io_run(nft, -1);
+    io_nft_delete_table("inet", "cygnet");
     remove_route("-4");
     remove_route("-6");
 }

@@ -20,4 +20,8 @@ MUST_USE bool io_routing_install(const struct plane_setup *setup, const char *oe
                                  struct io_fault *fault);
 void io_routing_remove(void);
 
+/* Has nft take these rules, or take a table out. */
+MUST_USE bool io_nft_load(const char *text, size_t len, struct io_fault *fault);
+void io_nft_delete_table(const char *family, const char *table);
+
 #endif

@@ -40,7 +40,7 @@ static bool open_once(const struct plane_setup *setup, struct plane_fds *fds,
 {
     uint16_t port = setup->udp_port != 0 ? setup->udp_port : UDP_PORT;
 
-    if (open_tuns(setup, fds, ret, fault) && io_sockets_open(port, fds, fault))
+    if (open_tuns(setup, fds, ret, fault) && io_sockets_open(port, setup->mark, fds, fault))
         return true;
     close_all(fds);
     return false;
@@ -85,7 +85,7 @@ static bool install_ebpf(const struct plane_setup *setup, const struct classifie
 static bool install_routing(const struct plane_setup *setup, struct plane_fds *fds,
                             struct io_fault *fault)
 {
-    return io_clear_sockets_open(fds, fault) &&
+    return io_clear_sockets_open(setup->mark, fds, fault) &&
            io_routing_install(setup, or_default(setup->oe_name, "oe0"), fault);
 }
 
@@ -110,11 +110,15 @@ static bool intercept(const struct plane_setup *setup, const struct classifier_s
     return install_routing(setup, &result->fds, fault);
 }
 
-bool plane_setup(const struct plane_setup *setup, struct plane_setup_result *ret,
+bool plane_setup(const struct plane_setup *wanted, struct plane_setup_result *ret,
                  struct io_fault *fault)
 {
     struct plane_setup_result result = {0};
-    struct classifier_settings settings = {.mark = PLANE_MARK, .exempt_uid = CLASSIFIER_NO_UID};
+    struct plane_setup filled = *wanted;
+    const struct plane_setup *setup = &filled;
+    if (filled.mark == 0)
+        filled.mark = PLANE_MARK;
+    struct classifier_settings settings = {.mark = filled.mark, .exempt_uid = CLASSIFIER_NO_UID};
 
     for (int i = 0; i < PLANE_FD_COUNT; i++)
         result.fds.fd[i] = -1;
@@ -127,6 +131,7 @@ bool plane_setup(const struct plane_setup *setup, struct plane_setup_result *ret
         return false;
     settings.outside_ifindex = result.outside.ifindex;
     settings.ethernet = result.outside.ethernet;
+    settings.refuse_clear = setup->refuse_clear;
 
     if (!open_all(setup, &result.fds, &settings, fault))
         return false;

@@ -10,7 +10,8 @@
 
 #include "plane/io/link.h"
 
-/* SO_MARK of all our sockets, which the classifier lets pass: "CYG" and 1. */
+/* SO_MARK of all our sockets, which the classifier lets pass, if the setup names none: "CYG" and 1. The daemon
+ * takes another one each time it starts, so that nobody comes to rely on it. */
 #define PLANE_MARK 0x43594701u
 
 enum plane_fd {
@@ -39,7 +40,9 @@ struct plane_setup {
     const char *outside;                    /* the interface */
     const char *oe_name, *vpn_name, *put_back_name; /* NULL: "oe0", "vpn0", "clear0" */
     uint16_t udp_port;                      /* 0: 4500 */
+    uint32_t mark;                          /* 0: PLANE_MARK */
     enum plane_classifier classifier;
+    bool refuse_clear; /* of a pair with a tunnel, what arrives in clear; with eBPF only */
     bool exempt; /* packets of user exempt_uid (the resolver) pass; never of the overflow user */
     uid_t exempt_uid;
 };

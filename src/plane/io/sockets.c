@@ -38,10 +38,10 @@ static bool set_options(int fd, const struct option *options, size_t count)
     return true;
 }
 
-static bool set_common(int fd)
+static bool set_common(int fd, uint32_t mark)
 {
-    static const struct option common[] = {
-        {SOL_SOCKET, SO_MARK, (int)PLANE_MARK},
+    const struct option common[] = {
+        {SOL_SOCKET, SO_MARK, (int)mark},
         {SOL_SOCKET, SO_RCVBUFFORCE, SOCKET_BUFFER},
         {SOL_SOCKET, SO_SNDBUFFORCE, SOCKET_BUFFER},
     };
@@ -50,10 +50,10 @@ static bool set_common(int fd)
 }
 
 /* Returns -1 with errno set. EAFNOSUPPORT: the system doesn't know this family. */
-static int open_one(int family, int type, int protocol)
+static int open_one(int family, int type, int protocol, uint32_t mark)
 {
     int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
-    bool ok = fd >= 0 && set_common(fd);
+    bool ok = fd >= 0 && set_common(fd, mark);
 
     if (ok && family == AF_INET)
         ok = set_options(fd, options_v4, sizeof(options_v4) / sizeof(options_v4[0]));
@@ -79,11 +79,11 @@ static bool bind_port(int fd, int family, uint16_t port)
 }
 
 /* Datagrams that came together are received together. */
-static int open_udp(int family, uint16_t port)
+static int open_udp(int family, uint16_t port, uint32_t mark)
 {
     static const struct option join = {IPPROTO_UDP, UDP_GRO, 1};
     static const struct option v6_only = {IPPROTO_IPV6, IPV6_V6ONLY, 1};
-    int fd = open_one(family, SOCK_DGRAM, IPPROTO_UDP);
+    int fd = open_one(family, SOCK_DGRAM, IPPROTO_UDP, mark);
 
     if (fd >= 0 && (!set_options(fd, &join, 1) ||
                     (family == AF_INET6 && !set_options(fd, &v6_only, 1)) ||
@@ -112,24 +112,24 @@ static bool usable(int fd, bool optional, const char *what, struct io_fault *fau
     return io_fault_set(fault, errno, "%s socket", what);
 }
 
-bool io_sockets_open(uint16_t udp_port, struct plane_fds *ret, struct io_fault *fault)
+bool io_sockets_open(uint16_t udp_port, uint32_t mark, struct plane_fds *ret, struct io_fault *fault)
 {
     int *fd = ret->fd;
     bool ok;
 
     fd[PLANE_FD_ESP_V6] = fd[PLANE_FD_UDP_V4] = fd[PLANE_FD_UDP_V6] = -1;
-    fd[PLANE_FD_ESP_V4] = open_one(AF_INET, SOCK_RAW, IPPROTO_ESP);
+    fd[PLANE_FD_ESP_V4] = open_one(AF_INET, SOCK_RAW, IPPROTO_ESP, mark);
     ok = usable(fd[PLANE_FD_ESP_V4], false, "ESP", fault);
     if (ok) {
-        fd[PLANE_FD_ESP_V6] = open_one(AF_INET6, SOCK_RAW, IPPROTO_ESP);
+        fd[PLANE_FD_ESP_V6] = open_one(AF_INET6, SOCK_RAW, IPPROTO_ESP, mark);
         ok = usable(fd[PLANE_FD_ESP_V6], true, "ESP over IPv6", fault);
     }
     if (ok) {
-        fd[PLANE_FD_UDP_V4] = open_udp(AF_INET, udp_port);
+        fd[PLANE_FD_UDP_V4] = open_udp(AF_INET, udp_port, mark);
         ok = usable(fd[PLANE_FD_UDP_V4], false, "UDP encapsulation", fault);
     }
     if (ok) {
-        fd[PLANE_FD_UDP_V6] = open_udp(AF_INET6, udp_port);
+        fd[PLANE_FD_UDP_V6] = open_udp(AF_INET6, udp_port, mark);
         ok = usable(fd[PLANE_FD_UDP_V6], true, "UDP encapsulation over IPv6", fault);
     }
     if (!ok)
@@ -137,17 +137,17 @@ bool io_sockets_open(uint16_t udp_port, struct plane_fds *ret, struct io_fault *
     return ok;
 }
 
-bool io_clear_sockets_open(struct plane_fds *ret, struct io_fault *fault)
+bool io_clear_sockets_open(uint32_t mark, struct plane_fds *ret, struct io_fault *fault)
 {
     static const struct option header_v6 = {IPPROTO_IPV6, IPV6_HDRINCL, 1};
     int *fd = ret->fd;
 
     /* Protocol RAW means: the header is included, nothing is received. */
     fd[PLANE_FD_CLEAR_V6] = -1;
-    fd[PLANE_FD_CLEAR_V4] = open_one(AF_INET, SOCK_RAW, IPPROTO_RAW);
+    fd[PLANE_FD_CLEAR_V4] = open_one(AF_INET, SOCK_RAW, IPPROTO_RAW, mark);
     bool ok = usable(fd[PLANE_FD_CLEAR_V4], false, "raw IPv4", fault);
     if (ok) {
-        fd[PLANE_FD_CLEAR_V6] = open_one(AF_INET6, SOCK_RAW, IPPROTO_RAW);
+        fd[PLANE_FD_CLEAR_V6] = open_one(AF_INET6, SOCK_RAW, IPPROTO_RAW, mark);
         ok = usable(fd[PLANE_FD_CLEAR_V6], true, "raw IPv6", fault);
     }
     if (ok && fd[PLANE_FD_CLEAR_V6] >= 0 && !set_options(fd[PLANE_FD_CLEAR_V6], &header_v6, 1))

@@ -1,8 +1,8 @@
 # Real traffic held against the models of docs/models. Source it after common.sh.
 #
-#   match_net NAME               a namespace of the test's own, with its loopback up; inside NAME COMMAND... (to the end: in the
-#                                            background, kill would miss the command)
-#   match_join A ADDRESS B ADDRESS           two of them, joined by their eth0
+#   match_net NAME               a namespace of the test's own, with its loopback up
+#   inside NAME COMMAND...       runs to its end; in the background, kill would miss the command
+#   match_join A ADDRESS B ADDRESS   two namespaces, joined by their eth0
 #   match_capture NAME IFACE FILE [FILTER]   record; match_capture_end FILE ends it when all is written
 #   match_follows MODEL FILE BY COUNT        COUNT exchanges follow the model, by ladders (BY: their titles,
 #                                            or "the state machines")
@@ -15,6 +15,7 @@ CYGNET=$CYGNET_BUILD/src/cli/cygnet
 
 match_finish() {
     local code=$? net pid
+    set +e
     for pid in "${BACKGROUND[@]}"; do
         kill "$pid" 2>/dev/null || true
     done

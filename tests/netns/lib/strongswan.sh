@@ -29,7 +29,7 @@
 
 declare -A SWAN_NETNS=() SWAN_PID=()
 SWAN_PLUGINS='random nonce openssl pem pkcs1 pkcs8 pubkey x509 constraints revocation hmac kdf xcbc aes gcm'
-SWAN_PLUGINS+=' sha1 sha2 md5 dnskey kernel-libipsec kernel-netlink socket-default vici updown counters'
+SWAN_PLUGINS+=' curve25519 chapoly chacha20 sha1 sha2 md5 dnskey kernel-libipsec kernel-netlink socket-default vici updown counters'
 
 swan_directory() {
     echo "$SCRATCH/swan/$1"
