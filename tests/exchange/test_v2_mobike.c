@@ -481,6 +481,28 @@ static void test_resumed(void **state)
     }
 }
 
+/* Another child is asked for, from an address that the IKE SA did not begin with: no second IKE SA. */
+static void test_other_child(void **state)
+{
+    struct site *site = up(NULL);
+    const struct traffic_pair other = {net_of("10.3.0.0/16"), net_of("10.2.0.0/16")};
+    (void)state;
+    kill_address(site, own[PAIR_A]);
+    HAVE(site, PAIR_A, "192.1.1.14");
+    pair_run(site->pair, 1 * SECONDS);
+    site->pair->sides[PAIR_A].addr.addr = addr("192.1.1.14");
+    site->pair->sides[PAIR_B].ticket = TICKET + 1;
+    assert_int_equal(
+        pair_initiate_profile(site->pair, PAIR_A, TICKET + 1, PROFILE, &other), ERR_OK);
+    pair_run(site->pair, 1 * SECONDS);
+    assert_int_equal(site->pair->sides[PAIR_A].up, 2);
+    const struct v2_sa *sa = sa_of(site, PAIR_A); /* the only one */
+    const struct ike_child *child;
+    LIST_FOREACH (child, &sa->children, of_v2_sa)
+        assert_true(ip_addr_equal(&child->here.addr, &sa->path.local.addr));
+    site_free(site);
+}
+
 /* Hostile cases */
 
 /* A true peer that claims somebody else's address: the victim gets a few octets, and no SA goes there
@@ -680,6 +702,7 @@ int main(void)
         cmocka_unit_test(test_bombing),       cmocka_unit_test(test_forged_source),
         cmocka_unit_test(test_no_nats),       cmocka_unit_test(test_replayed),
         cmocka_unit_test(test_esp_elsewhere), cmocka_unit_test(test_cookie),
+        cmocka_unit_test(test_other_child),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
