@@ -174,7 +174,7 @@ static void place(struct ike *ike, struct v2_sa *sa, struct ike_child *child)
     struct ip_endpoint here = sa->path.local, there = sa->path.remote;
     child->udp = sa->nat.udp;
     child->follows = v2_nat_follows(sa);
-    if (!sa->nat.udp)
+    if (!sa->nat.udp || child->protocol == SA_AH)
         here.port = there.port = 0;
     ike_child_readdress(ike, child, &here, &there);
 }

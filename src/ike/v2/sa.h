@@ -156,6 +156,7 @@ struct v2_exchange {
     struct v2_rekey *rekey; /* an IKE SA being made; NULL: none */
     /* INFORMATIONAL, ours: what it says. */
     spi_t deletes;   /* the inbound SA of a child */
+    uint8_t deletes_protocol; /* enum sa_protocol */
     bool deletes_sa; /* the IKE SA itself */
     uint16_t notify; /* 0: none */
     enum v2_says says;
@@ -169,7 +170,7 @@ struct v2_exchange {
     struct v2_path from; /* responder: where the request came from */
 };
 
-/* A pair of ESP SAs in the making. */
+/* A pair of ESP or AH SAs in the making. */
 struct v2_child {
     struct v2_sa *sa;
     struct v2_exchange *x;
