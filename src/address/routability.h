@@ -1,7 +1,7 @@
 /*
  * Return routability: whether a peer really receives what is sent to an address that it claims. When
  * to check is policy (ADR-045); how is an INFORMATIONAL request with a cookie that nobody can guess,
- * sent to that address alone, and a response with the same cookie from there (ADR-025, ADR-098).
+ * sent to that address alone, and a response with the same cookie from there (RFC 4555 section 3.7).
  */
 #ifndef CYGNET_ADDRESS_ROUTABILITY_H
 #define CYGNET_ADDRESS_ROUTABILITY_H

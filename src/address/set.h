@@ -1,6 +1,6 @@
 /*
  * The addresses under which a peer can be reached, or we can: the primary first, then the alternates in
- * the order in which they were told. A plain value without pointers; nothing here allocates. Operations
+ * the order in which they were told (ADR-008). A plain value without pointers; nothing here allocates. Operations
  * that fail leave the set as it was.
  */
 #ifndef CYGNET_ADDRESS_SET_H
@@ -17,7 +17,7 @@ struct address_set {
 };
 
 bool address_set_has(const struct address_set *set, const struct ip_addr *addr);
-/* As the last alternate. ERR_VALUE: no address that the end of a tunnel can have (ADR-033, ADR-034);
+/* As the last alternate. ERR_VALUE: no address that the end of a tunnel can have (ADR-033);
  * ERR_REPEATED; ERR_LIMIT. */
 MUST_USE enum err address_set_add(struct address_set *set, const struct ip_addr *addr);
 /* An alternate. ERR_STATE: it is the primary, which can only be replaced (ADR-046); ERR_UNKNOWN. */

@@ -225,7 +225,7 @@ static void test_stranger(void **state)
     pair_free(pair);
 }
 
-/* The initiator's address is replaced: one round trip later both ends have followed; the responder only
+/* ADR-001, ADR-002, ADR-003: the initiator's address is replaced: one round trip later both ends have followed; the responder only
  * after it has seen that the initiator is there (section 3.7). */
 static void test_replaced(void **state)
 {
@@ -240,10 +240,16 @@ static void test_replaced(void **state)
     assert_at(site, "192.1.1.14", own[PAIR_B], false);
     pair_run(site->pair, 60 * SECONDS);
     assert_at(site, "192.1.1.14", own[PAIR_B], false);
+    for (unsigned s = 0; s < PAIR_SIDES; s++) { /* and all else is as it was */
+        assert_int_equal(site->pair->sides[s].up, 1);
+        assert_non_null(made_find_in(sa_of(site, s), site->pair->sides[s].last_up.spi_in));
+        assert_true(identity_equal(&sa_of(site, s)->peer_id, &site->profiles[s].peer_id));
+    }
+    assert_int_equal(pair_check_keys(site->pair), 2);
     site_free(site);
 }
 
-/* Back where it was proved before: the responder need not check again, unless policy says so. */
+/* ADR-010: back where it was proved before: the responder need not check again, unless policy says so. */
 static void test_policy(void **state)
 {
     (void)state;
@@ -268,7 +274,7 @@ static void test_policy(void **state)
     }
 }
 
-/* Make before break: an address more moves nothing, and the old one's end does at once. */
+/* ADR-008. Make before break: an address more moves nothing, and the old one's end does at once. */
 static void test_make_before_break(void **state)
 {
     struct site *site = up(NULL);
@@ -284,7 +290,7 @@ static void test_make_before_break(void **state)
     site_free(site);
 }
 
-/* Two hand-overs within a round trip: the first update is overtaken, and its answer counts for nothing. */
+/* ADR-014, ADR-038: two hand-overs within a round trip: the first update is overtaken, and its answer counts for nothing. */
 static void test_twice(void **state)
 {
     struct site *site = up(NULL);
@@ -329,7 +335,7 @@ static void test_responder_moves(void **state)
     site_free(site);
 }
 
-/* The responder has two addresses, and one stops working without a word: a request finds the other, and
+/* ADR-006, ADR-020: the responder has two addresses, and one stops working without a word: a request finds the other, and
  * when the first works again for some time it is used again. */
 static void test_fail_over_and_back(void **state)
 {
@@ -533,6 +539,7 @@ static void test_bombing(void **state)
 /* On the way an update gets another source, and the answer to the check is not sent from there. */
 static struct pair_datagram caught;
 static bool catch_one;
+static unsigned answered_there;
 
 static bool redirect(struct pair *pair, struct pair_datagram *d, void *ctx)
 {
@@ -544,18 +551,23 @@ static bool redirect(struct pair *pair, struct pair_datagram *d, void *ctx)
         d->source.addr = addr("203.0.113.66");
         return true;
     }
-    return !(d->from == PAIR_B && ip_addr_equal(&d->target.addr, &(struct ip_addr){4, {203, 0, 113, 66}}));
+    bool there = d->from == PAIR_B &&
+                 ip_addr_equal(&d->target.addr, &(struct ip_addr){4, {203, 0, 113, 66}});
+    answered_there += there;
+    return !there;
 }
 
 static void test_forged_source(void **state)
 {
     struct site *site = up(NULL);
     (void)state;
+    answered_there = 0;
     site->pair->tap = redirect;
     catch_one = true;
     HAVE(site, PAIR_A, "192.1.1.14");
     pair_run(site->pair, 2 * SECONDS);
     assert_false(catch_one);
+    assert_true(answered_there > 0); /* ADR-018, ADR-021 */
     for (size_t i = 0; i < PAIR_SAD_MAX; i++) /* no SA ever went there */
         assert_int_equal(site->pair->sides[PAIR_B].sad[i].moved.addr.octets[0] == 203, 0);
     pair_run(site->pair, 30 * SECONDS);
@@ -581,7 +593,7 @@ static void test_no_nats(void **state)
     site_free(site);
 }
 
-/* An update that was answered is said again from elsewhere: it gets its answer, and moves nothing. */
+/* ADR-035: an update that was answered is said again from elsewhere: it gets its answer, and moves nothing. */
 static void test_replayed(void **state)
 {
     struct site *site = up(NULL);

@@ -97,7 +97,7 @@ enum err v2_mobike_begin(struct ike *ike, struct v2_sa *sa, const struct address
     enum err err = v2_mobike_new(ike, sa);
     if (err != ERR_OK)
         return err;
-    sa->mobike->peer = *peer;
+    sa->mobike->peer = *peer; /* ADR-006: the first is that of the initial exchanges */
     if (!address_set_has(peer, &sa->path.remote.addr) &&
         address_set_promote(&sa->mobike->peer, &sa->path.remote.addr) != ERR_OK)
         sa->mobike->peer = (struct address_set){.list = {sa->path.remote.addr}, .count = 1};
@@ -162,7 +162,7 @@ static void repeat_pending(struct ike *ike, struct v2_sa *sa)
     if (!is_out(x))
         return;
     if (x->says == V2_SAYS_UPDATE || x->says == V2_SAYS_CHECK)
-        x->stale = true;
+        x->stale = true; /* ADR-014 */
     x->looks = x->has_via = false;
     v2_sent_repeat(ike, sa, &sa->path, &x->out);
 }
@@ -200,13 +200,14 @@ void v2_mobike_place(struct ike *ike, struct v2_sa *sa, struct ike_child *child)
     sa->path = now;
 }
 
+/* ADR-010 */
 static bool unproved(const struct ike *ike, const struct v2_sa *sa)
 {
     return address_check_due(ike->config.address_check, &sa->mobike->proved,
                              &sa->path.remote.addr);
 }
 
-/* The IKE SA is elsewhere now; its children too, unless the address has to be proved first. */
+/* ADR-001, ADR-003: the IKE SA is elsewhere now, with its identities, keys and SPIs; its children too, unless the address has to be proved first. */
 static void go(struct ike *ike, struct v2_sa *sa, const struct v2_path *to)
 {
     struct v2_mobike *mobike = sa->mobike;
@@ -361,6 +362,7 @@ static bool may_look(const struct v2_exchange *x)
            (mobike->decides || x->says == V2_SAYS_ADDRESSES);
 }
 
+/* ADR-020, ADR-021: a request that is repeated may go another way; an answer goes where its request was from. */
 void v2_mobike_repeat(struct ike *ike, struct v2_exchange *x)
 {
     struct v2_sa *sa = x->sa;

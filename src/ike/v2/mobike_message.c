@@ -115,7 +115,7 @@ enum err v2_mobike_read_support(struct v2_step *step)
 
 static void put_cookie(struct v2_step *step, struct ike2_writer *w)
 {
-    step->x->cookie = address_cookie_new(&step->ike->env.rng); /* ADR-097 */
+    step->x->cookie = address_cookie_new(&step->ike->env.rng);
     ike2_writer_notify(w, IKE2_N_COOKIE2,
                        view_of(step->x->cookie.octets, sizeof(step->x->cookie.octets)));
 }
@@ -211,7 +211,7 @@ enum err v2_mobike_take(struct v2_step *step, struct ike2_writer *w, struct v2_m
     if (step->sa->mobike == NULL)
         return ERR_OK;
     if (v2_notified(step, IKE2_N_COOKIE2, &n) && n.data.len >= COOKIE2_MIN &&
-        n.data.len <= COOKIE2_MAX) /* section 3.7, ADR-098: as it is */
+        n.data.len <= COOKIE2_MAX) /* section 3.7: as it is */
         ike2_writer_notify(w, IKE2_N_COOKIE2, n.data);
     wish.peer = (struct address_set){.list = {step->event->remote.addr}, .count = 1};
     read_addresses(step, &wish.peer, &wish.addresses);

@@ -227,7 +227,7 @@ static enum err receive_request(struct ike *ike, struct v2_sa *sa, const struct 
         v2_sent_repeat(ike, sa, &back, &sa->answer);
         return v2_drop(ike, IKE_COUNT_DUPLICATE, ERR_REPLAY);
     }
-    if (header->message_id != sa->next_in)
+    if (header->message_id != sa->next_in) /* ADR-035: in order, one at a time */
         return v2_drop(ike, IKE_COUNT_REPLAYED, ERR_REPLAY);
     bool early = !sa->established && (sa->initiator || header->exchange != IKE2_AUTH);
     bool late = sa->established && header->exchange == IKE2_AUTH;
@@ -306,6 +306,7 @@ static enum err receive_hint(struct ike *ike, const struct v2_sa *sa, const stru
     return v2_drop(ike, IKE_COUNT_HINT, ERR_UNEXPECTED);
 }
 
+/* ADR-002: an SA is found by its SPI, wherever its peer is. */
 static enum err receive_known(struct ike *ike, const struct ike_event *event,
                               const struct ike2_header *header)
 {
