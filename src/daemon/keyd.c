@@ -675,6 +675,7 @@ static struct control_config control_config(const struct keyd *k)
                 .nat = c->nat,
                 .address_check = c->address_check,
                 .half_open = c->limits.half_open,
+                .cookies_always = c->limits.cookies,
                 .profiles = k->profiles.profiles,
                 .profile_count = k->profiles.count},
         .tunnels = {.connections = k->profiles.connections,

@@ -129,6 +129,7 @@ struct v2_handshake {
     bool floats;                    /* and that it speaks MOBIKE, ... */
     bool mobike;                    /* ... as we will with it, ... */
     struct address_set addresses;   /* ... and can be reached there too */
+    bool addressed;                 /* initiator: the peer lent us an address */
     bool hinted;                    /* somebody sent an unprotected refusal */
     uint8_t scheme;                 /* the signature we make */
 };
@@ -199,6 +200,7 @@ struct v2_child {
     bool reported;               /* it is a child now, and not ours any more */
     bool silent;                 /* the peer let all its time go by without an answer */
     bool unwanted;               /* cancelled while its request was out */
+    bool wants_address;          /* responder: the peer asked for a virtual one */
     struct sa_params sas[2];     /* inbound, outbound; wiped once installed */
 };
 
