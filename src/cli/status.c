@@ -58,6 +58,32 @@ static void print_nat(const json_t *gateway)
     printf("; ESP in UDP to port %lld%s", cli_number(gateway, "port"), where);
 }
 
+/* "  from 192.1.1.4; also at 192.1.1.15; moved 2 times", of a peer that speaks MOBIKE. */
+static void print_addresses(const json_t *gateway)
+{
+    const json_t *addresses = json_object_get(gateway, "addresses"), *one;
+    const char *now = cli_text(gateway, "peer", ""), *before = "; also at ";
+    const char *state = cli_text(addresses, "state", "in use");
+    long long moves = cli_number(addresses, "moves");
+    size_t i;
+
+    if (addresses == NULL)
+        return;
+    printf("  from %s", cli_text(addresses, "local", "?"));
+    json_array_foreach(json_object_get(addresses, "peer"), i, one)
+    {
+        if (strcmp(json_string_value(one), now) == 0)
+            continue;
+        printf("%s%s", before, json_string_value(one));
+        before = ", ";
+    }
+    if (moves != 0)
+        printf("; moved %lld time%s", moves, cli_plural(moves));
+    if (strcmp(state, "in use") != 0)
+        printf("; %s", state);
+    putchar('\n');
+}
+
 static void print_gateways(const json_t *gateways)
 {
     const json_t *gateway;
@@ -77,6 +103,7 @@ static void print_gateways(const json_t *gateways)
         printf("  %s", cli_text(gateway, "suite", ""));
         print_nat(gateway);
         putchar('\n');
+        print_addresses(gateway);
     }
 }
 

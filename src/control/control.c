@@ -409,6 +409,15 @@ static struct ike_config ike_config_of(const struct control_config *config)
     return ike;
 }
 
+/* IKE SAs leave an address that is gone. */
+static void tell_addresses(struct control *c, mono_t now, const struct control_config *config)
+{
+    const struct ike_event event = {.kind = IKE_EV_ADDRESSES,
+                                    .addresses = config->tunnels.own,
+                                    .address_count = config->tunnels.own_count};
+    ike_input(c->ike, now, &event);
+}
+
 static void take_spis(struct control *c, const struct control_config *config)
 {
     c->leased_spis = config->leased_spis;
@@ -449,6 +458,8 @@ enum err control_new(const struct control_config *config, const struct control_e
         control_free(c);
         return err;
     }
+    if (config->tunnels.own_count != 0) /* else they aren't known yet */
+        tell_addresses(c, (mono_t){0}, config);
     *ret = c;
     return ERR_OK;
 }
@@ -462,6 +473,7 @@ enum err control_reconfigure(struct control *c, mono_t now, const struct control
     discover_reconfigure(c->discover, &config->discover);
     const struct ike_config ike = ike_config_of(config);
     ike_reconfigure(c->ike, &ike);
+    tell_addresses(c, now, config);
     enum err err = tunnels_reconfigure(c->tunnels, now, &config->tunnels);
     enum err oe_err = oe_reconfigure(c->oe, now, &config->oe);
     if (err == ERR_OK)

@@ -228,6 +228,13 @@ void plane_link_move_sa(struct control *c, mono_t now, const struct ike_effect *
         .peer = fx->remote.addr,
     };
     struct pending what = {.request = PLANE_ASKED_OTHER};
+    if (fx->here.addr.family != IP_NONE) { /* both ends: ADR-103 */
+        message.has = PFKEY_HAS_SA | PFKEY_HAS_NEW_ENDS;
+        message.new_src = fx->inbound ? fx->remote : fx->here;
+        message.new_dst = fx->inbound ? fx->here : fx->remote;
+        ask(c, now, &message, &what);
+        return;
+    }
     *(fx->inbound ? &message.sa.udp_src : &message.sa.udp_dst) = fx->remote.port;
     ask(c, now, &message, &what);
 }

@@ -201,6 +201,13 @@ static const struct yaml_choice on_stop_choices[] = {
     {NULL, 0},
 };
 
+static const struct yaml_choice check_choices[] = {
+    {"unproved", ADDRESS_CHECK_UNPROVED},
+    {"always", ADDRESS_CHECK_ALWAYS},
+    {"never", ADDRESS_CHECK_NEVER},
+    {NULL, 0},
+};
+
 static const struct yaml_choice nat_choices[] = {
     {"auto", IKE_NAT_AUTO},
     {"force", IKE_NAT_FORCE},
@@ -272,6 +279,7 @@ static const struct yaml_field fields[] = {
     {"legacy-algorithms", yaml_read_bool, FIELD(legacy_algorithms)},
     {"classifier", yaml_read_choice, FIELD(classifier), .choices = classifiers},
     {"nat-traversal", yaml_read_choice, FIELD(nat), .choices = nat_choices},
+    {"return-routability", yaml_read_choice, FIELD(address_check), .choices = check_choices},
     {"on-stop", yaml_read_choice, FIELD(on_stop), .choices = on_stop_choices},
     {"leased-spis", yaml_read_bool, FIELD(leased_spis)},
     {"refuse-clear", yaml_read_bool, FIELD(refuse_clear)},

@@ -97,7 +97,7 @@ struct config_end {
 struct config_connection {
     char name[IKE_PROFILE_NAME];
     enum ike_version version;
-    bool aggressive, want_address, fragmentation_off, ppk_required, childless;
+    bool aggressive, want_address, fragmentation_off, mobike_off, ppk_required, childless;
     bool ah; /* instead of ESP */
     struct config_end local, remote;
     config_string secret, ppk, ppk_id;
@@ -125,6 +125,7 @@ struct cygnet_config {
     enum config_on_stop on_stop;
     bool refuse_clear; /* of a flow with a tunnel, what arrives in clear (RFC 4301 section 5.2) */
     enum ike_nat nat;         /* RFC 3947 */
+    enum address_check address_check; /* RFC 4555 section 3.7 */
     enum oe_return return_tunnel; /* OE-168 */
     char policy_files[CONFIG_PATH_MAX]; /* the directory of policy files */
     bool policy_files_given; /* false: the default one, which need not exist */

@@ -10,7 +10,7 @@ struct raw_connection {
     enum ike_version version;
     int aggressive, ah;
     struct config_raw_end local, remote;
-    bool has_local, has_remote, virtual_address, fragmentation, childless;
+    bool has_local, has_remote, virtual_address, fragmentation, mobike, childless;
     const yaml_node_t *secret, *pool, *children, *pfs, *ppk;
     struct {
         uint32_t ike_s, child_s;
@@ -82,6 +82,7 @@ static const struct yaml_field connection_fields[] = {
     {"dpd", yaml_read_number, RAW(dpd_s), .least = 1, .most = 3600},
     {"pfs", config_keep_node, RAW(pfs)},
     {"fragmentation", yaml_read_bool, RAW(fragmentation)},
+    {"mobike", yaml_read_bool, RAW(mobike)},
     {"childless", yaml_read_bool, RAW(childless)},
     {"ppk", config_keep_node, RAW(ppk)},
     {NULL, NULL},
@@ -384,7 +385,7 @@ static bool check_connection(struct yaml_reader *r, const yaml_node_t *node,
 static bool read_connection(struct yaml_reader *r, const yaml_node_t *node,
                             struct cygnet_config *config)
 {
-    struct raw_connection raw = {.fragmentation = true};
+    struct raw_connection raw = {.fragmentation = true, .mobike = true};
     struct config_connection *c = &config->connections[config->connection_count];
 
     if (node->type != YAML_MAPPING_NODE)
@@ -400,6 +401,7 @@ static bool read_connection(struct yaml_reader *r, const yaml_node_t *node,
     c->ah = raw.ah != 0;
     c->want_address = raw.virtual_address;
     c->fragmentation_off = !raw.fragmentation;
+    c->mobike_off = !raw.mobike;
     c->childless = raw.childless;
     c->ike_lifetime_s = raw.lifetimes.ike_s;
     c->child_lifetime_s = raw.lifetimes.child_s;

@@ -673,6 +673,7 @@ static struct control_config control_config(const struct keyd *k)
                 .legacy = c->legacy_algorithms,
                 .give_up_ms = c->wait_s * 1000,
                 .nat = c->nat,
+                .address_check = c->address_check,
                 .half_open = c->limits.half_open,
                 .cookies_always = c->limits.cookies,
                 .crash_secret = k->profiles.crash_secret,

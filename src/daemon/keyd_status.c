@@ -85,6 +85,27 @@ static const char *nat_word(const struct ike_sa_info *info)
     return info->nat_there ? "there" : "none";
 }
 
+/* MOBIKE: the pair of addresses in use, the peer's others, and what is being found out. */
+static json_t *addresses_json(const struct ike_sa_info *info)
+{
+    json_t *o = json_object(), *list = json_array();
+    const char *doing = "in use";
+
+    for (size_t i = 0; i < info->peer_addresses->count; i++)
+        json_array_append_new(list, addr_json(&info->peer_addresses->list[i]));
+    if (info->no_way)
+        doing = "no way to the peer";
+    else if (info->checking)
+        doing = "checking the peer's new address";
+    else if (info->probing)
+        doing = "probing a better pair";
+    json_object_set_new(o, "local", addr_json(&info->local.addr));
+    json_object_set_new(o, "peer", list);
+    json_object_set_new(o, "state", json_string(doing));
+    json_object_set_new(o, "moves", json_integer(info->moves));
+    return o;
+}
+
 static json_t *gateway_json(const struct ike_sa_info *info, mono_t now)
 {
     char id[IDENTITY_TEXT_MAX];
@@ -102,6 +123,8 @@ static json_t *gateway_json(const struct ike_sa_info *info, mono_t now)
     json_object_set_new(o, "established", json_boolean(info->established));
     json_object_set_new(o, "since_ms", json_integer(mono_since(now, info->since)));
     json_object_set_new(o, "children", json_integer((json_int_t)info->children));
+    if (info->peer_addresses != NULL)
+        json_object_set_new(o, "addresses", addresses_json(info));
     return o;
 }
 

@@ -41,8 +41,9 @@ void esp_encapsulate(struct esp_sa *sa, struct packet **packets, size_t count, e
  */
 void esp_decapsulate(struct esp_sa *sa, struct packet **packets, size_t count, enum err *ret);
 
-/* Outbound: packets go here from now on (RFC 3947 section 7). */
-void esp_sa_move(struct esp_sa *sa, const struct ip_addr *dst, uint16_t udp_dst);
+/* Outbound: packets go from here to there from now on (RFC 3947 section 7, RFC 4555); port 0: without
+ * UDP. */
+void esp_sa_move(struct esp_sa *sa, const struct ip_endpoint *src, const struct ip_endpoint *dst);
 
 /* The largest inner datagram whose packet, with outer IP (and UDP) header, fits in mtu octets. */
 uint32_t esp_inner_mtu(const struct esp_sa *sa, uint32_t mtu);

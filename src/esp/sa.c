@@ -84,10 +84,14 @@ void esp_sa_free(struct esp_sa *sa)
     free(sa);
 }
 
-void esp_sa_move(struct esp_sa *sa, const struct ip_addr *dst, uint16_t udp_dst)
+void esp_sa_move(struct esp_sa *sa, const struct ip_endpoint *src, const struct ip_endpoint *dst)
 {
-    sa->outer.dst = *dst;
-    sa->outer.udp_dst = udp_dst;
+    sa->outer.src = src->addr;
+    sa->outer.udp_src = src->port;
+    sa->outer.dst = dst->addr;
+    sa->outer.udp_dst = dst->port;
+    if (sa->ah)
+        sa->ah_len = ah_header_len(sa, (enum ip_family)dst->addr.family);
 }
 
 uint32_t esp_inner_mtu(const struct esp_sa *sa, uint32_t mtu)

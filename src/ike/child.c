@@ -298,6 +298,7 @@ static void move_sa(struct ike *ike, const struct ike_child *child, bool inbound
         .peer = child->key.remote,
         .local = {.addr = child->local},
         .remote = child->at,
+        .here = child->here,
     };
     (void)ike_effect_push(ike, &fx);
 }
@@ -308,10 +309,25 @@ void ike_child_move(struct ike *ike, struct ike_child *child, const struct ip_en
     if (ip_endpoint_equal(&child->at, to))
         return;
     child->at = *to;
+    if (child->here.addr.family != IP_NONE)
+        child->there = *to;
     if (!child->inbound_gone)
         move_sa(ike, child, true);
     move_sa(ike, child, false);
     saved_child(ike, child);
+}
+
+void ike_child_readdress(struct ike *ike, struct ike_child *child, const struct ip_endpoint *here,
+                         const struct ip_endpoint *there)
+{
+    if (ip_endpoint_equal(&child->here, here) && ip_endpoint_equal(&child->there, there))
+        return;
+    child->here = *here;
+    child->there = child->at = *there;
+    if (!child->inbound_gone)
+        move_sa(ike, child, true);
+    move_sa(ike, child, false);
+    v2_saved_child(ike, child);
 }
 
 enum err ike_child_moved(struct ike *ike, const struct ike_event *event)
@@ -325,6 +341,10 @@ enum err ike_child_moved(struct ike *ike, const struct ike_event *event)
         ip_addr_is_special(&event->remote.addr)) {
         ike_count(ike, IKE_COUNT_MOVE_REFUSED);
         return ERR_POLICY;
+    }
+    if (child->v2_sa != NULL && child->v2_sa->mobike != NULL) {
+        v2_mobike_esp_from(ike, child->v2_sa, &event->remote);
+        return ERR_OK;
     }
     child->at = (struct ip_endpoint){0}; /* said again, in case the plane missed it */
     if (child->v2_sa != NULL)

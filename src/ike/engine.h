@@ -172,6 +172,7 @@ struct ike_child {
     uint8_t protocol;      /* enum sa_protocol */
     bool udp, follows;     /* inside UDP; the peer's end may move (RFC 3947 section 7) */
     struct ip_endpoint at; /* where the plane sends it, if it follows */
+    struct ip_endpoint here, there; /* its ends, if not those it was made with; of no family: they are */
     uint8_t peer_key[IKE_DIGEST_LEN]; /* whoever deletes it must have proven the same key */
     uint64_t born;
     bool replaced; /* its ticket lives on in a newer child: nothing to report */
@@ -209,6 +210,8 @@ struct ike {
     struct half_open_table half_open;
     struct ike_timer half_open_timer;
     struct v2_engine v2;
+    struct address_set own; /* our addresses, as a list */
+    bool own_known;
 
     struct heap timers;
     struct fifo effects;
@@ -360,6 +363,9 @@ enum err ike_child_delete(struct ike *ike, uint64_t ticket);
 /* The plane got authentic ESP from elsewhere. */
 enum err ike_child_moved(struct ike *ike, const struct ike_event *event);
 void ike_child_move(struct ike *ike, struct ike_child *child, const struct ip_endpoint *to);
+/* Both its ends; ports are zero without UDP. */
+void ike_child_readdress(struct ike *ike, struct ike_child *child, const struct ip_endpoint *here,
+                         const struct ip_endpoint *there);
 /* The peer deleted its inbound SA `spi`. True: it was one of ours; ret_answer is set to the SPI to
  * name in our answering Delete, or zero if the Delete was itself an answer (OE-103, OE-104). */
 bool ike_child_deleted_by_peer(struct ike *ike, struct ike_sa *sa, uint8_t protocol, spi_t spi,

@@ -377,6 +377,8 @@ static enum err dispatch(struct ike *ike, const struct ike_event *event)
         return contact_former_peer(ike, event);
     case IKE_EV_GREET:
         return contact_greet(ike, event);
+    case IKE_EV_ADDRESSES:
+        return v2_mobike_addresses(ike, event);
     }
     ike_count(ike, IKE_COUNT_BAD_REQUEST);
     return ERR_STATE;

@@ -16,6 +16,7 @@
 #ifndef CYGNET_IKE_IKE_H
 #define CYGNET_IKE_IKE_H
 
+#include "address/routability.h"
 #include "base/err.h"
 #include "base/event.h"
 #include "base/rng.h"
@@ -39,6 +40,7 @@ struct ike_config {
     uint32_t half_open;        /* 0: LIMIT_HALF_OPEN */
     enum ike_nat nat;
     const struct public_key *own_public; /* of the gateway's own key; NULL: an RSA one */
+    enum address_check address_check; /* MOBIKE: is a peer's new address checked before SAs go there? */
     bool key_export;           /* IKE SAs tell their keys (KEYS), so that a capture can be read */
     struct view crash_secret;  /* IKEv2: what outlives even our state, for RFC 6290; empty: nothing does */
     bool cookies_always;       /* IKEv2: ask every stranger for a cookie, not only under pressure */
@@ -75,6 +77,7 @@ enum ike_event_kind {
     IKE_EV_DISOWN,       /* local.addr, remote.addr, spi, protocol: an inbound SA of a former life that never came up;
                             an error: the peer can't be told */
     IKE_EV_FORMER_PEER,  /* local.addr, remote.addr: it may hold SAs that we lost (OE-175) */
+    IKE_EV_ADDRESSES,    /* addresses, address_count: all that we have now, at first and on any change */
     IKE_EV_GREET,        /* local.addr, remote.addr, peer_id, keys: phase 1 with a former peer */
 };
 
@@ -96,6 +99,8 @@ struct ike_event {
     const struct public_key *keys;
     size_t key_count;
     spi_t spi;
+    const struct ip_addr *addresses;
+    size_t address_count;
 };
 
 enum ike_failure {
@@ -119,7 +124,8 @@ enum ike_effect_kind {
     IKE_FX_CHILD_FAILED,       /* ticket, failure, text */
     IKE_FX_CHILD_DELETED,      /* ticket, spi_in, spi_out: by the peer (OE-069) or after our Delete */
     IKE_FX_REMOVE_SA,          /* spi, inbound, peer, local: take it out of the SAD */
-    IKE_FX_MOVE_SA,            /* spi, inbound, peer, local, remote: the peer's end is now remote */
+    IKE_FX_MOVE_SA,            /* spi, inbound, peer, local, remote: the peer's end is now remote; with here:
+                                  and ours is that, and ports say whether it goes in UDP */
     IKE_FX_SAVE,               /* serial, bytes: keep this record under that number; it holds keys */
     IKE_FX_FORGET,             /* serial: the record is of no use any more */
     IKE_FX_KEYS,               /* bytes: a struct ike_exported; only with key_export */
@@ -135,7 +141,7 @@ struct ike_effect {
     bool inbound;
     bool behind_nat;     /* the peer is */
     bool ok;
-    struct ip_endpoint local, remote;
+    struct ip_endpoint local, remote, here;
     struct ip_addr peer; /* the other gateway */
     struct identity peer_id;
     uint32_t profile;            /* of the IKE SA; 0: an opportunistic one */
@@ -189,6 +195,10 @@ struct ike_sa_info {
     char suite[128];
     mono_t since, expires;
     size_t children;
+    const struct address_set *peer_addresses; /* MOBIKE, until the next call into the engine; NULL: none */
+    bool checking, no_way; /* its new address is being checked; none of ours reaches it */
+    bool probing;          /* a better pair of addresses */
+    uint32_t moves;
 };
 bool ike_sa_info(const struct ike *ike, size_t i, struct ike_sa_info *ret);
 /* Children that are up or on their way out: `at` is NULL at first and belongs to the engine, in which

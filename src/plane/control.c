@@ -82,6 +82,13 @@ static int update(struct plane *plane, const struct pfkey_message *request,
     struct sad_entry *sa = find_sa(plane, request);
     if (sa == NULL)
         return ESRCH;
+    if (request->has & PFKEY_HAS_NEW_ENDS) {
+        enum err err = sad_readdress(sa, &request->new_src, &request->new_dst);
+        if (err != ERR_OK)
+            return errno_of(err);
+        answer_sa(sa, ret);
+        return 0;
+    }
     if (sa->esp != NULL && (request->has & PFKEY_HAS_PEER) && !(request->has & PFKEY_HAS_KEYS)) {
         uint16_t port = request->sa.inbound ? request->sa.udp_src : request->sa.udp_dst;
         const struct ip_endpoint to = {request->peer, port};

@@ -28,7 +28,7 @@ static bool is_for(const struct sad_entry *sa, const struct packet *packet)
 {
     bool ah = sa->params.suite.protocol == SA_AH;
     return (sa->esp == NULL || ah == packet->outer.ah) &&
-           ip_addr_equal(&packet->outer.dst, &sa->params.outer_dst);
+           sad_takes(sa, &packet->outer.dst);
 }
 
 static enum plane_counter drop_counter(enum err err)
@@ -101,7 +101,7 @@ static void note_source(struct plane *plane, struct sad_entry *sa, const struct 
                         uint32_t number)
 {
     const struct ip_endpoint from = {packet->outer.src, packet->outer.udp_src};
-    if (from.port == 0 || sa->params.udp_src == 0 || ip_endpoint_equal(&from, &sa->from) ||
+    if (from.port == 0 || sa->from.port == 0 || ip_endpoint_equal(&from, &sa->from) ||
         number != (uint32_t)sa->counts.sequence || !mono_reached(plane->now, sa->next_move_report))
         return;
     sa->next_move_report = mono_add(plane->now, PLANE_MOVE_REPORT_MS);

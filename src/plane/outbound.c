@@ -44,8 +44,8 @@ void outbound_icmp_prohibited(struct plane *plane, const struct packet *packet)
  * than the least we believe: what is said of it may be forged, and the system may believe less. */
 static void allow_outer_fragments(const struct sad_entry *sa, struct packet *packet)
 {
-    uint32_t outer_len = packet->len + (uint32_t)ip_header_len(sa->params.outer_dst.family);
-    if (sa->params.udp_dst != 0)
+    uint32_t outer_len = packet->len + (uint32_t)ip_header_len(sa->from.addr.family);
+    if (sa->from.port != 0)
         outer_len += IP_UDP_HEADER;
     if (outer_len > sa->path_mtu || sa->path_mtu <= PATH_MTU_V4_LEAST)
         packet->outer.dont_fragment = false;
@@ -206,7 +206,7 @@ static void encrypt_fragments(struct plane *plane, struct spd_entry *entry,
 static uint32_t inner_mtu(struct plane *plane, struct sad_entry *sa)
 {
     if (sa->mtu_generation != plane->mtus.generation) {
-        sa->path_mtu = path_mtu_get(&plane->mtus, &sa->params.outer_dst);
+        sa->path_mtu = path_mtu_get(&plane->mtus, &sa->from.addr);
         sa->inner_mtu = esp_inner_mtu(sa->esp, sa->path_mtu);
         sa->mtu_generation = plane->mtus.generation;
     }

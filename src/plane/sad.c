@@ -216,21 +216,54 @@ enum err sad_mature(struct sad *sad, mono_t now, struct sad_entry *sa,
     }
     sa->esp = esp;
     sa->added = now;
-    sa->from = (struct ip_endpoint){params->outer_src, params->udp_src};
+    const struct ip_endpoint src = {params->outer_src, params->udp_src};
+    const struct ip_endpoint dst = {params->outer_dst, params->udp_dst};
+    sa->from = params->inbound ? src : dst;
+    sa->here = params->inbound ? dst : src;
     return ERR_OK;
+}
+
+/* What fits is another question on another way. */
+static void outbound_moved(struct sad_entry *sa)
+{
+    if (!sa->params.inbound)
+        esp_sa_move(sa->esp, &sa->here, &sa->from);
+    sa->mtu_generation = 0;
 }
 
 enum err sad_move(struct sad_entry *sa, const struct ip_endpoint *to)
 {
-    if (sa->esp == NULL || sa->params.udp_dst == 0)
+    if (sa->esp == NULL || sa->from.port == 0)
         return ERR_STATE;
-    if (to->port == 0 || to->addr.family != sa->params.outer_dst.family)
+    if (to->port == 0 || to->addr.family != sa->here.addr.family)
         return ERR_VALUE;
-    if (sa->params.inbound)
-        sa->from = *to;
-    else
-        esp_sa_move(sa->esp, &to->addr, to->port);
+    sa->from = *to;
+    outbound_moved(sa);
     return ERR_OK;
+}
+
+enum err sad_readdress(struct sad_entry *sa, const struct ip_endpoint *src,
+                       const struct ip_endpoint *dst)
+{
+    if (sa->esp == NULL)
+        return ERR_STATE;
+    if (src->addr.family == IP_NONE || src->addr.family != dst->addr.family ||
+        (src->port == 0) != (dst->port == 0) ||
+        (src->port != 0 && sa->params.suite.protocol == SA_AH))
+        return ERR_VALUE;
+    const struct ip_endpoint *here = sa->params.inbound ? dst : src;
+    if (!ip_addr_equal(&sa->here.addr, &here->addr))
+        sa->before = sa->here.addr;
+    sa->here = *here;
+    sa->from = sa->params.inbound ? *src : *dst;
+    outbound_moved(sa);
+    return ERR_OK;
+}
+
+bool sad_takes(const struct sad_entry *sa, const struct ip_addr *dst)
+{
+    const struct ip_addr *here = sa->esp != NULL ? &sa->here.addr : &sa->params.outer_dst;
+    return ip_addr_equal(here, dst) || ip_addr_equal(&sa->before, dst);
 }
 
 enum err sad_add(struct sad *sad, mono_t now, const struct sa_params *params,

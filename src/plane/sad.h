@@ -33,7 +33,9 @@ struct sad_entry {
     struct list users;          /* outbound: SPD entries that name it */
     struct sa_params params;    /* keys wiped */
     struct esp_counts counts;   /* after the last burst */
-    struct ip_endpoint from;    /* inbound, in UDP: where its peer is known to be */
+    struct ip_endpoint here;    /* our end, */
+    struct ip_endpoint from;    /* and the peer's, wherever they were at first; port 0: not in UDP */
+    struct ip_addr before;      /* inbound: our address before, to which packets are on their way */
     mono_t next_move_report;    /* not before this is keyd told that it is elsewhere */
     mono_t added, used;         /* used: MONO_NEVER before the first packet */
     bool soft_told;
@@ -66,6 +68,12 @@ MUST_USE enum err sad_mature(struct sad *sad, mono_t now, struct sad_entry *sa,
                              const struct sa_params *params);
 /* The peer of a mature SA in UDP is elsewhere. ERR_STATE: it isn't one; ERR_VALUE: no such place. */
 MUST_USE enum err sad_move(struct sad_entry *sa, const struct ip_endpoint *to);
+/* ADR-103: its outer addresses are these now, in UDP or not; its name stays. ERR_STATE: larval;
+ * ERR_VALUE: not two ends of one tunnel. */
+MUST_USE enum err sad_readdress(struct sad_entry *sa, const struct ip_endpoint *src,
+                                const struct ip_endpoint *dst);
+/* Its packets may be sent to that address of ours. */
+bool sad_takes(const struct sad_entry *sa, const struct ip_addr *dst);
 void sad_remove(struct sad *sad, struct sad_entry *sa); /* no SPD entry may name it */
 
 struct sad_entry *sad_find_inbound(const struct sad *sad, uint32_t spi);

@@ -52,6 +52,7 @@ static void key(struct tunnels *t, struct tunnel *tunnel, const struct tunnel_ev
 {
     (void)up;
     tunnel_note(t, tunnel, EVENT_INFO, "Tunnel wanted", "negotiating");
+    tunnel->local = (struct ip_addr){.family = IP_NONE}; /* the last one may be gone */
     initiate(t, tunnel, &tunnel_selector(tunnel)->traffic);
 }
 

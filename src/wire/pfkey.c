@@ -26,7 +26,7 @@ struct type_row {
 
 static const struct type_row types[] = {
     [PFKEY_GETSPI] = {"GETSPI", HAS(SA), HAS(SPI_RANGE) | HAS_SA_CONTEXT},
-    [PFKEY_UPDATE] = {"UPDATE", HAS(SA), HAS(KEYS) | HAS_SA_CONTEXT},
+    [PFKEY_UPDATE] = {"UPDATE", HAS(SA), HAS(KEYS) | HAS_SA_CONTEXT | HAS(NEW_ENDS)},
     [PFKEY_ADD] = {"ADD", HAS(SA), HAS(KEYS) | HAS_SA_CONTEXT},
     [PFKEY_DELETE] = {"DELETE", HAS(SA), HAS_USE | HAS_SA_CONTEXT},
     [PFKEY_GET] = {"GET", HAS(SA), HAS_USE | HAS_SA_CONTEXT},
@@ -131,6 +131,10 @@ static enum err check_values(const struct pfkey_message *m)
     if (m->spi_min > m->spi_max || m->idle_ms < -1)
         return ERR_VALUE;
     if ((m->has & PFKEY_HAS_PEER) && m->peer.family == IP_NONE)
+        return ERR_VALUE;
+    if ((m->has & PFKEY_HAS_NEW_ENDS) && (m->new_src.addr.family == IP_NONE ||
+                                          m->new_src.addr.family != m->new_dst.addr.family ||
+                                          (m->new_src.port == 0) != (m->new_dst.port == 0)))
         return ERR_VALUE;
     if ((m->has & PFKEY_HAS_SA) && sa->protocol != 0 &&
         (sa->src_ports.first > sa->src_ports.last || sa->dst_ports.first > sa->dst_ports.last))

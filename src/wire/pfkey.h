@@ -20,7 +20,9 @@
 enum pfkey_type {
     PFKEY_GETSPI = 1,
     PFKEY_UPDATE = 2, /* of a mature SA, without keys: its lifetimes; with PFKEY_HAS_PEER: where its
-                       * peer is now, port in udp_src (inbound) or udp_dst (RFC 3947 section 7) */
+                       * peer is now, port in udp_src (inbound) or udp_dst (RFC 3947 section 7); with
+                       * PFKEY_HAS_NEW_ENDS: both outer addresses, ports if in UDP (ADR-103). The SA
+                       * goes on being named by the addresses that it was made with */
     PFKEY_ADD = 3,
     PFKEY_DELETE = 4,
     PFKEY_GET = 5, /* with PFKEY_HAS_LAST_USE: last-use query */
@@ -80,6 +82,7 @@ enum pfkey_has {
     PFKEY_HAS_PEER = 1 << 10,
     PFKEY_HAS_TICKET = 1 << 11,
     PFKEY_HAS_END = 1 << 12,      /* the last message of a dump */
+    PFKEY_HAS_NEW_ENDS = 1 << 13, /* SADB_X_EXT_NEW_ADDRESS_SRC and _DST of addrmgmt-06 appendix E */
 };
 
 struct pfkey_message {
@@ -99,6 +102,7 @@ struct pfkey_message {
     char counter_name[40];
     uint64_t counter;
     struct ip_addr peer;      /* the other gateway */
+    struct ip_endpoint new_src, new_dst; /* port 0: without UDP */
     uint64_t ticket;
     uint64_t note;            /* with TICKET: what keyd wants to be told of the flow after a restart */
 };

@@ -244,7 +244,8 @@ static enum err read_x_counts(struct cursor *cur, struct pfkey_message *m)
 
 /* Addresses: RFC 2367 section 2.3.3 */
 
-static void write_address(struct builder *b, const struct ip_addr *addr, uint8_t bits)
+static void write_sockaddr(struct builder *b, const struct ip_addr *addr, uint8_t bits,
+                           uint16_t port)
 {
     if (addr->family == IP_NONE)
         return;
@@ -252,20 +253,26 @@ static void write_address(struct builder *b, const struct ip_addr *addr, uint8_t
     builder_u8(b, bits);
     builder_u16(b, 0);
     put_u16(b, addr->family == IP_V4 ? AF_INET : AF_INET6);
-    builder_u16(b, 0); /* port */
+    builder_u16(b, port);
     if (addr->family == IP_V6)
         builder_u32(b, 0); /* flow information */
     builder_view(b, ip_addr_view(addr));
     builder_fill(b, 0, addr->family == IP_V6 ? sizeof(uint32_t) : SOCKADDR_V4_ZEROS);
 }
 
-static enum err read_address(struct cursor *cur, struct ip_addr *ret_addr, uint8_t *ret_bits)
+static void write_address(struct builder *b, const struct ip_addr *addr, uint8_t bits)
+{
+    write_sockaddr(b, addr, bits, 0);
+}
+
+static enum err read_sockaddr(struct cursor *cur, struct ip_addr *ret_addr, uint8_t *ret_bits,
+                              uint16_t *ret_port)
 {
     cursor_skip(cur, 1);
     uint8_t bits = cursor_u8(cur);
     cursor_skip(cur, 2);
     uint16_t family = get_u16(cur);
-    cursor_skip(cur, 2);
+    *ret_port = cursor_u16(cur); /* network order, as in every sockaddr */
     if (family == AF_INET) {
         *ret_addr = ip_addr_from(cursor_take(cur, 4));
         cursor_skip(cur, SOCKADDR_V4_ZEROS);
@@ -280,6 +287,12 @@ static enum err read_address(struct cursor *cur, struct ip_addr *ret_addr, uint8
         return ERR_VALUE;
     *ret_bits = bits;
     return ERR_OK;
+}
+
+static enum err read_address(struct cursor *cur, struct ip_addr *ret_addr, uint8_t *ret_bits)
+{
+    uint16_t port;
+    return read_sockaddr(cur, ret_addr, ret_bits, &port);
 }
 
 static void write_host(struct builder *b, const struct ip_addr *addr)
@@ -324,11 +337,24 @@ static enum err read_prefix(struct cursor *cur, struct ip_prefix *ret)
         return read_prefix(cur, &m->field);                                                        \
     }
 
+#define ENDPOINT_EXT(name, field)                                                                  \
+    static void write_##name(struct builder *b, const struct pfkey_message *m)                     \
+    {                                                                                              \
+        write_sockaddr(b, &m->field.addr, (uint8_t)ip_addr_bits(&m->field.addr), m->field.port);   \
+    }                                                                                              \
+    static enum err read_##name(struct cursor *cur, struct pfkey_message *m)                       \
+    {                                                                                              \
+        uint8_t bits;                                                                              \
+        return read_sockaddr(cur, &m->field.addr, &bits, &m->field.port);                          \
+    }
+
 HOST_EXT(outer_src, sa.outer_src)
 HOST_EXT(outer_dst, sa.outer_dst)
 HOST_EXT(flow_src, flow.src)
 HOST_EXT(flow_dst, flow.dst)
 HOST_EXT(peer, peer)
+ENDPOINT_EXT(new_src, new_src)
+ENDPOINT_EXT(new_dst, new_dst)
 PREFIX_EXT(inner_src, sa.inner_src)
 PREFIX_EXT(inner_dst, sa.inner_dst)
 
@@ -577,6 +603,8 @@ static const struct pfkey_ext exts[] = {
     {PFKEY_EXT_X_EXPIRE_HARD, PFKEY_HAS_EXPIRE_HARD, write_presence, read_presence},
     {PFKEY_EXT_X_COUNTER, PFKEY_HAS_COUNTER, write_counter, read_counter},
     {PFKEY_EXT_X_PEER, PFKEY_HAS_PEER, write_peer, read_peer},
+    {PFKEY_EXT_X_NEW_ADDRESS_SRC, PFKEY_HAS_NEW_ENDS, write_new_src, read_new_src},
+    {PFKEY_EXT_X_NEW_ADDRESS_DST, PFKEY_HAS_NEW_ENDS, write_new_dst, read_new_dst},
     {PFKEY_EXT_X_TICKET, PFKEY_HAS_TICKET, write_ticket, read_ticket},
     {PFKEY_EXT_X_END, PFKEY_HAS_END, write_presence, read_presence},
 };

@@ -41,6 +41,8 @@ enum pfkey_ext_type {
     PFKEY_EXT_X_TICKET = 76,
     PFKEY_EXT_X_END = 77,
     PFKEY_EXT_X_PORTS = 78,       /* selectors beside the addresses: protocol and ports */
+    PFKEY_EXT_X_NEW_ADDRESS_SRC = 79, /* addrmgmt-06 appendix E, laid out as ADDRESS_SRC (ADR-101) */
+    PFKEY_EXT_X_NEW_ADDRESS_DST = 80,
 };
 
 struct pfkey_ext {

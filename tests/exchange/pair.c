@@ -239,6 +239,14 @@ enum err pair_event(struct pair *pair, unsigned side, enum ike_event_kind kind, 
     return err;
 }
 
+void pair_addresses(struct pair *pair, unsigned side, const struct ip_addr *list, size_t count)
+{
+    const struct ike_event event = {
+        .kind = IKE_EV_ADDRESSES, .addresses = list, .address_count = count};
+    assert_int_equal(input(pair, &pair->sides[side], &event), ERR_OK);
+    pair_drain(pair, side);
+}
+
 enum err pair_inject(struct pair *pair, unsigned side, struct view octets)
 {
     struct ike_event event = {
@@ -539,8 +547,9 @@ static void take(struct pair *pair, unsigned s, const struct ike_effect *fx)
     case IKE_FX_MOVE_SA: {
         struct pair_sa *sa = sad_find(side, fx->spi, fx->inbound);
         assert_non_null(sa);
-        assert_true(sa->params.udp_dst != 0);
+        assert_true(sa->params.udp_dst != 0 || fx->here.addr.family != IP_NONE);
         sa->moved = fx->remote;
+        sa->here = fx->here;
         side->moves++;
         break;
     }

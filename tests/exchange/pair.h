@@ -46,7 +46,8 @@ struct pair_datagram {
 
 struct pair_sa {
     bool used;
-    struct ip_endpoint moved; /* where its peer is, by the last MOVE_SA; port 0: none came */
+    struct ip_endpoint moved; /* where its peer is, by the last MOVE_SA; port 0: none came, or not in UDP */
+    struct ip_endpoint here;  /* where our end is, if it said so */
     struct sa_params params;
 };
 
@@ -138,6 +139,8 @@ enum err pair_initiate(struct pair *pair, unsigned side, uint64_t ticket, unsign
 enum err pair_initiate_profile(struct pair *pair, unsigned side, uint64_t ticket, uint32_t profile,
                                const struct traffic_pair *traffic);
 enum err pair_event(struct pair *pair, unsigned side, enum ike_event_kind kind, uint64_t ticket);
+/* All addresses the side has now. */
+void pair_addresses(struct pair *pair, unsigned side, const struct ip_addr *list, size_t count);
 /* Answers a question that was held. */
 enum err pair_answer(struct pair *pair, unsigned side, const struct pair_question *question);
 /* Hands a datagram to the side that didn't send it, from its source to its target. */

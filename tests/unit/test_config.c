@@ -92,6 +92,7 @@ static void test_every_key(void **state)
         "legacy-algorithms: true\n"
         "classifier: routing\n"
         "nat-traversal: force\n"
+        "return-routability: always\n"
         "icmp-on-deny: Yes\n"
         "on-stop: closed\n"
         "refuse-clear: yes\n");
@@ -134,6 +135,7 @@ static void test_every_key(void **state)
     assert_true(config.legacy_algorithms);
     assert_int_equal(config.classifier, CONFIG_CLASSIFIER_ROUTING);
     assert_int_equal(config.nat, IKE_NAT_FORCE);
+    assert_int_equal(config.address_check, ADDRESS_CHECK_ALWAYS);
     assert_true(config.icmp_on_deny);
     assert_int_equal(config.on_stop, CONFIG_STOP_CLOSED);
     assert_true(config.refuse_clear);

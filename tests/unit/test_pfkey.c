@@ -22,7 +22,7 @@
             PFKEY_X_TRACE, PFKEY_X_UNKNOWN_SPI, PFKEY_X_COUNTERS, PFKEY_X_NEW_MAPPING              \
     }
 
-enum { HAS_BITS = 13 };
+enum { HAS_BITS = 14 };
 
 static struct ip_addr addr_of(const char *text)
 {
@@ -89,6 +89,10 @@ static struct pfkey_message message_of(uint8_t type, uint32_t has, bool v6)
         m.peer = addr_of(v6 ? "2001:db8::2" : "192.1.1.5");
     if (has & PFKEY_HAS_TICKET)
         m.ticket = 42;
+    if (has & PFKEY_HAS_NEW_ENDS) {
+        m.new_src = (struct ip_endpoint){addr_of(v6 ? "2001:db8::5" : "192.1.1.9"), v6 ? 0 : 4500};
+        m.new_dst = (struct ip_endpoint){addr_of(v6 ? "2001:db8::6" : "192.1.1.8"), v6 ? 0 : 4501};
+    }
     return m;
 }
 
@@ -118,6 +122,8 @@ static void round_trip(const struct pfkey_message *m)
     assert_memory_equal(&back.sa, &m->sa, sizeof(m->sa));
     assert_true(ip_pair_equal(&back.flow, &m->flow));
     assert_true(ip_addr_equal(&back.peer, &m->peer));
+    assert_true(ip_endpoint_equal(&back.new_src, &m->new_src)); /* ADR-101 */
+    assert_true(ip_endpoint_equal(&back.new_dst, &m->new_dst));
     assert_string_equal(back.counter_name, m->counter_name);
     assert_int_equal(back.type, m->type);
     assert_int_equal(back.satype, m->satype);
@@ -411,6 +417,11 @@ static void values_out_of_range_are_refused(void **state)
     m = message_of(PFKEY_GETSPI, PFKEY_HAS_SA | PFKEY_HAS_SPI_RANGE, false);
     assert_int_equal(spoilt(&m, PFKEY_EXT_SPIRANGE, 8, 0), ERR_OK);
     m.spi_max = 255;
+    assert_int_equal(pfkey_build(&m, span_of(bytes, sizeof(bytes)), &len), ERR_VALUE);
+    m = message_of(PFKEY_UPDATE, PFKEY_HAS_SA | PFKEY_HAS_NEW_ENDS, false);
+    m.new_dst.port = 0; /* in UDP at one end alone */
+    assert_int_equal(pfkey_build(&m, span_of(bytes, sizeof(bytes)), &len), ERR_VALUE);
+    m.new_dst = (struct ip_endpoint){addr_of("2001:db8::6"), 4500};
     assert_int_equal(pfkey_build(&m, span_of(bytes, sizeof(bytes)), &len), ERR_VALUE);
     m = message_of(PFKEY_X_COUNTERS, PFKEY_HAS_COUNTER, false);
     assert_int_equal(spoilt(&m, PFKEY_EXT_X_COUNTER, 16 + 39, 'x'), ERR_VALUE);

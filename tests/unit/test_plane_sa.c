@@ -184,6 +184,63 @@ static void carry_from(struct tunnel *t, const char *address, uint16_t port)
     rig_receive(t->b, view_of(esp->octets, esp->len), &outer);
 }
 
+static void carry_to(struct tunnel *t, const char *address)
+{
+    const struct rig_out *esp = &t->a->outs[t->a->out_count - 1];
+    struct packet_outer outer = esp->outer;
+    outer.dst = rig_addr(address);
+    rig_receive(t->b, view_of(esp->octets, esp->len), &outer);
+}
+
+/* ADR-103: both ends of an SA change, and whether it goes in UDP; it keeps its name. What is on the way to
+ * the old address is still taken. */
+static void an_sa_has_new_ends(void **state)
+{
+    (void)state;
+    struct tunnel t = tunnel_v4();
+    tunnel_open(&t);
+    struct pfkey_message move = {
+        .type = PFKEY_UPDATE,
+        .has = PFKEY_HAS_SA | PFKEY_HAS_NEW_ENDS,
+        .sa = t.sa,
+        .new_src = {rig_addr("203.0.113.1"), 4500},
+        .new_dst = {rig_addr("203.0.113.2"), 4501},
+    };
+    rig_send_mark(t.a, &t.flow, 1);
+    assert_int_equal(rig_ask(t.a, &move).error, 0);
+    move.sa.inbound = true;
+    assert_int_equal(rig_ask(t.b, &move).error, 0);
+    carry_to(&t, "192.1.1.5"); /* sent before */
+    assert_int_equal(rig_counter(t.b, "in_opportunistic"), 1);
+    rig_clear(t.a);
+    rig_send_mark(t.a, &t.flow, 2);
+    assert_int_equal(t.a->out_count, 1);
+    const struct packet_outer *outer = &t.a->outs[0].outer;
+    assert_true(ip_addr_equal(&outer->src, &move.new_src.addr));
+    assert_true(ip_addr_equal(&outer->dst, &move.new_dst.addr));
+    assert_int_equal(outer->udp_src, 4500);
+    assert_int_equal(outer->udp_dst, 4501);
+    carry_to(&t, "203.0.113.2");
+    assert_int_equal(rig_counter(t.b, "in_opportunistic"), 2);
+    assert_int_equal(rig_told(t.b, PFKEY_X_NEW_MAPPING), 0);
+    rig_send_mark(t.a, &t.flow, 3);
+    carry_to(&t, "203.0.113.3"); /* never ours */
+    assert_int_equal(rig_counter(t.b, "in_opportunistic"), 2);
+
+    /* The other family, and out of UDP again. */
+    move.sa.inbound = false;
+    move.new_src = (struct ip_endpoint){rig_addr("2001:db8::1"), 0};
+    move.new_dst = (struct ip_endpoint){rig_addr("2001:db8::2"), 0};
+    assert_int_equal(rig_ask(t.a, &move).error, 0);
+    rig_clear(t.a);
+    rig_send_mark(t.a, &t.flow, 4);
+    assert_int_equal(t.a->outs[0].outer.udp_dst, 0);
+    assert_int_equal(t.a->outs[0].outer.dst.family, IP_V6);
+    move.sa.spi.value++;
+    assert_int_equal(rig_ask(t.a, &move).error, ESRCH);
+    tunnel_close(&t);
+}
+
 static struct tunnel tunnel_in_udp(void)
 {
     struct tunnel t = tunnel_v4();
@@ -782,6 +839,7 @@ int main(void)
         cmocka_unit_test(inner_addresses_must_be_the_sas),
         cmocka_unit_test(a_new_mapping_is_told),
         cmocka_unit_test(an_sa_moves),
+        cmocka_unit_test(an_sa_has_new_ends),
         cmocka_unit_test(an_unknown_spi_is_a_hint),
         cmocka_unit_test(bad_packets_are_dropped_by_name),
         cmocka_unit_test(spis_are_unused_and_in_range),

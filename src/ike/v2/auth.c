@@ -67,6 +67,7 @@ enum err auth_i_send(struct v2_step *step)
     v2_out_start(step, &out, V2_AUTH_REQ);
     put_id(&out.w, IKE2_P_IDI, &step->sa->handshake->id_own);
     put_initial_contact(step, &out.w);
+    v2_mobike_put_support(step, &out.w);
     put_peer_id(step, &out.w);
     credential_put_requests(step, &out.w);
     enum err err = credential_put(step, &out.w);
@@ -160,6 +161,8 @@ enum err auth_i_verify(struct v2_step *step)
         return v2_refuse(step, ERR_AUTH, 0, "the peer calls itself something else");
     hs->initial_contact = v2_notified(step, IKE2_N_INITIAL_CONTACT, &n);
     err = crash_read(step, sa);
+    if (err == ERR_OK)
+        err = v2_mobike_read_support(step);
     return err == ERR_OK ? take_first_child(step) : err;
 }
 
@@ -237,6 +240,8 @@ enum err auth_r_claim(struct v2_step *step)
     if (err == ERR_OK)
         err = crash_read(step, sa);
     if (err == ERR_OK)
+        err = v2_mobike_read_support(step);
+    if (err == ERR_OK)
         err = credential_keep_certificates(step);
     if (err == ERR_OK)
         err = begin_first_child(step);
@@ -299,6 +304,7 @@ enum err auth_r_send(struct v2_step *step)
     v2_out_start(step, &out, V2_AUTH_RSP);
     put_id(&out.w, IKE2_P_IDR, &step->sa->handshake->id_own);
     put_initial_contact(step, &out.w);
+    v2_mobike_put_support(step, &out.w);
     enum err err = credential_put(step, &out.w);
     if (err == ERR_OK && child != NULL && child->refused == 0)
         err = made_new(step->ike, child);
@@ -324,6 +330,8 @@ void auth_established(struct v2_step *step)
     bool useless = sa->initiator && config_is_wanted(step) && !sa->handshake->addressed;
     bool initial_contact = sa->handshake->initial_contact && sa->peer_method != IKE_BY_NULL;
 
+    if (sa->handshake->mobike && v2_mobike_begin(ike, sa, &sa->handshake->addresses) != ERR_OK)
+        ike_count(ike, IKE_COUNT_MEMORY); /* its addresses are those it has now */
     v2_handshake_free(sa->handshake);
     sa->handshake = NULL;
     v2_sa_established_now(ike, sa);

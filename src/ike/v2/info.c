@@ -48,7 +48,8 @@ enum err info_i_send(struct v2_step *step)
     struct v2_out out;
     v2_out_start(step, &out, V2_INFO_REQ);
     info_put(step->ike, &out.w, step->x);
-    return v2_out_send(step, &out);
+    enum err err = v2_mobike_put(step, &out.w);
+    return err == ERR_OK ? v2_out_send(step, &out) : err;
 }
 
 enum err info_i_reply(struct v2_step *step)
@@ -59,7 +60,7 @@ enum err info_i_reply(struct v2_step *step)
     if (child != NULL && child->state == IKE_CHILD_DELETING)
         ike_child_finish(step->ike, child);
     step->ends_sa = x->deletes_sa;
-    return ERR_OK;
+    return v2_mobike_reply(step);
 }
 
 void info_delete_spi(struct ike *ike, struct v2_sa *sa, uint8_t protocol, spi_t spi_in)
@@ -93,8 +94,12 @@ void info_ask_alive(struct ike *ike, struct v2_sa *sa)
 {
     if (sa->mine != NULL || sa->dying || sa->closing)
         return; /* it is being asked something */
-    if (v2_line_up(ike, sa, V2_N_I_START) != NULL)
-        v2_line_go(ike, sa);
+    struct v2_exchange *x = v2_line_up(ike, sa, V2_N_I_START);
+    if (x == NULL)
+        return;
+    if (sa->mobike != NULL)
+        x->says = V2_SAYS_ALIVE;
+    v2_line_go(ike, sa);
 }
 
 /* The peer's */
@@ -170,6 +175,7 @@ static void read_notifies(struct v2_step *step, struct deleted *all)
 enum err info_r_reply(struct v2_step *step)
 {
     struct deleted all = {.count = 0};
+    struct v2_mobike_wish wish;
     struct v2_out out;
 
     enum err err = read_deletes(step, &all);
@@ -182,7 +188,9 @@ enum err info_r_reply(struct v2_step *step)
     for (uint8_t protocol = SA_ESP; protocol <= SA_AH && !all.sa; protocol++)
         put_delete_children(&out.w, protocol, all.answers[protocol].spis,
                             all.answers[protocol].count);
-    err = v2_out_send(step, &out);
+    err = v2_mobike_take(step, &out.w, &wish);
+    if (err == ERR_OK)
+        err = v2_out_send(step, &out);
     if (err != ERR_OK)
         return err;
     for (size_t i = 0; i < all.count; i++)
@@ -192,6 +200,8 @@ enum err info_r_reply(struct v2_step *step)
         rekey_settle(step->ike, step->sa);
     }
     step->ends_sa = all.sa;
+    if (!all.sa)
+        v2_mobike_do(step, &wish);
     return ERR_OK;
 }
 

@@ -32,6 +32,12 @@ struct v2_exchange *v2_line_up(struct ike *ike, struct v2_sa *sa, enum v2_state 
     return x;
 }
 
+void v2_line_first(struct v2_sa *sa, struct v2_exchange *x)
+{
+    TAILQ_REMOVE(&sa->waiting, x, of_line);
+    TAILQ_INSERT_HEAD(&sa->waiting, x, of_line);
+}
+
 static bool may_begin(const struct v2_sa *sa, const struct v2_exchange *x)
 {
     if (x->holds)

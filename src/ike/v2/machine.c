@@ -204,6 +204,9 @@ static int64_t patience_ms(const struct ike *ike, const struct v2_exchange *x)
 {
     int64_t wish = wished_ms(x);
     int64_t ms = wish != 0 ? wish : ike->config.give_up_ms;
+    const struct v2_mobike *mobike = x->sa->mobike;
+    if (x->sa->established && mobike != NULL && !mobike->decides && x->state != V2_C_I_WAIT_REPLY)
+        ms = V2_MOVE_PATIENCE_MS;
     if (x->state == V2_I_WAIT_INIT && v2_may_fall_back(ike, x->sa))
         return ms / 4;
     bool may_be_forgotten = x->state == V2_C_I_WAIT_REPLY && x->child->request != NULL &&
@@ -471,6 +474,12 @@ static void exchange_timer(struct ike *ike, struct ike_timer *timer)
         v2_line_go(ike, x->sa);
         return;
     }
+    if (x->timer_kind == V2_TIMER_RESEND && v2_mobike_stranded(x)) {
+        x->give_up = mono_add(ike->now, patience_ms(ike, x));
+        x->wait_ms = ike->config.retransmit_ms;
+        arm(ike, x, V2_TIMER_RESEND);
+        return;
+    }
     if (mono_reached(ike->now, x->give_up)) {
         give_up(ike, x);
         return;
@@ -484,7 +493,7 @@ static void exchange_timer(struct ike *ike, struct ike_timer *timer)
     }
     assert(x->timer_kind == V2_TIMER_RESEND);
     v2_trace(ike, x->sa, x, EVENT_DEBUG, "No answer yet", "sent again");
-    v2_sent_repeat(ike, x->sa, &x->sa->path, &x->out);
+    v2_mobike_repeat(ike, x);
     arm(ike, x, V2_TIMER_RESEND);
 }
 

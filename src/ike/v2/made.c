@@ -60,6 +60,7 @@ enum err made_new(struct ike *ike, struct v2_child *making)
     making->child = child;
     if (child->follows)
         ike_child_move(ike, child, &sa->path.remote);
+    v2_mobike_place(ike, sa, child);
     v2_saved_child(ike, child);
     ike_peer_note(ike, child->peer);
     return ERR_OK;

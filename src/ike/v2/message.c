@@ -240,8 +240,10 @@ enum err v2_out_send(struct v2_step *step, struct v2_out *out)
         v2_sent_wipe(&sent);
         return err;
     }
-    if (!step->x->initiator && sa->handshake != NULL && sa->handshake->from.remote.port != 0)
-        back = sa->handshake->from;
+    if (step->x->initiator)
+        back = *v2_mobike_way(step->x);
+    else if (step->x->from.remote.port != 0) /* ADR-018 */
+        back = step->x->from;
     advance(step, out, &sent);
     step->sent = true;
     v2_saved_sa(ike, sa);

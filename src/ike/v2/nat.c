@@ -32,6 +32,20 @@ static enum err put(const struct v2_sa *sa, struct ike2_writer *w, uint16_t type
     return err;
 }
 
+enum err v2_nat_put_ends(const struct v2_sa *sa, struct ike2_writer *w,
+                         const struct ip_endpoint *own, const struct ip_endpoint *peer)
+{
+    uint8_t source[HASH_MAX], destination[HASH_MAX];
+    enum err err = nat_hash(sa, true, own, source);
+    if (err == ERR_OK)
+        err = nat_hash(sa, true, peer, destination);
+    if (err != ERR_OK)
+        return err;
+    ike2_writer_notify(w, IKE2_N_NAT_DETECTION_SOURCE_IP, view_of(source, NAT_HASH_LEN));
+    ike2_writer_notify(w, IKE2_N_NAT_DETECTION_DESTINATION_IP, view_of(destination, NAT_HASH_LEN));
+    return ERR_OK;
+}
+
 /* To force UDP, our own end is given as one that no datagram comes from: the peer finds a NAT. */
 enum err v2_nat_put(const struct v2_step *step, struct ike2_writer *w)
 {
@@ -61,30 +75,42 @@ static bool matches(const struct v2_step *step, uint16_t type, const uint8_t *ha
     return found;
 }
 
-enum err v2_nat_read(const struct v2_step *step, struct v2_nat *ret)
+static enum err read_ends(const struct v2_step *step, bool with_r, const struct ip_endpoint *own,
+                          const struct ip_endpoint *peer, struct v2_nat *ret)
 {
     const struct v2_sa *sa = step->sa;
     struct v2_nat nat = {.agreed = false};
     uint8_t local[HASH_MAX], remote[HASH_MAX];
     bool source = false, destination = false;
 
-    *ret = nat;
-    if (step->ike->config.nat == IKE_NAT_OFF)
-        return ERR_OK;
-    enum err err = nat_hash(sa, sa->initiator, &sa->path.local, local);
+    enum err err = nat_hash(sa, with_r, own, local);
     if (err == ERR_OK)
-        err = nat_hash(sa, sa->initiator, &sa->path.remote, remote);
+        err = nat_hash(sa, with_r, peer, remote);
     if (err != ERR_OK)
         return err;
     nat.there = !matches(step, IKE2_N_NAT_DETECTION_SOURCE_IP, remote, &source);
     nat.here = !matches(step, IKE2_N_NAT_DETECTION_DESTINATION_IP, local, &destination);
     nat.agreed = source && destination;
-    if (nat.agreed)
-        *ret = nat;
+    *ret = nat.agreed ? nat : (struct v2_nat){.agreed = false};
     return ERR_OK;
 }
 
-static bool wanted(const struct ike *ike, const struct v2_nat *nat)
+enum err v2_nat_read_ends(const struct v2_step *step, const struct ip_endpoint *own,
+                          const struct ip_endpoint *peer, struct v2_nat *ret)
+{
+    return read_ends(step, true, own, peer, ret);
+}
+
+enum err v2_nat_read(const struct v2_step *step, struct v2_nat *ret)
+{
+    const struct v2_sa *sa = step->sa;
+    *ret = (struct v2_nat){.agreed = false};
+    if (step->ike->config.nat == IKE_NAT_OFF)
+        return ERR_OK;
+    return read_ends(step, sa->initiator, &sa->path.local, &sa->path.remote, ret);
+}
+
+bool v2_nat_needs_udp(const struct ike *ike, const struct v2_nat *nat)
 {
     return nat->agreed && (nat->here || nat->there || ike->config.nat == IKE_NAT_FORCE);
 }
@@ -99,30 +125,34 @@ static void tell_found(struct ike *ike, const struct v2_sa *sa)
     v2_trace(ike, sa, NULL, EVENT_INFO, "NAT on the way", text);
 }
 
+/* With MOBIKE even without a NAT: another path may have one (RFC 4555 section 3.3). */
 void v2_nat_float(struct ike *ike, struct v2_sa *sa)
 {
-    if (!wanted(ike, &sa->nat))
+    bool udp = v2_nat_needs_udp(ike, &sa->nat);
+    if (!udp && (!sa->nat.agreed || !v2_mobike_wanted(ike, sa)))
         return;
-    sa->nat.udp = true;
+    sa->nat.udp = udp;
     sa->path.natt = true;
     if (sa->path.remote.port == IKE_PORT)
         sa->path.remote.port = IKE_NATT_PORT;
     sa->path.local.port = IKE_NATT_PORT;
-    tell_found(ike, sa);
+    if (udp)
+        tell_found(ike, sa);
 }
 
-/* It came to where we expected it, or has floated; what isn't known yet the initiator knows. */
+/* It came to where we expected it, or has floated; what isn't known yet the initiator knows. Who speaks
+ * MOBIKE floats in any case. */
 void v2_nat_take_claimed(struct ike *ike, struct v2_sa *sa)
 {
     const struct v2_path *from = &sa->handshake->from;
-    bool floated = from->natt && !sa->path.natt;
+    bool floated = from->natt && !sa->path.natt && !sa->handshake->floats;
     sa->path = *from;
-    sa->nat.udp = sa->nat.agreed && sa->path.natt && (floated || wanted(ike, &sa->nat));
+    sa->nat.udp = sa->nat.agreed && sa->path.natt && (floated || v2_nat_needs_udp(ike, &sa->nat));
     if (sa->nat.udp)
         tell_found(ike, sa);
 }
 
-static bool follows(const struct v2_sa *sa)
+bool v2_nat_follows(const struct v2_sa *sa)
 {
     return sa->nat.udp && sa->nat.there && !sa->nat.here;
 }
@@ -137,11 +167,13 @@ bool v2_nat_may_come_from(const struct v2_sa *sa, const struct ike_event *event)
 {
     if (on_path(&sa->path, event))
         return true;
+    if (sa->established && sa->mobike != NULL)
+        return true; /* from anywhere; what it proves, its contents say */
     if (!event->natt || !ip_addr_equal(&sa->path.local.addr, &event->local.addr))
         return false;
     if (!sa->established)
         return !sa->initiator && sa->nat.agreed;
-    return follows(sa);
+    return v2_nat_follows(sa);
 }
 
 void v2_nat_move(struct ike *ike, struct v2_sa *sa, const struct ip_endpoint *to)
@@ -160,14 +192,14 @@ void v2_nat_move(struct ike *ike, struct v2_sa *sa, const struct ip_endpoint *to
 
 void v2_nat_follow(struct ike *ike, struct v2_sa *sa, const struct ike_event *event)
 {
-    if (sa->established && follows(sa) && !on_path(&sa->path, event))
+    if (sa->established && sa->mobike == NULL && v2_nat_follows(sa) && !on_path(&sa->path, event))
         v2_nat_move(ike, sa, &event->remote);
 }
 
 void v2_nat_child(const struct v2_sa *sa, struct ike_child *child)
 {
     child->udp = sa->nat.udp;
-    child->follows = follows(sa);
+    child->follows = v2_nat_follows(sa);
     child->at = (struct ip_endpoint){sa->remote.addr, sa->path.remote.port}; /* as installed */
 }
 

@@ -193,7 +193,8 @@ static enum v2_state first_state(enum v2_message_kind kind)
 
 /* The exchange that gets the request: the one that waits for IKE_AUTH, or a new one. */
 static enum err exchange_for(struct ike *ike, struct v2_sa *sa, enum v2_message_kind kind,
-                             const struct ike2_header *header, const uint8_t *digest)
+                             const struct ike_event *event, const struct ike2_header *header,
+                             const uint8_t *digest)
 {
     if (sa->established) {
         enum err err = v2_exchange_new(ike, sa, first_state(kind), false, &sa->theirs);
@@ -201,6 +202,7 @@ static enum err exchange_for(struct ike *ike, struct v2_sa *sa, enum v2_message_
             return err;
     }
     sa->theirs->id = header->message_id;
+    sa->theirs->from = (struct v2_path){event->local, event->remote, event->natt};
     memcpy(sa->theirs->digest, digest, V2_DIGEST_LEN);
     return ERR_OK;
 }
@@ -231,7 +233,7 @@ static enum err receive_request(struct ike *ike, struct v2_sa *sa, const struct 
         v2_sent_repeat(ike, sa, &back, &sa->answer);
         return v2_drop(ike, IKE_COUNT_DUPLICATE, ERR_REPLAY);
     }
-    if (header->message_id != sa->next_in)
+    if (header->message_id != sa->next_in) /* ADR-035: in order, one at a time */
         return v2_drop(ike, IKE_COUNT_REPLAYED, ERR_REPLAY);
     bool early = !sa->established && (sa->initiator || header->exchange != IKE2_AUTH);
     bool late = sa->established && header->exchange == IKE2_AUTH;
@@ -245,7 +247,7 @@ static enum err receive_request(struct ike *ike, struct v2_sa *sa, const struct 
     if (v2_open_proves_nothing(err))
         return err;
     enum v2_message_kind kind = v2_message_kind_of(header->exchange, false, &payloads);
-    enum err room = exchange_for(ike, sa, kind, header, digest);
+    enum err room = exchange_for(ike, sa, kind, event, header, digest);
     if (room != ERR_OK)
         return v2_drop(ike, IKE_COUNT_MEMORY, room);
     sa->heard = ike->now;
@@ -285,6 +287,7 @@ static enum err receive_response(struct ike *ike, struct v2_sa *sa, const struct
     sa->heard = ike->now;
     v2_nat_follow(ike, sa, event);
     v2_trace_message(ike, sa, x, kind, &payloads, false);
+    v2_mobike_heard(ike, x, event);
     struct v2_step step = {
         .ike = ike, .sa = sa, .x = x, .header = header, .payloads = &payloads, .event = event};
     return err == ERR_OK ? v2_run_message(&step, kind) : refuse_text(&step, err, &critical);
@@ -309,6 +312,7 @@ static enum err receive_hint(struct ike *ike, const struct v2_sa *sa, const stru
     return v2_drop(ike, IKE_COUNT_HINT, ERR_UNEXPECTED);
 }
 
+/* ADR-002: an SA is found by its SPI, wherever its peer is. */
 static enum err receive_known(struct ike *ike, const struct ike_event *event,
                               const struct ike2_header *header)
 {

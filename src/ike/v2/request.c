@@ -103,6 +103,28 @@ static enum err begin_sa(struct ike *ike, struct ike_request *request)
     return ERR_OK;
 }
 
+/* An SA that began between other addresses of ours and has come to where the request wants to go. */
+static struct v2_sa *moved_there(const struct ike *ike, const struct ike_request *request)
+{
+    for (size_t i = 0; request->profile != 0 && i < ike->v2.all_count; i++) {
+        struct v2_sa *sa = ike->v2.all[i];
+        bool there = ip_addr_equal(&sa->remote.addr, &request->remote.addr) ||
+                     ip_addr_equal(&sa->path.remote.addr, &request->remote.addr);
+        if (sa->mobike != NULL && there && sa->peer != NULL && serves(sa, request))
+            return sa;
+    }
+    return NULL;
+}
+
+static void join_peer(struct ike *ike, struct ike_request *request, struct ike_peer *peer)
+{
+    struct ike_peer *before = request->peer;
+    LIST_REMOVE(request, of_peer);
+    request->peer = peer;
+    LIST_INSERT_HEAD(&peer->requests, request, of_peer);
+    ike_peer_put(ike, before);
+}
+
 /* A child if an SA serves, else wait for one on its way, else begin one. */
 enum err v2_request_proceed(struct ike *ike, struct ike_request *request)
 {
@@ -112,6 +134,12 @@ enum err v2_request_proceed(struct ike *ike, struct ike_request *request)
             request->reused = true;
             return begin_child(ike, sa, request);
         }
+    }
+    sa = moved_there(ike, request);
+    if (sa != NULL) {
+        join_peer(ike, request, sa->peer);
+        request->reused = true;
+        return begin_child(ike, sa, request);
     }
     LIST_FOREACH (sa, &request->peer->v2_sas, of_peer) {
         if (will_serve(sa, request)) {

@@ -13,6 +13,8 @@
 
 #include <sys/queue.h>
 
+#include "address/paths.h"
+#include "address/routability.h"
 #include "base/addr.h"
 #include "base/heap.h"
 #include "base/map.h"
@@ -47,6 +49,9 @@ enum {
     V2_AUTHORITIES_MAX = 32,  /* whose certificates are asked for in one message */
     V2_CERTS_MAX = 8,         /* certificates looked at in one message */
     V2_LIVENESS_S = 30,       /* a silent configured peer is asked after so long */
+    V2_VIA_TRIES = 3,         /* a path that is tested gets a request so often, then it is said elsewhere */
+    V2_LOOK_TRIES = 2,        /* unanswered so often, a request is tried along other paths too */
+    V2_MOVE_PATIENCE_MS = 300000, /* for a peer that decides about paths (RFC 4555 section 3.11) */
     V2_DATAGRAM = 1280,       /* longer ones are sent in fragments (RFC 7383 section 2.5.1) */
 };
 
@@ -61,6 +66,33 @@ struct v2_nat {
     bool agreed;      /* both ends sent the notifies */
     bool here, there; /* we are behind one; the peer is */
     bool udp;         /* ESP goes inside UDP */
+};
+
+/* What an INFORMATIONAL request of ours is for (v2/mobike.c). */
+enum v2_says {
+    V2_SAYS_LITTLE,    /* what else is in the exchange */
+    V2_SAYS_UPDATE,    /* the SAs' addresses are those of this message now (RFC 4555 section 3.5) */
+    V2_SAYS_ADDRESSES, /* where else we can be reached (3.6) */
+    V2_SAYS_CHECK,     /* is the peer where it says it is? (3.7) */
+    V2_SAYS_PROBE,     /* does another path work? (3.10) */
+    V2_SAYS_ALIVE,     /* is it there, and is the NAT between us as it was? (3.8) */
+};
+
+/* MOBIKE with a peer that speaks it; on its IKE SA, and handed on to the one that replaces that. */
+struct v2_mobike {
+    struct v2_sa *sa;
+    bool decides; /* the first IKE SA with this peer was begun by us: we say which addresses are used */
+    struct address_set peer;   /* where it can be reached; first where it was at the beginning */
+    struct address_set proved; /* where it has been reached, as a list */
+    struct address_paths paths;
+    bool no_way;               /* none of our addresses reaches any of the peer's */
+    bool checking;             /* of the peer's new address; until then, and if it fails: */
+    struct v2_path before;
+    unsigned refused;          /* updates in a row */
+    bool mapped_known;         /* what the peer sees of us, as it said last: section 3.8 */
+    uint8_t mapped[HASH_MAX];
+    struct ike_timer probe;
+    uint32_t moves;            /* for people */
 };
 
 /* Section 2.14; of the length that prf and cipher say. */
@@ -94,6 +126,9 @@ struct v2_handshake {
     struct v2_path from;            /* responder: where IKE_AUTH came from */
     uint32_t peer_hashes;           /* RFC 7427: 1 << number; 0: it did not say */
     bool initial_contact;           /* the peer's message says so */
+    bool floats;                    /* and that it speaks MOBIKE, ... */
+    bool mobike;                    /* ... as we will with it, ... */
+    struct address_set addresses;   /* ... and can be reached there too */
     bool addressed;                 /* initiator: the peer lent us an address */
     bool hinted;                    /* somebody sent an unprotected refusal */
     uint8_t scheme;                 /* the signature we make */
@@ -130,6 +165,15 @@ struct v2_exchange {
     uint8_t deletes_protocol; /* enum sa_protocol */
     bool deletes_sa; /* the IKE SA itself */
     uint16_t notify; /* 0: none */
+    enum v2_says says;
+    struct address_cookie cookie;
+    bool stale;          /* things have changed since it was said: its answer counts for nothing */
+    bool has_via;        /* it goes */
+    struct v2_path via;  /* that way first, and not along the SA's path */
+    unsigned repeats_made;
+    bool looks;          /* it went along other paths too, the last of them */
+    struct address_pair looked;
+    struct v2_path from; /* responder: where the request came from */
 };
 
 /* A pair of ESP or AH SAs in the making. */
@@ -236,6 +280,7 @@ struct v2_sa {
     bool has_crash_token;
     uint8_t crash_token[V2_DIGEST_LEN]; /* RFC 6290: digest of what a peer that lost the SA will show */
     bool greets;     /* our IKE_AUTH says INITIAL_CONTACT */
+    struct v2_mobike *mobike; /* NULL: the peer, or policy, will have none */
     uint64_t trace_connection; /* the first request's ticket; zero: `number` stands for it */
     struct ip_pair trace_flow;
 };

@@ -49,6 +49,17 @@ static void put_messages(struct builder *b, const struct v2_sa *sa)
     put_sent(b, sa->mine != NULL ? &sa->mine->out : &nothing);
 }
 
+static void put_mobike(struct builder *b, const struct v2_mobike *mobike)
+{
+    size_t count = mobike != NULL ? mobike->peer.count : 0;
+    builder_u8(b, mobike != NULL);
+    builder_u8(b, mobike != NULL && mobike->decides);
+    builder_u8(b, mobike != NULL && mobike->moves != 0);
+    builder_u8(b, (uint8_t)count);
+    for (size_t i = 0; i < count; i++)
+        record_put_addr(b, &mobike->peer.list[i]);
+}
+
 void v2_saved_sa(struct ike *ike, const struct v2_sa *sa)
 {
     if (!sa->established || sa->dying)
@@ -84,6 +95,7 @@ void v2_saved_sa(struct ike *ike, const struct v2_sa *sa)
     builder_bytes(&b, sa->crash_token, sizeof(sa->crash_token));
     builder_u64(&b, (uint64_t)sa->since.ms);
     builder_u64(&b, (uint64_t)sa->expires.ms);
+    put_mobike(&b, sa->mobike);
     put_messages(&b, sa);
     record_save(ike, &b, sa->number);
 }
@@ -103,6 +115,8 @@ void v2_saved_child(struct ike *ike, const struct ike_child *child)
     builder_u8(&b, child->udp);
     builder_u8(&b, child->follows);
     record_put_endpoint(&b, &child->at);
+    record_put_endpoint(&b, &child->here);
+    record_put_endpoint(&b, &child->there);
     builder_bytes(&b, child->peer_key, sizeof(child->peer_key));
     builder_u8(&b, (uint8_t)child->state);
     builder_u8(&b, child->replaced);
@@ -142,7 +156,22 @@ static struct ike2_suite get_suite(struct cursor *cur)
 struct sa_record {
     struct v2_sa sa;
     struct view peer_key, answer, request;
+    bool mobike, decides, moved;
+    struct address_set peer;
 };
+
+static void get_mobike(struct cursor *cur, struct sa_record *record)
+{
+    record->mobike = cursor_u8(cur) != 0;
+    record->decides = cursor_u8(cur) != 0;
+    record->moved = cursor_u8(cur) != 0;
+    uint8_t count = cursor_u8(cur);
+    for (uint8_t i = 0; i < count && !cur->bad; i++) {
+        const struct ip_addr addr = record_get_addr(cur);
+        if (address_set_add(&record->peer, &addr) != ERR_OK)
+            cur->bad = true;
+    }
+}
 
 static enum err parse_sa(struct cursor *cur, struct sa_record *record)
 {
@@ -176,13 +205,15 @@ static enum err parse_sa(struct cursor *cur, struct sa_record *record)
     cursor_copy(cur, r->crash_token, sizeof(r->crash_token));
     r->since = record_get_time(cur);
     r->expires = record_get_time(cur);
+    get_mobike(cur, record);
     r->answered_any = cursor_u8(cur) != 0;
     cursor_copy(cur, r->answered, sizeof(r->answered));
     record->answer = cursor_take(cur, cursor_u16(cur));
     record->request = cursor_take(cur, cursor_u16(cur));
     uint8_t family = r->local.addr.family;
     if (!cursor_done(cur) || family == IP_NONE || family != r->remote.addr.family ||
-        family != r->path.local.addr.family || family != r->path.remote.addr.family ||
+        r->path.local.addr.family == IP_NONE ||
+        r->path.local.addr.family != r->path.remote.addr.family ||
         record->peer_key.len > LIMIT_KEY_OCTETS || r->peer_key_alg >= KEY_ALG_COUNT)
         return ERR_SYNTAX;
     return ERR_OK;
@@ -214,6 +245,8 @@ static void adopt(struct v2_sa *sa)
 static enum err fill_sa(struct ike *ike, struct v2_sa *sa, const struct sa_record *record)
 {
     const struct v2_sa *r = &record->sa;
+    sa->local = r->local; /* by which its peer is found, wherever its path leads */
+    sa->remote = r->remote;
     enum err err = v2_sa_attach(ike, sa);
     if (err != ERR_OK)
         return err;
@@ -226,8 +259,6 @@ static enum err fill_sa(struct ike *ike, struct v2_sa *sa, const struct sa_recor
     sa->has_crash_token = r->has_crash_token;
     memcpy(sa->crash_token, r->crash_token, sizeof(sa->crash_token));
     memcpy(sa->answered, r->answered, sizeof(sa->answered));
-    sa->local = r->local;
-    sa->remote = r->remote;
     sa->path = r->path;
     sa->nat = r->nat;
     sa->replaced = r->replaced;
@@ -246,7 +277,14 @@ static enum err fill_sa(struct ike *ike, struct v2_sa *sa, const struct sa_recor
     sa->since = r->since;
     v2_handshake_free(sa->handshake);
     sa->handshake = NULL;
-    return ERR_OK;
+    if (!record->mobike)
+        return ERR_OK;
+    err = v2_mobike_begin(ike, sa, &record->peer);
+    if (err == ERR_OK) {
+        sa->mobike->decides = record->decides;
+        sa->mobike->moves = record->moved;
+    }
+    return err;
 }
 
 enum err v2_saved_restore_sa(struct ike *ike, uint64_t number, struct cursor *cur)
@@ -295,6 +333,8 @@ static enum err parse_child(struct cursor *cur, struct ike_child *r, uint64_t *r
     r->udp = cursor_u8(cur) != 0;
     r->follows = cursor_u8(cur) != 0;
     r->at = record_get_endpoint(cur);
+    r->here = record_get_endpoint(cur);
+    r->there = record_get_endpoint(cur);
     cursor_copy(cur, r->peer_key, sizeof(r->peer_key));
     uint8_t state = cursor_u8(cur);
     r->state = (enum ike_child_state)state;
@@ -302,7 +342,8 @@ static enum err parse_child(struct cursor *cur, struct ike_child *r, uint64_t *r
     r->inbound_gone = cursor_u8(cur) != 0;
     r->timer.node.at = record_get_time(cur);
     if (!cursor_done(cur) || r->local.family == IP_NONE ||
-        r->local.family != r->key.remote.family || r->local.family != r->at.addr.family ||
+        r->local.family != r->key.remote.family || r->at.addr.family == IP_NONE ||
+        r->here.addr.family != r->there.addr.family ||
         r->traffic.local.net.addr.family != r->traffic.remote.net.addr.family ||
         r->protocol > SA_AH || state > IKE_CHILD_DELETING || r->spi_in.value == 0 || r->spi_out.value == 0 ||
         r->v2_owner == 0)
@@ -328,6 +369,8 @@ static void fill_child(struct ike *ike, struct ike_child *child, const struct ik
     child->udp = r->udp;
     child->follows = r->follows;
     child->at = r->at;
+    child->here = r->here;
+    child->there = r->there;
     memcpy(child->peer_key, r->peer_key, sizeof(child->peer_key));
     child->state = r->state;
     child->replaced = r->replaced;

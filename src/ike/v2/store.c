@@ -388,6 +388,7 @@ void v2_sa_free(struct ike *ike, struct v2_sa *sa)
     ike_timer_drop(ike, &sa->expiry);
     ike_timer_drop(ike, &sa->idle);
     ike_timer_drop(ike, &sa->keepalive);
+    v2_mobike_free(ike, sa);
     v2_handshake_free(sa->handshake);
     fragment_forget(sa);
     v2_sent_wipe(&sa->answer);
@@ -449,6 +450,7 @@ bool v2_sa_info(const struct ike *ike, size_t i, struct ike_sa_info *ret)
     if (!sa->established)
         return true;
     ret->peer_id = sa->peer_id;
+    v2_mobike_info(sa, ret);
     LIST_FOREACH (child, &sa->children, of_v2_sa)
         ret->children++;
     return true;

@@ -50,6 +50,14 @@ static void name_payloads(const struct v2_message *message, const struct ike2_pa
     }
 }
 
+/* Of a message: not always the SA's own. */
+static const struct v2_path *way_of(const struct v2_sa *sa, const struct v2_exchange *x)
+{
+    if (x != NULL && x->initiator)
+        return v2_mobike_way(x);
+    return x != NULL && x->from.remote.port != 0 ? &x->from : &sa->path;
+}
+
 void v2_trace_message(struct ike *ike, const struct v2_sa *sa, const struct v2_exchange *x,
                       enum v2_message_kind kind, const struct ike2_payloads *payloads, bool sent)
 {
@@ -65,8 +73,9 @@ void v2_trace_message(struct ike *ike, const struct v2_sa *sa, const struct v2_e
     TEXT_SET(r.label, "%s", x != NULL ? message->label : "");
     TEXT_SET(r.title, "%s:", message->name);
     name_payloads(message, payloads, false, r.title, sizeof(r.title));
-    ip_endpoint_format(sent ? &sa->path.local : &sa->path.remote, local);
-    ip_endpoint_format(sent ? &sa->path.remote : &sa->path.local, remote);
+    const struct v2_path *path = way_of(sa, x);
+    ip_endpoint_format(sent ? &path->local : &path->remote, local);
+    ip_endpoint_format(sent ? &path->remote : &path->local, remote);
     TEXT_SET(r.detail, "%s to %s:", local, remote);
     name_payloads(message, payloads, true, r.detail, sizeof(r.detail));
     event_emit(&ike->env.trace, &r);

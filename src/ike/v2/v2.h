@@ -16,6 +16,7 @@
  *   ppk.c      RFC 8784
  *   crash.c    RFC 6290
  *   nat.c      NAT traversal                    keymat.c  keys
+ *   mobike.c   which addresses an SA uses (RFC 4555)   mobike_message.c  and what is said of them
  *   request.c  which SA serves a request        config.c  virtual addresses
  *   trace.c
  */
@@ -83,6 +84,8 @@ enum err v2_drop(struct ike *ike, enum ike_counter_id counter, enum err err);
 /* line.c */
 /* A request of ours takes its place in line; NULL: no memory, or too many. */
 struct v2_exchange *v2_line_up(struct ike *ike, struct v2_sa *sa, enum v2_state state);
+/* To the head of the line. */
+void v2_line_first(struct v2_sa *sa, struct v2_exchange *x);
 /* The next in line begins, if it is its turn. */
 void v2_line_go(struct ike *ike, struct v2_sa *sa);
 /* Back in line after the peer asked for patience or another group. */
@@ -392,6 +395,62 @@ void v2_nat_move(struct ike *ike, struct v2_sa *sa, const struct ip_endpoint *to
 void v2_nat_child(const struct v2_sa *sa, struct ike_child *child);
 ike_timer_fn v2_nat_keepalive;
 void v2_nat_keepalive_start(struct ike *ike, struct v2_sa *sa);
+
+/* The same for the ends of a message, which need not be those of the SA. */
+MUST_USE enum err v2_nat_put_ends(const struct v2_sa *sa, struct ike2_writer *w,
+                                  const struct ip_endpoint *own, const struct ip_endpoint *peer);
+MUST_USE enum err v2_nat_read_ends(const struct v2_step *step, const struct ip_endpoint *own,
+                                   const struct ip_endpoint *peer, struct v2_nat *ret);
+/* The peer's mapping may change, and we follow. */
+bool v2_nat_follows(const struct v2_sa *sa);
+/* ESP goes in UDP if there is a NAT, or policy has it so. */
+bool v2_nat_needs_udp(const struct ike *ike, const struct v2_nat *nat);
+
+/* mobike.c */
+/* Configured peers have it, unless it is switched off. */
+bool v2_mobike_wanted(const struct ike *ike, const struct v2_sa *sa);
+/* The peer speaks it too, and the SA is established. */
+MUST_USE enum err v2_mobike_begin(struct ike *ike, struct v2_sa *sa, const struct address_set *peer);
+MUST_USE enum err v2_mobike_new(struct ike *ike, struct v2_sa *sa);
+void v2_mobike_free(struct ike *ike, struct v2_sa *sa);
+void v2_mobike_inherit(struct ike *ike, struct v2_sa *from, struct v2_sa *to);
+/* Our own addresses have changed. */
+enum err v2_mobike_addresses(struct ike *ike, const struct ike_event *event);
+/* A request of ours goes out once more. */
+void v2_mobike_repeat(struct ike *ike, struct v2_exchange *x);
+/* It goes there at first. */
+const struct v2_path *v2_mobike_way(const struct v2_exchange *x);
+/* It may wait on: without an address of our own nothing is proved by silence. */
+bool v2_mobike_stranded(const struct v2_exchange *x);
+/* An answer came that way. */
+void v2_mobike_heard(struct ike *ike, struct v2_exchange *x, const struct ike_event *event);
+/* The plane got authentic ESP from elsewhere: the peer may have another NAT mapping. */
+void v2_mobike_esp_from(struct ike *ike, struct v2_sa *sa, const struct ip_endpoint *from);
+/* A child is where the SA is, if it was made while the SA was not where it began. */
+void v2_mobike_place(struct ike *ike, struct v2_sa *sa, struct ike_child *child);
+enum err v2_mobike_reply(struct v2_step *step);
+/* What the peer's request asks for is done after it is answered. */
+struct v2_mobike_wish {
+    bool update, addresses;
+    struct address_set peer;
+    struct v2_nat nat;
+};
+void v2_mobike_do(struct v2_step *step, const struct v2_mobike_wish *wish);
+void v2_mobike_info(const struct v2_sa *sa, struct ike_sa_info *ret);
+
+/* mobike_message.c */
+/* In IKE_AUTH. */
+void v2_mobike_put_support(const struct v2_step *step, struct ike2_writer *w);
+MUST_USE enum err v2_mobike_read_support(struct v2_step *step);
+/* In an INFORMATIONAL request of ours, ... */
+MUST_USE enum err v2_mobike_put(struct v2_step *step, struct ike2_writer *w);
+/* ... and of the peer's, with what goes into its answer. */
+MUST_USE enum err v2_mobike_take(struct v2_step *step, struct ike2_writer *w,
+                                 struct v2_mobike_wish *ret);
+/* In an answer of the peer's. ERR_AUTH: another cookie than ours; *ret_has: it is ours. */
+MUST_USE enum err v2_mobike_cookie(const struct v2_step *step, bool *ret_has);
+/* What the peer saw of us differs from what it saw before (section 3.8). */
+bool v2_mobike_mapping_changed(const struct v2_step *step);
 
 /* request.c */
 enum err v2_request_proceed(struct ike *ike, struct ike_request *request);

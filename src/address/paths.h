@@ -1,0 +1,60 @@
+/*
+ * Which pair of addresses, ours and the peer's, an IKE SA uses. The candidates are all pairs of one
+ * family, ranked: by our own preference first, then by whether the peer's address is its primary one.
+ * A pair is left as soon as it can't be used; a better ranked one is taken back only after it has
+ * answered several probes in a row, so that a link that comes and goes doesn't take the traffic with
+ * it. A value without pointers; the caller probes and says how it went.
+ */
+#ifndef CYGNET_ADDRESS_PATHS_H
+#define CYGNET_ADDRESS_PATHS_H
+
+#include "address/set.h"
+#include "base/mono.h"
+
+enum {
+    ADDRESS_PATHS_MAX = 32,
+    ADDRESS_PROBE_MS = 2000,       /* between probes of a better ranked pair that answers */
+    ADDRESS_PROBE_MOST_MS = 60000, /* of one that doesn't; doubles up to here */
+    ADDRESS_GOOD_PROBES = 3,       /* answered in a row before we go back */
+};
+
+struct address_pair {
+    struct ip_addr local, remote;
+};
+
+struct address_path {
+    struct address_pair pair;
+    unsigned rank; /* 0 is the best */
+    unsigned good; /* probes answered in a row */
+    unsigned bad;  /* unanswered in a row */
+    mono_t next_probe;
+};
+
+struct address_paths {
+    struct address_path list[ADDRESS_PATHS_MAX]; /* by rank */
+    size_t count;
+};
+
+bool address_pair_equal(const struct address_pair *a, const struct address_pair *b);
+/* New candidates; what is known of pairs that stay is kept. `preferred` of our own addresses ranks
+ * before the others (family 0: none does). */
+void address_paths_set(struct address_paths *paths, mono_t now, const struct address_set *own,
+                       const struct ip_addr *preferred, const struct address_set *peer);
+bool address_paths_has(const struct address_paths *paths, const struct address_pair *pair);
+/* The candidate after that one, in turn: what to try when it fails. False: there is no other. */
+bool address_paths_after(const struct address_paths *paths, const struct address_pair *pair,
+                         struct address_pair *ret);
+/* The best candidate; from our side's same address if that is as good. False: there is none. */
+bool address_paths_best(const struct address_paths *paths, const struct address_pair *current,
+                        struct address_pair *ret);
+/* A pair ranked before the current one whose probe is due. */
+bool address_paths_due(const struct address_paths *paths, mono_t now,
+                       const struct address_pair *current, struct address_pair *ret);
+/* When to look again; MONO_NEVER: the current one is the best. */
+mono_t address_paths_next(const struct address_paths *paths, const struct address_pair *current);
+/* How a probe ended. True: the pair is to be used from now on instead of the current one. */
+bool address_paths_probed(struct address_paths *paths, mono_t now,
+                          const struct address_pair *current, const struct address_pair *pair,
+                          bool ok);
+
+#endif
