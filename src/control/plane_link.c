@@ -137,7 +137,6 @@ static void ask_spi(struct control *c, mono_t now, struct pending what)
 {
     struct pfkey_message message = {
         .type = PFKEY_GETSPI,
-        .satype = PFKEY_SATYPE_ESP,
         .has = PFKEY_HAS_SA | PFKEY_HAS_SPI_RANGE,
         .sa = {.inbound = true, .outer_src = what.flow.src, .outer_dst = what.flow.dst},
         .spi_min = SPI_MIN,
@@ -167,7 +166,8 @@ static void export_keys(struct control *c, const struct sa_params *sa)
     char line[KEY_LINE_MAX];
     struct control_effect out = {.kind = CONTROL_FX_KEYS, .table = KEY_TABLE_ESP};
     out.bytes = view_of(line, key_line_esp(sa, line));
-    control_push(c, &out);
+    if (out.bytes.len != 0)
+        control_push(c, &out);
     secret_wipe(line, sizeof(line));
 }
 
@@ -188,7 +188,7 @@ void plane_link_install(struct control *c, mono_t now, const struct ike_effect *
     for (size_t i = 0, count = fx->sa_count; i < count; i++) {
         struct pfkey_message message = {
             .type = fx->sas[i].inbound ? PFKEY_UPDATE : PFKEY_ADD,
-            .satype = PFKEY_SATYPE_ESP,
+            .satype = pfkey_satype(&fx->sas[i].suite),
             .has = PFKEY_HAS_SA | PFKEY_HAS_KEYS,
             .sa = fx->sas[i],
         };
@@ -208,7 +208,6 @@ void plane_link_remove_sa(struct control *c, mono_t now, spi_t spi, bool inbound
 {
     struct pfkey_message message = {
         .type = PFKEY_DELETE,
-        .satype = PFKEY_SATYPE_ESP,
         .has = PFKEY_HAS_SA,
         .sa = {.spi = spi, .inbound = inbound, .outer_src = *src, .outer_dst = *dst},
     };
@@ -221,7 +220,6 @@ void plane_link_move_sa(struct control *c, mono_t now, const struct ike_effect *
 {
     struct pfkey_message message = {
         .type = PFKEY_UPDATE,
-        .satype = PFKEY_SATYPE_ESP,
         .has = PFKEY_HAS_SA | PFKEY_HAS_PEER,
         .sa = {.spi = fx->spi,
                .inbound = fx->inbound,
@@ -340,7 +338,6 @@ void plane_link_sa_use(struct control *c, mono_t now, const struct oe_effect *fx
 {
     struct pfkey_message message = {
         .type = PFKEY_GET,
-        .satype = PFKEY_SATYPE_ESP,
         .has = PFKEY_HAS_SA,
         .sa = {.spi = fx->spi_in, .inbound = true, .outer_src = fx->peer, .outer_dst = fx->local},
     };
@@ -352,7 +349,7 @@ void plane_link_sa_use(struct control *c, mono_t now, const struct oe_effect *fx
 /* SAs first: a policy found later names only its outgoing SPI. */
 void plane_link_ready(struct control *c, mono_t now)
 {
-    struct pfkey_message message = {.type = PFKEY_DUMP, .satype = PFKEY_SATYPE_ESP};
+    struct pfkey_message message = {.type = PFKEY_DUMP};
     struct pending what = {.request = PLANE_ASKED_SA_DUMP};
 
     c->plane_present = true;

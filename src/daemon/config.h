@@ -97,6 +97,7 @@ struct config_connection {
     char name[IKE_PROFILE_NAME];
     enum ike_version version;
     bool aggressive, want_address, fragmentation_off, ppk_required;
+    bool ah; /* instead of ESP */
     struct config_end local, remote;
     config_string secret, ppk, ppk_id;
     struct ip_prefix pool;      /* family 0: none */

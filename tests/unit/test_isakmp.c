@@ -99,6 +99,11 @@ static void payload_chain_errors(void **state)
         {"00000004 00000000", ISAKMP_P_KE, false, ERR_TRAILING},
         {"00000004 00000000", ISAKMP_P_KE, true, ERR_OK},
         {"00000004 a1b2c307", ISAKMP_P_KE, true, ERR_OK}, /* padding need not be zero */
+        {"00000005 61", ISAKMP_P_KE, false, ERR_OK}, /* alignment is not asked for ... */
+        {"00000005 61 000000", ISAKMP_P_KE, false, ERR_OK}, /* ... but allowed */
+        {"00000005 61 000001", ISAKMP_P_KE, false, ERR_TRAILING},
+        {"00000005 61 0000", ISAKMP_P_KE, false, ERR_TRAILING},
+        {"00000005 61 00000000 000000", ISAKMP_P_KE, false, ERR_TRAILING},
     };
     for (size_t i = 0; i < CHECK_COUNT(rows); i++) {
         uint8_t room[64];
@@ -108,8 +113,10 @@ static void payload_chain_errors(void **state)
         assert_int_equal(err, rows[i].err);
         if (err != ERR_OK)
             assert_int_equal(all.count, 99);
+        else if (all.count == 1)
+            assert_int_equal(all.octets, all.list[0].whole.len);
         else
-            assert_int_equal(all.octets, 4 * all.count);
+            assert_int_equal(all.octets, 0);
     }
 }
 
