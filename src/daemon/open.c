@@ -210,6 +210,7 @@ static bool set(int fd, int level, int option, int value)
     return setsockopt(fd, level, option, &value, sizeof(value)) == 0;
 }
 
+/* RSIP-005: source and destination of what we send are both 500. */
 static bool prepare_v4(int fd)
 {
     struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(IKE_PORT)};

@@ -1,7 +1,7 @@
 /*
  * The addresses of an interface, in the kernel's order: of the outside one they are the near ends of
  * our tunnels and the source of our ICMP errors. On a host that leases its address by RSIP the inbound
- * SPIs come with it.
+ * SPIs come with it (RSIP-001).
  */
 #ifndef CYGNET_DAEMON_OWN_ADDRESS_H
 #define CYGNET_DAEMON_OWN_ADDRESS_H

@@ -198,6 +198,7 @@ enum err ike_sa_new(struct ike *ike, const uint8_t *cookies, bool initiator,
     if (sa == NULL)
         return ERR_MEMORY;
     memcpy(sa->cookies, cookies, sizeof(sa->cookies));
+    /* RSIP-008: answers go to where messages come from, whatever the ports */
     sa->local = *local;
     sa->remote = *remote;
     sa->path = (struct ike_path){*local, *remote, natt};

@@ -17,7 +17,8 @@ static const struct tunnel_connection *connection_of_number(const struct tunnels
     return NULL;
 }
 
-/* After a restart the identities of peers are not known: then the address has to do. */
+/* RSIP-003: two peers may share an address. After a restart their identities are not known: then the
+ * address has to do. */
 static bool is_same_peer(const struct tunnel *tunnel, const struct tunnel_event *event)
 {
     if (tunnel->peer_id.kind == IDENTITY_NONE)

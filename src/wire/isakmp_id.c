@@ -66,7 +66,7 @@ enum err isakmp_id_to_identity(const struct isakmp_id *id, struct identity *ret)
     return ERR_OK;
 }
 
-/* OE-124, OE-157: protocol and port stay zero, which is what peers expect beside UDP 500 or 4500.
+/* OE-124, OE-157, RSIP-007: protocol and port stay zero, which is what peers expect beside UDP 500 or 4500.
  */
 void isakmp_id_build_identity(struct builder *b, const struct identity *identity)
 {

@@ -51,7 +51,7 @@ static bool pass(struct pair *pair, struct pair_datagram *d, void *ctx)
         struct ip_endpoint inside = outside;
         to_outside(nat, to, &outside);
         if (!ip_endpoint_equal(&d->target, &outside))
-            return false; /* no such mapping */
+            return false; /* no such mapping (RSIP-008) */
         d->target = inside;
     }
     return ip_addr_equal(&d->target.addr, &pair->sides[to].addr.addr);

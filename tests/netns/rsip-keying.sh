@@ -2,7 +2,7 @@
 # RFC 3104 appendix F, small office: x1 and x2 share one leased address and have IPsec tunnels to the same
 # peer at the same time, each keyed by a Cygnet that takes address and inbound SPIs from its lease; x1 keys
 # by IKEv2, x2 by IKEv1, both from port 500. The peer, a Cygnet, knows of no RSIP.
-# RSIP-001, RSIP-003, RSIP-005, RSIP-008, RSIP-009, RSIP-014, RSIP-049
+# RSIP-001, RSIP-003, RSIP-005, RSIP-009, RSIP-014
 set -euo pipefail
 # shellcheck source=lib/rsip.sh
 . "$(dirname "$0")/lib/rsip.sh"
@@ -57,7 +57,7 @@ for round in 1 2; do
         pings $host
     done
     [ $round = 1 ] || break
-    # new SAs before the old ones end: begun by the hosts, whose IKE SAs live shorter than the peer's
+    # new SAs, begun by the hosts
     for host in x1 x2; do
         renewed $host
     done

@@ -1,6 +1,6 @@
 #!/bin/bash
 # As rsip-keying.sh, and the peer is libreswan over a kernel's ESP: nothing there is made for RSIP (appendix F).
-# RSIP-001, RSIP-003, RSIP-005, RSIP-008, RSIP-009, RSIP-014
+# RSIP-001, RSIP-003, RSIP-005, RSIP-009, RSIP-014
 set -euo pipefail
 # shellcheck source=lib/rsip.sh
 . "$(dirname "$0")/lib/rsip.sh"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # RSIP on real packets. RSIP-053, RSIP-054, RSIP-055, RSIP-058, RSIP-059, RSIP-064, RSIP-190, RSIP-191,
-# RSIP-200, RSIP-216
+# RSIP-194, RSIP-200, RSIP-205, RSIP-211, RSIP-216
 #
 # n leases 203.0.113.10 (shared) and .11 (whole); x1 and x2 share the first by ports; y knows of nothing.
 set -euo pipefail
@@ -114,10 +114,39 @@ read -r _ from port <"$SCRATCH/seen"
 [ "$from" = 203.0.113.11 ] || fail "x1: y saw $from"
 pinged x2
 
+# x2 gives up RSIP, and the same gateway translates for it, beside what x1 has leased (RSIP-194, RSIP-211)
+stop x2
+at n nft -f - <<'END' || fail "n: no NAPT"
+table ip napt {
+    chain postrouting {
+        type nat hook postrouting priority srcnat
+        oifname "y" ip saddr 10.0.0.0/8 masquerade
+    }
+}
+END
+ip -n "$TAG-x2" route add default via 10.0.2.1
+for host in x2 x1 x2; do
+    pinged $host
+    served $host
+    read -r _ from port <"$SCRATCH/seen"
+    [ "$from" = "$([ $host = x1 ] && echo 203.0.113.11 || echo 203.0.113.1)" ] || fail "$host: y saw $from"
+done
+ip -n "$TAG-x2" route del default
+
+# DSCP is that of the inner datagram, both ways, ECN is not (RSIP-205)
+ip netns exec "$TAG-n" tcpdump --immediate-mode -l -i x1 -n "proto 4 and ip[1] = 0xb8" >"$SCRATCH/marked" 2>&1 &
+BACKGROUND+=($!)
+wait_for 5 "tcpdump" grep -q 'listening on' "$SCRATCH/marked"
+at x1 ping -n -c 2 -i 0.2 -W 2 -Q 0xb9 203.0.113.2 >/dev/null || fail "x1: no marked ping"
+marked() {
+    grep -q "10.0.1.2 > 10.0.1.1: .*echo request" "$SCRATCH/marked" &&
+        grep -q "10.0.1.1 > 10.0.1.2: .*echo reply" "$SCRATCH/marked"
+}
+wait_for 5 "marked datagrams in the tunnel, both ways" marked
+
 # RSIPSEC: both with IKE on port 500, ESP and AH to the same peer, at the same time, by cookie and SPI
 # (RSIP-010, RSIP-012, RSIP-016, RSIP-017, RFC 3104 appendix F)
 stop x1
-stop x2
 ip netns exec "$TAG-y" python3 "$ROOT/tests/netns/rsip_ipsec.py" peer >"$SCRATCH/peer" &
 BACKGROUND+=($!)
 wait_for 5 "the peer" grep -q ready "$SCRATCH/peer"
@@ -141,4 +170,4 @@ stop x1
 stop x2
 nothing() { [ "$(binds)" = "[]" ]; }
 wait_for 5 "the end of all leases" nothing
-echo "two hosts behind one address, over UDP and TCP, IP-IP and GRE; restart unnoticed; RSA-IP; IKE, ESP and AH"
+echo "two hosts behind one address, over UDP and TCP, IP-IP and GRE; restart unnoticed; RSA-IP; NAPT beside it; IKE, ESP and AH"

@@ -58,6 +58,7 @@ static void test_one_line(void **state)
     assert_false(config.icmp_on_deny);
     assert_int_equal(config.on_stop, CONFIG_STOP_OPEN);
     assert_false(config.refuse_clear);
+    assert_false(config.leased_spis);
     assert_int_equal(config.classifier, CONFIG_CLASSIFIER_AUTO);
     assert_int_equal(config.nat, IKE_NAT_AUTO);
     assert_int_equal(config.fallback, OE_PERMISSIVE);
@@ -95,7 +96,8 @@ static void test_every_key(void **state)
         "return-routability: always\n"
         "icmp-on-deny: Yes\n"
         "on-stop: closed\n"
-        "refuse-clear: yes\n");
+        "refuse-clear: yes\n"
+        "leased-spis: yes\n");
     assert_string_equal(config.outside, "wan0");
     assert_string_equal(config.key, "/k.pem");
     assert_string_equal(config.control, "/c.sock");
@@ -138,6 +140,7 @@ static void test_every_key(void **state)
     assert_int_equal(config.address_check, ADDRESS_CHECK_ALWAYS);
     assert_true(config.icmp_on_deny);
     assert_int_equal(config.on_stop, CONFIG_STOP_CLOSED);
+    assert_true(config.leased_spis);
     assert_true(config.refuse_clear);
 }
 

@@ -4,7 +4,9 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "control/control.h"
+#include <errno.h>
+
+#include "control/internal.h"
 
 static void fill(void *ctx, uint8_t *ret, size_t len)
 {
@@ -140,6 +142,64 @@ static void test_plane_gone(void **state)
     assert_int_equal(reply(rig, PFKEY_DUMP, dump.seq, dump.pid), ERR_UNKNOWN);
 }
 
+static enum err answer_spi(struct rig *rig, const struct pfkey_message *asked, uint16_t error)
+{
+    struct pfkey_message message = *asked;
+    uint8_t room[LIMIT_PFKEY_MESSAGE];
+    size_t len;
+
+    message.error = error;
+    message.has = PFKEY_HAS_SA;
+    message.sa.spi.value = error == 0 ? asked->spi_min : 0;
+    assert_int_equal(pfkey_build(&message, span_of(room, sizeof(room)), &len), ERR_OK);
+    struct control_event event = {.kind = CONTROL_EV_PFKEY, .bytes = view_of(room, len)};
+    return control_input(rig->control, start, &event);
+}
+
+/* RSIP-009: only leased SPIs, each in turn; one that is in use is passed over; none left is a refusal. */
+static void test_leased_spis(void **state)
+{
+    static const uint32_t spis[] = {0x5000, 0x1234, 0xfffffff0};
+    const struct ike_effect need = {.kind = IKE_FX_NEED_SPI,
+                                    .serial = 77,
+                                    .peer = {.family = IP_V4, .octets = {192, 0, 2, 2}},
+                                    .local.addr = {.family = IP_V4, .octets = {192, 0, 2, 1}}};
+    struct control_config config = {.oe = {.fallback = OE_PERMISSIVE}, .leased_spis = true};
+    struct pfkey_message asked;
+    struct rig *rig = *state;
+    struct control_effect fx;
+
+    begin(rig, &asked);
+    plane_link_gone(rig->control, start);
+    rig->control->plane_present = true;
+    assert_int_equal(control_reconfigure(rig->control, start, &config), ERR_OK);
+    plane_link_ask_spi(rig->control, start, &need); /* nothing is leased yet */
+    assert_false(control_next_effect(rig->control, &fx));
+    assert_int_equal(control_pending(rig->control), 0);
+
+    config.spis = spis;
+    config.spi_count = 3;
+    assert_int_equal(control_reconfigure(rig->control, start, &config), ERR_OK);
+    for (size_t i = 0; i < 4; i++) {
+        plane_link_ask_spi(rig->control, start, &need);
+        expect_request(rig, PFKEY_GETSPI, &asked);
+        assert_int_equal(asked.spi_min, spis[i % 3]);
+        assert_int_equal(asked.spi_max, spis[i % 3]);
+        assert_int_equal(answer_spi(rig, &asked, 0), ERR_OK);
+        assert_int_equal(control_pending(rig->control), 0);
+    }
+    plane_link_ask_spi(rig->control, start, &need); /* all are in use */
+    for (size_t i = 4; i < 7; i++) {
+        expect_request(rig, PFKEY_GETSPI, &asked);
+        assert_int_equal(asked.spi_min, spis[i % 3]);
+        assert_true(ip_addr_equal(&asked.sa.outer_src, &need.peer));
+        assert_true(ip_addr_equal(&asked.sa.outer_dst, &need.local.addr));
+        assert_int_equal(answer_spi(rig, &asked, ENOBUFS), ERR_OK);
+    }
+    assert_false(control_next_effect(rig->control, &fx));
+    assert_int_equal(control_pending(rig->control), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +207,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_reply_to_a_former_keyd, setup, teardown),
         cmocka_unit_test_setup_teardown(test_dump_unanswered, setup, teardown),
         cmocka_unit_test_setup_teardown(test_plane_gone, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_leased_spis, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

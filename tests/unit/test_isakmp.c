@@ -253,7 +253,7 @@ static void identities(void **state)
         isakmp_id_build_identity(&b, &identity);
         assert_int_equal(isakmp_id_parse(builder_written(&b), &id), ERR_OK);
         assert_int_equal(id.protocol, 0);
-        assert_int_equal(id.port, 0);
+        assert_int_equal(id.port, 0); /* RSIP-007 */
         assert_int_equal(isakmp_id_to_identity(&id, &again), ERR_OK);
         assert_true(identity_equal(&identity, &again));
     }

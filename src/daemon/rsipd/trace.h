@@ -16,7 +16,7 @@ struct control_socket;
 enum { RSIPD_TRACE_RECORDS = 2048 };
 
 struct rsipd_trace {
-    struct ip_addr host, gateway; /* ours is set; of the other, the client knows the gateway */
+    struct ip_addr host, gateway; /* the ends of a client; the server sets only `gateway` */
     struct control_socket *control; /* whose subscribers are told; NULL: nobody */
     uint64_t added;
     struct event_record records[RSIPD_TRACE_RECORDS];

@@ -326,7 +326,7 @@ static enum err install(struct v1_step *step, const struct sa_params *sas, size_
 }
 
 /* IDci and IDcr: the hosts or subnets that the tunnel is for, perhaps one protocol and port of them
- * (OE-130, OE-131). */
+ * (OE-130, OE-131, RSIP-014). */
 static bool set_client(struct blob *blob, const struct traffic *traffic)
 {
     uint8_t body[40];

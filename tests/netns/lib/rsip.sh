@@ -36,7 +36,7 @@ finish() {
     set +e
     if [ $code -ne 0 ] && [ $code -ne 77 ]; then
         tail -n 20 "$SCRATCH"/*.log >&2
-        [ "$(type -t explain)" != function ] || explain >&2
+        [ "$(type -t explain)" != function ] || (explain) >&2 # which may fail itself
     fi
     for pid in "${BACKGROUND[@]}"; do kill "$pid" 2>/dev/null; done
     wait 2>/dev/null
