@@ -3,6 +3,7 @@
 import os
 import secrets
 import socket
+import statistics
 import struct
 import subprocess
 import time
@@ -55,7 +56,7 @@ COMMON = """version = 2
 class Vici:
     """As much of strongSwan's control protocol as is needed: commands with plain values."""
 
-    REQUEST, RESPONSE, VALUE = 0, 1, 3
+    REQUEST, RESPONSE, SECTION, VALUE = 0, 1, 1, 3
 
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
@@ -82,16 +83,17 @@ class Vici:
             raise NotMeasured(f"strongSwan does not know '{command}'")
         return answer[1:]
 
-    def number(self, answer, key):
-        """The first value of that key, in whatever section."""
+    def number(self, answer, section, key):
+        """The first value of that key behind the beginning of the section."""
+        at = answer.index(struct.pack("BB", self.SECTION, len(section)) + section.encode())
         mark = struct.pack("BB", self.VALUE, len(key)) + key.encode()
-        at = answer.index(mark) + len(mark)
+        at = answer.index(mark, at) + len(mark)
         length, = struct.unpack_from(">H", answer, at)
         return int(answer[at + 2:at + 2 + length])
 
     def established(self):
         answer = self.ask("stats")
-        return self.number(answer, "total") - self.number(answer, "half-open")
+        return self.number(answer, "ikesas", "total") - self.number(answer, "ikesas", "half-open")
 
 
 class Daemon:
@@ -156,3 +158,14 @@ def measure(site, repeats, count):
         for method in METHODS:
             samples[method].append(once(daemons, method, count))
     return samples
+
+
+def result(site, repeats, count):
+    """Medians: IKE SAs a second of processor time, and by the clock."""
+    if site.lab is None:
+        raise NotMeasured("its lab did not come up")
+    samples = measure(site, repeats, count)
+    return {"samples": samples,
+            **{method: statistics.median(spent for spent, _ in samples[method]) for method in METHODS},
+            **{f"{method}_clock": statistics.median(clock for _, clock in samples[method])
+               for method in METHODS}}
