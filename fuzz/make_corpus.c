@@ -31,8 +31,10 @@ int main(int argc, char **argv)
     } parsers[] = {
         {"control", seeds_control},
         {"dnsrec", seeds_dnsrec},
+        {"ah", seeds_ah},
         {"esp", seeds_esp},
         {"ike", seeds_ike},
+        {"ike_peers", seeds_ike_peers},
         {"ike2", seeds_ike2},
         {"ike_relay", seeds_ike_relay},
         {"ip", seeds_ip},

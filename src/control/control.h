@@ -21,11 +21,16 @@
 #include "tunnel/tunnel.h"
 #include "wire/pfkey.h"
 
+enum { CONTROL_SPIS = 32 }; /* leased ones */
+
 struct control_config {
     struct discover_config discover;
     struct ike_config ike;
     struct oe_config oe;
     struct tunnel_config tunnels; /* the caller keeps it until there is another */
+    bool leased_spis;        /* inbound SPIs are those of `spis` only (RFC 3104 section 3) */
+    const uint32_t *spis;    /* copied, CONTROL_SPIS at most */
+    size_t spi_count;
     bool export_keys;        /* every key made comes out as KEYS */
     uint32_t plane_reply_ms; /* a PF_KEY request without a reply has failed; 0: 3000 */
 };
@@ -40,6 +45,7 @@ enum control_event_kind {
     CONTROL_EV_DATAGRAM,    /* local, remote, natt, bytes: an IKE message */
     CONTROL_EV_ANSWER,      /* serial, answer: to a QUERY */
     CONTROL_EV_SIGNED,      /* serial, ok, bytes: to a SIGN */
+    CONTROL_EV_DECRYPTED,   /* serial, ok, bytes: to a DECRYPT */
     CONTROL_EV_PFKEY,       /* bytes: a message from the plane */
     CONTROL_EV_PLANE_READY, /* a channel to a plane is there: learn what it holds, then go on */
     CONTROL_EV_PLANE_GONE,  /* the channel broke; requests in flight fail */
@@ -67,6 +73,7 @@ enum control_effect_kind {
     CONTROL_FX_SEND,  /* local, remote, natt, bytes */
     CONTROL_FX_QUERY, /* serial, name, type */
     CONTROL_FX_SIGN,  /* serial, bytes, own_key, scheme */
+    CONTROL_FX_DECRYPT, /* serial, bytes, own_key */
     CONTROL_FX_PFKEY, /* bytes: to the plane */
     CONTROL_FX_SAVE,  /* serial, bytes: keep this record under that number; it holds keys */
     CONTROL_FX_FORGET, /* serial */

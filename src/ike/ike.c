@@ -248,10 +248,10 @@ static void end_with_children(struct ike *ike, struct ike_sa *sa)
          child = LIST_NEXT(child, of_peer)) {
         if (child->v2_owner != 0 || ike_peer_sa(child->peer, child->peer_key) != sa)
             continue;
-        if (spis != NULL)
+        if (spis != NULL && child->protocol == SA_ESP)
             spis[count++] = child->spi_in;
         else
-            info_send_delete_children(ike, sa, &child->spi_in, 1);
+            info_send_delete_children(ike, sa, child->protocol, &child->spi_in, 1);
     }
     ike_sa_end(ike, sa, spis, count);
     free(spis);
@@ -351,6 +351,8 @@ static enum err dispatch(struct ike *ike, const struct ike_event *event)
         return answer(ike, event, V1_ON_PEER_KEYS, V2_ON_PEER_KEYS);
     case IKE_EV_SIGNED:
         return answer(ike, event, V1_ON_SIGNED, V2_ON_SIGNED);
+    case IKE_EV_DECRYPTED:
+        return v1_answer(ike, event, V1_ON_DECRYPTED);
     case IKE_EV_AUTHORIZED:
         return answer(ike, event, V1_ON_AUTHORIZED, V2_ON_AUTHORIZED);
     case IKE_EV_SPI:

@@ -1,7 +1,8 @@
 /*
  * The keying engine: every IKE SA of this daemon, as initiator and responder. Datagrams, answers
  * and requests come in as events; datagrams, questions, SA installs and results go out as effects.
- * No IO, no clock, no private key: signatures are asked for.
+ * No IO, no clock, no private key: signatures are asked for. What handles packets is elsewhere: it is
+ * told of SAs (INSTALL, REMOVE_SA, MOVE_SA) and tells of its own (SPI, INSTALLED, MOVED) (IKE-001).
  *
  * A request with a ticket gets exactly one CHILD_UP or CHILD_FAILED. Questions (NEED_...) carry a
  * serial and the exchange sleeps until an event brings that serial back; a stale serial is ignored.
@@ -61,6 +62,7 @@ enum ike_event_kind {
     IKE_EV_INITIATE,     /* ticket, local.addr, remote.addr, and version, flow, peer_id, keys; or profile, traffic */
     IKE_EV_PEER_KEYS,    /* serial, ok, keys: answers NEED_KEYS */
     IKE_EV_SIGNED,       /* serial, ok, bytes = signature: answers NEED_SIGNATURE */
+    IKE_EV_DECRYPTED,    /* serial, ok, bytes = the texts, each after its length in two octets: answers NEED_DECRYPTION */
     IKE_EV_AUTHORIZED,   /* serial, ok, ticket, with a profile: traffic: answers NEED_AUTHORIZATION */
     IKE_EV_SPI,          /* serial, ok, spi: answers NEED_SPI */
     IKE_EV_INSTALLED,    /* serial, ok: answers INSTALL */
@@ -69,7 +71,7 @@ enum ike_event_kind {
     IKE_EV_CANCEL,       /* ticket: forget the request; no CHILD_... effect follows */
     IKE_EV_SHUTDOWN,     /* delete everything, answer nothing new (OE-173, OE-174) */
     IKE_EV_RESTORE,      /* serial, bytes: a record of a SAVE in a former life; before anything else */
-    IKE_EV_DISOWN,       /* local.addr, remote.addr, spi: an inbound SA of a former life that never came up;
+    IKE_EV_DISOWN,       /* local.addr, remote.addr, spi, protocol: an inbound SA of a former life that never came up;
                             an error: the peer can't be told */
     IKE_EV_FORMER_PEER,  /* local.addr, remote.addr: it may hold SAs that we lost (OE-175) */
     IKE_EV_GREET,        /* local.addr, remote.addr, peer_id, keys: phase 1 with a former peer */
@@ -81,6 +83,7 @@ struct ike_event {
     uint64_t serial;
     uint32_t wait_ms; /* INITIATE: for a silent peer, instead of give_up_ms; 0: no wish (OE-061) */
     bool ok;
+    uint8_t protocol; /* DISOWN: enum sa_protocol */
     bool natt; /* DATAGRAM: came through port 4500 (marker already removed) */
     struct ip_endpoint local, remote;
     struct view bytes;
@@ -106,6 +109,7 @@ enum ike_effect_kind {
     IKE_FX_NEED_KEYS,          /* serial, peer_id, peer: responder wants the initiator's keys (OE-085) */
     IKE_FX_PEER_AUTHENTICATED, /* peer, peer_id, initiator */
     IKE_FX_NEED_SIGNATURE,     /* serial, own_key, scheme, bytes = what to sign */
+    IKE_FX_NEED_DECRYPTION,    /* serial, own_key, bytes = one or two cipher texts, each as long as the key (IKE-014) */
     IKE_FX_NEED_AUTHORIZATION, /* serial, peer, peer_id, key, flow, behind_nat, initiator (of phase 1: we): may it have this tunnel? (OE-092)
                                   With a profile: traffic as offered, and flow only if it is one pair of hosts */
     IKE_FX_NEED_SPI,           /* serial, peer, local: an inbound SPI */
@@ -134,7 +138,7 @@ struct ike_effect {
     struct ip_addr peer; /* the other gateway */
     struct identity peer_id;
     uint32_t profile;            /* of the IKE SA; 0: an opportunistic one */
-    uint32_t own_key;            /* NEED_SIGNATURE: the keeper's number; 0: the gateway's own */
+    uint32_t own_key;            /* NEED_SIGNATURE, NEED_DECRYPTION: the keeper's number; 0: the gateway's own */
     uint8_t scheme;              /* NEED_SIGNATURE: enum signature_scheme */
     enum ike_version version;
     struct traffic_pair traffic; /* with a profile */

@@ -15,7 +15,7 @@
 
 enum { ISAKMP_HEADER_LEN = 28, ISAKMP_COOKIE_LEN = 8, ISAKMP_VERSION_1 = 0x10 };
 
-enum isakmp_exchange {
+enum isakmp_exchange { /* IKE-062 */
     ISAKMP_MAIN_MODE = 2, /* identity protection */
     ISAKMP_AGGRESSIVE_MODE = 4,
     ISAKMP_INFORMATIONAL = 5,

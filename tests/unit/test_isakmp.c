@@ -226,8 +226,14 @@ static void identities(void **state)
         {"02 00 0000 2d2e", ERR_VALUE, NULL},
         {"02 00 0000", ERR_VALUE, NULL},
         {"04 00 0000 c0010104ffffffff", ERR_UNSUPPORTED, NULL},
-        {"03 00 0000 6140622e63", ERR_UNSUPPORTED, NULL},
-        {"0b 00 0000 aa", ERR_UNSUPPORTED, NULL},
+        {"03 00 0000 6140622e63", ERR_OK, "a@b.c"},
+        {"03 00 0000 612e622e63", ERR_VALUE, NULL}, /* no @ in it */
+        {"09 00 0000 3000", ERR_OK, "dn:3000"},
+        {"09 00 0000", ERR_VALUE, NULL},
+        {"0b 00 0000 aa00", ERR_OK, "key-id:aa00"},
+        {"0a 00 0000 8200", ERR_UNSUPPORTED, NULL}, /* a general name */
+        {"07 00 0000 c0010104c0010108", ERR_UNSUPPORTED, NULL},
+        {"08 00 0000", ERR_UNSUPPORTED, NULL},
         {"01 00 00", ERR_SHORT, NULL},
         {"", ERR_SHORT, NULL},
     };

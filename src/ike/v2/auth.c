@@ -67,7 +67,8 @@ enum err auth_i_send(struct v2_step *step)
     if (err != ERR_OK)
         return err;
     if (child != NULL) {
-        child->policy = (struct ike2_policy){.legacy = step->ike->config.legacy, .no_kex = true};
+        child->policy = child_own_policy(step);
+        child->policy.no_kex = true;
         child_put_offer(step, &out.w);
     }
     return v2_out_send(step, &out);
