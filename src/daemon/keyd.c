@@ -674,6 +674,7 @@ static struct control_config control_config(const struct keyd *k)
                 .give_up_ms = c->wait_s * 1000,
                 .nat = c->nat,
                 .half_open = c->limits.half_open,
+                .cookies_always = c->limits.cookies,
                 .profiles = k->profiles.profiles,
                 .profile_count = k->profiles.count},
         .tunnels = {.connections = k->profiles.connections,
