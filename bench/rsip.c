@@ -2,6 +2,9 @@
  * The RSIP server alone: registrations and assignments a second, memory of a lease, and what it
  * costs to find the owner of a packet among 100,000 leases and among 10. Messages are built and
  * parsed as they are on the wire; no packet moves.
+ *
+ * Prints lines of a name and a number: leases, few; requests a second, two for each lease; octets of heap
+ * for a host with a lease; nanoseconds to find a packet's owner among few leases and among all.
  */
 #include <malloc.h>
 #include <stdio.h>
@@ -132,11 +135,11 @@ int main(void)
     for (unsigned i = 0; i < LEASES; i++)
         lease(i);
     double took = seconds() - began;
-    printf("%d hosts registered with a lease each: %.0f requests a second, %.0f octets a host\n",
-           LEASES, 2 * LEASES / took,
+    printf("leases\t%d\nfew\t%d\n", LEASES, FEW);
+    printf("requests\t%.0f\noctets\t%.0f\n", 2 * LEASES / took,
            (double)(mallinfo2().uordblks + mallinfo2().hblkhd - before) / LEASES);
-    printf("owner of an inbound packet: %.0f ns among %d leases, %.0f ns among %d\n",
-           nanoseconds_a_packet(FEW), FEW, nanoseconds_a_packet(LEASES), LEASES);
+    printf("owner_few_ns\t%.1f\nowner_ns\t%.1f\n", nanoseconds_a_packet(FEW),
+           nanoseconds_a_packet(LEASES));
     rsip_server_free(server);
     return 0;
 }

@@ -1,5 +1,5 @@
 """Programs of bench/ that need no lab: memory and handshake, with the real control and plane objects in
-one process, and model, which draws."""
+one process; ike2, with two keying engines; bench-rsip, with an RSIP server; and model, which draws."""
 
 import os
 import statistics
@@ -35,6 +35,21 @@ def handshakes(build, repeats, count):
                         for name in runs[0] if name not in words},
             "samples": [{name: float(each[name]) for name in each if name not in words}
                         for each in runs]}
+
+
+def ike2(build, repeats, count, at_once):
+    """IKE SAs of version 2 a second, medians over the repeats, and octets of so many at once."""
+    runs = [dict(run(build, "ike2", "speed", count)) for _ in range(repeats)]
+    (_, held, *octets), = run(build, "ike2", "memory", at_once)
+    return {**{name: statistics.median(float(each[name]) for each in runs) for name in runs[0]},
+            "samples": [{name: float(each[name]) for name in each} for each in runs],
+            "held": int(held), "octets": [int(each) for each in octets]}
+
+
+def rsip(build, repeats):
+    """Medians over the repeats."""
+    runs = [dict(run(build, "bench-rsip")) for _ in range(repeats)]
+    return {name: statistics.median(float(each[name]) for each in runs) for name in runs[0]}
 
 
 def models(build):

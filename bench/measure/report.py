@@ -129,6 +129,42 @@ def handshakes(section):
            f"DH value {section['dh_new_us']:.0f}, DH secret {section['dh_shared_us']:.0f}")
 
 
+def ike2(section, swan):
+    """swan: what strongSwan's two daemons did in the same run."""
+    yield "IKE SAs of version 2 a second of processor time, X25519, both ends together"
+    if section.get("not_measured"):
+        yield f"  not measured: {section['not_measured']}"
+        return
+    yield f"  {'':32}{'engines':>10}{'keys alone':>12}{'share':>8}{'strongSwan':>12}{'ratio':>8}"
+    for name, words in (("psk", "shared key"), ("ecdsa", "ECDSA P-256 keys")):
+        theirs = swan.get(name)
+        yield (f"    {words:30}{section[name]:>10.0f}{section[name + '_bare']:>12.0f}"
+               f"{section[name] / section[name + '_bare']:>8.2f}{number(theirs, '.0f'):>12}"
+               f"{number(theirs and section[name] / theirs, '.2f'):>8}")
+    yield ("    (engines: a child each, no sockets or processes; strongSwan: its daemons on the wire, "
+           "no child)")
+    if swan.get("not_measured"):
+        yield f"    strongSwan: not measured: {swan['not_measured']}"
+    else:
+        yield (f"    strongSwan by the clock, on all cores: {swan['psk_clock']:.0f} and "
+               f"{swan['ecdsa_clock']:.0f} a second")
+    yield (f"    us each: sign {section['sign_us']:.0f}, verify {section['verify_us']:.0f}, "
+           f"DH value {section['dh_new_us']:.0f}, DH secret {section['dh_shared_us']:.0f}")
+    yield (f"    {section['held']} idle at once, heap of each with its child: initiator "
+           f"{section['octets'][0]} octets, responder {section['octets'][1]}")
+
+
+def rsip(section):
+    yield "RSIP server alone"
+    if section.get("not_measured"):
+        yield f"  not measured: {section['not_measured']}"
+        return
+    yield (f"    {section['requests']:.0f} registrations and leases a second, {section['octets']:.0f} "
+           "octets of heap for a host with a lease")
+    yield (f"    owner of an inbound packet: {section['owner_few_ns']:.0f} ns among "
+           f"{section['few']:.0f} leases, {section['owner_ns']:.0f} ns among {section['leases']:.0f}")
+
+
 def models(section):
     yield "Drawing a protocol model, ms from the file's octets"
     if section.get("not_measured"):
@@ -147,7 +183,7 @@ def text(result):
     size = result["size"]
     for lines in (throughput(result["throughput"], size), round_trips(result["round_trips"], size),
                   first_reply(result["first_reply"], size, plain),
-                  handshakes(result["handshakes"]), memory(result["memory"]),
-                  processes(result["processes"]), models(result["models"])):
+                  handshakes(result["handshakes"]), ike2(result["ike2"], result["swan_ike"]), memory(result["memory"]),
+                  processes(result["processes"]), rsip(result["rsip"]), models(result["models"])):
         yield ""
         yield from lines

@@ -54,6 +54,7 @@ try() {
 connections:
   - name: office
     version: 2
+    pfs: none
 $(cygnet_auth "$5" "$6")
     children:
       - {name: lan, local: 192.1.0.0/24, remote: $bob/32, start: on-traffic}
@@ -65,13 +66,16 @@ YAML
     both_ways
     lab exec sg-a cygnet down office >/dev/null
     wait_for 10 "$1: OpenIKED to take the Delete" no_kernel_sa
+    lab exec sg-a cygnet up office >/dev/null
+    wait_for 10 "$1: the tunnel to come up by command" tunnel_is sg-a lan up
     stop_iked
+    wait_for 10 "$1: Cygnet to take the Delete" tunnel_is sg-a lan idle
     iked active "$2" "$3" "$4"
     wait_for 20 "$1: OpenIKED's tunnel" tunnel_is sg-a lan up
     wait_for 20 "$1: an answer through it" lab exec alice ping -n -c 1 -W 2 $bob
     both_ways
     stop_iked
-    wait_for 10 "$1: Cygnet to take the Delete" tunnel_is sg-a lan idle
+    wait_for 10 "$1: Cygnet to take the last Delete" tunnel_is sg-a lan idle
     echo "OpenIKED, $1: begun and ended from both ends, with traffic"
 }
 

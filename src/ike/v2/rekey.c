@@ -27,12 +27,22 @@ void rekey_free(struct v2_rekey *rekey)
     free(rekey);
 }
 
-void rekey_forget(struct ike *ike, struct v2_sa *sa)
+/* What the peer's re-key made, if anything; it is not remembered any more. */
+static struct v2_sa *take_collided(struct v2_sa *sa)
+{
+    struct v2_sa *theirs = sa->collided;
+    if (theirs != NULL)
+        theirs->collided_of = NULL;
+    sa->collided = NULL;
+    return theirs;
+}
+
+void rekey_forget(struct v2_sa *sa)
 {
     blob_wipe(&sa->collided_nonce);
-    for (size_t i = 0; i < ike->v2.all_count; i++)
-        if (ike->v2.all[i]->collided == sa)
-            ike->v2.all[i]->collided = NULL;
+    (void)take_collided(sa);
+    if (sa->collided_of != NULL)
+        (void)take_collided(sa->collided_of);
 }
 
 void rekey_begin(struct ike *ike, struct v2_sa *sa)
@@ -129,8 +139,7 @@ static void inherit(struct ike *ike, struct v2_sa *from, struct v2_sa *to)
 
 void rekey_settle(struct ike *ike, struct v2_sa *sa)
 {
-    struct v2_sa *theirs = sa->collided;
-    sa->collided = NULL;
+    struct v2_sa *theirs = take_collided(sa);
     if (theirs != NULL)
         inherit(ike, sa, theirs);
 }
@@ -231,8 +240,7 @@ static enum err finish_kex(struct v2_step *step, uint16_t method, uint8_t *ret_s
 static void settle(struct v2_step *step, struct v2_sa *ours, struct view lowest)
 {
     struct ike *ike = step->ike;
-    struct v2_sa *old = step->sa, *theirs = old->collided;
-    old->collided = NULL;
+    struct v2_sa *old = step->sa, *theirs = take_collided(old);
     if (theirs != NULL && rekey_nonce_lower(lowest, blob_view(&old->collided_nonce))) {
         inherit(ike, old, theirs);
         v2_sa_close(ike, ours, "both ends made one, and ours goes");
@@ -390,6 +398,7 @@ enum err rekey_r_reply(struct v2_step *step)
         inherit(step->ike, old, sa);
         return ERR_OK;
     }
+    sa->collided_of = old;
     old->collided = sa; /* ours is under way: its answer will tell */
     if (!blob_set(&old->collided_nonce, lower(nonce_i, nonce_r)))
         ike_count(step->ike, IKE_COUNT_MEMORY);

@@ -273,6 +273,7 @@ struct v2_sa {
     uint8_t peer_key_digest[V2_DIGEST_LEN];
     uint8_t peer_method;     /* enum ike_method */
     struct v2_sa *collided;  /* what the peer's re-key made while ours is under way (section 2.8.2) */
+    struct v2_sa *collided_of; /* the one whose `collided` this is */
     struct blob collided_nonce; /* the lower one of that exchange */
     struct ike_timer expiry;
     mono_t since, expires;

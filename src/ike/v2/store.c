@@ -380,7 +380,7 @@ void v2_sa_free(struct ike *ike, struct v2_sa *sa)
     made_finish_all(ike, sa);
     if (sa->established)
         saved_forget(ike, sa->number);
-    rekey_forget(ike, sa);
+    rekey_forget(sa);
     unproven_remove(ike, sa);
     unindex_init(ike, sa);
     map_remove(&ike->v2.sas, &sa->by_spi);

@@ -350,7 +350,7 @@ void rekey_free(struct v2_rekey *rekey);
 /* Our own is given up: the SA that the peer's made takes the children. */
 void rekey_settle(struct ike *ike, struct v2_sa *sa);
 /* Nobody remembers the SA as half of a collision. */
-void rekey_forget(struct ike *ike, struct v2_sa *sa);
+void rekey_forget(struct v2_sa *sa);
 /* Is the nonce lower than the other in the sense of section 2.8.1? */
 bool rekey_nonce_lower(struct view a, struct view b);
 
