@@ -20,6 +20,11 @@ static struct esp_suite choose_suite(uint8_t choice)
     uint8_t auth = (uint8_t)(ESP_AUTH_HMAC_SHA2_256_128 + choice % 5);
     if (choice < 8)
         return (struct esp_suite){ESP_CIPHER_3DES_CBC, auth, 192, false};
+    if (choice == 28)
+        return (struct esp_suite){ESP_CIPHER_CHACHA20_POLY1305, ESP_AUTH_NONE, 256, false};
+    if (choice > 28)
+        return (struct esp_suite){choice == 29 ? ESP_CIPHER_AES_GCM_8 : ESP_CIPHER_AES_GCM_12,
+                                  ESP_AUTH_NONE, bits, false};
     return (struct esp_suite){ESP_CIPHER_AES_CBC, auth, bits, false};
 }
 

@@ -31,6 +31,7 @@ int main(int argc, char **argv)
     } parsers[] = {
         {"control", seeds_control},
         {"dnsrec", seeds_dnsrec},
+        {"ah", seeds_ah},
         {"esp", seeds_esp},
         {"ike", seeds_ike},
         {"ike2", seeds_ike2},

@@ -14,6 +14,7 @@ struct seed_sink {
 
 void seeds_control(const struct seed_sink *sink);
 void seeds_dnsrec(const struct seed_sink *sink);
+void seeds_ah(const struct seed_sink *sink);
 void seeds_esp(const struct seed_sink *sink);
 void seeds_ike(const struct seed_sink *sink);
 void seeds_ike2(const struct seed_sink *sink);

@@ -4,7 +4,7 @@
 
 /* The first octet, as fuzz_esp.c reads it. */
 enum { SEALED = 0x80, ESN = 0x40, CE = 0x20 };
-enum { GCM_128 = 0, GCM_256 = 2, TRIPLE_DES = 5, AES_CBC = 9 };
+enum { GCM_128 = 0, GCM_256 = 2, TRIPLE_DES = 5, AES_CBC = 9, CHACHA = 28, GCM_ICV_8 = 29, GCM_ICV_12 = 30 };
 
 static uint8_t room[1 + 512];
 
@@ -41,6 +41,10 @@ void seeds_esp(const struct seed_sink *sink)
     put_text(sink, "gcm-128-v4", SEALED | ESN | GCM_128, false, 84);
     put_text(sink, "gcm-256-v6", SEALED | GCM_256, true, 100);
     put_text(sink, "gcm-128-v4-marked", SEALED | CE | GCM_128, false, 61);
+    put_text(sink, "chacha-v4", SEALED | CHACHA, false, 84);
+    put_text(sink, "chacha-v6-esn", SEALED | ESN | CHACHA, true, 71);
+    put_text(sink, "gcm-icv8-v4", SEALED | GCM_ICV_8, false, 84);
+    put_text(sink, "gcm-icv12-v6", SEALED | GCM_ICV_12, true, 84);
     put_text(sink, "cbc-v4", SEALED | AES_CBC, false, 77);
     put_text(sink, "cbc-v6-esn", SEALED | ESN | AES_CBC, true, 48);
     put_text(sink, "3des-v4", SEALED | TRIPLE_DES, false, 90);
@@ -48,5 +52,6 @@ void seeds_esp(const struct seed_sink *sink)
     seed_put(sink, "3des-dummy", view_of(room, 1 + 96));
     put_forgery(sink, "hostile-gcm", GCM_128, 8 + 8 + 64 + 16);
     put_forgery(sink, "hostile-cbc", ESN | AES_CBC, 8 + 16 + 64 + 16);
+    put_forgery(sink, "hostile-chacha", CHACHA, 8 + 8 + 64 + 16);
     put_forgery(sink, "hostile-short", GCM_128, 20);
 }

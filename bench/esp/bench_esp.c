@@ -71,6 +71,21 @@ static uint64_t bare_gcm(struct bench *bench, const struct gcm_key_data *key, ui
     return now_ns() - start;
 }
 
+static uint64_t bare_chacha(struct bench *bench, uint32_t text_len)
+{
+    static const uint8_t iv[12], aad[12];
+    uint64_t start = now_ns();
+    for (size_t i = 0; i < LIMIT_BURST; i++) {
+        struct chacha20_poly1305_context_data context;
+        uint8_t tag[16], *text = bench->packets[i].base + LIMIT_HEADROOM;
+        const uint8_t *key = bench->params.cipher_key;
+        IMB_CHACHA20_POLY1305_INIT(bench->manager, key, &context, iv, aad, sizeof(aad));
+        IMB_CHACHA20_POLY1305_ENC_UPDATE(bench->manager, key, &context, text, text, text_len);
+        IMB_CHACHA20_POLY1305_ENC_FINALIZE(bench->manager, &context, tag, sizeof(tag));
+    }
+    return now_ns() - start;
+}
+
 static uint64_t bare_cbc(struct bench *bench, const IMB_JOB *common, uint32_t text_len)
 {
     static uint8_t tags[LIMIT_BURST][16], iv[16];
@@ -107,6 +122,11 @@ static uint64_t bare_bursts(struct bench *bench)
             IMB_AES256_GCM_PRE(bench->manager, bench->params.cipher_key, &gcm);
         for (int i = 0; i < BURSTS; i++)
             total += bare_gcm(bench, &gcm, text_len);
+        return total;
+    }
+    if (bench->suite.cipher == ESP_CIPHER_CHACHA20_POLY1305) {
+        for (int i = 0; i < BURSTS; i++)
+            total += bare_chacha(bench, text_len);
         return total;
     }
     IMB_AES_KEYEXP_128(bench->manager, bench->params.cipher_key, encrypt, decrypt);
@@ -213,6 +233,7 @@ int main(int argc, char **argv)
     static const struct esp_suite suites[] = {
         {ESP_CIPHER_AES_GCM, ESP_AUTH_NONE, 128, true},
         {ESP_CIPHER_AES_GCM, ESP_AUTH_NONE, 256, true},
+        {ESP_CIPHER_CHACHA20_POLY1305, ESP_AUTH_NONE, 256, true},
         {ESP_CIPHER_AES_CBC, ESP_AUTH_HMAC_SHA2_256_128, 128, true},
     };
     static const uint32_t lengths[] = {64, 512, 1420};

@@ -29,6 +29,7 @@ enum event_room {
     EVENT_IKE,
     EVENT_KEYD,
     EVENT_TUNNEL,
+    EVENT_RSIP,
     EVENT_ROOM_COUNT,
 };
 

@@ -20,6 +20,8 @@ enum { CLI_SOCKETS = 16 };
 int cli_status(int argc, char **argv);
 int cli_why(int argc, char **argv);
 int cli_trace(int argc, char **argv);
+/* `socket` is asked if none is named; NULL: the default. */
+int cli_trace_of(int argc, char **argv, const char *socket);
 int cli_name(int argc, char **argv);
 int cli_keys(int argc, char **argv);
 int cli_check(int argc, char **argv);
@@ -60,6 +62,8 @@ const char *cli_text(const json_t *object, const char *key, const char *absent);
 long long cli_number(const json_t *object, const char *key);
 /* Of a status reply. */
 void cli_print_connections(const json_t *connections);
+/* Of a reply to status or why: the RSIP lease that keying depends on, if there is one. */
+void cli_print_lease(const json_t *reply);
 /* "3s", "12m", "5h", "2d"; 16 octets. */
 #define CLI_AGE_MAX 16
 const char *cli_age(long long ms, char *ret);

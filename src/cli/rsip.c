@@ -1,5 +1,5 @@
 /*
- * cygnet rsip status
+ * cygnet rsip status, cygnet rsip trace; and what other commands say of a lease
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -13,9 +13,11 @@
 
 static const char usage[] =
     "usage: cygnet rsip status [--json] [--socket PATH]\n"
+    "       cygnet rsip trace [OPTION...]\n"
     "\n"
     "What the running cygnet-rsipd has leased: on a gateway its hosts and their leases, on a host\n"
-    "its own.\n"
+    "its own. 'trace' shows its messages, with the options of 'cygnet trace'; a ladder is of one\n"
+    "host and its gateway.\n"
     "\n"
     "  -j, --json         as the daemon gives it\n"
     "  -s, --socket PATH  control socket (default $CYGNET_RSIP_CONTROL or " DEFAULT_SOCKET ")\n"
@@ -59,22 +61,44 @@ static void print_client(const json_t *status)
         printf("the gateway said %s\n", cli_text(status, "last_error", ""));
 }
 
+void cli_print_lease(const json_t *reply)
+{
+    const json_t *lease = json_object_get(reply, "lease");
+    const json_t *addresses = json_object_get(lease, "addresses");
+    const json_t *spis = json_object_get(lease, "spis");
+
+    if (lease == NULL)
+        return;
+    printf("RSIP lease ");
+    for (size_t i = 0; i < json_array_size(addresses); i++)
+        printf("%s ", json_string_value(json_array_get(addresses, i)));
+    printf(json_array_size(spis) > 0 ? "with the inbound SPIs" : "without SPIs: no tunnel can begin");
+    for (size_t i = 0; i < json_array_size(spis); i++)
+        printf(" %s", json_string_value(json_array_get(spis, i)));
+    putchar('\n');
+}
+
+static const char *default_socket(void)
+{
+    const char *path = getenv("CYGNET_RSIP_CONTROL");
+    return path != NULL && path[0] != '\0' ? path : DEFAULT_SOCKET;
+}
+
 int cli_rsip(int argc, char **argv)
 {
     static const struct option long_options[] = {CLI_OPTIONS, {0}};
     struct cli_options options = {0};
     int option, result;
 
+    if (argc > 1 && strcmp(argv[1], "trace") == 0)
+        return cli_trace_of(argc - 1, argv + 1, default_socket());
     while ((option = getopt_long(argc, argv, CLI_OPTION_LETTERS, long_options, NULL)) != -1)
         if (cli_option(&options, option, usage, &result) == CLI_OPTION_STOP)
             return result;
     if (optind + 1 != argc || strcmp(argv[optind], "status") != 0)
-        return cli_misused("rsip", "say 'cygnet rsip status'");
-    const char *path = getenv("CYGNET_RSIP_CONTROL");
-    if (options.socket_count > 0)
-        path = options.sockets[0];
-    json_t *status =
-        client_ask_once(path != NULL ? path : DEFAULT_SOCKET, json_pack("{s:s}", "cmd", "status"));
+        return cli_misused("rsip", "say 'cygnet rsip status' or 'cygnet rsip trace'");
+    const char *path = options.socket_count > 0 ? options.sockets[0] : default_socket();
+    json_t *status = client_ask_once(path, json_pack("{s:s}", "cmd", "status"));
     if (status == NULL)
         return CLI_FAILED;
     if (options.json)

@@ -155,6 +155,7 @@ static void print_status(const json_t *status)
     const json_t *sas = json_object_get(status, "ike_sas");
     long long all = cli_number(flows, "encrypt") + cli_number(flows, "pass") +
                     cli_number(flows, "deny") + cli_number(flows, "hold");
+    cli_print_lease(status);
     cli_print_connections(json_object_get(status, "connections"));
     print_gateways(gateways);
     print_rest(json_array_size(gateways),

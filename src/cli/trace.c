@@ -37,6 +37,7 @@ enum { OPTION_HTML = 256 }; /* behind all letters */
 struct trace {
     struct cli_options options;
     bool follow, ladder;
+    const char *socket; /* NULL: the default */
     struct trace_drawing drawing;
     char drawn_names[TRACE_DRAW_NAMES][TRACE_NAME_MAX];
     struct client clients[CLI_SOCKETS];
@@ -296,16 +297,19 @@ static int read_options(struct trace *t, int argc, char **argv)
     if (t->ladder && t->options.socket_count > TRACE_DRAW_SOURCES)
         return cli_misused("trace", "a ladder is drawn from at most %d gateways",
                            TRACE_DRAW_SOURCES);
+    if (t->options.socket_count == 0 && t->socket != NULL)
+        t->options.sockets[t->options.socket_count++] = t->socket;
     cli_options_done(&t->options);
     return -1;
 }
 
-int cli_trace(int argc, char **argv)
+int cli_trace_of(int argc, char **argv, const char *socket)
 {
     struct trace *t = calloc(1, sizeof(*t));
 
     if (t == NULL)
         return cli_fail("out of memory");
+    t->socket = socket;
     int status = read_options(t, argc, argv);
     for (size_t i = 0; i < t->options.socket_count; i++) {
         t->clients[i].fd = -1;
@@ -319,4 +323,9 @@ int cli_trace(int argc, char **argv)
     free(t->entries);
     free(t);
     return status;
+}
+
+int cli_trace(int argc, char **argv)
+{
+    return cli_trace_of(argc, argv, NULL);
 }

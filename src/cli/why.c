@@ -127,6 +127,7 @@ static void print_why(const json_t *why)
         puts(dnssec);
     print_encryption(why);
     print_details(why);
+    cli_print_lease(why);
     print_history(json_object_get(why, "history"));
 }
 

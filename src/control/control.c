@@ -402,6 +402,14 @@ static struct ike_config ike_config_of(const struct control_config *config)
     return ike;
 }
 
+static void take_spis(struct control *c, const struct control_config *config)
+{
+    c->leased_spis = config->leased_spis;
+    c->spi_count = config->spi_count < CONTROL_SPIS ? config->spi_count : CONTROL_SPIS;
+    for (size_t i = 0; i < c->spi_count; i++)
+        c->spis[i] = config->spis[i];
+}
+
 enum err control_new(const struct control_config *config, const struct control_env *env,
                      struct control **ret)
 {
@@ -419,6 +427,7 @@ enum err control_new(const struct control_config *config, const struct control_e
     c->require_dnssec = config->oe.require_dnssec;
     c->greet_at = MONO_NEVER;
     c->export_keys = config->export_keys;
+    take_spis(c, config);
     c->plane_reply_ms = config->plane_reply_ms ? config->plane_reply_ms : 3000;
     fifo_init(&c->effects, sizeof(struct control_effect));
     plane_link_init(c);
@@ -442,6 +451,7 @@ enum err control_reconfigure(struct control *c, mono_t now, const struct control
 {
     if (config->oe.class_count > LIMIT_CLASSES)
         return ERR_LIMIT;
+    take_spis(c, config);
     discover_reconfigure(c->discover, &config->discover);
     const struct ike_config ike = ike_config_of(config);
     ike_reconfigure(c->ike, &ike);

@@ -21,11 +21,16 @@
 #include "tunnel/tunnel.h"
 #include "wire/pfkey.h"
 
+enum { CONTROL_SPIS = 32 }; /* leased ones */
+
 struct control_config {
     struct discover_config discover;
     struct ike_config ike;
     struct oe_config oe;
     struct tunnel_config tunnels; /* the caller keeps it until there is another */
+    bool leased_spis;        /* inbound SPIs are those of `spis` only (RFC 3104 section 3) */
+    const uint32_t *spis;    /* copied, CONTROL_SPIS at most */
+    size_t spi_count;
     bool export_keys;        /* every key made comes out as KEYS */
     uint32_t plane_reply_ms; /* a PF_KEY request without a reply has failed; 0: 3000 */
 };

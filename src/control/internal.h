@@ -55,8 +55,9 @@ struct pending {
     uint64_t ticket;
     spi_t spi_out; /* ENCRYPT */
     spi_t spi_in;  /* SA_USE */
-    struct ip_pair flow;
+    struct ip_pair flow; /* SPI: from the peer to us */
     struct install *install;
+    size_t tries; /* SPI: leased ones that may still be free */
 };
 
 /* No padding: it is hashed as it lies. */
@@ -115,6 +116,9 @@ struct control {
     struct expected_sa *expected;
     size_t expected_count;
     bool export_keys;
+    bool leased_spis; /* only these, each in turn */
+    uint32_t spis[CONTROL_SPIS];
+    size_t spi_count, spi_next;
     bool sweep_rules; /* once ours have been told */
     bool cleaning; /* the SAs that nobody knows can only be a former keyd's */
 

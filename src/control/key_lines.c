@@ -16,11 +16,13 @@ const char *key_table_name(enum key_table table)
 
 static const char *cipher_name(uint8_t cipher)
 {
-    static const char *const names[] = {
+    static const char *const names[ESP_CIPHER_COUNT] = {
         [ESP_CIPHER_NONE] = "NULL",
         [ESP_CIPHER_AES_GCM] = "AES-GCM with 16 octet ICV [RFC4106]",
         [ESP_CIPHER_AES_CBC] = "AES-CBC [RFC3602]",
         [ESP_CIPHER_3DES_CBC] = "TripleDES-CBC [RFC2451]",
+        [ESP_CIPHER_AES_GCM_8] = "AES-GCM with 8 octet ICV [RFC4106]",
+        [ESP_CIPHER_AES_GCM_12] = "AES-GCM with 12 octet ICV [RFC4106]",
     };
     return names[cipher];
 }
@@ -53,6 +55,8 @@ size_t key_line_esp(const struct sa_params *sa, char ret[KEY_LINE_MAX])
 {
     char key[2 * SA_KEY_MAX + 3], auth[2 * SA_AUTH_KEY_MAX + 3];
     char src[IP_ADDR_TEXT_MAX], dst[IP_ADDR_TEXT_MAX];
+    if (sa->suite.protocol == SA_AH || cipher_name(sa->suite.cipher) == NULL)
+        return 0;
     int len = snprintf(ret, KEY_LINE_MAX, "\"%s\",\"%s\",\"%s\",\"0x%08x\",\"%s\",\"%s\",\"%s\",\"%s\"\n",
                        sa->outer_src.family == IP_V6 ? "IPv6" : "IPv4",
                        ip_addr_format(&sa->outer_src, src), ip_addr_format(&sa->outer_dst, dst),

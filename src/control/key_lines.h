@@ -15,7 +15,8 @@ enum { KEY_LINE_MAX = 768 };
 
 /* The file's name, as Wireshark wants it. */
 const char *key_table_name(enum key_table table);
-/* A line of the table esp_sa, with its end. Returns its length. */
+/* A line of the table esp_sa, with its end. Returns its length; 0: Wireshark doesn't know the suite, or there
+ * is nothing to decrypt (AH). */
 size_t key_line_esp(const struct sa_params *sa, char ret[KEY_LINE_MAX]);
 /* The same of ikev1_decryption_table or ikev2_decryption_table, by the version; 0: a cipher that
  * Wireshark has no name for. */

@@ -132,18 +132,33 @@ fail:
         pending_failed(c, now, what);
 }
 
-void plane_link_ask_spi(struct control *c, mono_t now, const struct ike_effect *fx)
+/* RSIP-009: of leased SPIs one that isn't in use, which the plane knows; each is tried once. */
+static void ask_spi(struct control *c, mono_t now, struct pending what)
 {
     struct pfkey_message message = {
         .type = PFKEY_GETSPI,
-        .satype = PFKEY_SATYPE_ESP,
         .has = PFKEY_HAS_SA | PFKEY_HAS_SPI_RANGE,
-        .sa = {.inbound = true, .outer_src = fx->peer, .outer_dst = fx->local.addr},
+        .sa = {.inbound = true, .outer_src = what.flow.src, .outer_dst = what.flow.dst},
         .spi_min = SPI_MIN,
         .spi_max = UINT32_MAX,
     };
-    struct pending what = {.request = PLANE_ASKED_SPI, .serial = fx->serial};
+    if (c->leased_spis) {
+        if (what.tries == 0 || c->spi_count == 0) {
+            pending_failed(c, now, &what);
+            return;
+        }
+        what.tries--;
+        message.spi_min = message.spi_max = c->spis[c->spi_next++ % c->spi_count];
+    }
     ask(c, now, &message, &what);
+}
+
+void plane_link_ask_spi(struct control *c, mono_t now, const struct ike_effect *fx)
+{
+    ask_spi(c, now, (struct pending){.request = PLANE_ASKED_SPI,
+                                     .serial = fx->serial,
+                                     .flow = {.src = fx->peer, .dst = fx->local.addr},
+                                     .tries = c->spi_count});
 }
 
 static void export_keys(struct control *c, const struct sa_params *sa)
@@ -151,7 +166,8 @@ static void export_keys(struct control *c, const struct sa_params *sa)
     char line[KEY_LINE_MAX];
     struct control_effect out = {.kind = CONTROL_FX_KEYS, .table = KEY_TABLE_ESP};
     out.bytes = view_of(line, key_line_esp(sa, line));
-    control_push(c, &out);
+    if (out.bytes.len != 0)
+        control_push(c, &out);
     secret_wipe(line, sizeof(line));
 }
 
@@ -172,7 +188,7 @@ void plane_link_install(struct control *c, mono_t now, const struct ike_effect *
     for (size_t i = 0, count = fx->sa_count; i < count; i++) {
         struct pfkey_message message = {
             .type = fx->sas[i].inbound ? PFKEY_UPDATE : PFKEY_ADD,
-            .satype = PFKEY_SATYPE_ESP,
+            .satype = pfkey_satype(&fx->sas[i].suite),
             .has = PFKEY_HAS_SA | PFKEY_HAS_KEYS,
             .sa = fx->sas[i],
         };
@@ -192,7 +208,6 @@ void plane_link_remove_sa(struct control *c, mono_t now, spi_t spi, bool inbound
 {
     struct pfkey_message message = {
         .type = PFKEY_DELETE,
-        .satype = PFKEY_SATYPE_ESP,
         .has = PFKEY_HAS_SA,
         .sa = {.spi = spi, .inbound = inbound, .outer_src = *src, .outer_dst = *dst},
     };
@@ -205,7 +220,6 @@ void plane_link_move_sa(struct control *c, mono_t now, const struct ike_effect *
 {
     struct pfkey_message message = {
         .type = PFKEY_UPDATE,
-        .satype = PFKEY_SATYPE_ESP,
         .has = PFKEY_HAS_SA | PFKEY_HAS_PEER,
         .sa = {.spi = fx->spi,
                .inbound = fx->inbound,
@@ -324,7 +338,6 @@ void plane_link_sa_use(struct control *c, mono_t now, const struct oe_effect *fx
 {
     struct pfkey_message message = {
         .type = PFKEY_GET,
-        .satype = PFKEY_SATYPE_ESP,
         .has = PFKEY_HAS_SA,
         .sa = {.spi = fx->spi_in, .inbound = true, .outer_src = fx->peer, .outer_dst = fx->local},
     };
@@ -336,7 +349,7 @@ void plane_link_sa_use(struct control *c, mono_t now, const struct oe_effect *fx
 /* SAs first: a policy found later names only its outgoing SPI. */
 void plane_link_ready(struct control *c, mono_t now)
 {
-    struct pfkey_message message = {.type = PFKEY_DUMP, .satype = PFKEY_SATYPE_ESP};
+    struct pfkey_message message = {.type = PFKEY_DUMP};
     struct pending what = {.request = PLANE_ASKED_SA_DUMP};
 
     c->plane_present = true;
@@ -421,6 +434,11 @@ static enum err plane_reply(struct control *c, mono_t now, const struct pfkey_me
 
     if (!ok)
         c->counters[CONTROL_COUNT_pfkey_refused]++;
+    if (!ok && asked.request == PLANE_ASKED_SPI && asked.tries > 0) {
+        pending_free(c, p);
+        ask_spi(c, now, asked);
+        return ERR_OK;
+    }
     pending_end(c, now, p, ok);
     if (ok && asked.request == PLANE_ASKED_SPI)
         ike_input(c->ike, now, &spi);

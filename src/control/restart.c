@@ -176,7 +176,8 @@ static bool may_go(struct control *c, mono_t now, const struct found_sa *sa)
     struct ike_event disown = {.kind = IKE_EV_DISOWN,
                                .local = {.addr = sa->dst},
                                .remote = {.addr = sa->src},
-                               .spi = {sa->key.spi}};
+                               .spi = {sa->key.spi},
+                               .protocol = sa->suite.protocol};
     return !sa->key.inbound || ike_input(c->ike, now, &disown) == ERR_OK;
 }
 

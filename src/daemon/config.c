@@ -272,6 +272,7 @@ static const struct yaml_field fields[] = {
     {"classifier", yaml_read_choice, FIELD(classifier), .choices = classifiers},
     {"nat-traversal", yaml_read_choice, FIELD(nat), .choices = nat_choices},
     {"on-stop", yaml_read_choice, FIELD(on_stop), .choices = on_stop_choices},
+    {"leased-spis", yaml_read_bool, FIELD(leased_spis)},
     {"refuse-clear", yaml_read_bool, FIELD(refuse_clear)},
     {"icmp-on-deny", yaml_read_bool, FIELD(icmp_on_deny)},
     {NULL, NULL},

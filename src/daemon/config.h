@@ -97,6 +97,7 @@ struct config_connection {
     char name[IKE_PROFILE_NAME];
     enum ike_version version;
     bool aggressive, want_address, fragmentation_off, ppk_required;
+    bool ah; /* instead of ESP */
     struct config_end local, remote;
     config_string secret, ppk, ppk_id;
     uint16_t additional[7]; /* RFC 9370 */
@@ -118,6 +119,7 @@ struct cygnet_config {
     struct config_limits limits;
     uint32_t wait_s;          /* for a silent gateway (OE-061) */
     bool legacy_algorithms;   /* 3DES, MD5, SHA-1, groups 2 and 5 */
+    bool leased_spis;         /* inbound SPIs come from cygnet-rsipd, with the outside interface */
     bool icmp_on_deny;        /* OE-028 */
     enum config_classifier classifier;
     enum config_on_stop on_stop;

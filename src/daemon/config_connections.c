@@ -10,7 +10,7 @@ enum { SIDE_NETS = 64, PORT_LAST = 65535, SECONDS_MAX = 7 * 24 * 3600 };
 struct raw_connection {
     char name[IKE_PROFILE_NAME];
     enum ike_version version;
-    int aggressive;
+    int aggressive, ah;
     struct config_raw_end local, remote;
     bool has_local, has_remote, virtual_address, fragmentation;
     const yaml_node_t *secret, *pool, *children, *pfs, *ppk, *additional;
@@ -33,6 +33,7 @@ struct raw_ppk {
 
 static const struct yaml_choice versions[] = {
     {"1", IKE_VERSION_1}, {"2", IKE_VERSION_2}, {"any", IKE_ANY_VERSION}, {NULL, 0}};
+static const struct yaml_choice protections[] = {{"esp", 0}, {"ah", 1}, {NULL, 0}};
 static const struct yaml_choice modes[] = {{"main", 0}, {"aggressive", 1}, {NULL, 0}};
 static const struct yaml_choice starts[] = {{"never", TUNNEL_RESPOND},
                                             {"on-traffic", TUNNEL_ON_TRAFFIC},
@@ -76,6 +77,7 @@ static const struct yaml_field connection_fields[] = {
     {"children", config_keep_node, RAW(children),
      .remedy = "say what the tunnel carries, as in 'children: [{local: 10.1.0.0/16, remote: "
                "10.2.0.0/16}]'"},
+    {"protect-with", yaml_read_choice, RAW(ah), .choices = protections},
     {"pool", config_keep_node, RAW(pool)},
     {"virtual-address", yaml_read_bool, RAW(virtual_address)},
     {"lifetimes", yaml_read_map, RAW(lifetimes), .fields = lifetime_fields},
@@ -444,6 +446,7 @@ static bool read_connection(struct yaml_reader *r, const yaml_node_t *node,
     memcpy(c->name, raw.name, sizeof(c->name));
     c->version = raw.version;
     c->aggressive = raw.aggressive != 0;
+    c->ah = raw.ah != 0;
     c->want_address = raw.virtual_address;
     c->fragmentation_off = !raw.fragmentation;
     c->ike_lifetime_s = raw.lifetimes.ike_s;

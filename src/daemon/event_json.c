@@ -3,6 +3,7 @@
 static const char *const room_names[] = {
     [EVENT_PLANE] = "plane", [EVENT_OE] = "oe",     [EVENT_DISCOVER] = "discover",
     [EVENT_IKE] = "ike",     [EVENT_KEYD] = "keyd", [EVENT_TUNNEL] = "tunnel",
+    [EVENT_RSIP] = "rsip",
 };
 static const char *const level_names[] = {
     [EVENT_DEBUG] = "debug",

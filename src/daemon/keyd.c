@@ -27,7 +27,7 @@
 #include "daemon/virtual_address.h"
 #include "plane/io/ike_relay.h"
 
-enum { OWN_ADDRESSES = 16, SHUTDOWN_GRACE_MS = 1000, KEEPER_PATIENCE_S = 3, DATAGRAMS_PER_TURN = 64 };
+enum { SHUTDOWN_GRACE_MS = 1000, KEEPER_PATIENCE_S = 3, DATAGRAMS_PER_TURN = 64 };
 
 struct keyd {
     struct cygnet_config *config;
@@ -52,8 +52,7 @@ struct keyd {
     struct keyd_unsigned unanswered;
     struct public_key keys[IPC_KEYS]; /* of the keeper */
     size_t key_count;
-    struct ip_addr own[OWN_ADDRESSES];
-    size_t own_count;
+    struct own own;
     bool stopping, confined;
 };
 
@@ -406,18 +405,13 @@ static void take_materials(struct keyd *k, int fd)
 static void on_addresses(evutil_socket_t fd, short what, void *arg)
 {
     struct keyd *k = arg;
-    struct ip_addr now[OWN_ADDRESSES] = {0};
 
     (void)what;
-    if (!own_address_changed(fd) || k->stopping)
+    if (!own_address_changed(fd) || k->stopping ||
+        !own_read(&k->own, k->config->outside, k->config->leased_spis))
         return;
-    size_t count = own_addresses(k->config->outside, now, OWN_ADDRESSES);
-    if (count == k->own_count && memcmp(now, k->own, count * sizeof(now[0])) == 0)
-        return;
-    memcpy(k->own, now, sizeof(now));
-    k->own_count = count;
-    log_line(count > 0 ? EVENT_INFO : EVENT_WARNING, "%s has %zu usable addresses now",
-             k->config->outside, count);
+    log_line(k->own.count > 0 ? EVENT_INFO : EVENT_WARNING, "%s has %zu usable addresses now",
+             k->config->outside, k->own.count);
     reconfigure(k);
 }
 
@@ -449,7 +443,7 @@ static void take_config(struct keyd *k, int fd, bool other_keys)
 
     if (config != NULL && child_read_config(fd, config)) {
         *k->config = *config;
-        k->own_count = own_addresses(k->config->outside, k->own, OWN_ADDRESSES);
+        (void)own_read(&k->own, config->outside, config->leased_spis);
         k->waits_for_keys = other_keys && evtimer_add(k->no_keys, &patience) == 0;
         if (!k->waits_for_keys)
             reconfigure(k);
@@ -677,14 +671,17 @@ static struct control_config control_config(const struct keyd *k)
                 .profile_count = k->profiles.count},
         .tunnels = {.connections = k->profiles.connections,
                     .connection_count = k->profiles.count,
-                    .own = k->own,
-                    .own_count = k->own_count},
+                    .own = k->own.addresses,
+                    .own_count = k->own.count},
+        .leased_spis = c->leased_spis,
+        .spis = k->own.spis,
+        .spi_count = k->own.spi_count,
         .export_keys = c->key_export[0] != '\0' && child_fd(CHILD_FD_EXPORT) >= 0,
         .oe = {.classes = c->classes,
                .class_count = c->class_count,
                .fallback = c->fallback,
-               .own = k->own,
-               .own_count = k->own_count,
+               .own = k->own.addresses,
+               .own_count = k->own.count,
                .id = c->identity,
                .instances = c->limits.instances,
                .require_dnssec = c->dns.require_dnssec,
@@ -759,8 +756,8 @@ static bool start(struct keyd *k)
         return false;
     if (!watch_addresses(k))
         log_line(EVENT_WARNING, "changes of addresses go unnoticed: %s", strerror(errno));
-    k->own_count = own_addresses(k->config->outside, k->own, OWN_ADDRESSES);
-    if (k->own_count == 0)
+    (void)own_read(&k->own, k->config->outside, k->config->leased_spis);
+    if (k->own.count == 0)
         log_line(EVENT_WARNING, "%s has no address yet: nobody can be reached through it",
                  k->config->outside);
     keyd_channel_init(&k->plane, k->base, k, from_plane, plane_closed);
@@ -789,6 +786,7 @@ static bool start(struct keyd *k)
     k->status.history = &k->history;
     k->status.plane_counters = &k->plane_counters;
     k->status.config = k->config;
+    k->status.own = &k->own;
     k->status.started = now_mono();
     k->socket = control_socket_new(k->base, CHILD_FD_CONTROL, answer, k);
     return k->socket != NULL;

@@ -190,6 +190,7 @@ static bool make_profile(struct maker *m, const struct config_connection *c,
     memcpy(p->name, c->name, sizeof(p->name));
     p->version = c->version;
     p->aggressive = c->aggressive;
+    p->ah = c->ah;
     p->legacy = m->config->legacy_algorithms;
     p->local = c->local.address.addr;
     p->remote = c->remote.address;
@@ -275,7 +276,7 @@ static uint64_t edition(const struct maker *m, const struct config_connection *c
     const uint32_t numbers[] = {(uint32_t)c->version, c->aggressive,     c->want_address,
                                 c->fragmentation_off, c->ppk_required,   c->ike_lifetime_s,
                                 c->child_lifetime_s,  c->dpd_s,          c->pfs_group,
-                                m->config->legacy_algorithms};
+                                m->config->legacy_algorithms, c->ah};
     uint64_t seed = hash(hash_seed, c->name, sizeof(c->name));
     seed = hash(seed, numbers, sizeof(numbers));
     seed = hash(seed, &c->pool, sizeof(c->pool));

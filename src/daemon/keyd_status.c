@@ -227,6 +227,33 @@ static bool is_ready(const struct keyd_status *status)
            status->partners[CHILD_RESOLVER];
 }
 
+/* NULL: nothing is leased here. */
+static json_t *lease_json(const struct keyd_status *status)
+{
+    json_t *addresses = json_array(), *spis = json_array();
+    char text[16];
+
+    if (!status->config->leased_spis) {
+        json_decref(addresses);
+        json_decref(spis);
+        return NULL;
+    }
+    for (size_t i = 0; i < status->own->count; i++)
+        json_array_append_new(addresses, addr_json(&status->own->addresses[i]));
+    for (size_t i = 0; i < status->own->spi_count; i++) {
+        snprintf(text, sizeof(text), "0x%08x", status->own->spis[i]);
+        json_array_append_new(spis, json_string(text));
+    }
+    return json_pack("{s:o,s:o}", "addresses", addresses, "spis", spis);
+}
+
+static void add_lease(json_t *o, const struct keyd_status *status)
+{
+    json_t *lease = lease_json(status);
+    if (lease != NULL)
+        json_object_set_new(o, "lease", lease);
+}
+
 json_t *keyd_status_json(const struct keyd_status *status, mono_t now, size_t rows)
 {
     json_t *o = json_object(), *flows = json_object(), *summary = json_object(),
@@ -251,6 +278,7 @@ json_t *keyd_status_json(const struct keyd_status *status, mono_t now, size_t ro
         o, "tunnels", tunnels_json(control_oe(status->control), now, rows, flows, summary));
     json_object_set_new(o, "connections",
                         connections_json(control_tunnels(status->control), now));
+    add_lease(o, status);
     json_object_set_new(o, "flows", flows);
     json_object_set_new(o, "summary", summary_json(summary));
     json_object_set_new(o, "counters", counters);
@@ -309,6 +337,7 @@ json_t *keyd_why_json(const struct keyd_status *status, mono_t now, const struct
                                 : "",
                             &gateway);
         json_object_set_new(o, "history", history_json(status, flow, &gateway));
+        add_lease(o, status);
         return o;
     }
     if (find_flow(oe, flow, &info)) {

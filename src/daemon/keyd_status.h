@@ -12,12 +12,14 @@
 #include "daemon/child.h"
 #include "daemon/keyd_counters.h"
 #include "daemon/keyd_history.h"
+#include "daemon/own_address.h"
 
 struct keyd_status {
     const struct control *control;
     const struct history *history;
     const struct keyd_counters *plane_counters;
     const struct cygnet_config *config;
+    const struct own *own;
     mono_t started;
     pid_t pids[CHILD_ROLE_COUNT]; /* 0: not running */
     uint32_t restarts[CHILD_ROLE_COUNT];

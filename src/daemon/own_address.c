@@ -36,6 +36,20 @@ size_t own_addresses(const char *interface, struct ip_addr *ret, size_t room)
     return count;
 }
 
+bool own_read(struct own *own, const char *interface, bool leased_spis)
+{
+    struct own now = {0};
+
+    now.count = own_addresses(interface, now.addresses, OWN_ADDRESSES);
+    if (leased_spis)
+        now.spi_count = leased_spis_read(interface, now.spis);
+    bool same = now.count == own->count && now.spi_count == own->spi_count &&
+                memcmp(now.addresses, own->addresses, sizeof(now.addresses)) == 0 &&
+                memcmp(now.spis, own->spis, sizeof(now.spis)) == 0;
+    *own = now;
+    return !same;
+}
+
 int own_address_watch(void)
 {
     const struct sockaddr_nl groups = {.nl_family = AF_NETLINK,

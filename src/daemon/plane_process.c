@@ -370,6 +370,8 @@ static void on_event(struct plane_process *process, unsigned source, uint32_t ev
     case PLANE_FD_ESP_V6:
     case PLANE_FD_UDP_V4:
     case PLANE_FD_UDP_V6:
+    case PLANE_FD_AH_V4:
+    case PLANE_FD_AH_V6:
         on_socket(process, (enum plane_fd)source, events);
         break;
     case PLANE_FD_CLEAR_V4:

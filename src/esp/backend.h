@@ -1,5 +1,5 @@
 /*
- * What encrypts and authenticates bursts of ESP packets in place: one table of functions for
+ * What encrypts and authenticates bursts of ESP packets in place, and authenticates those of AH: one table of functions for
  * intel-ipsec-mb and one for libcrypto, which give the same octets. A key is made for one direction
  * and used by one thread at a time; at most LIMIT_BURST packets in a call. Private to this room.
  */
@@ -14,14 +14,16 @@ enum { ESP_IV_MAX = 16, ESP_ICV_MAX = 32, ESP_AAD_MAX = 12, ESP_HEADER = 8 };
 /* ESP packets end within the 65535 octets of an IP payload. */
 enum { ESP_PACKET_MAX = 65535 };
 
-/* One packet, laid out: ESP header, IV, text; then, for HMAC and ESN, the high sequence half. */
+/* One packet, laid out: ESP header, IV, text; then, for HMAC and ESN, the high sequence half. AH: the
+ * whole IP datagram with what isn't covered zeroed, and the high half. */
 struct esp_op {
     uint8_t *packet;
-    uint32_t text_at; /* from packet; the text is whole blocks */
+    uint32_t text_at; /* from packet; the text is whole blocks; AH: the inner datagram */
     uint32_t text_len;
     uint32_t hash_len;        /* HMAC: octets from packet that the ICV covers */
-    uint8_t iv[ESP_IV_MAX];   /* CBC: the IV; GCM: salt and explicit IV, 12 octets */
-    uint8_t aad[ESP_AAD_MAX]; /* GCM */
+    uint32_t icv_at;          /* from packet: where the ICV travels */
+    uint8_t iv[ESP_IV_MAX];   /* CBC: the IV; combined modes: salt and explicit IV, 12 octets */
+    uint8_t aad[ESP_AAD_MAX]; /* combined modes */
     uint8_t aad_len;
     uint8_t icv[ESP_ICV_MAX]; /* seal: made; open: as received */
     bool good;                /* set by seal and open */

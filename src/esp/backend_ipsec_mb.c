@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 /*
- * GCM goes packet by packet through the direct API, which is the fastest way there is; CBC with
+ * GCM and ChaCha20 go packet by packet through the direct API, which is the fastest way there is; CBC with
  * HMAC goes through the job API, which works on many packets at once. The burst API isn't used:
  * mixed with GCM on one manager it crashes version 1.3.
  */
@@ -27,14 +27,22 @@ struct cbc_key {
     const void *des_schedules[3];
     _Alignas(16) uint8_t inner[HMAC_STATE_MAX]; /* the hash state after key ^ ipad, key ^ opad */
     _Alignas(16) uint8_t outer[HMAC_STATE_MAX];
-    IMB_JOB job; /* what all packets' jobs have in common */
+    IMB_JOB job; /* what all packets' jobs have in common; of AH too, with no cipher */
 };
 
+struct chacha_key {
+    uint8_t key[32];
+    struct chacha20_poly1305_context_data context; /* here, so that it is wiped with the key */
+};
+
+enum key_kind { KEY_CBC, KEY_GCM, KEY_CHACHA, KEY_MAC };
+
 struct esp_key {
-    bool gcm;
+    enum key_kind kind;
     size_t icv_len;
     union {
         struct gcm_key gcm_key;
+        struct chacha_key chacha_key;
         struct cbc_key cbc_key;
     };
 };
@@ -150,7 +158,10 @@ static void hmac_half(const struct hmac_row *row, const struct sa_params *params
 static void cbc_expand(IMB_MGR *manager, const struct sa_params *params, struct cbc_key *ret)
 {
     struct hmac_row row = hmac_row(manager, params->suite.auth);
-    cipher_expand(manager, params, ret);
+    if (params->suite.protocol == SA_AH)
+        ret->job.cipher_mode = IMB_CIPHER_NULL;
+    else
+        cipher_expand(manager, params, ret);
     hmac_half(&row, params, 0x36, ret->inner);
     hmac_half(&row, params, 0x5c, ret->outer);
     ret->job.hash_alg = row.alg;
@@ -159,6 +170,15 @@ static void cbc_expand(IMB_MGR *manager, const struct sa_params *params, struct 
     ret->job.u.HMAC._hashed_auth_key_xor_opad = ret->outer;
     ret->job.cipher_direction = params->inbound ? IMB_DIR_DECRYPT : IMB_DIR_ENCRYPT;
     ret->job.chain_order = params->inbound ? IMB_ORDER_HASH_CIPHER : IMB_ORDER_CIPHER_HASH;
+}
+
+static enum key_kind kind_of(const struct esp_suite *suite)
+{
+    if (suite->protocol == SA_AH)
+        return KEY_MAC;
+    if (suite->cipher == ESP_CIPHER_CHACHA20_POLY1305)
+        return KEY_CHACHA;
+    return esp_suite_combined(suite) ? KEY_GCM : KEY_CBC;
 }
 
 static enum err key_new(const struct sa_params *params, struct esp_key **ret)
@@ -170,10 +190,12 @@ static enum err key_new(const struct sa_params *params, struct esp_key **ret)
         return ERR_MEMORY;
     }
     memset(key, 0, sizeof(*key));
-    key->gcm = params->suite.cipher == ESP_CIPHER_AES_GCM;
+    key->kind = kind_of(&params->suite);
     key->icv_len = esp_suite_icv_len(&params->suite);
-    if (key->gcm)
+    if (key->kind == KEY_GCM)
         gcm_expand(manager, params, &key->gcm_key);
+    else if (key->kind == KEY_CHACHA)
+        memcpy(key->chacha_key.key, params->cipher_key, sizeof(key->chacha_key.key));
     else
         cbc_expand(manager, params, &key->cbc_key);
     *ret = key;
@@ -220,6 +242,34 @@ static void gcm_open(IMB_MGR *manager, struct esp_key *key, struct esp_op *ops, 
     }
 }
 
+static void chacha_run(IMB_MGR *manager, struct chacha_key *key, chacha_poly_enc_dec_update_t run,
+                       struct esp_op *op, uint8_t *ret_icv, size_t icv_len)
+{
+    uint8_t *text = op->packet + op->text_at;
+    IMB_CHACHA20_POLY1305_INIT(manager, key->key, &key->context, op->iv, op->aad, op->aad_len);
+    run(key->key, &key->context, text, text, op->text_len);
+    IMB_CHACHA20_POLY1305_ENC_FINALIZE(manager, &key->context, ret_icv, icv_len);
+}
+
+static void chacha_seal(IMB_MGR *manager, struct esp_key *key, struct esp_op *ops, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        chacha_run(manager, &key->chacha_key, manager->chacha20_poly1305_enc_update, &ops[i],
+                   ops[i].icv, key->icv_len);
+        ops[i].good = true;
+    }
+}
+
+static void chacha_open(IMB_MGR *manager, struct esp_key *key, struct esp_op *ops, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint8_t icv[ESP_ICV_MAX];
+        chacha_run(manager, &key->chacha_key, manager->chacha20_poly1305_dec_update, &ops[i], icv,
+                   key->icv_len);
+        ops[i].good = esp_icv_equal(icv, ops[i].icv, key->icv_len);
+    }
+}
+
 static void job_done(const IMB_JOB *job)
 {
     struct esp_op *op = job != NULL ? job->user_data : NULL;
@@ -236,7 +286,7 @@ static void job_submit(IMB_MGR *manager, const struct esp_key *key, struct esp_o
     job->src = op->packet;
     job->dst = op->packet + op->text_at;
     job->cipher_start_src_offset_in_bytes = op->text_at;
-    job->msg_len_to_cipher_in_bytes = op->text_len;
+    job->msg_len_to_cipher_in_bytes = key->kind == KEY_MAC ? 0 : op->text_len;
     job->hash_start_src_offset_in_bytes = 0;
     job->msg_len_to_hash_in_bytes = op->hash_len;
     job->iv = op->iv;
@@ -269,8 +319,8 @@ static void seal(struct esp_key *key, struct esp_op *ops, size_t count)
         refuse_all(ops, count);
         return;
     }
-    if (key->gcm) {
-        gcm_seal(manager, key, ops, count);
+    if (key->kind == KEY_GCM || key->kind == KEY_CHACHA) {
+        (key->kind == KEY_GCM ? gcm_seal : chacha_seal)(manager, key, ops, count);
         return;
     }
     cbc_run(manager, key, ops, count, icvs);
@@ -286,8 +336,8 @@ static void open_ops(struct esp_key *key, struct esp_op *ops, size_t count)
         refuse_all(ops, count);
         return;
     }
-    if (key->gcm) {
-        gcm_open(manager, key, ops, count);
+    if (key->kind == KEY_GCM || key->kind == KEY_CHACHA) {
+        (key->kind == KEY_GCM ? gcm_open : chacha_open)(manager, key, ops, count);
         return;
     }
     cbc_run(manager, key, ops, count, icvs);

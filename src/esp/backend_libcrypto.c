@@ -8,16 +8,18 @@
 
 /* The contexts keep their keys; each packet sets only an IV. */
 struct esp_key {
-    EVP_CIPHER_CTX *cipher;
-    EVP_MAC_CTX *mac; /* NULL for GCM */
+    EVP_CIPHER_CTX *cipher; /* NULL for AH */
+    EVP_MAC_CTX *mac; /* NULL for combined modes */
     size_t icv_len;
 };
 
 static const char *cipher_name(const struct esp_suite *suite)
 {
-    bool gcm = suite->cipher == ESP_CIPHER_AES_GCM;
+    bool gcm = suite->cipher != ESP_CIPHER_AES_CBC;
     if (suite->cipher == ESP_CIPHER_3DES_CBC)
         return "DES-EDE3-CBC";
+    if (suite->cipher == ESP_CIPHER_CHACHA20_POLY1305)
+        return "ChaCha20-Poly1305";
     switch (suite->key_bits) {
     case 128:
         return gcm ? "AES-128-GCM" : "AES-128-CBC";
@@ -88,11 +90,11 @@ static enum err key_new(const struct sa_params *params, struct esp_key **ret)
     struct esp_key *key = calloc(1, sizeof(*key));
     if (key == NULL)
         return ERR_MEMORY;
-    bool gcm = params->suite.cipher == ESP_CIPHER_AES_GCM;
+    bool combined = esp_suite_combined(&params->suite), ah = params->suite.protocol == SA_AH;
     key->icv_len = esp_suite_icv_len(&params->suite);
-    key->cipher = cipher_new(params);
-    key->mac = gcm ? NULL : mac_new(params);
-    if (key->cipher == NULL || (!gcm && key->mac == NULL)) {
+    key->cipher = ah ? NULL : cipher_new(params);
+    key->mac = combined ? NULL : mac_new(params);
+    if ((!ah && key->cipher == NULL) || (!combined && key->mac == NULL)) {
         ERR_clear_error();
         key_free(key);
         return ERR_CRYPTO;
@@ -101,7 +103,7 @@ static enum err key_new(const struct sa_params *params, struct esp_key **ret)
     return ERR_OK;
 }
 
-static bool gcm_text(EVP_CIPHER_CTX *ctx, struct esp_op *op)
+static bool aead_text(EVP_CIPHER_CTX *ctx, struct esp_op *op)
 {
     int len = 0;
     uint8_t *text = op->packet + op->text_at;
@@ -110,19 +112,19 @@ static bool gcm_text(EVP_CIPHER_CTX *ctx, struct esp_op *op)
            EVP_CipherUpdate(ctx, text, &len, text, (int)op->text_len) == 1;
 }
 
-static bool gcm_seal(struct esp_key *key, struct esp_op *op)
+static bool aead_seal(struct esp_key *key, struct esp_op *op)
 {
     int len = 0;
     uint8_t nothing[ESP_IV_MAX];
-    return gcm_text(key->cipher, op) && EVP_CipherFinal_ex(key->cipher, nothing, &len) == 1 &&
+    return aead_text(key->cipher, op) && EVP_CipherFinal_ex(key->cipher, nothing, &len) == 1 &&
            EVP_CIPHER_CTX_ctrl(key->cipher, EVP_CTRL_AEAD_GET_TAG, (int)key->icv_len, op->icv) == 1;
 }
 
-static bool gcm_open(struct esp_key *key, struct esp_op *op)
+static bool aead_open(struct esp_key *key, struct esp_op *op)
 {
     int len = 0;
     uint8_t nothing[ESP_IV_MAX];
-    return gcm_text(key->cipher, op) &&
+    return aead_text(key->cipher, op) &&
            EVP_CIPHER_CTX_ctrl(key->cipher, EVP_CTRL_AEAD_SET_TAG, (int)key->icv_len, op->icv) ==
                1 &&
            EVP_CipherFinal_ex(key->cipher, nothing, &len) == 1;
@@ -131,6 +133,8 @@ static bool gcm_open(struct esp_key *key, struct esp_op *op)
 static bool cbc_text(EVP_CIPHER_CTX *ctx, struct esp_op *op)
 {
     int len = 0;
+    if (ctx == NULL) /* AH */
+        return true;
     uint8_t *text = op->packet + op->text_at;
     return EVP_CipherInit_ex2(ctx, NULL, NULL, op->iv, -1, NULL) == 1 &&
            EVP_CipherUpdate(ctx, text, &len, text, (int)op->text_len) == 1;
@@ -175,12 +179,12 @@ static void run_all(struct esp_key *key, struct esp_op *ops, size_t count,
 
 static void seal(struct esp_key *key, struct esp_op *ops, size_t count)
 {
-    run_all(key, ops, count, key->mac == NULL ? gcm_seal : cbc_seal);
+    run_all(key, ops, count, key->mac == NULL ? aead_seal : cbc_seal);
 }
 
 static void open_ops(struct esp_key *key, struct esp_op *ops, size_t count)
 {
-    run_all(key, ops, count, key->mac == NULL ? gcm_open : cbc_open);
+    run_all(key, ops, count, key->mac == NULL ? aead_open : cbc_open);
 }
 
 const struct esp_backend esp_backend_libcrypto = {

@@ -5,16 +5,11 @@
 
 enum { ESP_TRAILER = 2 };
 
-struct arrival {
-    size_t index; /* in the caller's burst */
-    uint64_t sequence;
-};
-
 static void describe_op(const struct esp_sa *sa, uint64_t sequence, struct esp_op *op)
 {
     uint8_t *icv = op->packet + op->text_at + op->text_len;
     memcpy(op->icv, icv, sa->icv_len);
-    if (sa->gcm) {
+    if (sa->combined) {
         memcpy(op->iv, sa->salt, sizeof(sa->salt));
         memcpy(op->iv + sizeof(sa->salt), op->packet + ESP_HEADER, 8);
         esp_op_aad(sa, sequence, op);
@@ -34,6 +29,19 @@ static enum err count_malformed(struct esp_sa *sa, enum err err)
     return err;
 }
 
+enum err esp_sequence_check(struct esp_sa *sa, uint32_t spi, uint32_t low, uint64_t *ret_sequence)
+{
+    if (spi != sa->spi.value)
+        return ERR_UNKNOWN;
+    uint64_t sequence = replay_recover(&sa->replay, low, sa->esn);
+    if (!replay_check(&sa->replay, sequence)) {
+        sa->counts.replayed++;
+        return ERR_REPLAY;
+    }
+    *ret_sequence = sequence;
+    return ERR_OK;
+}
+
 /* Everything that can be told before the ICV is verified. */
 static enum err prepare(struct esp_sa *sa, const struct packet *packet, uint64_t *ret_sequence,
                         struct esp_op *op)
@@ -46,16 +54,11 @@ static enum err prepare(struct esp_sa *sa, const struct packet *packet, uint64_t
     op->text_len = packet->len - around;
     if (op->text_len % sa->block_len != 0 || packet->len > ESP_PACKET_MAX)
         return count_malformed(sa, ERR_SYNTAX);
-    if (esp_load32(op->packet) != sa->spi.value)
-        return ERR_UNKNOWN;
-    uint64_t sequence = replay_recover(&sa->replay, esp_load32(op->packet + 4), sa->esn);
-    if (!replay_check(&sa->replay, sequence)) {
-        sa->counts.replayed++;
-        return ERR_REPLAY;
-    }
-    describe_op(sa, sequence, op);
-    *ret_sequence = sequence;
-    return ERR_OK;
+    enum err err = esp_sequence_check(sa, esp_load32(op->packet), esp_load32(op->packet + 4),
+                                      ret_sequence);
+    if (err == ERR_OK)
+        describe_op(sa, *ret_sequence, op);
+    return err;
 }
 
 /* The trailer behind the inner datagram; ret_len is what is left without it. */
@@ -113,11 +116,12 @@ static enum err ecn_propagate(struct span inner, uint8_t outer_tos)
     return ERR_OK;
 }
 
-static enum err unwrap(struct packet *packet, const struct esp_op *op)
+static enum err unwrap(const struct esp_sa *sa, struct packet *packet, uint8_t next_header,
+                       const struct esp_op *op)
 {
-    uint8_t next_header, *text = op->packet + op->text_at;
-    uint32_t len;
-    enum err err = trailer_check(text, op->text_len, &next_header, &len);
+    uint8_t *text = op->packet + op->text_at;
+    uint32_t len = op->text_len;
+    enum err err = sa->ah ? ERR_OK : trailer_check(text, op->text_len, &next_header, &len);
     if (err == ERR_OK)
         err = inner_check(text, next_header, &len);
     if (err == ERR_OK)
@@ -129,18 +133,18 @@ static enum err unwrap(struct packet *packet, const struct esp_op *op)
     return ERR_OK;
 }
 
-static enum err finish(struct esp_sa *sa, struct packet *packet, uint64_t sequence,
+static enum err finish(struct esp_sa *sa, struct packet *packet, const struct esp_arrival *arrival,
                        const struct esp_op *op)
 {
     if (!op->good) {
         sa->counts.not_authentic++;
         return ERR_DECRYPT;
     }
-    if (!replay_mark(&sa->replay, sequence)) { /* twice in one burst */
+    if (!replay_mark(&sa->replay, arrival->sequence)) { /* twice in one burst */
         sa->counts.replayed++;
         return ERR_REPLAY;
     }
-    enum err err = unwrap(packet, op);
+    enum err err = unwrap(sa, packet, arrival->next_header, op);
     if (err == ERR_SYNTAX)
         return count_malformed(sa, err);
     if (err == ERR_OK) {
@@ -154,18 +158,21 @@ static void decapsulate_burst(struct esp_sa *sa, struct packet **packets, size_t
                               enum err *ret)
 {
     struct esp_op ops[LIMIT_BURST];
-    struct arrival arrivals[LIMIT_BURST];
+    struct esp_arrival arrivals[LIMIT_BURST];
     size_t used = 0;
     for (size_t i = 0; i < count; i++) {
         arrivals[used].index = i;
-        ret[i] = prepare(sa, packets[i], &arrivals[used].sequence, &ops[used]);
+        ret[i] = sa->ah ? ah_open(sa, packets[i], &arrivals[used], &ops[used])
+                        : prepare(sa, packets[i], &arrivals[used].sequence, &ops[used]);
+        if (sa->ah && (ret[i] == ERR_SHORT || ret[i] == ERR_SYNTAX || ret[i] == ERR_ROOM))
+            ret[i] = count_malformed(sa, ret[i]);
         if (ret[i] == ERR_OK)
             used++;
     }
     sa->backend->open(sa->key, ops, used);
     for (size_t i = 0; i < used; i++) {
         size_t index = arrivals[i].index;
-        ret[index] = finish(sa, packets[index], arrivals[i].sequence, &ops[i]);
+        ret[index] = finish(sa, packets[index], &arrivals[i], &ops[i]);
     }
 }
 

@@ -15,6 +15,7 @@ struct packet_outer {
     uint16_t udp_src, udp_dst; /* 0: native ESP */
     uint8_t tos;               /* DSCP and ECN octet */
     bool dont_fragment;
+    bool ah; /* the packet starts at its outer IP header, which AH covers; ESP starts at its own */
 };
 
 struct packet {

@@ -18,7 +18,9 @@ const struct esp_backend *esp_backend_default(void)
 
 static bool params_fit(const struct sa_params *params)
 {
-    return esp_suite_valid(&params->suite) &&
+    /* The ICV of AH covers what a NAT changes, so it never goes through one (RFC 3948 section 1). */
+    bool translated = params->udp_src != 0 || params->udp_dst != 0;
+    return esp_suite_valid(&params->suite) && !(params->suite.protocol == SA_AH && translated) &&
            params->cipher_key_len == esp_suite_cipher_key_len(&params->suite) &&
            params->auth_key_len == esp_suite_auth_key_len(&params->suite);
 }
@@ -28,18 +30,21 @@ static void sa_take_params(struct esp_sa *sa, const struct sa_params *params)
     const struct esp_suite *suite = &params->suite;
     sa->spi = params->spi;
     sa->inbound = params->inbound;
-    sa->gcm = suite->cipher == ESP_CIPHER_AES_GCM;
+    sa->ah = suite->protocol == SA_AH;
+    sa->combined = esp_suite_combined(suite);
     sa->esn = suite->esn;
     sa->iv_len = (uint8_t)esp_suite_iv_len(suite);
     sa->block_len = (uint8_t)esp_suite_block_len(suite);
     sa->icv_len = (uint8_t)esp_suite_icv_len(suite);
-    if (sa->gcm)
+    if (sa->combined)
         memcpy(sa->salt, params->cipher_key + params->cipher_key_len - sizeof(sa->salt),
                sizeof(sa->salt));
+    sa->ah_len = sa->ah ? ah_header_len(sa, params->outer_dst.family) : 0;
     sa->outer = (struct packet_outer){.src = params->outer_src,
                                       .dst = params->outer_dst,
                                       .udp_src = params->udp_src,
-                                      .udp_dst = params->udp_dst};
+                                      .udp_dst = params->udp_dst,
+                                      .ah = sa->ah};
 }
 
 enum err esp_sa_new_on(const struct esp_backend *backend, const struct sa_params *params,
@@ -53,7 +58,7 @@ enum err esp_sa_new_on(const struct esp_backend *backend, const struct sa_params
     sa->backend = backend;
     sa_take_params(sa, params);
     enum err err = backend->key_new(params, &sa->key);
-    if (err == ERR_OK && !sa->gcm && !sa->inbound)
+    if (err == ERR_OK && sa->iv_len != 0 && !sa->combined && !sa->inbound)
         err = esp_ivs_new(params, &sa->ivs);
     if (err != ERR_OK) {
         esp_sa_free(sa);
@@ -87,6 +92,10 @@ void esp_sa_move(struct esp_sa *sa, const struct ip_addr *dst, uint16_t udp_dst)
 
 uint32_t esp_inner_mtu(const struct esp_sa *sa, uint32_t mtu)
 {
+    if (sa->ah) {
+        uint32_t around = (uint32_t)ip_header_len(sa->outer.src.family) + sa->ah_len;
+        return mtu > around ? mtu - around : 0;
+    }
     uint32_t overhead =
         (uint32_t)ip_header_len(sa->outer.src.family) + ESP_HEADER + sa->iv_len + sa->icv_len;
     if (sa->outer.udp_dst != 0)

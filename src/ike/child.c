@@ -1,4 +1,4 @@
-/* Children: pairs of ESP SAs that are up, how newer ones replace them, how they are deleted. */
+/* Children: pairs of ESP or AH SAs that are up, how newer ones replace them, how they are deleted. */
 #include <assert.h>
 #include <stdio.h>
 
@@ -130,7 +130,7 @@ static void delete_try(struct ike *ike, struct ike_child *child)
     }
     child->state = IKE_CHILD_DELETING;
     child->tries++;
-    info_send_delete_children(ike, sa, &child->spi_in, 1);
+    info_send_delete_children(ike, sa, child->protocol, &child->spi_in, 1);
     remove_inbound(ike, child);
     ike_timer_set(ike, &child->timer, mono_add(ike->now, IKE_DELETE_SPACING_MS));
     saved_child(ike, child);
@@ -218,6 +218,7 @@ enum err ike_child_new(struct ike *ike, struct v1_quick *quick)
         return err;
     child->flow = quick->flow;
     child->spi_in = quick->spi_in;
+    child->protocol = quick->choice.suite.protocol;
     child->born = ike_serial(ike);
     nat_child(sa, child);
     memcpy(child->peer_key, sa->peer_key_digest, sizeof(child->peer_key));
@@ -333,10 +334,11 @@ enum err ike_child_moved(struct ike *ike, const struct ike_event *event)
     return ERR_OK;
 }
 
-bool ike_child_deleted_by_peer(struct ike *ike, struct ike_sa *sa, spi_t spi, spi_t *ret_answer)
+bool ike_child_deleted_by_peer(struct ike *ike, struct ike_sa *sa, uint8_t protocol, spi_t spi,
+                               spi_t *ret_answer)
 {
     struct ike_child *child = ike_child_find(ike, &sa->remote.addr, spi);
-    if (child == NULL || child->v2_owner != 0 || !ip_addr_equal(&child->local, &sa->local.addr) ||
+    if (child == NULL || child->protocol != protocol || child->v2_owner != 0 || !ip_addr_equal(&child->local, &sa->local.addr) ||
         memcmp(child->peer_key, sa->peer_key_digest, sizeof(child->peer_key)) != 0)
         return false;
     ret_answer->value = child->state == IKE_CHILD_DELETING ? 0 : child->spi_in.value;

@@ -169,6 +169,7 @@ struct ike_child {
     struct ip_addr local;
     struct ip_pair flow;
     spi_t spi_in, spi_out;
+    uint8_t protocol;      /* enum sa_protocol */
     bool udp, follows;     /* inside UDP; the peer's end may move (RFC 3947 section 7) */
     struct ip_endpoint at; /* where the plane sends it, if it follows */
     uint8_t peer_key[IKE_DIGEST_LEN]; /* whoever deletes it must have proven the same key */
@@ -361,7 +362,8 @@ enum err ike_child_moved(struct ike *ike, const struct ike_event *event);
 void ike_child_move(struct ike *ike, struct ike_child *child, const struct ip_endpoint *to);
 /* The peer deleted its inbound SA `spi`. True: it was one of ours; ret_answer is set to the SPI to
  * name in our answering Delete, or zero if the Delete was itself an answer (OE-103, OE-104). */
-bool ike_child_deleted_by_peer(struct ike *ike, struct ike_sa *sa, spi_t spi, spi_t *ret_answer);
+bool ike_child_deleted_by_peer(struct ike *ike, struct ike_sa *sa, uint8_t protocol, spi_t spi,
+                               spi_t *ret_answer);
 struct ike_child *ike_child_find(const struct ike *ike, const struct ip_addr *remote,
                                  spi_t spi_out);
 void ike_child_free(struct ike *ike, struct ike_child *child);

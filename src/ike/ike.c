@@ -248,10 +248,10 @@ static void end_with_children(struct ike *ike, struct ike_sa *sa)
          child = LIST_NEXT(child, of_peer)) {
         if (child->v2_owner != 0 || ike_peer_sa(child->peer, child->peer_key) != sa)
             continue;
-        if (spis != NULL)
+        if (spis != NULL && child->protocol == SA_ESP)
             spis[count++] = child->spi_in;
         else
-            info_send_delete_children(ike, sa, &child->spi_in, 1);
+            info_send_delete_children(ike, sa, child->protocol, &child->spi_in, 1);
     }
     ike_sa_end(ike, sa, spis, count);
     free(spis);

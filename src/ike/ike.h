@@ -70,7 +70,7 @@ enum ike_event_kind {
     IKE_EV_CANCEL,       /* ticket: forget the request; no CHILD_... effect follows */
     IKE_EV_SHUTDOWN,     /* delete everything, answer nothing new (OE-173, OE-174) */
     IKE_EV_RESTORE,      /* serial, bytes: a record of a SAVE in a former life; before anything else */
-    IKE_EV_DISOWN,       /* local.addr, remote.addr, spi: an inbound SA of a former life that never came up;
+    IKE_EV_DISOWN,       /* local.addr, remote.addr, spi, protocol: an inbound SA of a former life that never came up;
                             an error: the peer can't be told */
     IKE_EV_FORMER_PEER,  /* local.addr, remote.addr: it may hold SAs that we lost (OE-175) */
     IKE_EV_GREET,        /* local.addr, remote.addr, peer_id, keys: phase 1 with a former peer */
@@ -82,6 +82,7 @@ struct ike_event {
     uint64_t serial;
     uint32_t wait_ms; /* INITIATE: for a silent peer, instead of give_up_ms; 0: no wish (OE-061) */
     bool ok;
+    uint8_t protocol; /* DISOWN: enum sa_protocol */
     bool natt; /* DATAGRAM: came through port 4500 (marker already removed) */
     struct ip_endpoint local, remote;
     struct view bytes;

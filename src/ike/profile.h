@@ -56,6 +56,7 @@ struct ike_profile {
     struct view ppk, ppk_id;      /* RFC 8784 */
     bool ppk_required;
     uint16_t additional[7];       /* RFC 9370: key exchanges after the first, by number; 0 ends */
+    bool ah;                      /* children are AH instead of ESP; never through a NAT */
     uint16_t pfs_group;           /* IKEv1 Quick Mode and IKEv2 re-keys; 0: as the IKE SA; 0xffff: none */
     bool fragmentation_off;       /* RFC 7383 */
     uint32_t dpd_s;               /* ask a silent peer after so long; 0: 30 */

@@ -8,6 +8,7 @@ enum {
     DOI_IPSEC = 1,
     SITUATION_IDENTITY_ONLY = 1,
     PROTOCOL_ISAKMP = 1,
+    PROTOCOL_AH = 2,
     PROTOCOL_ESP = 3,
     KEY_IKE = 1,
     LIFE_SECONDS = 1,
@@ -40,7 +41,13 @@ enum {
     P2_ESN = 11
 };
 enum { P2_TUNNEL = 1, P2_UDP_TUNNEL = 3 };
-enum { P2_ESP_3DES = 3, P2_ESP_AES_CBC = 12, P2_ESP_AES_GCM_16 = 20 };
+enum {
+    P2_ESP_3DES = 3,
+    P2_ESP_AES_CBC = 12,
+    P2_ESP_AES_GCM_8 = 18,
+    P2_ESP_AES_GCM_12 = 19,
+    P2_ESP_AES_GCM_16 = 20
+};
 
 /*
  * The offers. The draft's own set comes last and only on request; nothing weaker than 3DES is ever
@@ -69,6 +76,15 @@ static const struct esp_suite esp_suites[] = {
 };
 enum { ESP_SUITES_MODERN = 4 };
 
+static const struct esp_suite ah_suites[] = {
+    {.protocol = SA_AH, .auth = ESP_AUTH_HMAC_SHA2_256_128},
+    {.protocol = SA_AH, .auth = ESP_AUTH_HMAC_SHA2_512_256},
+    {.protocol = SA_AH, .auth = ESP_AUTH_HMAC_SHA2_384_192},
+    {.protocol = SA_AH, .auth = ESP_AUTH_HMAC_SHA1_96},
+    {.protocol = SA_AH, .auth = ESP_AUTH_HMAC_MD5_96},
+};
+enum { AH_SUITES_MODERN = 3 };
+
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 const struct ike_suite *phase1_offers(bool legacy, size_t *ret_count)
@@ -81,6 +97,12 @@ const struct esp_suite *phase2_offers(bool legacy, size_t *ret_count)
 {
     *ret_count = legacy ? COUNT_OF(esp_suites) : ESP_SUITES_MODERN;
     return esp_suites;
+}
+
+const struct esp_suite *phase2_ah_offers(bool legacy, size_t *ret_count)
+{
+    *ret_count = legacy ? COUNT_OF(ah_suites) : AH_SUITES_MODERN;
+    return ah_suites;
 }
 
 char *ike_suite_format(const struct ike_suite *suite, char *ret)
@@ -118,6 +140,8 @@ static const struct code groups[] = {
 };
 static const struct code p2_ciphers[] = {
     {P2_ESP_AES_GCM_16, ESP_CIPHER_AES_GCM, false},
+    {P2_ESP_AES_GCM_12, ESP_CIPHER_AES_GCM_12, false},
+    {P2_ESP_AES_GCM_8, ESP_CIPHER_AES_GCM_8, false},
     {P2_ESP_AES_CBC, ESP_CIPHER_AES_CBC, false},
     {P2_ESP_3DES, ESP_CIPHER_3DES_CBC, true},
 };
@@ -125,6 +149,13 @@ static const struct code p2_auths[] = {
     {5, ESP_AUTH_HMAC_SHA2_256_128, false}, {6, ESP_AUTH_HMAC_SHA2_384_192, false},
     {7, ESP_AUTH_HMAC_SHA2_512_256, false}, {2, ESP_AUTH_HMAC_SHA1_96, true},
     {1, ESP_AUTH_HMAC_MD5_96, true},
+};
+
+/* RFC 2407 section 4.4.3, RFC 4868 section 4: transforms of AH, each with the one algorithm it names. */
+static const struct code ah_transforms[] = {
+    {5, ESP_AUTH_HMAC_SHA2_256_128, false}, {6, ESP_AUTH_HMAC_SHA2_384_192, false},
+    {7, ESP_AUTH_HMAC_SHA2_512_256, false}, {3, ESP_AUTH_HMAC_SHA1_96, true},
+    {2, ESP_AUTH_HMAC_MD5_96, true},
 };
 
 static const struct code *code_of_wire(const struct code *codes, size_t count, uint64_t wire,
@@ -206,24 +237,31 @@ void phase1_offer_build(struct builder *b, const struct phase1_offer *offer, str
     isakmp_sa_build(b, work);
 }
 
-/* ESP and nothing beside it: compression is neither offered nor needed (OE-133). */
+static uint8_t phase2_transform(const struct esp_suite *suite)
+{
+    if (suite->protocol == SA_AH)
+        return (uint8_t)wire_of_own(ah_transforms, COUNT_OF(ah_transforms), suite->auth);
+    return (uint8_t)wire_of_own(p2_ciphers, COUNT_OF(p2_ciphers), suite->cipher);
+}
+
+/* ESP, or AH (IKE-008), and nothing beside it: compression is neither offered nor needed (OE-133). */
 void phase2_offer_build(struct builder *b, const struct phase2_offer *offer, struct isakmp_sa *work)
 {
     uint8_t spi[4] = {(uint8_t)(offer->spi.value >> 24), (uint8_t)(offer->spi.value >> 16),
                       (uint8_t)(offer->spi.value >> 8), (uint8_t)offer->spi.value};
-    struct isakmp_proposal *proposal = start_sa(work, PROTOCOL_ESP);
+    bool ah = offer->count > 0 && offer->suites[0].protocol == SA_AH;
+    struct isakmp_proposal *proposal = start_sa(work, ah ? PROTOCOL_AH : PROTOCOL_ESP);
     proposal->spi = view_of(spi, sizeof(spi));
     for (size_t i = 0; i < offer->count && i < LIMIT_IKE_TRANSFORMS; i++) {
         const struct esp_suite *suite = &offer->suites[i];
-        struct isakmp_transform *transform = next_transform(
-            proposal, (uint8_t)wire_of_own(p2_ciphers, COUNT_OF(p2_ciphers), suite->cipher));
+        struct isakmp_transform *transform = next_transform(proposal, phase2_transform(suite));
         if (offer->group != 0)
             put(transform, P2_GROUP, offer->group); /* OE-128 */
         put(transform, P2_ENCAPSULATION, offer->udp ? P2_UDP_TUNNEL : P2_TUNNEL); /* OE-129 */
         put_life(transform, P2_LIFE_TYPE, LIFE_SECONDS, offer->seconds);
         if (offer->octets >= 1024)
             put_life(transform, P2_LIFE_TYPE, LIFE_KILOBYTES, offer->octets / 1024);
-        if (suite->cipher != ESP_CIPHER_3DES_CBC)
+        if (!ah && suite->cipher != ESP_CIPHER_3DES_CBC)
             put(transform, P2_KEY_LENGTH, suite->key_bits);
         if (suite->auth != ESP_AUTH_NONE)
             put(transform, P2_AUTH, wire_of_own(p2_auths, COUNT_OF(p2_auths), suite->auth));
@@ -378,25 +416,37 @@ static bool phase2_attribute(struct phase2_reader *r, const struct isakmp_attrib
     }
 }
 
-static bool phase2_read(const struct isakmp_transform *transform, bool legacy,
+/* The suite of a transform whose attributes were read. */
+static bool phase2_suite(const struct phase2_reader *r, bool ah, const struct code *named,
+                         struct esp_suite *ret)
+{
+    bool sized = (r->seen & 1u << P2_KEY_LENGTH) != 0;
+    if (ah) {
+        *ret = (struct esp_suite){
+            .protocol = SA_AH, .auth = (uint8_t)r->auth, .esn = r->esn == 1};
+        return !sized && r->auth == named->own && esp_suite_valid(ret);
+    }
+    bool aes = named->own != ESP_CIPHER_3DES_CBC;
+    *ret = (struct esp_suite){(uint8_t)named->own, (uint8_t)r->auth, aes ? r->key_bits : 192,
+                              r->esn == 1};
+    return sized == aes && esp_suite_valid(ret);
+}
+
+static bool phase2_read(const struct isakmp_transform *transform, bool ah, bool legacy,
                         struct child_choice *ret)
 {
     const uint32_t needed = 1u << P2_ENCAPSULATION;
     struct phase2_reader r = {.legacy = legacy};
-    const struct code *cipher =
-        code_of_wire(p2_ciphers, COUNT_OF(p2_ciphers), transform->id, legacy);
-    if (cipher == NULL)
+    struct esp_suite suite;
+    const struct code *named =
+        ah ? code_of_wire(ah_transforms, COUNT_OF(ah_transforms), transform->id, legacy)
+           : code_of_wire(p2_ciphers, COUNT_OF(p2_ciphers), transform->id, legacy);
+    if (named == NULL)
         return false;
     for (size_t i = 0; i < transform->attribute_count; i++)
         if (!phase2_attribute(&r, &transform->attributes[i]))
             return false;
-    bool sized = (r.seen & 1u << P2_KEY_LENGTH) != 0;
-    bool aes = cipher->own != ESP_CIPHER_3DES_CBC;
-    if ((r.seen & needed) != needed || r.life.unit != 0 || sized != aes)
-        return false;
-    struct esp_suite suite = {(uint8_t)cipher->own, (uint8_t)r.auth, aes ? r.key_bits : 192,
-                              r.esn == 1};
-    if (!esp_suite_valid(&suite))
+    if ((r.seen & needed) != needed || r.life.unit != 0 || !phase2_suite(&r, ah, named, &suite))
         return false;
     *ret = (struct child_choice){.suite = suite,
                                  .group = r.group,
@@ -417,7 +467,7 @@ static bool same_ike_suite(const struct ike_suite *a, const struct ike_suite *b)
 static bool same_esp_suite(const struct esp_suite *a, const struct esp_suite *b)
 {
     return a->cipher == b->cipher && a->auth == b->auth && a->key_bits == b->key_bits &&
-           a->esn == b->esn;
+           a->esn == b->esn && a->protocol == b->protocol;
 }
 
 static enum err sa_parse(struct view body, struct isakmp_sa *work)
@@ -492,7 +542,7 @@ enum err phase1_check(struct view answer, const struct phase1_offer *offer, stru
     return ERR_NO_PROPOSAL;
 }
 
-/* Proposals of one number stand together: ESP beside anything else is not what we make. */
+/* Proposals of one number stand together: ESP or AH beside anything else is not what we make. */
 static bool stands_alone(const struct isakmp_sa *sa, const struct isakmp_proposal *proposal)
 {
     for (size_t i = 0; i < sa->proposal_count; i++)
@@ -501,9 +551,9 @@ static bool stands_alone(const struct isakmp_sa *sa, const struct isakmp_proposa
     return true;
 }
 
-static bool read_spi(const struct isakmp_proposal *proposal, spi_t *ret)
+static bool read_spi(const struct isakmp_proposal *proposal, bool ah, spi_t *ret)
 {
-    if (proposal->protocol != PROTOCOL_ESP || proposal->spi.len != 4)
+    if (proposal->protocol != (ah ? PROTOCOL_AH : PROTOCOL_ESP) || proposal->spi.len != 4)
         return false;
     struct cursor cur = cursor_of(proposal->spi);
     ret->value = cursor_u32(&cur);
@@ -530,10 +580,10 @@ enum err phase2_choose(struct view offer, const struct phase2_terms *terms, stru
         const struct isakmp_proposal *proposal = &work->proposals[p];
         struct child_choice choice;
         spi_t spi;
-        if (!read_spi(proposal, &spi) || !stands_alone(work, proposal))
+        if (!read_spi(proposal, terms->ah, &spi) || !stands_alone(work, proposal))
             continue;
         for (size_t t = 0; t < proposal->transform_count; t++) {
-            if (!phase2_read(&proposal->transforms[t], terms->legacy, &choice) ||
+            if (!phase2_read(&proposal->transforms[t], terms->ah, terms->legacy, &choice) ||
                 !phase2_fits(terms, &choice))
                 continue;
             choice.peer_spi = spi;
@@ -552,13 +602,14 @@ enum err phase2_check(struct view answer, const struct phase2_offer *offer, stru
                       struct child_choice *ret)
 {
     struct child_choice choice;
+    bool ah = offer->count > 0 && offer->suites[0].protocol == SA_AH;
     spi_t spi;
     enum err err = sa_parse(answer, work);
     if (err != ERR_OK)
         return err;
     if (work->proposal_count != 1 || work->proposals[0].transform_count != 1 ||
-        !read_spi(&work->proposals[0], &spi) ||
-        !phase2_read(&work->proposals[0].transforms[0], true, &choice))
+        !read_spi(&work->proposals[0], ah, &spi) ||
+        !phase2_read(&work->proposals[0].transforms[0], ah, true, &choice))
         return ERR_NO_PROPOSAL;
     if (choice.group != offer->group || choice.seconds != offer->seconds ||
         choice.kilobytes != offer->octets / 1024 || choice.udp != offer->udp)

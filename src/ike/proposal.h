@@ -25,6 +25,8 @@ char *ike_suite_format(const struct ike_suite *suite, char *ret);
 /* The default offers, best first; `legacy` adds the draft's own behind them (OE-119, OE-127). */
 const struct ike_suite *phase1_offers(bool legacy, size_t *ret_count);
 const struct esp_suite *phase2_offers(bool legacy, size_t *ret_count);
+/* The same for AH (IKE-008). */
+const struct esp_suite *phase2_ah_offers(bool legacy, size_t *ret_count);
 
 /* How the peers of phase 1 prove themselves: RFC 2409 appendix A, RFC 4754 section 3. */
 enum phase1_auth {
@@ -66,7 +68,7 @@ MUST_USE enum err phase1_check(struct view answer, const struct phase1_offer *of
                                struct isakmp_sa *work, struct phase1_choice *ret);
 
 struct phase2_offer {
-    const struct esp_suite *suites;
+    const struct esp_suite *suites; /* all of one protocol */
     size_t count;
     spi_t spi;
     uint16_t group; /* 0: no PFS (IKE-047) */
@@ -85,10 +87,11 @@ struct child_choice {
     uint64_t seconds; /* as offered; 0: not said */
     uint64_t kilobytes;
 };
-/* Where the SPI lies in an SA body with one ESP proposal: doi, situation, proposal header. */
+/* Where the SPI lies in an SA body with one proposal: doi, situation, proposal header. */
 enum { PHASE2_SPI_AT = 4 + 4 + 8 };
 struct phase2_terms {
     bool legacy;
+    bool ah;         /* instead of ESP */
     bool udp;        /* inside UDP, or not */
     bool pfs_waived; /* a transform without a group will do too */
     uint16_t group;  /* the only one accepted; 0: any */

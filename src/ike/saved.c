@@ -114,6 +114,7 @@ void saved_child(struct ike *ike, const struct ike_child *child)
     record_put_addr(&b, &child->flow.dst);
     builder_u32(&b, child->spi_in.value);
     builder_u32(&b, child->spi_out.value);
+    builder_u8(&b, child->protocol);
     builder_u8(&b, child->udp);
     builder_u8(&b, child->follows);
     record_put_endpoint(&b, &child->at);
@@ -350,6 +351,7 @@ static enum err parse_child(struct cursor *cur, struct ike_child *r, uint64_t *r
     r->flow.dst = record_get_addr(cur);
     r->spi_in.value = cursor_u32(cur);
     r->spi_out.value = cursor_u32(cur);
+    r->protocol = cursor_u8(cur);
     r->udp = cursor_u8(cur) != 0;
     r->follows = cursor_u8(cur) != 0;
     r->at = record_get_endpoint(cur);
@@ -362,7 +364,7 @@ static enum err parse_child(struct cursor *cur, struct ike_child *r, uint64_t *r
     r->timer.node.at = record_get_time(cur);
     if (!cursor_done(cur) || r->local.family == IP_NONE ||
         r->local.family != r->key.remote.family || r->local.family != r->at.addr.family || r->flow.src.family != r->flow.dst.family ||
-        state > IKE_CHILD_DELETING || r->tries > IKE_DELETE_TRIES || r->spi_in.value == 0 ||
+        r->protocol > SA_AH || state > IKE_CHILD_DELETING || r->tries > IKE_DELETE_TRIES || r->spi_in.value == 0 ||
         r->spi_out.value == 0)
         return ERR_SYNTAX;
     return ERR_OK;
@@ -389,6 +391,7 @@ static enum err restore_child(struct ike *ike, uint64_t number, struct cursor *c
     }
     child->flow = r.flow;
     child->spi_in = r.spi_in;
+    child->protocol = r.protocol;
     child->udp = r.udp;
     child->follows = r.follows;
     child->at = r.at;
@@ -449,13 +452,13 @@ enum err saved_disown(struct ike *ike, const struct ike_event *event)
     LIST_FOREACH(v2_sa, &peer->v2_sas, of_peer) {
         if (!v2_sa->established || v2_sa->dying)
             continue;
-        info_delete_spi(ike, v2_sa, event->spi);
+        info_delete_spi(ike, v2_sa, event->protocol, event->spi);
         told = true;
     }
     LIST_FOREACH(sa, &peer->sas, of_peer) {
         if (!ike_sa_established(sa) || sa->dying)
             continue;
-        info_send_delete_children(ike, sa, &event->spi, 1);
+        info_send_delete_children(ike, sa, event->protocol, &event->spi, 1);
         told = true;
     }
     return told ? ERR_OK : ERR_UNKNOWN;

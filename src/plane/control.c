@@ -33,6 +33,20 @@ static void answer_sa(const struct sad_entry *sa, struct pfkey_message *ret)
 {
     ret->has = PFKEY_HAS_SA;
     ret->sa = sa->params;
+    ret->satype = pfkey_satype(&sa->params.suite);
+}
+
+static bool type_fits(const struct sad_entry *sa, const struct pfkey_message *request)
+{
+    return request->satype == PFKEY_SATYPE_UNSPEC ||
+           request->satype == pfkey_satype(&sa->params.suite);
+}
+
+/* A larval one has no type yet. */
+static struct sad_entry *find_sa(const struct plane *plane, const struct pfkey_message *request)
+{
+    struct sad_entry *sa = sad_find(&plane->sad, &request->sa);
+    return sa != NULL && (sa->esp == NULL || type_fits(sa, request)) ? sa : NULL;
 }
 
 static int get_spi(struct plane *plane, const struct pfkey_message *request,
@@ -65,7 +79,7 @@ static int add(struct plane *plane, const struct pfkey_message *request, struct 
 static int update(struct plane *plane, const struct pfkey_message *request,
                   struct pfkey_message *ret)
 {
-    struct sad_entry *sa = sad_find(&plane->sad, &request->sa);
+    struct sad_entry *sa = find_sa(plane, request);
     if (sa == NULL)
         return ESRCH;
     if (sa->esp != NULL && (request->has & PFKEY_HAS_PEER) && !(request->has & PFKEY_HAS_KEYS)) {
@@ -94,7 +108,7 @@ static int update(struct plane *plane, const struct pfkey_message *request,
 static int delete (struct plane *plane, const struct pfkey_message *request,
                    struct pfkey_message *ret)
 {
-    struct sad_entry *sa = sad_find(&plane->sad, &request->sa);
+    struct sad_entry *sa = find_sa(plane, request);
     if (sa == NULL)
         return ESRCH;
     answer_sa(sa, ret);
@@ -104,7 +118,7 @@ static int delete (struct plane *plane, const struct pfkey_message *request,
 
 static int get(struct plane *plane, const struct pfkey_message *request, struct pfkey_message *ret)
 {
-    const struct sad_entry *sa = sad_find(&plane->sad, &request->sa);
+    const struct sad_entry *sa = find_sa(plane, request);
     if (sa == NULL)
         return ESRCH;
     notify_describe_sa(plane, sa, ret);
@@ -162,7 +176,7 @@ static void remove_rules(struct plane *plane, uint32_t but_of)
     }
 }
 
-/* Of ESP: every SA, and flows that used one wait. Unspecified: the policies too. */
+/* Of one type: its SAs, and flows that used one wait. Unspecified: all, and the policies too. */
 static int flush(struct plane *plane, const struct pfkey_message *request,
                  struct pfkey_message *ret)
 {
@@ -174,8 +188,13 @@ static int flush(struct plane *plane, const struct pfkey_message *request,
             spd_step(plane, entry, &remove);
     if (request->satype == PFKEY_SATYPE_UNSPEC)
         remove_rules(plane, 0);
-    while (!list_is_empty(&plane->sad.all))
-        lifetime_end(plane, LIST_OWNER(plane->sad.all.next, struct sad_entry, all));
+    struct list *next = plane->sad.all.next;
+    for (struct list *at = next; at != &plane->sad.all; at = next) {
+        struct sad_entry *sa = LIST_OWNER(at, struct sad_entry, all);
+        next = at->next;
+        if (type_fits(sa, request))
+            lifetime_end(plane, sa);
+    }
     return 0;
 }
 
@@ -193,7 +212,7 @@ static int dump(struct plane *plane, const struct pfkey_message *request, struct
     for (const struct list *at = head->next; at != head; at = at->next) {
         const struct sad_entry *sa = LIST_OWNER(at, struct sad_entry, all);
         struct pfkey_message message = one_of_many(request);
-        if (sa->esp == NULL)
+        if (sa->esp == NULL || !type_fits(sa, request))
             continue;
         notify_describe_sa(plane, sa, &message);
         notify_send(plane, &message);

@@ -8,7 +8,7 @@
 
 #define PLANE_COUNTERS(X)                                                                          \
     X(out_clear)              /* put on their ordinary way */                                      \
-    X(out_encrypted)          /* sent as ESP */                                                    \
+    X(out_encrypted)          /* sent as ESP or AH */                                              \
     X(out_fragmented)         /* cut in two or more before encryption */                           \
     X(in_opportunistic)       /* delivered to oe0 */                                               \
     X(in_configured)          /* delivered to vpn0 */                                              \
@@ -22,7 +22,7 @@
     X(drop_too_big)           /* may not be fragmented; its source is told */                      \
     X(drop_no_buffer)         /* no memory for a fragment */                                       \
     X(drop_not_encrypted)     /* encapsulation failed */                                           \
-    X(drop_in_short)          /* no ESP header */                                                  \
+    X(drop_in_short)          /* no ESP or AH header */                                            \
     X(drop_unknown_spi)       /* no such SA */                                                     \
     X(drop_larval)            /* the SA has no keys yet */                                         \
     X(drop_replay)                                                                                 \

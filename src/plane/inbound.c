@@ -1,29 +1,34 @@
 /*
- * The way in: ESP packets of one SA are decrypted together; what comes out is delivered only if its
+ * The way in: packets of one SA are decrypted, or with AH verified, together; what comes out is delivered only if its
  * addresses are those the SA was made for (OE-190), to the device of the SA's kind (OE-188).
  */
 #include "plane/internal.h"
 #include "wire/ip.h"
 
-enum { ESP_HEADER_LEN = 8 };
-
-static uint32_t read_u32(const uint8_t *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
 static bool read_spi(const struct packet *packet, uint32_t *ret)
 {
-    if (packet->len < ESP_HEADER_LEN)
-        return false;
-    *ret = read_u32(packet_data(packet));
-    return true;
+    spi_t spi;
+    uint32_t number;
+    bool found = esp_peek(packet, &spi, &number);
+    if (found)
+        *ret = spi.value;
+    return found;
 }
 
 /* The low half of the sequence number. */
 static uint32_t read_number(const struct packet *packet)
 {
-    return read_u32(packet_data(packet) + 4);
+    spi_t spi;
+    uint32_t number = 0;
+    return esp_peek(packet, &spi, &number) ? number : 0;
+}
+
+/* RFC 4302 section 2.4: of the protocol that it came with, and for the address it came to. */
+static bool is_for(const struct sad_entry *sa, const struct packet *packet)
+{
+    bool ah = sa->params.suite.protocol == SA_AH;
+    return (sa->esp == NULL || ah == packet->outer.ah) &&
+           ip_addr_equal(&packet->outer.dst, &sa->params.outer_dst);
 }
 
 static enum plane_counter drop_counter(enum err err)
@@ -83,7 +88,7 @@ static void unknown_spi(struct plane *plane, uint32_t spi, struct packet *const 
     for (size_t i = 0; i < count; i++) {
         const struct ip_addr *src = &packets[i]->outer.src;
         if (src->family != IP_NONE && limiter_allow(&plane->unknown_spi, plane->now, src))
-            notify_unknown_spi(plane, spi, src);
+            notify_unknown_spi(plane, spi, packets[i]->outer.ah, src);
     }
 }
 
@@ -103,14 +108,14 @@ static void note_source(struct plane *plane, struct sad_entry *sa, const struct 
     notify_new_mapping(plane, sa, &from);
 }
 
-/* Packets with one SPI, sent to one address of ours. */
+/* Packets of one protocol with one SPI, sent to one address of ours. */
 static void inbound_group(struct plane *plane, uint32_t spi, struct packet **packets, size_t count)
 {
     struct sad_entry *sa = sad_find_inbound(&plane->sad, spi);
     enum err errs[LIMIT_BURST];
     uint32_t numbers[LIMIT_BURST];
 
-    if (sa == NULL || !ip_addr_equal(&packets[0]->outer.dst, &sa->params.outer_dst)) {
+    if (sa == NULL || !is_for(sa, packets[0])) {
         unknown_spi(plane, spi, packets, count);
         return;
     }
@@ -139,6 +144,7 @@ static size_t group_len(uint32_t spi, struct packet *const *packets, size_t coun
     uint32_t other;
     size_t len = 1;
     while (len < count && len < LIMIT_BURST && read_spi(packets[len], &other) && other == spi &&
+           packets[len]->outer.ah == packets[0]->outer.ah &&
            ip_addr_equal(&packets[len]->outer.dst, &packets[0]->outer.dst))
         len++;
     return len;

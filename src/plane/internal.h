@@ -79,7 +79,7 @@ void notify_trace(struct plane *plane, enum pfkey_trace trace, const struct ip_p
                   uint64_t ticket, const struct sad_entry *sa);
 void notify_new_mapping(struct plane *plane, const struct sad_entry *sa,
                         const struct ip_endpoint *from);
-void notify_unknown_spi(struct plane *plane, uint32_t spi, const struct ip_addr *src);
+void notify_unknown_spi(struct plane *plane, uint32_t spi, bool ah, const struct ip_addr *src);
 /* Of an entry in encrypt: its datagrams go out and nothing has come back for a while. */
 void notify_silence(struct plane *plane, const struct spd_entry *entry);
 /* When the SAs of the entry's ticket last brought something in; MONO_NEVER: not yet. */

@@ -36,7 +36,7 @@ static uint64_t age_s(const struct plane *plane, mono_t added)
 void notify_describe_sa(const struct plane *plane, const struct sad_entry *sa,
                         struct pfkey_message *ret)
 {
-    ret->satype = PFKEY_SATYPE_ESP;
+    ret->satype = pfkey_satype(&sa->params.suite);
     ret->has |= PFKEY_HAS_SA | PFKEY_HAS_COUNTS | PFKEY_HAS_LAST_USE | PFKEY_HAS_TICKET;
     ret->sa = sa->params;
     ret->octets = sa->counts.octets;
@@ -123,6 +123,7 @@ void notify_trace(struct plane *plane, enum pfkey_trace trace, const struct ip_p
     if (sa != NULL) {
         message.has |= PFKEY_HAS_SA | PFKEY_HAS_PEER;
         message.sa = sa->params;
+        message.satype = pfkey_satype(&sa->params.suite);
         message.peer = *sad_peer(sa);
     }
     notify_send(plane, &message);
@@ -144,15 +145,16 @@ void notify_new_mapping(struct plane *plane, const struct sad_entry *sa,
     notify_send(plane, &message);
 }
 
-void notify_unknown_spi(struct plane *plane, uint32_t spi, const struct ip_addr *src)
+void notify_unknown_spi(struct plane *plane, uint32_t spi, bool ah, const struct ip_addr *src)
 {
     struct pfkey_message message = {
         .type = PFKEY_X_UNKNOWN_SPI,
-        .satype = PFKEY_SATYPE_ESP,
         .has = PFKEY_HAS_SA | PFKEY_HAS_PEER,
         .sa = {.spi = {spi}, .inbound = true},
         .peer = *src,
     };
+    message.sa.suite.protocol = ah ? SA_AH : SA_ESP;
+    message.satype = pfkey_satype(&message.sa.suite);
     plane_count(plane, PLANE_COUNT_unknown_spi_reports);
     notify_send(plane, &message);
 }
@@ -161,7 +163,6 @@ void notify_silence(struct plane *plane, const struct spd_entry *entry)
 {
     struct pfkey_message message = {
         .type = PFKEY_X_UNKNOWN_SPI,
-        .satype = PFKEY_SATYPE_ESP,
         .has = PFKEY_HAS_SA | PFKEY_HAS_PEER | PFKEY_HAS_TICKET,
         .sa = {.spi = entry->sa->params.spi, .inbound = false},
         .peer = *sad_peer(entry->sa),

@@ -16,7 +16,7 @@
 #include "wire/pfkey.h"
 
 enum plane_out {
-    PLANE_OUT_ESP,   /* starts at the ESP header; send by packet->outer */
+    PLANE_OUT_ESP,   /* starts at the ESP header, or with AH at the outer IP header; send by packet->outer */
     PLANE_OUT_CLEAR, /* an IP datagram to put on its ordinary way (pass) */
     PLANE_OUT_OE,    /* an inner datagram (or an ICMP error of ours) for oe0 */
     PLANE_OUT_VPN,   /* the same for vpn0 */
@@ -59,7 +59,8 @@ void plane_reconfigure(struct plane *plane, mono_t now, const struct plane_confi
 
 /* Datagrams that the classifier did not let pass, from oe0 or vpn0. */
 void plane_outbound(struct plane *plane, mono_t now, struct packet **packets, size_t count);
-/* ESP packets from the network, starting at the ESP header, `outer` filled in. */
+/* ESP packets from the network, starting at the ESP header, and AH packets, starting at their IP header;
+ * `outer` filled in. */
 void plane_inbound(struct plane *plane, mono_t now, struct packet **packets, size_t count);
 /* A PF_KEY message from keyd; answers go through env->control. */
 void plane_control(struct plane *plane, mono_t now, struct view message);

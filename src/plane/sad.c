@@ -187,14 +187,15 @@ enum err sad_reserve(struct sad *sad, mono_t now, const struct sa_params *params
     return ERR_OK;
 }
 
-/* Outer and inner addresses each of one family; keys as long as the suite wants them. */
+/* Outer and inner addresses each of one family; keys as long as the suite wants them; AH never in UDP. */
 static bool params_valid(const struct sa_params *p)
 {
     return p->spi.value >= SAD_SPI_LEAST && p->outer_src.family != IP_NONE &&
            p->outer_src.family == p->outer_dst.family && p->inner_src.addr.family != IP_NONE &&
            p->inner_src.addr.family == p->inner_dst.addr.family && esp_suite_valid(&p->suite) &&
            p->cipher_key_len == esp_suite_cipher_key_len(&p->suite) &&
-           p->auth_key_len == esp_suite_auth_key_len(&p->suite);
+           p->auth_key_len == esp_suite_auth_key_len(&p->suite) &&
+           (p->suite.protocol == SA_ESP || (p->udp_src == 0 && p->udp_dst == 0));
 }
 
 enum err sad_mature(struct sad *sad, mono_t now, struct sad_entry *sa,

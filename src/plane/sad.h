@@ -1,7 +1,7 @@
 /*
  * The SAD (RFC 4301 section 4.4.2): inbound SAs are found by SPI alone, since the plane chose every
- * one of them itself; outbound ones by SPI and peer, who chose theirs. An inbound SA begins larval:
- * a reserved SPI without keys. The table owns its entries; it knows nothing of policy or messages.
+ * one of them itself and never one for ESP that AH uses; outbound ones by SPI and peer, who chose
+ * theirs. An inbound SA begins larval: a reserved SPI without keys, for either protocol. The table owns its entries; it knows nothing of policy or messages.
  */
 #ifndef CYGNET_PLANE_SAD_H
 #define CYGNET_PLANE_SAD_H

@@ -25,6 +25,7 @@ enum ip_proto {
     IP_PROTO_IPV6 = 41,
     IP_PROTO_FRAGMENT = 44,
     IP_PROTO_ESP = 50,
+    IP_PROTO_AH = 51,
     IP_PROTO_ICMPV6 = 58,
     IP_PROTO_NONE = 59,
 };

@@ -94,28 +94,48 @@ static enum err check_flow(const struct pfkey_message *m)
     return m->flow.src.family == m->flow.dst.family ? ERR_OK : ERR_VALUE;
 }
 
-/* Values that no message may have, and that two extensions only show together: an authentication key
- * comes beside a cipher key. */
+/* RFC 2367 section 2.1: the type of an SA is in the header. */
+static enum err check_sa(const struct pfkey_message *m)
+{
+    const struct sa_params *sa = &m->sa;
+    if (!(m->has & PFKEY_HAS_SA))
+        return ERR_OK;
+    bool ah = m->satype == PFKEY_SATYPE_AH;
+    if (sa->interface > SA_CONFIGURED || sa->suite.cipher >= ESP_CIPHER_COUNT ||
+        sa->suite.auth >= ESP_AUTH_COUNT || sa->suite.protocol != (ah ? SA_AH : SA_ESP))
+        return ERR_VALUE;
+    return ERR_OK;
+}
+
+/* An authentication key comes beside a cipher key, or with AH instead of one. */
+static bool keys_fit(const struct pfkey_message *m)
+{
+    const struct sa_params *sa = &m->sa;
+    bool ah = m->satype == PFKEY_SATYPE_AH;
+    if (!(m->has & PFKEY_HAS_KEYS))
+        return true;
+    if (ah ? sa->cipher_key_len != 0 || sa->auth_key_len == 0 : sa->cipher_key_len == 0)
+        return false;
+    return sa->cipher_key_len <= SA_KEY_MAX && sa->auth_key_len <= SA_AUTH_KEY_MAX;
+}
+
+/* Values that no message may have, and that two extensions only show together. */
 static enum err check_values(const struct pfkey_message *m)
 {
     const struct sa_params *sa = &m->sa;
+    enum err err = check_sa(m);
+    if (err != ERR_OK)
+        return err;
     if (m->verdict > PFKEY_VERDICT_ENCRYPT || m->trace > PFKEY_TRACE_SECOND_OUT)
         return ERR_VALUE;
     if (m->spi_min > m->spi_max || m->idle_ms < -1)
         return ERR_VALUE;
     if ((m->has & PFKEY_HAS_PEER) && m->peer.family == IP_NONE)
         return ERR_VALUE;
-    if ((m->has & PFKEY_HAS_SA) &&
-        (sa->interface > SA_CONFIGURED || sa->suite.cipher > ESP_CIPHER_3DES_CBC ||
-         sa->suite.auth > ESP_AUTH_HMAC_MD5_96))
-        return ERR_VALUE;
     if ((m->has & PFKEY_HAS_SA) && sa->protocol != 0 &&
         (sa->src_ports.first > sa->src_ports.last || sa->dst_ports.first > sa->dst_ports.last))
         return ERR_VALUE;
-    if ((m->has & PFKEY_HAS_KEYS) && (sa->cipher_key_len == 0 || sa->cipher_key_len > SA_KEY_MAX ||
-                                      sa->auth_key_len > SA_AUTH_KEY_MAX))
-        return ERR_VALUE;
-    return ERR_OK;
+    return keys_fit(m) ? ERR_OK : ERR_VALUE;
 }
 
 /* One extension: `cur` is at its length field. */
@@ -175,6 +195,7 @@ enum err pfkey_parse(struct view bytes, struct pfkey_message *ret)
     enum err err = read_header(&cur, bytes.len, &m);
     while (err == ERR_OK && cursor_left(&cur) > 0)
         err = read_ext(&cur, &m, seen);
+    m.sa.suite.protocol = m.satype == PFKEY_SATYPE_AH ? SA_AH : SA_ESP;
     if (err == ERR_OK)
         err = check_has(&m);
     if (err == ERR_OK)

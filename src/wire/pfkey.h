@@ -85,7 +85,7 @@ enum pfkey_has {
 struct pfkey_message {
     uint8_t type;     /* enum pfkey_type */
     uint8_t error;    /* errno in a reply, 0: fine */
-    uint8_t satype;
+    uint8_t satype; /* enum pfkey_satype: sa.suite.protocol, or UNSPEC to name an SA of either */
     uint32_t seq;     /* replies carry the request's */
     uint32_t pid;
     uint32_t has;     /* enum pfkey_has */
@@ -115,6 +115,12 @@ MUST_USE enum err pfkey_build(const struct pfkey_message *message, struct span r
                               size_t *ret_len);
 const char *pfkey_type_name(uint8_t type); /* "POLICY_SET"; "?" if unknown */
 const char *pfkey_verdict_name(uint8_t verdict); /* "encrypt"; "?" if unknown */
+
+/* For a message that says more of an SA than its SPI. */
+static inline uint8_t pfkey_satype(const struct esp_suite *suite)
+{
+    return suite->protocol == SA_AH ? PFKEY_SATYPE_AH : PFKEY_SATYPE_ESP;
+}
 
 /* The answer to a dump is over: with PFKEY_HAS_END, or with an error. */
 static inline bool pfkey_dump_is_last(const struct pfkey_message *message)

@@ -11,6 +11,9 @@ static const uint8_t ealgs[] = {
     [ESP_CIPHER_AES_GCM] = 20,
     [ESP_CIPHER_AES_CBC] = 12,
     [ESP_CIPHER_3DES_CBC] = 3,
+    [ESP_CIPHER_AES_GCM_8] = 18,
+    [ESP_CIPHER_AES_GCM_12] = 19,
+    [ESP_CIPHER_CHACHA20_POLY1305] = 28, /* IKEv2's: systems differ, Linux has none */
 };
 
 static const uint8_t aalgs[] = {

@@ -7,14 +7,20 @@ struct cipher_row {
     size_t salt_len;
     size_t iv_len;
     size_t block_len;
+    size_t icv_len; /* 0: not a combined mode */
+    bool sized;     /* keys of 128, 192 and 256 bits */
+    const char *suffix;
 };
 
-/* RFC 4106 sections 3 and 8.1, RFC 3602 section 2, RFC 2451 section 2 */
-static const struct cipher_row ciphers[] = {
-    [ESP_CIPHER_NONE] = {"none", 0, 0, 1},
-    [ESP_CIPHER_AES_GCM] = {"AES-GCM", 4, 8, 4},
-    [ESP_CIPHER_AES_CBC] = {"AES-CBC", 0, 16, 16},
-    [ESP_CIPHER_3DES_CBC] = {"3DES-CBC", 0, 8, 8},
+/* RFC 4106 sections 3, 6 and 8.1, RFC 3602 section 2, RFC 2451 section 2, RFC 7634 section 2 */
+static const struct cipher_row ciphers[ESP_CIPHER_COUNT] = {
+    [ESP_CIPHER_NONE] = {"none", 0, 0, 1, 0, false, ""},
+    [ESP_CIPHER_AES_GCM] = {"AES-GCM", 4, 8, 4, 16, true, ""},
+    [ESP_CIPHER_AES_CBC] = {"AES-CBC", 0, 16, 16, 0, true, ""},
+    [ESP_CIPHER_3DES_CBC] = {"3DES-CBC", 0, 8, 8, 0, false, ""},
+    [ESP_CIPHER_AES_GCM_8] = {"AES-GCM", 4, 8, 4, 8, true, "-ICV8"},
+    [ESP_CIPHER_AES_GCM_12] = {"AES-GCM", 4, 8, 4, 12, true, "-ICV12"},
+    [ESP_CIPHER_CHACHA20_POLY1305] = {"CHACHA20-POLY1305", 4, 8, 4, 16, false, ""},
 };
 
 struct auth_row {
@@ -24,7 +30,7 @@ struct auth_row {
 };
 
 /* RFC 4868 section 2.6, RFC 2404, RFC 2403 */
-static const struct auth_row auths[] = {
+static const struct auth_row auths[ESP_AUTH_COUNT] = {
     [ESP_AUTH_NONE] = {"", 0, 0},
     [ESP_AUTH_HMAC_SHA2_256_128] = {" HMAC-SHA2-256-128", 32, 16},
     [ESP_AUTH_HMAC_SHA2_384_192] = {" HMAC-SHA2-384-192", 48, 24},
@@ -33,18 +39,14 @@ static const struct auth_row auths[] = {
     [ESP_AUTH_HMAC_MD5_96] = {" HMAC-MD5-96", 16, 12},
 };
 
-enum { GCM_ICV_LEN = 16 };
-
 static const struct cipher_row *cipher_row(const struct esp_suite *suite)
 {
-    size_t count = sizeof(ciphers) / sizeof(ciphers[0]);
-    return &ciphers[suite->cipher < count ? suite->cipher : ESP_CIPHER_NONE];
+    return &ciphers[suite->cipher < ESP_CIPHER_COUNT ? suite->cipher : ESP_CIPHER_NONE];
 }
 
 static const struct auth_row *auth_row(const struct esp_suite *suite)
 {
-    size_t count = sizeof(auths) / sizeof(auths[0]);
-    return &auths[suite->auth < count ? suite->auth : ESP_AUTH_NONE];
+    return &auths[suite->auth < ESP_AUTH_COUNT ? suite->auth : ESP_AUTH_NONE];
 }
 
 size_t esp_suite_cipher_key_len(const struct esp_suite *suite)
@@ -59,7 +61,7 @@ size_t esp_suite_auth_key_len(const struct esp_suite *suite)
 
 size_t esp_suite_icv_len(const struct esp_suite *suite)
 {
-    return suite->cipher == ESP_CIPHER_AES_GCM ? GCM_ICV_LEN : auth_row(suite)->icv_len;
+    return esp_suite_combined(suite) ? cipher_row(suite)->icv_len : auth_row(suite)->icv_len;
 }
 
 size_t esp_suite_iv_len(const struct esp_suite *suite)
@@ -72,29 +74,37 @@ size_t esp_suite_block_len(const struct esp_suite *suite)
     return cipher_row(suite)->block_len;
 }
 
+bool esp_suite_combined(const struct esp_suite *suite)
+{
+    return cipher_row(suite)->icv_len != 0;
+}
+
+static bool key_bits_fit(const struct esp_suite *suite)
+{
+    if (cipher_row(suite)->sized)
+        return suite->key_bits == 128 || suite->key_bits == 192 || suite->key_bits == 256;
+    return suite->key_bits == (suite->cipher == ESP_CIPHER_3DES_CBC ? 192 : 256);
+}
+
 bool esp_suite_valid(const struct esp_suite *suite)
 {
-    bool aes_key = suite->key_bits == 128 || suite->key_bits == 192 || suite->key_bits == 256;
-    bool has_auth = suite->auth > ESP_AUTH_NONE && suite->auth <= ESP_AUTH_HMAC_MD5_96;
-
-    switch (suite->cipher) {
-    case ESP_CIPHER_AES_GCM:
-        return aes_key && suite->auth == ESP_AUTH_NONE;
-    case ESP_CIPHER_AES_CBC:
-        return aes_key && has_auth;
-    case ESP_CIPHER_3DES_CBC:
-        return suite->key_bits == 192 && has_auth;
-    default:
+    if (suite->cipher >= ESP_CIPHER_COUNT || suite->auth >= ESP_AUTH_COUNT)
         return false;
-    }
+    if (suite->protocol == SA_AH)
+        return suite->cipher == ESP_CIPHER_NONE && suite->key_bits == 0 &&
+               suite->auth != ESP_AUTH_NONE;
+    if (suite->protocol != SA_ESP || suite->cipher == ESP_CIPHER_NONE)
+        return false;
+    return key_bits_fit(suite) && esp_suite_combined(suite) == (suite->auth == ESP_AUTH_NONE);
 }
 
 char *esp_suite_format(const struct esp_suite *suite, char *ret)
 {
     char bits[8] = "";
-    if (suite->cipher == ESP_CIPHER_AES_GCM || suite->cipher == ESP_CIPHER_AES_CBC)
+    if (cipher_row(suite)->sized)
         snprintf(bits, sizeof(bits), "-%u", suite->key_bits);
-    snprintf(ret, ESP_SUITE_TEXT_MAX, "%s%s%s%s", cipher_row(suite)->name, bits,
-             auth_row(suite)->name, suite->esn ? " ESN" : "");
+    snprintf(ret, ESP_SUITE_TEXT_MAX, "%s%s%s%s%s",
+             suite->protocol == SA_AH ? "AH" : cipher_row(suite)->name, bits,
+             cipher_row(suite)->suffix, auth_row(suite)->name, suite->esn ? " ESN" : "");
     return ret;
 }

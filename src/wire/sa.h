@@ -12,27 +12,36 @@ typedef struct {
     uint32_t value; /* host order; 1..255 are reserved, 0 means none */
 } spi_t;
 
+enum sa_protocol { SA_ESP, SA_AH };
+
 enum esp_cipher {
-    ESP_CIPHER_NONE,
+    ESP_CIPHER_NONE, /* AH */
     ESP_CIPHER_AES_GCM, /* RFC 4106, ICV of 16 octets; the key is followed by a 4-octet salt */
     ESP_CIPHER_AES_CBC, /* RFC 3602 */
-    ESP_CIPHER_3DES_CBC /* RFC 2451; only under the legacy switch (OE-132) */
+    ESP_CIPHER_3DES_CBC, /* RFC 2451; only under the legacy switch (OE-132) */
+    ESP_CIPHER_AES_GCM_8, /* RFC 4106, ICV of 8 octets */
+    ESP_CIPHER_AES_GCM_12,
+    ESP_CIPHER_CHACHA20_POLY1305, /* RFC 7634; a salt as with AES-GCM */
+    ESP_CIPHER_COUNT
 };
 
 enum esp_auth {
-    ESP_AUTH_NONE, /* only with AES_GCM */
+    ESP_AUTH_NONE, /* only with combined-mode ciphers */
     ESP_AUTH_HMAC_SHA2_256_128,
     ESP_AUTH_HMAC_SHA2_384_192,
     ESP_AUTH_HMAC_SHA2_512_256,
     ESP_AUTH_HMAC_SHA1_96,
-    ESP_AUTH_HMAC_MD5_96
+    ESP_AUTH_HMAC_MD5_96,
+    ESP_AUTH_COUNT
 };
 
+/* Of AH (RFC 4302) too: then without a cipher. */
 struct esp_suite {
     uint8_t cipher; /* enum esp_cipher */
     uint8_t auth;   /* enum esp_auth */
-    uint16_t key_bits; /* 128, 192 or 256 for AES; 192 for 3DES */
+    uint16_t key_bits; /* 128, 192 or 256 for AES; 192 for 3DES, 256 for ChaCha20 */
     bool esn;       /* 64-bit sequence numbers (RFC 4303 section 2.2.1) */
+    uint8_t protocol; /* enum sa_protocol */
 };
 
 enum { SA_KEY_MAX = 36, SA_AUTH_KEY_MAX = 64 };
@@ -66,13 +75,13 @@ struct sa_params {
     uint8_t interface;       /* enum sa_interface */
     struct esp_suite suite;
     struct ip_addr outer_src, outer_dst;
-    uint16_t udp_src, udp_dst; /* UDP encapsulation (RFC 3948); 0: native ESP, protocol 50 */
+    uint16_t udp_src, udp_dst; /* UDP encapsulation (RFC 3948), never of AH; 0: protocol 50 or 51 */
     struct ip_prefix inner_src, inner_dst; /* selectors, in the direction of travel (OE-190) */
     uint8_t protocol;        /* of what is inside; 0: any, and then ports don't matter */
     struct port_range src_ports, dst_ports; /* in the direction of travel, for a protocol */
     struct sa_lifetime soft, hard;
     uint64_t ticket;         /* the OE connection or tunnel it belongs to; 0: none */
-    uint8_t cipher_key[SA_KEY_MAX]; /* with the salt, for AES-GCM */
+    uint8_t cipher_key[SA_KEY_MAX]; /* with the salt, for combined-mode ciphers */
     uint8_t cipher_key_len;
     uint8_t auth_key[SA_AUTH_KEY_MAX];
     uint8_t auth_key_len;
@@ -83,9 +92,12 @@ size_t esp_suite_cipher_key_len(const struct esp_suite *suite);
 size_t esp_suite_auth_key_len(const struct esp_suite *suite);
 size_t esp_suite_icv_len(const struct esp_suite *suite);
 size_t esp_suite_iv_len(const struct esp_suite *suite);
-size_t esp_suite_block_len(const struct esp_suite *suite); /* padding unit: 4 for GCM */
+size_t esp_suite_block_len(const struct esp_suite *suite); /* padding unit: 4 for combined modes */
+/* The cipher authenticates too. */
+bool esp_suite_combined(const struct esp_suite *suite);
 bool esp_suite_valid(const struct esp_suite *suite);
-/* "AES-GCM-256 ESN", "AES-CBC-128 HMAC-SHA2-256-128". */
+/* "AES-GCM-256 ESN", "AES-GCM-128-ICV8", "AES-CBC-128 HMAC-SHA2-256-128",
+ * "AH HMAC-SHA2-256-128". */
 #define ESP_SUITE_TEXT_MAX 48
 char *esp_suite_format(const struct esp_suite *suite, char *ret);
 

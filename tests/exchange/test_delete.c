@@ -120,7 +120,7 @@ static void test_delete_unknown(void **state)
     (void)state;
     unsigned sent = pair->sent[PAIR_B];
     const spi_t spis[] = {{0}, {0x31337}, b->last_up.spi_in};
-    info_send_delete_children(a, a->all[0], spis, 3);
+    info_send_delete_children(a, a->all[0], SA_ESP, spis, 3);
     pair_drain(pair, PAIR_A);
     pair_run(pair, 60000);
     assert_int_equal(pair->sent[PAIR_B], sent);

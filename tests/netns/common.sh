@@ -59,6 +59,7 @@ wait_for() {
 
 # capture PORT FILE [OCTETS]: record what passes one port of the public net, headers only if not told.
 capture() {
+    : >"$2.log" # of a capture before
     "$ROOT/lab/lab" exec wild tcpdump --immediate-mode -i "$1" -n -s "${3:-128}" -B 65536 \
         -U -Z root -w "$2" 2>"$2.log" &
     CAPTURE=$!

@@ -4,6 +4,8 @@
 # keyd, comes back when the plane is lost, and a reload that doesn't concern it leaves it alone.
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
+# shellcheck source=lib/connections.sh
+. "$(dirname "$0")/lib/connections.sh"
 
 bob=192.2.0.66 alice=192.1.0.65
 version=${CONNECTION_VERSION:-2}
@@ -14,37 +16,6 @@ explain() {
         lab exec $gateway cygnet status
         lab exec $gateway cygnet trace | tail -n 40
     done
-}
-
-# configure GATEWAY: its ordinary configuration with what comes on standard input, taken by a reload.
-configure() {
-    local file
-    file=$(lab path "$1")/cygnet.yaml
-    [ -e "$file.plain" ] || cp "$file" "$file.plain"
-    { cat "$file.plain"; echo; cat; } >"$file"
-    lab exec "$1" cygnet check "$file" >"$SCRATCH/check" || fail "$1: $(cat "$SCRATCH/check")"
-    lab exec "$1" cygnet reload >/dev/null || fail "$1 refused its configuration"
-}
-
-# tunnel GATEWAY CHILD FIELD: of the home tunnel of that child.
-tunnel() {
-    lab exec "$1" cygnet status --json | python3 -c '
-import json, sys
-for c in json.load(sys.stdin)["connections"]:
-    for t in c["tunnels"]:
-        if t["child"] == sys.argv[1]:
-            print(t.get(sys.argv[2], ""))
-            sys.exit()
-sys.exit(1)' "$2" "$3"
-}
-
-tunnel_is() {
-    [ "$(tunnel "$1" "$2" state)" = "$3" ]
-}
-
-ping_ok() {
-    lab exec "$1" ping -n -c 3 -i 0.2 -W 10 "$2" >"$SCRATCH/ping" || fail "$1 to $2: $(cat "$SCRATCH/ping")"
-    grep -q ' 0% packet loss' "$SCRATCH/ping" || fail "$1 to $2: $(grep loss "$SCRATCH/ping")"
 }
 
 secret() {
@@ -74,21 +45,21 @@ secret wrong 'incorrect horse'
 capture sg-a "$SCRATCH/pcap" 65535
 
 # By traffic, which waits for it (IKE-054). Nothing of it is opportunistic.
-office sg-a on-traffic right | configure sg-a
-office sg-b never right | configure sg-b
+office sg-a on-traffic right | connect sg-a
+office sg-b never right | connect sg-b
 tunnel_is sg-a lan idle || fail "a tunnel without traffic"
-ping_ok alice $bob
+pings alice $bob
 tunnel_is sg-a lan up || fail "the tunnel is $(tunnel sg-a lan state)"
 tunnel_is sg-b lan up || fail "on sg-b the tunnel is $(tunnel sg-b lan state)"
 [ "$(why_field sg-a $bob grade)" = configured ] || fail "why knows nothing of the connection"
 [ "$(status_field sg-a flows encrypt)" = 0 ] || fail "an opportunistic flow as well"
 [ "$(status_field sg-b plane in_opportunistic)" = 0 ] || fail "something came in through oe0"
-ping_ok bob $alice
-ping_ok alice 192.2.0.1
+pings bob $alice
+pings alice 192.2.0.1
 transfer 1000000 alice bob $bob
 
 # IPv6 between the same hosts has no connection: that is opportunistic, as ever.
-ping_ok alice 2001:db8:2::66
+pings alice 2001:db8:2::66
 [ "$(why_field sg-a 2001:db8:2::66 grade)" = authenticated ] || fail "no opportunistic tunnel beside it"
 
 # keyd dies: the next one knows the tunnel.
@@ -96,7 +67,7 @@ spi=$(tunnel sg-a lan spi_out)
 kill -9 "$(status_field sg-a processes keyd pid)"
 knows() { [ "$(tunnel sg-a lan spi_out)" = "$spi" ]; }
 wait_for 5 "the new keyd to know the tunnel" knows
-ping_ok alice $bob
+pings alice $bob
 knows || fail "it was made anew"
 
 # Another connection comes, and this one stays.
@@ -108,7 +79,7 @@ knows || fail "it was made anew"
     secret-file: $SCRATCH/wrong
     children: [{name: elsewhere, local: 192.1.0.0/24, remote: 192.3.0.0/24, start: never}]
 YAML
-} | configure sg-a
+} | connect sg-a
 knows || fail "a reload that doesn't concern it has made it anew"
 tunnel_is sg-a elsewhere idle || fail "the other connection isn't there"
 lab exec alice ping -n -c 1 -W 1 192.3.0.68 >/dev/null && fail "what waits for a peer has left"
@@ -118,7 +89,7 @@ kill -9 "$(status_field sg-a processes plane pid)"
 remade() { [ "$(tunnel sg-a lan state)" = up ] && ! knows; }
 ping_again() { lab exec alice ping -n -c 1 -W 1 $bob && remade; }
 wait_for 15 "the tunnel after the plane was lost" ping_again
-ping_ok alice $bob
+pings alice $bob
 
 # Down means down, at both ends, and in the clear goes nothing.
 lab exec sg-a cygnet down office >/dev/null
@@ -127,10 +98,10 @@ lab exec alice ping -n -c 2 -i 0.2 -W 1 $bob >/dev/null && fail "it answers, tho
 lab exec bob ping -n -c 2 -i 0.2 -W 1 $alice >/dev/null && fail "the peer got through, though down"
 lab exec sg-a cygnet up office >/dev/null
 wait_for 5 "the tunnel to come up by command" tunnel_is sg-a lan up
-ping_ok alice $bob
+pings alice $bob
 
 # Not the right secret: no tunnel, and nothing else instead.
-office sg-a on-traffic wrong | configure sg-a
+office sg-a on-traffic wrong | connect sg-a
 wait_for 5 "the changed connection to go down" tunnel_is sg-b lan idle
 lab exec alice ping -n -c 2 -i 0.2 -W 2 $bob >/dev/null && fail "a tunnel with the wrong secret"
 tunnel_is sg-b lan idle || fail "sg-b took the wrong secret"
@@ -140,14 +111,14 @@ lab down
 
 # Without waiting for traffic; and the table refuses what it doesn't hold (IKE-055).
 lab up --quiet
-office sg-b never right | sed 's#local: 192.2.0.0/24#local: 192.2.0.64/26#' | configure sg-b
-office sg-a at-once right | sed 's#remote: 192.2.0.0/24#remote: 192.2.0.0/26#' | configure sg-a
+office sg-b never right | sed 's#local: 192.2.0.0/24#local: 192.2.0.64/26#' | connect sg-b
+office sg-a at-once right | sed 's#remote: 192.2.0.0/24#remote: 192.2.0.0/26#' | connect sg-a
 refused() { lab exec sg-b cygnet trace | grep -q 'Proposal refused: office'; }
 wait_for 10 "sg-b to refuse" refused
 tunnel_is sg-a lan up && fail "sg-b let through what its table doesn't hold"
-office sg-a at-once right | sed 's#remote: 192.2.0.0/24#remote: 192.2.0.64/26#' | configure sg-a
+office sg-a at-once right | sed 's#remote: 192.2.0.0/24#remote: 192.2.0.64/26#' | connect sg-a
 wait_for 10 "the tunnel that starts at once" tunnel_is sg-a lan up
-ping_ok bob $alice
+pings bob $alice
 lab down
 
 # The keys of a run make its capture readable (key-export), and are not there unless asked for.
@@ -156,7 +127,7 @@ office sg-b never right >"$SCRATCH/sg-b"
 { office sg-a on-traffic right; echo "key-export: $SCRATCH/keys"; } >"$SCRATCH/sg-a"
 lab up --quiet --policy "sg-a=$SCRATCH/sg-a" --policy "sg-b=$SCRATCH/sg-b"
 capture sg-a "$SCRATCH/pcap" 65535
-ping_ok alice $bob
+pings alice $bob
 end_capture "$SCRATCH/pcap"
 [ "$(stat -c %a "$SCRATCH/keys/esp_sa")" = 600 ] || fail "others may read the keys"
 # The dissector doesn't know the 64-bit sequence numbers that version 2 agrees on, so it can't check the ICV.
@@ -187,10 +158,10 @@ by_key() {
         -e "/remote: {a/s#auth: psk#auth: key, key: $SCRATCH/$3.pub#"
 }
 lab up --quiet
-by_key sg-a a b | configure sg-a
-by_key sg-b c a | configure sg-b
+by_key sg-a a b | connect sg-a
+by_key sg-b c a | connect sg-b
 lab exec alice ping -n -c 2 -i 0.2 -W 2 $bob >/dev/null && fail "a tunnel with another key than configured"
-by_key sg-b b a | configure sg-b
+by_key sg-b b a | connect sg-b
 lab exec sg-a cygnet up office >/dev/null
 wait_for 10 "the tunnel by raw keys" tunnel_is sg-a lan up
-ping_ok alice $bob
+pings alice $bob

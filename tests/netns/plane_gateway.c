@@ -141,7 +141,7 @@ static void say(struct gateway *gw, struct pfkey_message *message)
 
     message->seq = ++gw->seq;
     message->pid = (uint32_t)getpid();
-    message->satype = PFKEY_SATYPE_ESP;
+    message->satype = pfkey_satype(&message->sa.suite);
     enum err err = pfkey_build(message, span_of(octets, sizeof(octets)), &len);
     if (err != ERR_OK)
         printf("error cannot build %s: %s\n", pfkey_type_name(message->type), err_text(err));
@@ -203,6 +203,13 @@ static bool command_sa(struct gateway *gw, char **word, size_t words)
     sa->udp_dst = (uint16_t)atoi(word[6]);
     if (strcmp(word[9], "gcm") == 0)
         sa->suite = (struct esp_suite){ESP_CIPHER_AES_GCM, ESP_AUTH_NONE, 128, true};
+    else if (strncmp(word[9], "ah", 2) == 0) /* "ah" or "ah-noesn" */
+        sa->suite = (struct esp_suite){.protocol = SA_AH,
+                                       .auth = ESP_AUTH_HMAC_SHA2_256_128,
+                                       .esn = word[9][2] == '\0'};
+    else if (strcmp(word[9], "chacha") == 0)
+        sa->suite =
+            (struct esp_suite){ESP_CIPHER_CHACHA20_POLY1305, ESP_AUTH_NONE, 256, true};
     else
         sa->suite =
             (struct esp_suite){ESP_CIPHER_AES_CBC, ESP_AUTH_HMAC_SHA2_256_128, 128, true};

@@ -21,16 +21,19 @@ static const struct esp_backend *const fixture_backends[] = {
 #endif
 };
 
-enum { FIXTURE_SUITES = 3 + 4 * 5 };
+enum { FIXTURE_COMBINED = 3 * 3 + 1, FIXTURE_SUITES = FIXTURE_COMBINED + 4 * 5 };
 
 /* Every suite there is, with 32-bit sequence numbers. */
 static inline struct esp_suite fixture_suite(size_t i)
 {
-    if (i < 3)
-        return (struct esp_suite){ESP_CIPHER_AES_GCM, ESP_AUTH_NONE, (uint16_t)(128 + 64 * i),
-                                  false};
-    uint8_t auth = (uint8_t)(ESP_AUTH_HMAC_SHA2_256_128 + (i - 3) % 5);
-    size_t cipher = (i - 3) / 5;
+    static const uint8_t gcm[] = {ESP_CIPHER_AES_GCM, ESP_CIPHER_AES_GCM_8, ESP_CIPHER_AES_GCM_12};
+    if (i < 9)
+        return (struct esp_suite){gcm[i / 3], ESP_AUTH_NONE, (uint16_t)(128 + 64 * (i % 3)), false};
+    if (i < FIXTURE_COMBINED)
+        return (struct esp_suite){ESP_CIPHER_CHACHA20_POLY1305, ESP_AUTH_NONE, 256, false};
+    i -= FIXTURE_COMBINED;
+    uint8_t auth = (uint8_t)(ESP_AUTH_HMAC_SHA2_256_128 + i % 5);
+    size_t cipher = i / 5;
     if (cipher == 3)
         return (struct esp_suite){ESP_CIPHER_3DES_CBC, auth, 192, false};
     return (struct esp_suite){ESP_CIPHER_AES_CBC, auth, (uint16_t)(128 + 64 * cipher), false};

@@ -298,7 +298,7 @@ struct sa_params rig_sa(uint32_t spi, const struct ip_pair *flow, const struct i
 struct pfkey_message rig_install(struct rig *rig, enum pfkey_type type, const struct sa_params *sa)
 {
     struct pfkey_message request = {.type = (uint8_t)type,
-                                    .satype = PFKEY_SATYPE_ESP,
+                                    .satype = pfkey_satype(&sa->suite),
                                     .has = PFKEY_HAS_SA | PFKEY_HAS_KEYS,
                                     .sa = *sa};
     return rig_ask(rig, &request);

@@ -73,7 +73,7 @@ static void the_least(void **state)
     assert_int_equal(config.connection_count, 1);
     assert_string_equal(c->name, "office");
     assert_int_equal(c->version, IKE_ANY_VERSION);
-    assert_false(c->aggressive);
+    assert_false(c->aggressive || c->ah);
     assert_int_equal(c->local.address.addr.family, IP_NONE);
     assert_int_equal(c->remote.address.bits, 32);
     assert_int_equal(c->remote.id.kind, IDENTITY_NONE);
@@ -83,6 +83,9 @@ static void the_least(void **state)
     assert_int_equal(config.selectors[0].start, TUNNEL_ON_TRAFFIC);
     assert_int_equal(config.selectors[0].traffic.remote.port_last, 65535);
     assert_int_equal(config_key_number(&config, c), 0);
+    assert_good(HEAD OFFICE "    protect-with: ah\n");
+    assert_true(config.connections[0].ah);
+    assert_mistake(HEAD OFFICE "    protect-with: both\n", "c.yaml:8:", "both");
 }
 
 static void every_key(void **state)

@@ -101,7 +101,7 @@ static void seal_text(struct esp_sa *out, struct packet *packet, struct view tex
     memcpy(op.packet + front, text.ptr, text.len);
     op.hash_len = front + op.text_len;
     memcpy(op.iv, out->salt, 4);
-    if (!out->gcm)
+    if (!out->combined)
         memset(op.iv, 0, sizeof(op.iv));
     esp_op_aad(out, out->sequence, &op);
     out->backend->seal(out->key, &op, 1);
@@ -195,7 +195,7 @@ static void test_sequence_exhaustion(void **state)
     (void)state;
     struct packet *packet = fixture_packet();
     for (unsigned esn = 0; esn < 2; esn++) {
-        struct esp_suite suite = fixture_suite(esn == 0 ? 0 : 3);
+        struct esp_suite suite = fixture_suite(esn == 0 ? 0 : FIXTURE_COMBINED);
         suite.esn = esn != 0;
         struct tunnel tunnel = fixture_tunnel(esp_backend_default(), esp_backend_default(), suite);
         uint64_t last = esn != 0 ? UINT64_MAX : UINT32_MAX;
@@ -369,6 +369,8 @@ static void test_bad_parameters(void **state)
         {ESP_CIPHER_3DES_CBC, ESP_AUTH_HMAC_MD5_96, 64, false},
         {ESP_CIPHER_AES_GCM, ESP_AUTH_HMAC_SHA1_96, 128, false},
         {ESP_CIPHER_AES_GCM, ESP_AUTH_NONE, 64, false},
+        {ESP_CIPHER_CHACHA20_POLY1305, ESP_AUTH_NONE, 128, false},
+        {ESP_CIPHER_CHACHA20_POLY1305, ESP_AUTH_HMAC_SHA2_256_128, 256, false},
         {77, ESP_AUTH_HMAC_SHA1_96, 128, false},
         {ESP_CIPHER_AES_CBC, 77, 128, false},
     };
@@ -401,8 +403,8 @@ static void test_wrong_keys(void **state)
         cipher.cipher_key[cipher.cipher_key_len - 1] ^= 2;
         auth.auth_key[0] ^= 2;
         /* HMAC covers the cipher text, so only GCM notices the cipher key itself. */
-        bool gcm = params.auth_key_len == 0;
-        struct esp_sa *in = fixture_sa(esp_backend_default(), gcm ? &cipher : &auth, true);
+        bool combined = params.auth_key_len == 0;
+        struct esp_sa *in = fixture_sa(esp_backend_default(), combined ? &cipher : &auth, true);
         fixture_receive(packet, view_of(saved, len));
         assert_int_equal(fixture_decapsulate(in, packet), ERR_DECRYPT);
         esp_sa_free(in);

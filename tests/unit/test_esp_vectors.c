@@ -1,4 +1,4 @@
-/* Published octets: RFC 3602 section 4, draft-mcgrew-gcm-test-01, the GCM specification. */
+/* Published octets: RFC 3602 section 4, draft-mcgrew-gcm-test-01, the GCM specification, RFC 7634. */
 #include "crypto/hash.h"
 #include "esp_fixture.h"
 
@@ -52,7 +52,7 @@ static const struct gcm_vector gcm_vectors[] = {
 };
 
 static struct esp_key *gcm_key(const struct esp_backend *backend, const struct gcm_vector *v,
-                               bool inbound)
+                               uint8_t cipher, bool inbound)
 {
     struct sa_params params = {.inbound = inbound};
     struct esp_key *key = NULL;
@@ -61,40 +61,90 @@ static struct esp_key *gcm_key(const struct esp_backend *backend, const struct g
     unhex(v->nonce, nonce, sizeof(nonce));
     memcpy(params.cipher_key + len, nonce, 4); /* the salt */
     params.cipher_key_len = (uint8_t)(len + 4);
-    params.suite =
-        (struct esp_suite){ESP_CIPHER_AES_GCM, ESP_AUTH_NONE, (uint16_t)(len * 8), false};
+    params.suite = (struct esp_suite){cipher, ESP_AUTH_NONE, (uint16_t)(len * 8), false};
     assert_int_equal(backend->key_new(&params, &key), ERR_OK);
     return key;
+}
+
+/* A shorter ICV is the front of the long one (RFC 4106 section 6). */
+static void check_gcm(const struct esp_backend *backend, const struct gcm_vector *v, uint8_t cipher,
+                      size_t icv_len)
+{
+    uint8_t text[96], plain[96], sealed[112];
+    size_t len = unhex(v->plain, plain, sizeof(plain));
+    assert_int_equal(unhex(v->sealed, sealed, sizeof(sealed)), len + 16);
+    memcpy(text, plain, len);
+    struct esp_op op = {.packet = text, .text_len = (uint32_t)len};
+    op.aad_len = (uint8_t)unhex(v->aad, op.aad, sizeof(op.aad));
+    unhex(v->nonce, op.iv, sizeof(op.iv));
+    struct esp_key *seal = gcm_key(backend, v, cipher, false);
+    struct esp_key *open = gcm_key(backend, v, cipher, true);
+    backend->seal(seal, &op, 1);
+    assert_true(op.good);
+    assert_memory_equal(text, sealed, len);
+    assert_memory_equal(op.icv, sealed + len, icv_len);
+    memset(op.icv + icv_len, 0, sizeof(op.icv) - icv_len);
+    op.good = false;
+    backend->open(open, &op, 1);
+    assert_true(op.good);
+    assert_memory_equal(text, plain, len);
+    op.icv[icv_len - 1] ^= 1;
+    memcpy(text, sealed, len);
+    backend->open(open, &op, 1);
+    assert_false(op.good);
+    backend->key_free(seal);
+    backend->key_free(open);
 }
 
 static void test_gcm(void **state)
 {
     (void)state;
     for (size_t b = 0; b < COUNT(fixture_backends); b++) {
-        const struct esp_backend *backend = fixture_backends[b];
         for (size_t i = 0; i < COUNT(gcm_vectors); i++) {
-            const struct gcm_vector *v = &gcm_vectors[i];
-            uint8_t text[80], plain[80], sealed[96];
-            size_t len = unhex(v->plain, plain, sizeof(plain));
-            assert_int_equal(unhex(v->sealed, sealed, sizeof(sealed)), len + 16);
-            memcpy(text, plain, len);
-            struct esp_op op = {.packet = text, .text_len = (uint32_t)len};
-            op.aad_len = (uint8_t)unhex(v->aad, op.aad, sizeof(op.aad));
-            unhex(v->nonce, op.iv, sizeof(op.iv));
-            struct esp_key *seal = gcm_key(backend, v, false);
-            struct esp_key *open = gcm_key(backend, v, true);
-            backend->seal(seal, &op, 1);
-            assert_true(op.good);
-            assert_memory_equal(text, sealed, len);
-            assert_memory_equal(op.icv, sealed + len, 16);
-            op.good = false;
-            backend->open(open, &op, 1);
-            assert_true(op.good);
-            assert_memory_equal(text, plain, len);
-            backend->key_free(seal);
-            backend->key_free(open);
+            check_gcm(fixture_backends[b], &gcm_vectors[i], ESP_CIPHER_AES_GCM, 16);
+            check_gcm(fixture_backends[b], &gcm_vectors[i], ESP_CIPHER_AES_GCM_12, 12);
+            check_gcm(fixture_backends[b], &gcm_vectors[i], ESP_CIPHER_AES_GCM_8, 8);
         }
     }
+}
+
+/* RFC 7634 appendix A: source packet with its padding, nonce and the whole packet that is sent. */
+#define CHACHA_SOURCE                                                                              \
+    "45000054a6f200004001e778c6336405c000020508005b7a3a080000553bec10"                             \
+    "0007362708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20212223"                             \
+    "2425262728292a2b2c2d2e2f3031323334353637"
+#define CHACHA_KEY "808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f"
+#define CHACHA_SEALED                                                                              \
+    "24039428b97f417e3c13753a4f05087b67c352e6a7fab1b982d466ef407ae5c6"                             \
+    "14ee8099d52844eb61aa95dfab4c02f72aa71e7c4c4f64c9befe2facc638e8f3"                             \
+    "cbec163fac469b502773f6fb94e664da9165b82829f641e0"                                             \
+    "76aaa8266b7fb0f7b11b369907e1ad43"
+
+static const struct gcm_vector chacha_vector = {CHACHA_KEY, "a0a1a2a31011121314151617",
+                                                "0102030400000005", CHACHA_SOURCE "01020204",
+                                                CHACHA_SEALED};
+
+static void test_chacha(void **state)
+{
+    (void)state;
+    uint8_t octets[160], source[84];
+    size_t len = unhex("01020304000000051011121314151617" CHACHA_SEALED, octets, sizeof(octets));
+    size_t source_len = unhex(CHACHA_SOURCE, source, sizeof(source));
+    struct esp_suite suite = {ESP_CIPHER_CHACHA20_POLY1305, ESP_AUTH_NONE, 256, false};
+    struct sa_params params = fixture_params(suite, IP_V4);
+    struct packet *packet = fixture_packet();
+    params.spi.value = 0x01020304;
+    unhex(CHACHA_KEY "a0a1a2a3", params.cipher_key, sizeof(params.cipher_key));
+    for (size_t b = 0; b < COUNT(fixture_backends); b++) {
+        check_gcm(fixture_backends[b], &chacha_vector, ESP_CIPHER_CHACHA20_POLY1305, 16);
+        struct esp_sa *in = fixture_sa(fixture_backends[b], &params, true);
+        fixture_receive(packet, view_of(octets, len));
+        assert_int_equal(fixture_decapsulate(in, packet), ERR_OK);
+        assert_true(view_equal(view_of(packet_data(packet), packet->len),
+                               view_of(source, source_len)));
+        esp_sa_free(in);
+    }
+    fixture_packet_free(packet);
 }
 
 /* RFC 3602 section 4, cases 5 and 6 (transport mode) and 7 and 8 (tunnel mode). */
@@ -233,6 +283,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gcm),
+        cmocka_unit_test(test_chacha),
         cmocka_unit_test(test_rfc3602),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

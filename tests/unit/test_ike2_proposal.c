@@ -234,6 +234,71 @@ static void test_proposals_passed_over(void **state)
     assert_int_equal(chosen.protect.key_bits, 256);
 }
 
+/* IKE-008: one proposal of integrity and sequence numbers, without a cipher. */
+static void test_child_of_ah(void **state)
+{
+    (void)state;
+    const struct ike2_policy ah = {.ah = true, .no_kex = true}, esp = {.no_kex = true};
+    struct ike2_child_suite chosen, checked;
+    struct ike2_choice choice, again;
+    char text[ESP_SUITE_TEXT_MAX];
+    struct view offer = child_offer(&ah);
+    assert_int_equal(ike2_sa_parse(offer, &work), ERR_OK);
+    assert_int_equal(work.proposal_count, 1);
+    assert_int_equal(work.proposals[0].protocol, IKE2_PROTO_AH);
+    assert_int_equal(ike2_child_choose(offer, &esp, 0, &work, &chosen, &choice), ERR_NO_PROPOSAL);
+    assert_int_equal(ike2_child_choose(offer, &ah, 0, &work, &chosen, &choice), ERR_OK);
+    assert_string_equal(esp_suite_format(&chosen.esp, text), "AH HMAC-SHA2-256-128 ESN");
+    assert_true(esp_suite_valid(&chosen.esp));
+    struct view answer = reply(&choice, view_of("\xaa\xbb\xcc\xdd", 4));
+    assert_int_equal(ike2_child_check(answer, &ah, &work, &checked, &again), ERR_OK);
+    assert_int_equal(checked.esp.protocol, SA_AH);
+    assert_int_equal(ike2_child_check(answer, &esp, &work, &checked, &again), ERR_NO_PROPOSAL);
+    assert_int_equal(ike2_child_choose(child_offer(&esp), &ah, 0, &work, &chosen, &choice),
+                     ERR_NO_PROPOSAL);
+    /* A cipher doesn't belong there, and without integrity there is nothing. */
+    struct ike2_proposal *p = start(1, IKE2_PROTO_AH, view_of("\1\2\3\4", 4));
+    with(p, IKE2_T_ESN, 0, 0);
+    assert_int_equal(ike2_child_choose(built(), &ah, 0, &work, &chosen, &choice), ERR_NO_PROPOSAL);
+    with(p, IKE2_T_INTEG, IKE2_INTEG_HMAC_SHA2_512_256, 0);
+    assert_int_equal(ike2_child_choose(built(), &ah, 0, &work, &chosen, &choice), ERR_OK);
+    with(p, IKE2_T_ENCR, IKE2_ENCR_AES_CBC, 128);
+    assert_int_equal(ike2_child_choose(built(), &ah, 0, &work, &chosen, &choice), ERR_NO_PROPOSAL);
+}
+
+/* RFC 8221 section 5: ChaCha20 is offered; AES-GCM with a short ICV is taken if there is nothing better. */
+static void test_esp_ciphers(void **state)
+{
+    (void)state;
+    static const struct {
+        uint16_t id, bits;
+        const char *text;
+    } rows[] = {{IKE2_ENCR_CHACHA20_POLY1305, 0, "CHACHA20-POLY1305"},
+                {IKE2_ENCR_AES_GCM_12, 128, "AES-GCM-128-ICV12"},
+                {IKE2_ENCR_AES_GCM_8, 256, "AES-GCM-256-ICV8"}};
+    struct ike2_child_suite chosen;
+    struct ike2_choice choice;
+    char text[ESP_SUITE_TEXT_MAX];
+    bool offered = false;
+    assert_int_equal(ike2_sa_parse(child_offer(&defaults), &work), ERR_OK);
+    for (size_t t = 0; t < work.proposals[0].transform_count; t++) {
+        const struct ike2_transform *transform = &work.proposals[0].transforms[t];
+        offered |= transform->type == IKE2_T_ENCR && transform->id == IKE2_ENCR_CHACHA20_POLY1305;
+        assert_int_not_equal(transform->id, IKE2_ENCR_AES_GCM_8);
+    }
+    assert_true(offered);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct ike2_proposal *p = start(1, IKE2_PROTO_ESP, view_of("\1\2\3\4", 4));
+        with(p, IKE2_T_ENCR, rows[i].id, rows[i].bits);
+        with(p, IKE2_T_ESN, 0, 0);
+        assert_int_equal(ike2_child_choose(built(), &defaults, 0, &work, &chosen, &choice), ERR_OK);
+        assert_string_equal(esp_suite_format(&chosen.esp, text), rows[i].text);
+        with(p, IKE2_T_ENCR, IKE2_ENCR_AES_GCM_16, 128);
+        assert_int_equal(ike2_child_choose(built(), &defaults, 0, &work, &chosen, &choice), ERR_OK);
+        assert_string_equal(esp_suite_format(&chosen.esp, text), "AES-GCM-128");
+    }
+}
+
 /* Section 3.3.6: a transform with an attribute we don't know is not chosen, the others are. */
 static void test_unknown_attribute(void **state)
 {
@@ -359,6 +424,8 @@ int main(void)
         cmocka_unit_test(test_child_offer_is_chosen),
         cmocka_unit_test(test_legacy),
         cmocka_unit_test(test_proposals_passed_over),
+        cmocka_unit_test(test_child_of_ah),
+        cmocka_unit_test(test_esp_ciphers),
         cmocka_unit_test(test_unknown_attribute),
         cmocka_unit_test(test_answers_refused),
         cmocka_unit_test(test_reserved_spi),

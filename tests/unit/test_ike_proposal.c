@@ -271,6 +271,48 @@ static void test_first_acceptable(void **state)
     assert_int_equal(phase1_check(builder_written(&b), &offer, &work, &checked), ERR_NO_PROPOSAL);
 }
 
+/* IKE-008: AH is offered alone, every transform with the algorithm that it names, and taken by who wants AH. */
+static void test_phase2_ah(void **state)
+{
+    (void)state;
+    const struct phase2_terms ah = {.ah = true}, esp = {.legacy = true};
+    struct phase2_offer offer = {.group = 19, .seconds = 3600, .spi = {0x1234}};
+    struct builder b = builder_on(span_of(offer_room, sizeof(offer_room)));
+    struct builder reply = builder_on(span_of(reply_room, sizeof(reply_room)));
+    struct child_choice choice;
+    offer.suites = phase2_ah_offers(true, &offer.count);
+    assert_int_equal(offer.count, 5);
+    phase2_offer_build(&b, &offer, &work);
+    struct view body = builder_written(&b);
+    assert_int_equal(isakmp_sa_parse(body, &work), ERR_OK);
+    assert_int_equal(work.proposals[0].protocol, 2);
+    assert_int_equal(work.proposals[0].transforms[0].id, 5); /* AH_SHA2_256 */
+    assert_int_equal(phase2_choose(body, &esp, &work, &work_reply, &choice, &reply), ERR_NO_PROPOSAL);
+    assert_int_equal(phase2_choose(body, &ah, &work, &work_reply, &choice, &reply), ERR_OK);
+    assert_int_equal(choice.suite.protocol, SA_AH);
+    assert_int_equal(choice.suite.auth, ESP_AUTH_HMAC_SHA2_256_128);
+    /* The answer with our SPI in it, and the same to an offer of ESP. */
+    uint8_t answer[512];
+    size_t len = builder_written(&reply).len;
+    memcpy(answer, builder_written(&reply).ptr, len);
+    answer[PHASE2_SPI_AT + 2] = 0x77;
+    assert_int_equal(phase2_check(view_of(answer, len), &offer, &work, &choice), ERR_OK);
+    assert_int_equal(choice.peer_spi.value, 0x7700);
+    offer.suites = phase2_offers(true, &offer.count);
+    assert_int_equal(phase2_check(view_of(answer, len), &offer, &work, &choice), ERR_NO_PROPOSAL);
+    /* AH_SHA2_512 beside HMAC-SHA2-256, and an algorithm without a transform that names one of ours. */
+    for (unsigned id = 0; id < 16; id++) {
+        uint8_t changed[512];
+        reply = builder_on(span_of(changed, sizeof(changed)));
+        assert_int_equal(isakmp_sa_parse(view_of(answer, len), &work), ERR_OK);
+        work.proposals[0].transforms[0].id = (uint8_t)id;
+        isakmp_sa_build(&reply, &work);
+        struct builder again = builder_on(span_of(reply_room, sizeof(reply_room)));
+        assert_int_equal(phase2_choose(builder_written(&reply), &ah, &work, &work_reply, &choice, &again),
+                         id == 5 ? ERR_OK : ERR_NO_PROPOSAL);
+    }
+}
+
 /* The answer keeps the proposal's number; an ESP proposal bound to another by its number won't do.
  */
 static void test_phase2_proposals(void **state)
@@ -367,7 +409,7 @@ int main(void)
         cmocka_unit_test(test_phase2_values),     cmocka_unit_test(test_own_offers),
         cmocka_unit_test(test_udp_encapsulation), cmocka_unit_test(test_first_acceptable),
         cmocka_unit_test(test_no_compression),
-        cmocka_unit_test(test_phase2_proposals),  cmocka_unit_test(test_foreign_payloads),
+        cmocka_unit_test(test_phase2_ah), cmocka_unit_test(test_phase2_proposals),  cmocka_unit_test(test_foreign_payloads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,10 +14,12 @@
 #include <unistd.h>
 
 #include "daemon/control_socket.h"
+#include "daemon/leased_spis.h"
 #include "daemon/log.h"
 #include "daemon/rsipd/net.h"
 #include "daemon/rsipd/rsipd.h"
 #include "daemon/rsipd/status.h"
+#include "daemon/rsipd/trace.h"
 
 #define PORT_RANGE "net/ipv4/ip_local_port_range"
 
@@ -35,6 +37,7 @@ struct host {
     bool up;
     enum rsip_error last_error;
     char ports_before[32]; /* the system's ephemeral ports; empty: ours are not set */
+    struct rsipd_trace trace;
     uint8_t packet[LIMIT_PACKET];
 };
 
@@ -59,11 +62,27 @@ static void restore_ports(struct host *h)
     h->ports_before[0] = '\0';
 }
 
+/* RSIP-009: keyd takes its inbound SPIs from there. They are there before the address comes, and
+ * gone before it goes: that is what it watches. */
+static void show_spis(const struct host *h, const struct rsip_spis *spis)
+{
+    uint32_t list[LEASED_SPIS];
+    char text[LEASED_SPIS_TEXT];
+    size_t count = 0;
+
+    while (count < spis->count && count < LEASED_SPIS) {
+        list[count] = rsip_spi_at(spis, (unsigned)count);
+        count++;
+    }
+    net_alias(h->config->device, leased_spis_format(list, count, text));
+}
+
 static void bind_down(struct host *h)
 {
     if (!h->up)
         return;
     h->up = false;
+    show_spis(h, &(struct rsip_spis){0});
     net_address(h->config->device, &h->bind.local.addr, false); /* its routes go with it */
     restore_ports(h);
     log_line(EVENT_INFO, "the lease has ended");
@@ -77,6 +96,7 @@ static void bind_up(struct host *h, const struct rsip_message *m)
     h->bind = *m;
     h->up = true;
     h->last_error = RSIP_OK;
+    show_spis(h, &m->spi);
     net_address(h->config->device, &m->local.addr, true);
     for (size_t i = 0; i < h->config->client.route_count; i++)
         net_route(h->config->device, &h->config->client.routes[i], &m->local.addr, true);
@@ -129,6 +149,20 @@ static struct sockaddr_in server_address(const struct host *h)
     return sa;
 }
 
+/* Ours, as the gateway sees it. */
+static struct ip_addr private_address(const struct host *h)
+{
+    struct sockaddr_in sa = server_address(h);
+    socklen_t len = sizeof(sa);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool ok = fd >= 0 && connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) == 0 &&
+              getsockname(fd, (struct sockaddr *)&sa, &len) == 0;
+
+    if (fd >= 0)
+        close(fd);
+    return ok ? ip_addr_from(view_of(&sa.sin_addr, 4)) : (struct ip_addr){.family = IP_V4};
+}
+
 static void connect_stream(struct host *h)
 {
     struct sockaddr_in sa = server_address(h);
@@ -148,6 +182,7 @@ static void send_message(struct host *h, struct view bytes)
 {
     struct sockaddr_in sa = server_address(h);
 
+    rsipd_trace_message(&h->trace, true, &h->config->client.server, bytes);
     if (h->config->client.transport == RSIP_TCP) {
         if (h->stream != NULL)
             bufferevent_write(h->stream, bytes.ptr, bytes.len);
@@ -212,6 +247,8 @@ static void drain(struct host *h)
 
 static void input(struct host *h, const struct rsip_client_event *event)
 {
+    if (event->kind == RSIP_CEV_MESSAGE)
+        rsipd_trace_message(&h->trace, false, &h->config->client.server, event->bytes);
     (void)rsip_client_input(h->core, rsipd_now(), event);
     drain(h);
 }
@@ -274,8 +311,10 @@ static json_t *answer(void *ctx, const char *cmd, const json_t *request)
 {
     struct host *h = ctx;
     (void)request;
+    if (strcmp(cmd, "trace") == 0)
+        return rsipd_trace_json(&h->trace);
     if (strcmp(cmd, "status") != 0)
-        return json_pack("{s:s}", "error", "no such command; ask for status");
+        return json_pack("{s:s}", "error", "no such command; ask for status or trace");
     return rsipd_client_status(h->core, &h->bind, h->up, h->last_error);
 }
 
@@ -327,6 +366,9 @@ static bool start(struct host *h)
         !watch(h, h->fds->tun, on_tun) || !watch(h, h->fds->ipip, on_tunnel) ||
         !watch(h, h->fds->gre, on_tunnel) || !rsipd_stop_on_signals(h->base))
         return false;
+    h->trace.gateway = config->server;
+    h->trace.host = private_address(h);
+    h->trace.control = h->control;
     input(h, &(struct rsip_client_event){.kind = RSIP_CEV_WANT, .ticket = TICKET, .want = &want});
     input(h, &(struct rsip_client_event){.kind = RSIP_CEV_START});
     return true;

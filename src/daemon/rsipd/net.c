@@ -116,8 +116,9 @@ struct request {
         struct ifaddrmsg address;
         struct rtmsg route;
         struct ndmsg neighbour;
+        struct ifinfomsg link;
     };
-    uint8_t attributes[128];
+    uint8_t attributes[320];
 };
 
 static void put(struct request *r, uint16_t type, const void *data, size_t len)
@@ -175,6 +176,15 @@ bool net_address(const char *device, const struct ip_addr *addr, bool add)
     put(&r, IFA_LOCAL, addr->octets, ip_addr_len(addr));
     put(&r, IFA_ADDRESS, addr->octets, ip_addr_len(addr));
     return talk(&r, "can't set the address of", device);
+}
+
+bool net_alias(const char *device, const char *text)
+{
+    struct request r = request_of(RTM_SETLINK, RTM_SETLINK, false, sizeof(r.link));
+
+    r.link = (struct ifinfomsg){.ifi_index = (int)if_nametoindex(device)};
+    put(&r, IFLA_IFALIAS, text, strlen(text));
+    return talk(&r, "can't set the alias of", device);
 }
 
 bool net_route(const char *device, const struct ip_prefix *to, const struct ip_addr *source,

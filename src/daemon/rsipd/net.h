@@ -19,6 +19,8 @@ int net_message_socket(const struct ip_addr *local, uint16_t port, bool stream);
 
 /* The address on the device, with a prefix of its own. */
 bool net_address(const char *device, const struct ip_addr *addr, bool add);
+/* What `ip link` shows as the device's alias; empty: none. */
+bool net_alias(const char *device, const char *text);
 /* A route into the device, with `source` as the address to send from; family 0: none. */
 bool net_route(const char *device, const struct ip_prefix *to, const struct ip_addr *source,
                bool add);

@@ -19,6 +19,7 @@
 #include "daemon/rsipd/rsipd.h"
 #include "daemon/rsipd/status.h"
 #include "daemon/rsipd/store.h"
+#include "daemon/rsipd/trace.h"
 #include "rsip/reassemble.h"
 #include "wire/ip.h"
 
@@ -43,6 +44,7 @@ struct server {
     struct reassembler *in, *out; /* RSIP-192 */
     struct connection connections[CONNECTIONS];
     uint64_t next_channel;
+    struct rsipd_trace trace;
     uint8_t packet[LIMIT_PACKET];
 };
 
@@ -56,6 +58,7 @@ static void send_message(struct server *s, const struct rsip_server_effect *effe
 {
     struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons(effect->host.port)};
 
+    rsipd_trace_message(&s->trace, true, &effect->host.addr, effect->bytes);
     if (effect->transport == RSIP_UDP) {
         memcpy(&sa.sin_addr, effect->host.addr.octets, 4);
         (void)!sendto(s->fds->udp, effect->bytes.ptr, effect->bytes.len, MSG_DONTWAIT,
@@ -138,6 +141,7 @@ static void take_message(struct server *s, const struct ip_endpoint *host,
                                             .transport = transport,
                                             .channel = channel,
                                             .bytes = bytes};
+    rsipd_trace_message(&s->trace, false, &host->addr, bytes);
     (void)rsip_server_input(s->core, rsipd_now(), &event);
     drain(s);
 }
@@ -316,8 +320,10 @@ static json_t *answer(void *ctx, const char *cmd, const json_t *request)
 {
     struct server *s = ctx;
     (void)request;
+    if (strcmp(cmd, "trace") == 0)
+        return rsipd_trace_json(&s->trace);
     if (strcmp(cmd, "status") != 0)
-        return json_pack("{s:s}", "error", "no such command; ask for status");
+        return json_pack("{s:s}", "error", "no such command; ask for status or trace");
     return rsipd_server_status(s->core, rsipd_now());
 }
 
@@ -375,6 +381,8 @@ static bool start(struct server *s, const struct rsipd_config *config)
     s->control = control_socket_new(s->base, s->fds->control, answer, s);
     if (s->timer == NULL || s->control == NULL)
         return false;
+    s->trace.gateway = config->server.inside;
+    s->trace.control = s->control;
     if (s->store != NULL)
         lease_store_each(s->store, restore, s);
     drain(s);

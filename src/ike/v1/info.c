@@ -23,14 +23,14 @@ static void put_delete(struct v1_out *out, const struct isakmp_delete *d)
     isakmp_writer_close(&out->w);
 }
 
-static void put_delete_children(struct v1_out *out, const spi_t *spis, size_t count)
+static void put_delete_children(struct v1_out *out, uint8_t protocol, const spi_t *spis, size_t count)
 {
     uint8_t octets[4 * DELETE_SPIS_MAX];
     struct builder b = builder_on(span_of(octets, sizeof(octets)));
     for (size_t i = 0; i < count; i++)
         builder_u32(&b, spis[i].value);
     const struct isakmp_delete d = {.doi = V1_DOI_IPSEC,
-                                    .protocol = PROTOCOL_ESP,
+                                    .protocol = v1_protocol(protocol),
                                     .spi_len = 4,
                                     .count = (uint16_t)count,
                                     .spis = builder_written(&b)};
@@ -38,7 +38,8 @@ static void put_delete_children(struct v1_out *out, const spi_t *spis, size_t co
 }
 
 /* Always our own inbound SPIs (OE-105, OE-110). */
-void info_send_delete_children(struct ike *ike, struct ike_sa *sa, const spi_t *spis, size_t count)
+void info_send_delete_children(struct ike *ike, struct ike_sa *sa, uint8_t protocol,
+                               const spi_t *spis, size_t count)
 {
     char detail[64];
     while (count > 0) {
@@ -46,15 +47,16 @@ void info_send_delete_children(struct ike *ike, struct ike_sa *sa, const spi_t *
         size_t now = count < DELETE_SPIS_MAX ? count : DELETE_SPIS_MAX;
         msgid_t msgid = v1_msgid_new(ike, sa);
         v1_out_start(ike, &out, sa, V1_INFO, msgid);
-        put_delete_children(&out, spis, now);
-        snprintf(detail, sizeof(detail), "Delete of %zu ESP SAs, first 0x%08x", now, spis[0].value);
+        put_delete_children(&out, protocol, spis, now);
+        snprintf(detail, sizeof(detail), "Delete of %zu %s SAs, first 0x%08x", now,
+                 protocol == SA_AH ? "AH" : "ESP", spis[0].value);
         send_info(ike, sa, &out, msgid, detail);
         spis += now;
         count -= now;
     }
 }
 
-/* One Delete of the SA, with those of the children in it. */
+/* One Delete of the SA, with those of ESP children in it. */
 static void send_delete_all(struct ike *ike, struct ike_sa *sa, const spi_t *spis, size_t count)
 {
     const struct isakmp_delete d = {.doi = V1_DOI_IPSEC,
@@ -68,7 +70,7 @@ static void send_delete_all(struct ike *ike, struct ike_sa *sa, const spi_t *spi
 
     v1_out_start(ike, &out, sa, V1_INFO, msgid);
     if (count > 0)
-        put_delete_children(&out, spis, count);
+        put_delete_children(&out, SA_ESP, spis, count);
     put_delete(&out, &d);
     snprintf(detail, sizeof(detail), "Delete of the IKE SA and %zu ESP SAs", count);
     send_info(ike, sa, &out, msgid, count > 0 ? detail : "Delete of the IKE SA");
@@ -83,7 +85,7 @@ void info_send_delete_sa(struct ike *ike, struct ike_sa *sa, const spi_t *spis, 
 {
     size_t before = count > 0 ? (count - 1) / DELETE_SPIS_MAX * DELETE_SPIS_MAX : 0;
 
-    info_send_delete_children(ike, sa, spis, before);
+    info_send_delete_children(ike, sa, SA_ESP, spis, before);
     if (count > before)
         send_delete_all(ike, sa, spis + before, count - before);
     send_delete_all(ike, sa, NULL, 0);
@@ -160,14 +162,17 @@ struct answers {
     size_t count;
 };
 
+/* By enum sa_protocol. */
+enum { PROTOCOLS = SA_AH + 1 };
+
 /* OE-103: the inbound SA goes with its outbound one, and the peer hears of it. */
 static void delete_children(struct ike *ike, struct ike_sa *sa, const struct isakmp_delete *d,
-                            struct answers *answers)
+                            uint8_t protocol, struct answers *answers)
 {
     struct cursor cur = cursor_of(d->spis);
     for (size_t i = 0; i < d->count; i++) {
         spi_t answer, spi = {cursor_u32(&cur)};
-        if (!ike_child_deleted_by_peer(ike, sa, spi, &answer)) {
+        if (!ike_child_deleted_by_peer(ike, sa, protocol, spi, &answer)) {
             ike_count(ike, IKE_COUNT_UNKNOWN_DELETE); /* OE-104: nothing is sent */
             continue;
         }
@@ -185,8 +190,10 @@ static bool receive_delete(struct ike *ike, struct ike_sa *sa, struct view body,
         ike_count(ike, IKE_COUNT_MALFORMED);
         return false;
     }
-    if (d.protocol == PROTOCOL_ESP && d.spi_len == 4) {
-        delete_children(ike, sa, &d, answers);
+    for (uint8_t protocol = SA_ESP; protocol < PROTOCOLS; protocol++) {
+        if (d.protocol != v1_protocol(protocol) || d.spi_len != 4)
+            continue;
+        delete_children(ike, sa, &d, protocol, &answers[protocol]);
         return false;
     }
     if (d.protocol == PROTOCOL_ISAKMP && d.spi_len == sizeof(sa->cookies) &&
@@ -238,16 +245,18 @@ static void receive_notify(struct ike *ike, struct ike_sa *sa, struct view body)
 
 static enum err act(struct ike *ike, struct ike_sa *sa, const struct isakmp_payloads *payloads)
 {
-    struct answers answers = {.count = 0};
+    struct answers answers[PROTOCOLS] = {{.count = 0}};
     bool ends = false;
     for (size_t i = 0; i < payloads->count; i++) {
         const struct isakmp_payload *payload = &payloads->list[i];
         if (payload->type == ISAKMP_P_D)
-            ends |= receive_delete(ike, sa, payload->body, &answers);
+            ends |= receive_delete(ike, sa, payload->body, answers);
         else if (payload->type == ISAKMP_P_N)
             receive_notify(ike, sa, payload->body);
     }
-    info_send_delete_children(ike, sa, answers.spis, answers.count);
+    for (uint8_t protocol = SA_ESP; protocol < PROTOCOLS; protocol++)
+        info_send_delete_children(ike, sa, protocol, answers[protocol].spis,
+                                  answers[protocol].count);
     if (ends) {
         v1_trace(ike, sa, NULL, EVENT_INFO, "IKE SA deleted", "by the peer");
         ike_sa_free(ike, sa);

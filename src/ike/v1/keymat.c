@@ -167,7 +167,7 @@ enum err v1_phase2_hash(const struct ike_sa *sa, const struct v1_quick *quick,
 enum err v1_keymat(const struct ike_sa *sa, const struct v1_quick *quick, struct view secret,
                    struct sa_params *ret)
 {
-    static const uint8_t protocol = PROTOCOL_ESP;
+    const uint8_t protocol = v1_protocol(ret->suite.protocol);
     size_t block = hash_len(sa->suite.hash);
     size_t cipher_len = esp_suite_cipher_key_len(&ret->suite);
     size_t auth_len = esp_suite_auth_key_len(&ret->suite);

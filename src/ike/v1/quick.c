@@ -1,5 +1,6 @@
 /*
- * Quick Mode (RFC 2409 section 5.5) in tunnel mode (OE-129): the handlers of the table. Opportunistic
+ * Quick Mode (RFC 2409 section 5.5) in tunnel mode (OE-129), for ESP or AH (IKE-044, IKE-046): the handlers
+ * of the table. Opportunistic
  * tunnels always have PFS (OE-128) and are for one pair of hosts (OE-134); configured ones are for
  * what the configuration says, with PFS unless it says otherwise.
  */
@@ -83,7 +84,7 @@ static void take_back(struct ike *ike, struct v1_quick *quick)
     if (quick->x.state == V1_QM_DONE)
         return;
     if (agreed)
-        info_send_delete_children(ike, quick->x.sa, &quick->spi_in, 1);
+        info_send_delete_children(ike, quick->x.sa, quick->choice.suite.protocol, &quick->spi_in, 1);
     if (quick->child != NULL)
         ike_child_free(ike, quick->child);
     if (quick->spi_in.value != 0)
@@ -152,6 +153,8 @@ static struct phase2_offer own_offer(const struct ike *ike, const struct v1_quic
         offer.group = profile->pfs_group == IKE_NO_PFS ? 0 : profile->pfs_group;
     if (profile != NULL && profile->legacy)
         offer.suites = phase2_offers(true, &offer.count);
+    if (profile != NULL && profile->ah)
+        offer.suites = phase2_ah_offers(profile->legacy, &offer.count);
     return offer;
 }
 
@@ -161,10 +164,21 @@ static struct phase2_terms own_terms(const struct ike *ike, const struct v1_quic
     struct phase2_terms terms = {.legacy = ike->config.legacy, .udp = quick->x.sa->nat.udp};
     if (profile != NULL) {
         terms.legacy |= profile->legacy;
+        terms.ah = profile->ah;
         terms.pfs_waived = profile->pfs_group == IKE_NO_PFS;
         terms.group = profile->pfs_group == IKE_NO_PFS ? 0 : profile->pfs_group;
     }
     return terms;
+}
+
+/* AH covers the addresses that a NAT changes, and there is no AH in UDP (RFC 3948 section 1). */
+static enum err no_ah_through_nat(struct v1_step *step)
+{
+    const struct ike_profile *profile = profile_of(step->ike, step->quick);
+    if (profile == NULL || !profile->ah || !step->sa->nat.udp)
+        return ERR_OK;
+    return v1_refuse(step, ERR_POLICY, V1_NO_PROPOSAL_CHOSEN,
+                     "AH is configured, and it can't go through the NAT; use ESP");
 }
 
 /* A new question to our own side about this Quick Mode. */
@@ -395,6 +409,9 @@ enum err quick_i_start(struct v1_step *step)
 {
     struct v1_quick *quick = step->quick;
     struct ike_effect fx = {.kind = IKE_FX_NEED_SPI};
+    enum err err = no_ah_through_nat(step);
+    if (err != ERR_OK)
+        return err;
     if (!set_client(&quick->id_i, &quick->traffic.local) ||
         !set_client(&quick->id_r, &quick->traffic.remote))
         return ERR_MEMORY;
@@ -471,7 +488,10 @@ enum err quick_r_proposal(struct v1_step *step)
     if (!make_room(ike, step->sa, step->sa->quick_count - 1))
         return v1_refuse(step, ERR_LIMIT, V1_NO_NOTIFY, "too many Quick Modes at once");
     const struct phase2_terms terms = own_terms(ike, quick);
-    enum err err = phase2_choose(v1_body(step, ISAKMP_P_SA, 0), &terms, &ike->sa_in, &ike->sa_out,
+    enum err err = no_ah_through_nat(step);
+    if (err != ERR_OK)
+        return err;
+    err = phase2_choose(v1_body(step, ISAKMP_P_SA, 0), &terms, &ike->sa_in, &ike->sa_out,
                                  &quick->choice, &b);
     if (err != ERR_OK)
         return v1_refuse(step, err, V1_NO_PROPOSAL_CHOSEN, "none of the offered suites will do");

@@ -15,7 +15,13 @@
 
 #include "ike/engine.h"
 
-enum { PROTOCOL_ISAKMP = 1, PROTOCOL_ESP = 3, V1_DOI_IPSEC = 1 };
+enum { PROTOCOL_ISAKMP = 1, PROTOCOL_AH = 2, PROTOCOL_ESP = 3, V1_DOI_IPSEC = 1 };
+
+/* RFC 2407 section 4.4.1, of an enum sa_protocol. */
+static inline uint8_t v1_protocol(uint8_t protocol)
+{
+    return protocol == SA_AH ? PROTOCOL_AH : PROTOCOL_ESP;
+}
 
 /* RFC 2408 section 3.14.1; those below 16384 are errors. */
 enum v1_notify {
@@ -242,7 +248,8 @@ enum err info_receive(struct ike *ike, struct ike_sa *sa, const struct ike_event
 /* Nothing in it is believed (OE-064). */
 enum err info_receive_clear(struct ike *ike, const struct ike_event *event,
                             const struct isakmp_header *header);
-void info_send_delete_children(struct ike *ike, struct ike_sa *sa, const spi_t *spis, size_t count);
+void info_send_delete_children(struct ike *ike, struct ike_sa *sa, uint8_t protocol,
+                               const spi_t *spis, size_t count);
 void info_send_delete_sa(struct ike *ike, struct ike_sa *sa, const spi_t *spis, size_t count);
 /* About the SPI that the peer offered. */
 void info_send_notify(struct ike *ike, struct ike_sa *sa, enum v1_notify type, spi_t spi);

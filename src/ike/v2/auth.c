@@ -74,7 +74,8 @@ enum err auth_i_send(struct v2_step *step)
         return err;
     crash_put(step->ike, step->sa, &out.w);
     if (child != NULL) {
-        child->policy = (struct ike2_policy){.legacy = step->ike->config.legacy, .no_kex = true};
+        child->policy = child_own_policy(step);
+        child->policy.no_kex = true;
         child_put_offer(step, &out.w);
     }
     ppk_i_put(step, &out.w);

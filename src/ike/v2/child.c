@@ -1,5 +1,5 @@
 /*
- * CREATE_CHILD_SA for a pair of ESP SAs (RFC 7296 sections 1.3.1, 1.3.3): the handlers of the table.
+ * CREATE_CHILD_SA for a pair of ESP or AH SAs (RFC 7296 sections 1.3.1, 1.3.3): the handlers of the table.
  * The child of IKE_AUTH takes the same rows from authorization on.
  */
 #include <assert.h>
@@ -52,7 +52,7 @@ static void take_back(struct ike *ike, struct v2_child *child)
     if (child->outbound_given)
         remove_sa(ike, child, false);
     if (child->agreed && child->spi_in.value != 0)
-        info_delete_spi(ike, child->sa, child->spi_in);
+        info_delete_spi(ike, child->sa, child->suite.esp.protocol, child->spi_in);
 }
 
 static void forget_secrets(struct v2_child *child)
@@ -135,7 +135,7 @@ static enum err make_share(struct v2_step *step)
 {
     struct v2_child *child = step->x->child;
     if (child->nonce_i.len == 0) {
-        child->policy = (struct ike2_policy){.legacy = step->ike->config.legacy};
+        child->policy = child_own_policy(step);
         child->method = wanted_method(step);
         child->policy.no_kex = child->method == 0;
     }
@@ -151,7 +151,9 @@ static void put_rekey_notify(const struct v2_child *child, struct ike2_writer *w
     struct builder spi = builder_on(span_of(octets, sizeof(octets)));
     builder_u32(&spi, child->rekeys_spi.value);
     const struct ike2_notify n = {
-        .protocol = IKE2_PROTO_ESP, .type = IKE2_N_REKEY_SA, .spi = builder_written(&spi)};
+        .protocol = v2_protocol(child->rekeys->protocol),
+        .type = IKE2_N_REKEY_SA,
+        .spi = builder_written(&spi)};
     ike2_writer_open(w, IKE2_P_N);
     ike2_notify_build(&w->b, &n);
     ike2_writer_close(w);
@@ -284,7 +286,7 @@ static enum err find_rekeyed(struct v2_step *step, const struct ike2_notify *n)
     /* It may be the one whose answer is on its way to us. */
     if (old == NULL && v2_line_has(step->sa, V2_C_I_WAIT_REPLY, V2_C_I_INSTALLING))
         return v2_refuse(step, ERR_VALUE, IKE2_N_TEMPORARY_FAILURE, "perhaps it is being made");
-    if (n->protocol != IKE2_PROTO_ESP || old == NULL)
+    if (old == NULL || n->protocol != v2_protocol(old->protocol))
         return v2_refuse(step, ERR_VALUE, IKE2_N_CHILD_SA_NOT_FOUND, "no such child to replace");
     if (old->state != IKE_CHILD_UP && !(old->state == IKE_CHILD_DRAINING && old->rekey_nonce.len))
         return v2_refuse(step, ERR_VALUE, IKE2_N_TEMPORARY_FAILURE, "that child is on its way out");

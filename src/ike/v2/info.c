@@ -16,7 +16,8 @@ static void put_delete(struct ike2_writer *w, const struct ike2_delete *d)
 }
 
 /* Always our own inbound SPIs (OE-105, OE-110). */
-static void put_delete_children(struct ike2_writer *w, const spi_t *spis, size_t count)
+static void put_delete_children(struct ike2_writer *w, uint8_t protocol, const spi_t *spis,
+                                size_t count)
 {
     uint8_t octets[4 * DELETE_SPIS_MAX];
     struct builder b = builder_on(span_of(octets, sizeof(octets)));
@@ -24,7 +25,7 @@ static void put_delete_children(struct ike2_writer *w, const spi_t *spis, size_t
         return;
     for (size_t i = 0; i < count; i++)
         builder_u32(&b, spis[i].value);
-    put_delete(w, &(struct ike2_delete){.protocol = IKE2_PROTO_ESP,
+    put_delete(w, &(struct ike2_delete){.protocol = v2_protocol(protocol),
                                         .spi_len = 4,
                                         .count = (uint16_t)count,
                                         .spis = builder_written(&b)});
@@ -39,7 +40,7 @@ void info_put(struct ike *ike, struct ike2_writer *w, const struct v2_exchange *
     if (x->deletes_sa)
         put_delete(w, &(struct ike2_delete){.protocol = IKE2_PROTO_IKE});
     else if (x->deletes.value != 0)
-        put_delete_children(w, &x->deletes, 1);
+        put_delete_children(w, x->deletes_protocol, &x->deletes, 1);
 }
 
 enum err info_i_send(struct v2_step *step)
@@ -61,7 +62,7 @@ enum err info_i_reply(struct v2_step *step)
     return ERR_OK;
 }
 
-void info_delete_spi(struct ike *ike, struct v2_sa *sa, spi_t spi_in)
+void info_delete_spi(struct ike *ike, struct v2_sa *sa, uint8_t protocol, spi_t spi_in)
 {
     if (!sa->established || sa->dying || sa->closing)
         return;
@@ -69,6 +70,7 @@ void info_delete_spi(struct ike *ike, struct v2_sa *sa, spi_t spi_in)
     if (x == NULL)
         return;
     x->deletes = spi_in;
+    x->deletes_protocol = protocol;
     v2_line_go(ike, sa);
 }
 
@@ -82,6 +84,7 @@ void info_delete_child(struct ike *ike, struct v2_sa *sa, struct ike_child *chil
         return;
     }
     x->deletes = child->spi_in;
+    x->deletes_protocol = child->protocol;
     ike_child_deleting(ike, child);
     v2_line_go(ike, sa);
 }
@@ -98,8 +101,11 @@ void info_ask_alive(struct ike *ike, struct v2_sa *sa)
 
 struct deleted {
     struct ike_child *children[DELETE_SPIS_MAX];
-    spi_t answers[DELETE_SPIS_MAX];
-    size_t count, answer_count;
+    size_t count;
+    struct {
+        spi_t spis[DELETE_SPIS_MAX];
+        size_t count;
+    } answers[SA_AH + 1]; /* by enum sa_protocol */
     bool sa;
 };
 
@@ -118,12 +124,14 @@ static void delete_children(struct v2_step *step, const struct ike2_delete *d, s
     for (size_t i = 0; i < d->count && all->count < DELETE_SPIS_MAX; i++) {
         spi_t spi = {cursor_u32(&cur)};
         struct ike_child *child = made_find_out(step->sa, spi);
-        if (child == NULL || has_been_seen(all, child)) {
+        if (child == NULL || d->protocol != v2_protocol(child->protocol) ||
+            has_been_seen(all, child)) {
             ike_count(step->ike, IKE_COUNT_UNKNOWN_DELETE);
             continue;
         }
         if (child->state != IKE_CHILD_DELETING) /* else it has heard, or will hear, from us */
-            all->answers[all->answer_count++] = child->spi_in;
+            all->answers[child->protocol].spis[all->answers[child->protocol].count++] =
+                child->spi_in;
         all->children[all->count++] = child;
     }
 }
@@ -137,7 +145,7 @@ static enum err read_deletes(struct v2_step *step, struct deleted *all)
             return v2_refuse(step, ERR_SYNTAX, IKE2_N_INVALID_SYNTAX, "malformed Delete");
         if (d.protocol == IKE2_PROTO_IKE)
             all->sa = true;
-        else if (d.protocol == IKE2_PROTO_ESP)
+        else if (d.protocol == IKE2_PROTO_ESP || d.protocol == IKE2_PROTO_AH)
             delete_children(step, &d, all);
     }
     return ERR_OK;
@@ -171,8 +179,9 @@ enum err info_r_reply(struct v2_step *step)
         return err;
     read_notifies(step, &all);
     v2_out_start(step, &out, V2_INFO_RSP);
-    if (!all.sa)
-        put_delete_children(&out.w, all.answers, all.answer_count);
+    for (uint8_t protocol = SA_ESP; protocol <= SA_AH && !all.sa; protocol++)
+        put_delete_children(&out.w, protocol, all.answers[protocol].spis,
+                            all.answers[protocol].count);
     err = v2_out_send(step, &out);
     if (err != ERR_OK)
         return err;

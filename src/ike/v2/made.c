@@ -48,6 +48,7 @@ enum err made_new(struct ike *ike, struct v2_child *making)
     child->flow = making->flow;
     child->traffic = making->traffic;
     child->spi_in = making->spi_in;
+    child->protocol = making->suite.esp.protocol;
     child->born = ike_serial(ike);
     made_join(child, sa);
     v2_nat_child(sa, child);

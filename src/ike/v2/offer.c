@@ -22,10 +22,28 @@ static enum err ask(struct v2_step *step, struct ike_effect *fx)
     return v2_ask(step, fx);
 }
 
+/* AH covers the addresses that a NAT changes, and there is no AH in UDP (RFC 3948 section 1). */
+static bool ah_meets_nat(const struct v2_step *step)
+{
+    const struct ike_profile *profile = v2_profile(step->ike, step->sa->profile);
+    return profile != NULL && profile->ah && step->sa->nat.udp;
+}
+
+static const char ah_refused[] = "AH is configured, and it can't go through the NAT; use ESP";
+
+struct ike2_policy child_own_policy(const struct v2_step *step)
+{
+    const struct ike_profile *profile = v2_profile(step->ike, step->sa->profile);
+    return (struct ike2_policy){.legacy = step->ike->config.legacy,
+                                .ah = profile != NULL && profile->ah};
+}
+
 enum err child_ask_spi(struct v2_step *step)
 {
     struct v2_child *child = step->x->child;
     struct ike_effect fx = {.kind = IKE_FX_NEED_SPI};
+    if (child != NULL && step->x->initiator && ah_meets_nat(step))
+        return v2_refuse(step, ERR_POLICY, 0, ah_refused);
     if (child == NULL || child->refused != 0 || child->spi_in.value != 0) {
         step->at_once = true;
         return ERR_OK;
@@ -143,6 +161,7 @@ static struct ike2_policy policy_of(const struct v2_step *step)
     const struct ike_profile *profile = v2_profile(step->ike, step->sa->profile);
     struct ike2_policy policy = {.legacy = step->ike->config.legacy ||
                                            (profile != NULL && profile->legacy),
+                                 .ah = profile != NULL && profile->ah,
                                  .no_kex = !step->sa->established};
     if (profile != NULL && profile->pfs_group == IKE_NO_PFS && !v2_has(step, IKE2_P_KE))
         policy.no_kex = true;
@@ -166,6 +185,8 @@ static enum err choose(struct v2_step *step)
     if (v2_has(step, IKE2_P_KE) && ike2_ke_parse(v2_body(step, IKE2_P_KE, 0), &ke) != ERR_OK)
         return v2_refuse(step, ERR_SYNTAX, IKE2_N_INVALID_SYNTAX, "malformed key exchange");
     child->policy = policy_of(step);
+    if (ah_meets_nat(step))
+        return child_refuse(step, ERR_POLICY, IKE2_N_NO_PROPOSAL_CHOSEN, ah_refused);
     enum err err = ike2_child_choose(v2_body(step, IKE2_P_SA, 0), &child->policy, ke.method,
                                      &step->ike->sa2, &child->suite, &child->choice);
     if (err == ERR_NO_PROPOSAL)

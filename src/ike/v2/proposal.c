@@ -36,12 +36,22 @@ static const struct algorithm ike_ciphers[] = {
 static const struct algorithm esp_ciphers[] = {
     {IKE2_ENCR_AES_GCM_16, 256, ESP_CIPHER_AES_GCM, 256, OFFERED},
     {IKE2_ENCR_AES_GCM_16, 128, ESP_CIPHER_AES_GCM, 128, OFFERED},
+    {IKE2_ENCR_CHACHA20_POLY1305, 0, ESP_CIPHER_CHACHA20_POLY1305, 256, OFFERED},
     {IKE2_ENCR_AES_GCM_16, 192, ESP_CIPHER_AES_GCM, 192, 0},
+    {IKE2_ENCR_AES_GCM_12, 256, ESP_CIPHER_AES_GCM_12, 256, 0},
+    {IKE2_ENCR_AES_GCM_12, 192, ESP_CIPHER_AES_GCM_12, 192, 0},
+    {IKE2_ENCR_AES_GCM_12, 128, ESP_CIPHER_AES_GCM_12, 128, 0},
+    {IKE2_ENCR_AES_GCM_8, 256, ESP_CIPHER_AES_GCM_8, 256, 0},
+    {IKE2_ENCR_AES_GCM_8, 192, ESP_CIPHER_AES_GCM_8, 192, 0},
+    {IKE2_ENCR_AES_GCM_8, 128, ESP_CIPHER_AES_GCM_8, 128, 0},
     {IKE2_ENCR_AES_CBC, 256, ESP_CIPHER_AES_CBC, 256, OFFERED},
     {IKE2_ENCR_AES_CBC, 128, ESP_CIPHER_AES_CBC, 128, OFFERED},
     {IKE2_ENCR_AES_CBC, 192, ESP_CIPHER_AES_CBC, 192, 0},
     {IKE2_ENCR_3DES, 0, ESP_CIPHER_3DES_CBC, 192, OFFERED | LEGACY},
 };
+
+/* AH has none: one row, so that there is something to choose by. */
+static const struct algorithm ah_ciphers[] = {{0, 0, ESP_CIPHER_NONE, 0, OFFERED}};
 
 /* RFC 8247 section 2.2 */
 static const struct algorithm prfs[] = {
@@ -106,7 +116,7 @@ struct algorithms {
 struct kind {
     uint8_t protocol;
     struct algorithms ciphers, integs;
-    bool has_prf, has_esn;
+    bool has_cipher, has_prf, has_esn;
     bool (*combined)(uint16_t own_cipher);
 };
 
@@ -117,13 +127,21 @@ static bool ike_combined(uint16_t own_cipher)
 
 static bool esp_combined(uint16_t own_cipher)
 {
-    return own_cipher == ESP_CIPHER_AES_GCM;
+    return esp_suite_combined(&(struct esp_suite){.cipher = (uint8_t)own_cipher});
 }
 
-static const struct kind kind_ike = {IKE2_PROTO_IKE, ALL(ike_ciphers), ALL(ike_integs), true,
-                                     false,          ike_combined};
-static const struct kind kind_esp = {IKE2_PROTO_ESP, ALL(esp_ciphers), ALL(esp_integs), false,
-                                     true,           esp_combined};
+static const struct kind kind_ike = {
+    IKE2_PROTO_IKE, ALL(ike_ciphers), ALL(ike_integs), true, true, false, ike_combined};
+static const struct kind kind_esp = {
+    IKE2_PROTO_ESP, ALL(esp_ciphers), ALL(esp_integs), true, false, true, esp_combined};
+/* Section 3.3.3: integrity and sequence numbers; integrity algorithms by RFC 8221 section 6. */
+static const struct kind kind_ah = {
+    IKE2_PROTO_AH, ALL(ah_ciphers), ALL(esp_integs), false, false, true, esp_combined};
+
+static const struct kind *kind_child(const struct ike2_policy *policy)
+{
+    return policy->ah ? &kind_ah : &kind_esp;
+}
 
 /* Offers. */
 
@@ -163,7 +181,7 @@ static void proposal_fill(struct ike2_proposal *p, const struct kind *kind, int 
 {
     for (size_t i = 0; i < kind->ciphers.count; i++) {
         const struct algorithm *alg = &kind->ciphers.list[i];
-        if ((alg->flags & OFFERED) && allowed(alg, policy) &&
+        if (kind->has_cipher && (alg->flags & OFFERED) && allowed(alg, policy) &&
             kind->combined(alg->own) == (mode == COMBINED))
             add(p, IKE2_T_ENCR, alg->id, alg->key_bits);
     }
@@ -193,13 +211,18 @@ static bool add_additional(struct ike2_proposal *p, const struct ike2_policy *po
     return any && !policy->no_kex;
 }
 
+static int first_mode(const struct kind *kind)
+{
+    return kind->has_cipher ? COMBINED : PLAIN;
+}
+
 static void offer_fill(struct ike2_sa *sa, const struct kind *kind,
                        const struct ike2_policy *policy, struct view spi)
 {
     sa->proposal_count = 0;
     sa->skipped = 0;
     for (int hybrid = 1; hybrid >= 0; hybrid--) {
-        for (int mode = COMBINED; mode <= PLAIN; mode++) {
+        for (int mode = first_mode(kind); mode <= PLAIN; mode++) {
             struct ike2_proposal *p = &sa->proposals[sa->proposal_count];
             *p = (struct ike2_proposal){.number = (uint8_t)(sa->proposal_count + 1),
                                         .protocol = kind->protocol,
@@ -224,7 +247,7 @@ void ike2_child_offer_build(struct builder *b, const struct ike2_policy *policy,
     uint8_t octets[4];
     struct builder octets_b = builder_on(span_of(octets, sizeof(octets)));
     builder_u32(&octets_b, spi.value);
-    offer_fill(work, &kind_esp, policy, view_of(octets, sizeof(octets)));
+    offer_fill(work, kind_child(policy), policy, view_of(octets, sizeof(octets)));
     ike2_sa_build(b, work);
 }
 
@@ -381,7 +404,7 @@ static bool types_known(const struct kind *kind, const struct ike2_proposal *p)
 {
     for (size_t i = 0; i < p->transform_count; i++) {
         uint8_t type = p->transforms[i].type;
-        bool known = type == IKE2_T_ENCR || type == IKE2_T_INTEG || type == IKE2_T_KE ||
+        bool known = (type == IKE2_T_ENCR && kind->has_cipher) || type == IKE2_T_INTEG || type == IKE2_T_KE ||
                      (type == IKE2_T_PRF && kind->has_prf) ||
                      (type == IKE2_T_ESN && kind->has_esn) ||
                      (type >= IKE2_T_ADDKE1 && type <= IKE2_T_ADDKE7);
@@ -391,11 +414,11 @@ static bool types_known(const struct kind *kind, const struct ike2_proposal *p)
     return !p->incomplete;
 }
 
-/* An ESP SPI below 256 is reserved (RFC 4303 section 2.1). */
+/* An SPI of ESP or AH below 256 is reserved (RFC 4303 section 2.1). */
 static bool spi_usable(const struct kind *kind, const struct ike2_proposal *p)
 {
     struct cursor spi = cursor_of(p->spi);
-    return kind != &kind_esp || cursor_u32(&spi) > 255;
+    return kind == &kind_ike || cursor_u32(&spi) > 255;
 }
 
 static bool pick_from(struct pick *pick, const struct algorithm *cipher, uint16_t sent_method)
@@ -409,7 +432,7 @@ static bool pick_from(struct pick *pick, const struct algorithm *cipher, uint16_
     pick->method = 0;
     pick->cipher = cipher;
     pick->integ = NULL;
-    if (!take(pick, IKE2_T_ENCR, cipher->id, cipher->key_bits))
+    if (pick->kind->has_cipher && !take(pick, IKE2_T_ENCR, cipher->id, cipher->key_bits))
         return false;
     if (pick->kind->has_prf) {
         pick->prf = take_best(pick, IKE2_T_PRF, ALL(prfs));
@@ -467,7 +490,8 @@ static void child_suite_of(const struct pick *pick, struct ike2_child_suite *ret
         .esp = {.cipher = (uint8_t)pick->cipher->own,
                 .auth = pick->integ != NULL ? (uint8_t)pick->integ->own : ESP_AUTH_NONE,
                 .key_bits = pick->cipher->own_bits,
-                .esn = pick->esn},
+                .esn = pick->esn,
+                .protocol = pick->kind == &kind_ah ? SA_AH : SA_ESP},
         .method = pick->method,
         .peer_spi = {cursor_u32(&spi)},
     };
@@ -491,7 +515,7 @@ enum err ike2_child_choose(struct view offer, const struct ike2_policy *policy,
                            uint16_t sent_method, struct ike2_sa *work, struct ike2_child_suite *ret,
                            struct ike2_choice *ret_choice)
 {
-    struct pick pick = {.kind = &kind_esp, .policy = policy};
+    struct pick pick = {.kind = kind_child(policy), .policy = policy};
     enum err err = choose(offer, &pick, sent_method, work);
     if (err != ERR_OK)
         return err;
@@ -527,7 +551,7 @@ static bool is_ours(const struct ike2_proposal *answer, const struct kind *kind,
 {
     static const uint8_t no_spi[IKE2_SPI_LEN];
     for (int hybrid = 1, number = 1; hybrid >= 0; hybrid--) {
-        for (int mode = COMBINED; mode <= PLAIN; mode++) {
+        for (int mode = first_mode(kind); mode <= PLAIN; mode++) {
             struct ike2_proposal p = {.spi = view_of(no_spi, answer->spi.len)};
             proposal_fill(&p, kind, mode, policy);
             if (hybrid && !add_additional(&p, policy))
@@ -567,7 +591,7 @@ enum err ike2_child_check(struct view answer, const struct ike2_policy *policy,
                           struct ike2_sa *work, struct ike2_child_suite *ret,
                           struct ike2_choice *ret_choice)
 {
-    struct pick pick = {.kind = &kind_esp, .policy = policy};
+    struct pick pick = {.kind = kind_child(policy), .policy = policy};
     enum err err = check(answer, &pick, work);
     if (err != ERR_OK)
         return err;

@@ -3,9 +3,9 @@
  * algorithms by RFC 8221 and RFC 8247). An offer is a few proposals, combined-mode ciphers apart
  * from those that need an integrity algorithm (section 3.3), each listing algorithms best first. A
  * responder chooses one proposal and one transform of every type in it; an initiator checks that
- * the answer is such a choice. AH is never offered and passed over; ESP without encryption is
- * neither offered nor accepted. Work space for parsed payloads comes from the caller because it is
- * large.
+ * the answer is such a choice. A child is of ESP, or of AH where that is asked for; ESP without
+ * encryption is neither offered nor accepted. Work space for parsed payloads comes from the caller
+ * because it is large.
  */
 #ifndef CYGNET_IKE_V2_PROPOSAL_H
 #define CYGNET_IKE_V2_PROPOSAL_H
@@ -20,6 +20,7 @@ enum { IKE2_ADDITIONAL_MAX = 7, IKE2_METHODS_MAX = 8 };
 /* What may be negotiated. Zeros are the defaults. */
 struct ike2_policy {
     bool legacy; /* also 3DES, SHA-1, groups 2 and 5 */
+    bool ah;     /* child: AH instead of ESP (IKE-008) */
     bool no_esn; /* child: 32-bit sequence numbers only */
     bool no_kex; /* child: no key exchange of its own, and none accepted (IKE_AUTH) */
     /* Key exchanges instead of the default, best first; 0 ends. */

@@ -130,11 +130,12 @@ struct v2_exchange {
     struct v2_rekey *rekey; /* an IKE SA being made; NULL: none */
     /* INFORMATIONAL, ours: what it says. */
     spi_t deletes;   /* the inbound SA of a child */
+    uint8_t deletes_protocol; /* enum sa_protocol */
     bool deletes_sa; /* the IKE SA itself */
     uint16_t notify; /* 0: none */
 };
 
-/* A pair of ESP SAs in the making. */
+/* A pair of ESP or AH SAs in the making. */
 struct v2_child {
     struct v2_sa *sa;
     struct v2_exchange *x;

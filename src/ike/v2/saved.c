@@ -99,6 +99,7 @@ void v2_saved_child(struct ike *ike, const struct ike_child *child)
     put_traffic(&b, &child->traffic.remote);
     builder_u32(&b, child->spi_in.value);
     builder_u32(&b, child->spi_out.value);
+    builder_u8(&b, child->protocol);
     builder_u8(&b, child->udp);
     builder_u8(&b, child->follows);
     record_put_endpoint(&b, &child->at);
@@ -290,6 +291,7 @@ static enum err parse_child(struct cursor *cur, struct ike_child *r, uint64_t *r
     r->traffic.remote = get_traffic(cur);
     r->spi_in.value = cursor_u32(cur);
     r->spi_out.value = cursor_u32(cur);
+    r->protocol = cursor_u8(cur);
     r->udp = cursor_u8(cur) != 0;
     r->follows = cursor_u8(cur) != 0;
     r->at = record_get_endpoint(cur);
@@ -302,7 +304,7 @@ static enum err parse_child(struct cursor *cur, struct ike_child *r, uint64_t *r
     if (!cursor_done(cur) || r->local.family == IP_NONE ||
         r->local.family != r->key.remote.family || r->local.family != r->at.addr.family ||
         r->traffic.local.net.addr.family != r->traffic.remote.net.addr.family ||
-        state > IKE_CHILD_DELETING || r->spi_in.value == 0 || r->spi_out.value == 0 ||
+        r->protocol > SA_AH || state > IKE_CHILD_DELETING || r->spi_in.value == 0 || r->spi_out.value == 0 ||
         r->v2_owner == 0)
         return ERR_SYNTAX;
     return ERR_OK;
@@ -322,6 +324,7 @@ static void fill_child(struct ike *ike, struct ike_child *child, const struct ik
     child->traffic = r->traffic;
     child->flow = traffic_flow(&r->traffic);
     child->spi_in = r->spi_in;
+    child->protocol = r->protocol;
     child->udp = r->udp;
     child->follows = r->follows;
     child->at = r->at;

@@ -24,6 +24,12 @@
 
 #include "ike/engine.h"
 
+/* Section 3.3.1, of an enum sa_protocol. */
+static inline uint8_t v2_protocol(uint8_t protocol)
+{
+    return protocol == SA_AH ? IKE2_PROTO_AH : IKE2_PROTO_ESP;
+}
+
 /* One message or answer on its way through a row. */
 struct v2_step {
     struct ike *ike;
@@ -295,6 +301,8 @@ enum err child_refuse(struct v2_step *step, enum err err, uint16_t notify, const
 
 /* offer.c: SA, KE, TSi and TSr payloads, in IKE_AUTH too */
 MUST_USE enum err child_ask_spi(struct v2_step *step);
+/* What we offer for a child. */
+struct ike2_policy child_own_policy(const struct v2_step *step);
 MUST_USE enum err child_take_spi(struct v2_step *step);
 void child_put_offer(const struct v2_step *step, struct ike2_writer *w);
 /* Initiator: what the peer chose; asks for its installation. */
@@ -354,7 +362,7 @@ void info_put(struct ike *ike, struct ike2_writer *w, const struct v2_exchange *
 /* The child's Delete takes its place in line. */
 void info_delete_child(struct ike *ike, struct v2_sa *sa, struct ike_child *child);
 /* The same for one that never came up here. */
-void info_delete_spi(struct ike *ike, struct v2_sa *sa, spi_t spi_in);
+void info_delete_spi(struct ike *ike, struct v2_sa *sa, uint8_t protocol, spi_t spi_in);
 void info_ask_alive(struct ike *ike, struct v2_sa *sa);
 
 /* crash.c */

@@ -25,10 +25,11 @@ static void init_lanes(struct io *io)
 {
     for (size_t i = 0; i < IO_LANES; i++) {
         enum plane_fd which = PLANE_FD_ESP_V4 + (enum plane_fd)i;
-        bool v4 = which == PLANE_FD_ESP_V4 || which == PLANE_FD_UDP_V4;
+        bool v4 = which == PLANE_FD_ESP_V4 || which == PLANE_FD_UDP_V4 || which == PLANE_FD_AH_V4;
         io->lanes[i].fd = io->fds.fd[which];
         io->lanes[i].family = v4 ? IP_V4 : IP_V6;
         io->lanes[i].udp = which == PLANE_FD_UDP_V4 || which == PLANE_FD_UDP_V6;
+        io->lanes[i].ah = which == PLANE_FD_AH_V4 || which == PLANE_FD_AH_V6;
         io->lanes[i].joins = io->lanes[i].udp;
         io->lanes[i].discover = io->lanes[i].no_check = -1;
     }

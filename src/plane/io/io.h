@@ -26,7 +26,7 @@ void io_free(struct io *io);
 
 /* From PLANE_FD_OE, _VPN or _PUT_BACK. Sets *ret to at most LIMIT_BURST packets; 0: no more now. */
 size_t io_read_tun(struct io *io, enum plane_fd which, struct packet ***ret);
-/* From PLANE_FD_ESP_V4 .. PLANE_FD_UDP_V6. *ret_more is false when the socket was emptied: a burst
+/* From PLANE_FD_ESP_V4 .. PLANE_FD_AH_V6. *ret_more is false when the socket was emptied: a burst
  * may hold no ESP and still have more behind it. */
 size_t io_read_esp(struct io *io, enum plane_fd which, struct packet ***ret, bool *ret_more);
 /* What was read last was more than one burst: read on from the same place before any other. */

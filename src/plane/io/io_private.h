@@ -53,11 +53,12 @@ enum io_counter {
         IO_COUNTER_COUNT
 };
 
-/* A socket that sends ESP, and what waits for it. */
+/* A socket that sends ESP or AH, and what waits for it. */
 struct io_lane {
     int fd;
     uint8_t family; /* enum ip_family */
     bool udp;
+    bool ah;
     bool joins;     /* several datagrams with one message */
     int discover;   /* the socket's IP_MTU_DISCOVER; -1: not known */
     int no_check;   /* the socket's SO_NO_CHECK, UDP over IPv4 only; -1: not known */
@@ -65,7 +66,7 @@ struct io_lane {
     struct packet *queue[IO_LANE_ROOM];
 };
 
-enum { IO_LANES = PLANE_FD_UDP_V6 - PLANE_FD_ESP_V4 + 1 };
+enum { IO_LANES = PLANE_FD_AH_V6 - PLANE_FD_ESP_V4 + 1 };
 
 /* The arguments of recvmmsg() and sendmmsg(), kept so that nothing is built twice. */
 union io_control {
@@ -86,6 +87,7 @@ struct io_inbox {
     struct packet_outer outer;  /* of the message being cut */
     uint8_t *at;
     uint32_t left, piece;       /* octets of it; of each packet but the last */
+    uint32_t around;            /* octets in front of it and behind it that nobody else uses */
 };
 
 struct io_news {

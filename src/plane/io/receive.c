@@ -140,6 +140,24 @@ static void read_control_one(const struct cmsghdr *c, struct packet_outer *ret, 
     }
 }
 
+/* A raw IPv6 socket gives no IP header, but AH covers one. Without extension headers in front of AH
+ * it is known but for what AH leaves out. */
+static bool restore_v6(struct packet *packet)
+{
+    struct ip_header header = {.src = packet->outer.src,
+                               .dst = packet->outer.dst,
+                               .total_len = IP_V6_HEADER + packet->len,
+                               .proto = IP_PROTO_AH,
+                               .tos = packet->outer.tos};
+
+    if (packet->at < IP_V6_HEADER)
+        return false;
+    packet->at -= IP_V6_HEADER;
+    packet->len += IP_V6_HEADER;
+    ip_header_write(&header, packet_data(packet));
+    return true;
+}
+
 /* A raw IPv4 socket gives the IP header too. */
 static bool strip_v4(struct packet *packet)
 {
@@ -197,6 +215,8 @@ static bool open_message(struct io *io, const struct io_lane *lane, size_t i)
     }
     if (inbox->piece < inbox->left)
         io_count(io, IO_COUNT_ESP_IN_JOINED);
+    inbox->outer.ah = lane->ah;
+    inbox->around = lane->udp ? 0 : LIMIT_TAILROOM;
     if (lane->udp)
         inbox->outer.udp_dst = io->udp_port;
     else
@@ -204,12 +224,16 @@ static bool open_message(struct io *io, const struct io_lane *lane, size_t i)
     return true;
 }
 
-/* The next packet. Its neighbours in the message leave it no room on either side. */
+/* The next packet. Its neighbours in a message of UDP leave it no room on either side. */
 static void cut_piece(struct io_inbox *inbox, struct packet *ret)
 {
     uint32_t len = inbox->left < inbox->piece ? inbox->left : inbox->piece;
 
-    *ret = (struct packet){.base = inbox->at, .room = len, .len = len, .outer = inbox->outer};
+    *ret = (struct packet){.base = inbox->at - inbox->around,
+                           .room = len + 2 * inbox->around,
+                           .at = inbox->around,
+                           .len = len,
+                           .outer = inbox->outer};
     inbox->at += len;
     inbox->left -= len;
 }
@@ -219,7 +243,9 @@ static bool accept_piece(struct io *io, const struct io_lane *lane, struct packe
 {
     if (lane->udp)
         return is_esp_in_udp(io, packet);
-    if (lane->family == IP_V6 || strip_v4(packet))
+    if (lane->ah && (lane->family == IP_V4 || restore_v6(packet)))
+        return true;
+    if (!lane->ah && (lane->family == IP_V6 || strip_v4(packet)))
         return true;
     io_count(io, IO_COUNT_ESP_IN_MALFORMED);
     return false;

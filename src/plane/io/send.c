@@ -1,4 +1,4 @@
-/* Packets out: ESP in bursts with sendmmsg(), datagrams into TUN devices, IKE. */
+/* Packets out: ESP and AH in bursts with sendmmsg(), datagrams into TUN devices, IKE. */
 #include "plane/io/io_private.h"
 
 #include <errno.h>
@@ -196,18 +196,21 @@ static void lane_flush(struct io *io, struct io_lane *lane)
     lane->count = 0;
 }
 
-static struct io_lane *lane_for(struct io *io, const struct ip_addr *dst, bool udp)
+static struct io_lane *lane_for(struct io *io, const struct packet_outer *outer)
 {
-    bool v4 = dst->family == IP_V4;
-    enum plane_fd which = udp ? (v4 ? PLANE_FD_UDP_V4 : PLANE_FD_UDP_V6)
-                              : (v4 ? PLANE_FD_ESP_V4 : PLANE_FD_ESP_V6);
+    bool v4 = outer->dst.family == IP_V4;
+    enum plane_fd which = v4 ? PLANE_FD_ESP_V4 : PLANE_FD_ESP_V6;
 
+    if (outer->ah)
+        which = v4 ? PLANE_FD_AH_V4 : PLANE_FD_AH_V6;
+    else if (outer->udp_dst != 0)
+        which = v4 ? PLANE_FD_UDP_V4 : PLANE_FD_UDP_V6;
     return &io->lanes[which - PLANE_FD_ESP_V4];
 }
 
 static void write_esp(struct io *io, struct packet *packet)
 {
-    struct io_lane *lane = lane_for(io, &packet->outer.dst, packet->outer.udp_dst != 0);
+    struct io_lane *lane = lane_for(io, &packet->outer);
 
     if (lane->fd < 0) {
         io_count(io, IO_COUNT_ESP_OUT_NO_SOCKET);
@@ -317,7 +320,8 @@ void io_send_ike(struct io *io, const struct ip_endpoint *local, const struct ip
                  struct view datagram)
 {
     static const uint8_t marker[4], keepalive[1] = {0xff};
-    struct io_lane *lane = lane_for(io, &remote->addr, true);
+    const struct packet_outer outer = {.dst = remote->addr, .udp_dst = remote->port};
+    struct io_lane *lane = lane_for(io, &outer);
     union io_control control;
     struct sockaddr_in6 name;
     struct iovec parts[] = {

@@ -22,6 +22,8 @@ enum plane_fd {
     PLANE_FD_ESP_V6,
     PLANE_FD_UDP_V4,   /* UDP encapsulation and IKE behind NAT */
     PLANE_FD_UDP_V6,
+    PLANE_FD_AH_V4,    /* raw, protocol 51, header included; -1: refused, and then there is no AH */
+    PLANE_FD_AH_V6,
     PLANE_FD_CLEAR_V4, /* raw, header included: clear datagrams to go on without eBPF; else -1 */
     PLANE_FD_CLEAR_V6,
     PLANE_FD_VERDICTS, /* the classifier's map; -1 without eBPF */

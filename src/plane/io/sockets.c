@@ -112,6 +112,21 @@ static bool usable(int fd, bool optional, const char *what, struct io_fault *fau
     return io_fault_set(fault, errno, "%s socket", what);
 }
 
+/* What a system without AH may refuse costs nobody his ESP. */
+static void open_ah(uint32_t mark, struct plane_fds *ret)
+{
+    static const struct option header_v4 = {IPPROTO_IP, IP_HDRINCL, 1};
+    static const struct option header_v6 = {IPPROTO_IPV6, IPV6_HDRINCL, 1};
+    int *fd = ret->fd;
+
+    fd[PLANE_FD_AH_V4] = open_one(AF_INET, SOCK_RAW, IPPROTO_AH, mark);
+    fd[PLANE_FD_AH_V6] = open_one(AF_INET6, SOCK_RAW, IPPROTO_AH, mark);
+    if (fd[PLANE_FD_AH_V4] >= 0 && !set_options(fd[PLANE_FD_AH_V4], &header_v4, 1))
+        close_all(ret, PLANE_FD_AH_V4, PLANE_FD_AH_V4);
+    if (fd[PLANE_FD_AH_V6] >= 0 && !set_options(fd[PLANE_FD_AH_V6], &header_v6, 1))
+        close_all(ret, PLANE_FD_AH_V6, PLANE_FD_AH_V6);
+}
+
 bool io_sockets_open(uint16_t udp_port, uint32_t mark, struct plane_fds *ret, struct io_fault *fault)
 {
     int *fd = ret->fd;
@@ -132,7 +147,9 @@ bool io_sockets_open(uint16_t udp_port, uint32_t mark, struct plane_fds *ret, st
         fd[PLANE_FD_UDP_V6] = open_udp(AF_INET6, udp_port, mark);
         ok = usable(fd[PLANE_FD_UDP_V6], true, "UDP encapsulation over IPv6", fault);
     }
-    if (!ok)
+    if (ok)
+        open_ah(mark, ret);
+    else
         close_all(ret, PLANE_FD_ESP_V4, PLANE_FD_UDP_V6);
     return ok;
 }

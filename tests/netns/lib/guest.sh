@@ -95,7 +95,7 @@ guest_start() {
     ip -n "$netns" addr flush dev "$outside"
     ip -n "$netns" link add bridge0 type bridge
     ip -n "$netns" tuntap add guest0 mode tap
-    ip -n "$netns" link set "$outside" master bridge0
+    ip -n "$netns" link set dev "$outside" master bridge0
     ip -n "$netns" link set guest0 master bridge0
     ip -n "$netns" link set guest0 up
     ip -n "$netns" link set bridge0 up

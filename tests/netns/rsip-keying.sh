@@ -1,0 +1,67 @@
+#!/bin/bash
+# RFC 3104 appendix F, small office: x1 and x2 share one leased address and have IPsec tunnels to the same
+# peer at the same time, each keyed by a Cygnet that takes address and inbound SPIs from its lease; x1 keys
+# by IKEv2, x2 by IKEv1, both from port 500. The peer, a Cygnet, knows of no RSIP.
+# RSIP-001, RSIP-003, RSIP-005, RSIP-008, RSIP-009, RSIP-014, RSIP-049
+set -euo pipefail
+# shellcheck source=lib/rsip.sh
+. "$(dirname "$0")/lib/rsip.sh"
+# shellcheck source=lib/rsip_keying.sh
+. "$(dirname "$0")/lib/rsip_keying.sh"
+
+explain() {
+    local host
+    for host in x1 x2 y; do
+        echo "--- $host"
+        cygnet $host status
+        cygnet $host trace | tail -n 30
+    done
+}
+
+gateway
+keys
+start n
+wait_for 5 "the server" test -S "$SCRATCH/n.sock"
+for host in x1 x2; do
+    client $host "method: rsipsec" "ports: 0" "spis: 8" "address: 203.0.113.10"
+    start $host
+    wait_for 5 "$host's lease" has_address $host 203.0.113.10
+done
+peer_cygnet
+keying x1 2
+keying x2 1
+
+# What is to be seen of it: the lease beside the connection, and how it was had, as its gateway has it too
+for host in x1 x2; do
+    wait_for 20 "$host's tunnel" tunnel_up $host
+    spi=$(status $host | python3 -c 'import json, sys; print(json.load(sys.stdin)["spis"][0])')
+    for command in status "why $INNER_Y"; do
+        # shellcheck disable=SC2086
+        cygnet $host $command >"$SCRATCH/said"
+        grep -q "^RSIP lease 203.0.113.10 with the inbound SPIs .*$spi" "$SCRATCH/said" ||
+            fail "$host: $command knows nothing of the lease: $(cat "$SCRATCH/said")"
+    done
+    "$CYGNET" rsip trace --ladder --socket "$SCRATCH/$host.sock" --socket "$SCRATCH/n.sock" >"$SCRATCH/ladder" ||
+        fail "$host: no ladder"
+    "$CYGNET" rsip trace --socket "$SCRATCH/$host.sock" >"$SCRATCH/said"
+    for message in REGISTER_REQUEST REGISTER_RESPONSE ASSIGN_REQUEST_RSIPSEC ASSIGN_RESPONSE_RSIPSEC; do
+        grep -q "$message" "$SCRATCH/ladder" || fail "$host: no $message in $(cat "$SCRATCH/ladder")"
+        grep -q "$message" "$SCRATCH/said" || fail "$host: no $message in $(cat "$SCRATCH/said")"
+    done
+    grep -q "SPI $spi" "$SCRATCH/said" || fail "$host: the trace names no SPI: $(cat "$SCRATCH/said")"
+done
+
+capture
+for round in 1 2; do
+    for host in x1 x2; do
+        pings $host
+    done
+    [ $round = 1 ] || break
+    # new SAs before the old ones end: begun by the hosts, whose IKE SAs live shorter than the peer's
+    for host in x1 x2; do
+        renewed $host
+    done
+done
+end_capture
+only_leased
+echo "two hosts behind one address: IKEv2 and IKEv1 from port 500, ESP both ways, by leased SPIs only"
