@@ -34,6 +34,7 @@ int main(int argc, char **argv)
         {"ah", seeds_ah},
         {"esp", seeds_esp},
         {"ike", seeds_ike},
+        {"ike_peers", seeds_ike_peers},
         {"ike2", seeds_ike2},
         {"ike_relay", seeds_ike_relay},
         {"ip", seeds_ip},

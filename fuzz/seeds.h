@@ -17,6 +17,7 @@ void seeds_dnsrec(const struct seed_sink *sink);
 void seeds_ah(const struct seed_sink *sink);
 void seeds_esp(const struct seed_sink *sink);
 void seeds_ike(const struct seed_sink *sink);
+void seeds_ike_peers(const struct seed_sink *sink);
 void seeds_ike2(const struct seed_sink *sink);
 void seeds_ike_relay(const struct seed_sink *sink);
 void seeds_ip(const struct seed_sink *sink);

@@ -117,6 +117,35 @@ void seeds_ike(const struct seed_sink *sink)
         }
 }
 
+/* Which way, which datagram, then a forgery: altered, made up with its cookies, or altered inside. */
+void seeds_ike_peers(const struct seed_sink *sink)
+{
+    static const char *const ways[] = {"psk", "psk-aggressive", "key", "key-aggressive",
+                                       "certificate", "certificate-aggressive", "encryption",
+                                       "encryption-aggressive", "revised", "revised-aggressive"};
+    static const struct {
+        const char *name;
+        uint8_t octets[14];
+    } forgeries[] = {
+        {"altered", {0, 3, 0, 16, 2, 0, 19, 1, 0, 40, 1, 0, 70, 8}},
+        {"cookies", {1, 2, 12}},
+        {"inside", {2, 3, 0, 0, 1, 0, 3, 4, 0, 40, 1, 0, 60, 2}},
+    };
+    char name[64];
+    uint8_t octets[80];
+
+    for (uint8_t way = 0; way < sizeof(ways) / sizeof(ways[0]); way++)
+        for (uint8_t d = 0; d < 12; d++) {
+            const unsigned f = (way + d) % 3u;
+            memset(octets, 0, sizeof(octets));
+            octets[0] = way;
+            octets[1] = d;
+            memcpy(octets + 2, forgeries[f].octets, sizeof(forgeries[f].octets));
+            snprintf(name, sizeof(name), "%s-%u-%s", ways[way], d + 1u, forgeries[f].name);
+            seed_put(sink, name, view_of(octets, f == 1 ? sizeof(octets) : 16));
+        }
+}
+
 /* Two end points, then the datagram. */
 void seeds_ike_relay(const struct seed_sink *sink)
 {

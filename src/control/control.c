@@ -223,6 +223,10 @@ static void from_ike(struct control *c, mono_t now, const struct ike_effect *fx)
         out.kind = CONTROL_FX_SIGN;
         control_push(c, &out);
         break;
+    case IKE_FX_NEED_DECRYPTION:
+        out.kind = CONTROL_FX_DECRYPT;
+        control_push(c, &out);
+        break;
     case IKE_FX_NEED_SPI:
         plane_link_ask_spi(c, now, fx);
         break;
@@ -346,6 +350,9 @@ static enum err dispatch(struct control *c, mono_t now, const struct control_eve
         return take_name(c, now, event);
     case CONTROL_EV_SIGNED:
         ike.kind = IKE_EV_SIGNED;
+        return ike_input(c->ike, now, &ike);
+    case CONTROL_EV_DECRYPTED:
+        ike.kind = IKE_EV_DECRYPTED;
         return ike_input(c->ike, now, &ike);
     case CONTROL_EV_ANSWER:
         return discover_input(c->discover, now, &answer);

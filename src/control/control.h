@@ -45,6 +45,7 @@ enum control_event_kind {
     CONTROL_EV_DATAGRAM,    /* local, remote, natt, bytes: an IKE message */
     CONTROL_EV_ANSWER,      /* serial, answer: to a QUERY */
     CONTROL_EV_SIGNED,      /* serial, ok, bytes: to a SIGN */
+    CONTROL_EV_DECRYPTED,   /* serial, ok, bytes: to a DECRYPT */
     CONTROL_EV_PFKEY,       /* bytes: a message from the plane */
     CONTROL_EV_PLANE_READY, /* a channel to a plane is there: learn what it holds, then go on */
     CONTROL_EV_PLANE_GONE,  /* the channel broke; requests in flight fail */
@@ -72,6 +73,7 @@ enum control_effect_kind {
     CONTROL_FX_SEND,  /* local, remote, natt, bytes */
     CONTROL_FX_QUERY, /* serial, name, type */
     CONTROL_FX_SIGN,  /* serial, bytes, own_key, scheme */
+    CONTROL_FX_DECRYPT, /* serial, bytes, own_key */
     CONTROL_FX_PFKEY, /* bytes: to the plane */
     CONTROL_FX_SAVE,  /* serial, bytes: keep this record under that number; it holds keys */
     CONTROL_FX_FORGET, /* serial */

@@ -472,7 +472,7 @@ static enum err plane_report(struct control *c, mono_t now, const struct pfkey_m
     if (tunnel_link_report(c, now, message))
         return ERR_OK;
     switch (message->type) {
-    case PFKEY_ACQUIRE:
+    case PFKEY_ACQUIRE: /* IKE-002 */
         event.kind = OE_EV_ACQUIRE;
         break;
     case PFKEY_EXPIRE:
@@ -484,7 +484,7 @@ static enum err plane_report(struct control *c, mono_t now, const struct pfkey_m
         else
             event.spi_out = message->sa.spi;
         break;
-    case PFKEY_X_UNKNOWN_SPI:
+    case PFKEY_X_UNKNOWN_SPI: /* IKE-003 */
         event.kind = OE_EV_HINT;
         break;
     case PFKEY_X_NEW_MAPPING:

@@ -77,7 +77,12 @@ size_t ipc_build(const struct ipc_message *message, struct span room)
         builder_u8(&b, message->scheme);
         builder_view(&b, message->octets);
         break;
+    case IPC_DECRYPT:
+        builder_u8(&b, message->key);
+        builder_view(&b, message->octets);
+        break;
     case IPC_SIGNED:
+    case IPC_DECRYPTED:
         builder_u8(&b, message->ok);
         builder_view(&b, message->octets);
         break;
@@ -186,7 +191,12 @@ enum err ipc_parse(struct view bytes, struct ipc_message *ret)
         message.scheme = cursor_u8(&cur);
         message.octets = cursor_rest(&cur);
         break;
+    case IPC_DECRYPT:
+        message.key = cursor_u8(&cur);
+        message.octets = cursor_rest(&cur);
+        break;
     case IPC_SIGNED:
+    case IPC_DECRYPTED:
         message.ok = parse_bool(&cur);
         message.octets = cursor_rest(&cur);
         break;

@@ -6,7 +6,8 @@
  *   keyd -> resolver  QUERY serial type name       keyd -> keeper  SIGN serial key scheme octets
  *                     CANCEL serial                keeper -> keyd  HELLO keys  (first, once)
  *   resolver -> keyd  ANSWER serial answer                         SIGNED serial ok signature
- *                     NAME ttl address name
+ *                     NAME ttl address name          keyd -> keeper  DECRYPT serial key octets
+ *                                                  keeper -> keyd  DECRYPTED serial ok texts
  */
 #ifndef CYGNET_DAEMON_IPC_H
 #define CYGNET_DAEMON_IPC_H
@@ -26,6 +27,8 @@ enum ipc_kind {
     IPC_SIGN = 5,
     IPC_SIGNED = 6,
     IPC_NAME = 7,
+    IPC_DECRYPT = 8,
+    IPC_DECRYPTED = 9,
 };
 
 struct ipc_message {
@@ -36,10 +39,10 @@ struct ipc_message {
     struct ip_addr address;    /* NAME: one of the name's; keyd believes none of it (discover.h) */
     uint32_t ttl_s;            /* NAME */
     struct dns_answer answer;  /* ANSWER */
-    uint8_t key;               /* SIGN: index into HELLO's keys */
-    bool ok;                   /* SIGNED */
+    uint8_t key;               /* SIGN, DECRYPT: index into HELLO's keys */
+    bool ok;                   /* SIGNED, DECRYPTED */
     uint8_t scheme;            /* SIGN: enum signature_scheme */
-    struct view octets;        /* SIGN: what to sign; SIGNED: the signature */
+    struct view octets;        /* SIGN: what to sign; SIGNED: the signature; else crypto/encryption.h */
     uint8_t key_count;         /* HELLO */
     struct public_key keys[IPC_KEYS];
 };

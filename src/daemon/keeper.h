@@ -1,8 +1,8 @@
 /*
- * The keeper: holds the gateway's private keys and signs with them on request. keeper_answer() is what
+ * The keeper: holds the gateway's private keys and signs and decrypts with them on request. keeper_answer() is what
  * it does with one message, without IO; keeper_process_main() is the process around it, which has
- * no network, no files and few system calls. A request that breaks a rule gets a SIGNED with ok
- * false, so that keyd never waits for nothing; octets that are no request get no answer.
+ * no network, no files and few system calls. A request that breaks a rule gets a SIGNED or
+ * DECRYPTED with ok false, so that keyd never waits for nothing; octets that are no request get no answer.
  */
 #ifndef CYGNET_DAEMON_KEEPER_H
 #define CYGNET_DAEMON_KEEPER_H

@@ -149,6 +149,12 @@ static void perform(struct keyd *k, const struct control_effect *fx)
         ipc.octets = fx->bytes;
         ask_keeper(k, &ipc);
         break;
+    case CONTROL_FX_DECRYPT:
+        ipc.kind = IPC_DECRYPT;
+        ipc.key = (uint8_t)fx->own_key;
+        ipc.octets = fx->bytes;
+        ask_keeper(k, &ipc);
+        break;
     case CONTROL_FX_PFKEY:
         keyd_channel_send(&k->plane, fx->bytes);
         break;
@@ -270,8 +276,10 @@ static void from_keeper(void *ctx, struct view message)
         take_keys(k, &ipc);
         keyd_unsigned_each(&k->unanswered, ask_again, k);
     }
-    if (ipc.kind != IPC_SIGNED)
+    if (ipc.kind != IPC_SIGNED && ipc.kind != IPC_DECRYPTED)
         return;
+    if (ipc.kind == IPC_DECRYPTED)
+        event.kind = CONTROL_EV_DECRYPTED;
     keyd_unsigned_answered(&k->unanswered, ipc.serial);
     event.serial = ipc.serial;
     event.ok = ipc.ok;

@@ -351,6 +351,8 @@ static enum err dispatch(struct ike *ike, const struct ike_event *event)
         return answer(ike, event, V1_ON_PEER_KEYS, V2_ON_PEER_KEYS);
     case IKE_EV_SIGNED:
         return answer(ike, event, V1_ON_SIGNED, V2_ON_SIGNED);
+    case IKE_EV_DECRYPTED:
+        return v1_answer(ike, event, V1_ON_DECRYPTED);
     case IKE_EV_AUTHORIZED:
         return answer(ike, event, V1_ON_AUTHORIZED, V2_ON_AUTHORIZED);
     case IKE_EV_SPI:

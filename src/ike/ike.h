@@ -1,7 +1,8 @@
 /*
  * The keying engine: every IKE SA of this daemon, as initiator and responder. Datagrams, answers
  * and requests come in as events; datagrams, questions, SA installs and results go out as effects.
- * No IO, no clock, no private key: signatures are asked for.
+ * No IO, no clock, no private key: signatures are asked for. What handles packets is elsewhere: it is
+ * told of SAs (INSTALL, REMOVE_SA, MOVE_SA) and tells of its own (SPI, INSTALLED, MOVED) (IKE-001).
  *
  * A request with a ticket gets exactly one CHILD_UP or CHILD_FAILED. Questions (NEED_...) carry a
  * serial and the exchange sleeps until an event brings that serial back; a stale serial is ignored.
@@ -62,6 +63,7 @@ enum ike_event_kind {
     IKE_EV_INITIATE,     /* ticket, local.addr, remote.addr, and version, flow, peer_id, keys; or profile, traffic */
     IKE_EV_PEER_KEYS,    /* serial, ok, keys: answers NEED_KEYS */
     IKE_EV_SIGNED,       /* serial, ok, bytes = signature: answers NEED_SIGNATURE */
+    IKE_EV_DECRYPTED,    /* serial, ok, bytes = the texts, each after its length in two octets: answers NEED_DECRYPTION */
     IKE_EV_AUTHORIZED,   /* serial, ok, ticket, with a profile: traffic: answers NEED_AUTHORIZATION */
     IKE_EV_SPI,          /* serial, ok, spi: answers NEED_SPI */
     IKE_EV_INSTALLED,    /* serial, ok: answers INSTALL */
@@ -108,6 +110,7 @@ enum ike_effect_kind {
     IKE_FX_NEED_KEYS,          /* serial, peer_id, peer: responder wants the initiator's keys (OE-085) */
     IKE_FX_PEER_AUTHENTICATED, /* peer, peer_id, initiator */
     IKE_FX_NEED_SIGNATURE,     /* serial, own_key, scheme, bytes = what to sign */
+    IKE_FX_NEED_DECRYPTION,    /* serial, own_key, bytes = one or two cipher texts, each as long as the key (IKE-014) */
     IKE_FX_NEED_AUTHORIZATION, /* serial, peer, peer_id, key, flow, behind_nat, initiator (of phase 1: we): may it have this tunnel? (OE-092)
                                   With a profile: traffic as offered, and flow only if it is one pair of hosts */
     IKE_FX_NEED_SPI,           /* serial, peer, local: an inbound SPI */
@@ -136,7 +139,7 @@ struct ike_effect {
     struct ip_addr peer; /* the other gateway */
     struct identity peer_id;
     uint32_t profile;            /* of the IKE SA; 0: an opportunistic one */
-    uint32_t own_key;            /* NEED_SIGNATURE: the keeper's number; 0: the gateway's own */
+    uint32_t own_key;            /* NEED_SIGNATURE, NEED_DECRYPTION: the keeper's number; 0: the gateway's own */
     uint8_t scheme;              /* NEED_SIGNATURE: enum signature_scheme */
     enum ike_version version;
     struct traffic_pair traffic; /* with a profile */

@@ -62,6 +62,17 @@ static enum err payload_parse(struct cursor *cur, uint8_t *next, struct isakmp_p
     return ERR_OK;
 }
 
+/* libreswan fills a message in the clear up to a multiple of four octets. */
+static bool only_alignment(struct view text, struct cursor *rest)
+{
+    size_t left = cursor_left(rest);
+    bool zero = left == 0 || (text.len % 4 == 0 && left < 4);
+
+    while (zero && left-- > 0)
+        zero = cursor_u8(rest) == 0;
+    return zero;
+}
+
 enum err isakmp_payloads_parse(uint8_t first, struct view text, bool padded,
                                struct isakmp_payloads *ret)
 {
@@ -77,9 +88,9 @@ enum err isakmp_payloads_parse(uint8_t first, struct view text, bool padded,
             return err;
         all.count++;
     }
-    if (!padded && !cursor_done(&cur))
-        return ERR_TRAILING;
     all.octets = text.len - cursor_left(&cur);
+    if (!padded && !only_alignment(text, &cur))
+        return ERR_TRAILING;
     *ret = all;
     return ERR_OK;
 }

@@ -15,7 +15,7 @@
 
 enum { ISAKMP_HEADER_LEN = 28, ISAKMP_COOKIE_LEN = 8, ISAKMP_VERSION_1 = 0x10 };
 
-enum isakmp_exchange {
+enum isakmp_exchange { /* IKE-062 */
     ISAKMP_MAIN_MODE = 2, /* identity protection */
     ISAKMP_AGGRESSIVE_MODE = 4,
     ISAKMP_INFORMATIONAL = 5,
@@ -72,8 +72,8 @@ struct isakmp_payloads {
 
 /* ERR_VERSION: major version is not 1. ERR_SYNTAX: the length field disagrees with the datagram. */
 MUST_USE enum err isakmp_header_parse(struct view datagram, struct isakmp_header *ret);
-/* Walks the generic payload headers from the first. Padding after the last payload is allowed only
- * for decrypted text. ERR_LIMIT: more than LIMIT_IKE_PAYLOADS. */
+/* Walks the generic payload headers from the first. Padding after the last payload is allowed for
+ * decrypted text, and elsewhere only zeros up to a multiple of four octets. ERR_LIMIT: more than LIMIT_IKE_PAYLOADS. */
 MUST_USE enum err isakmp_payloads_parse(uint8_t first, struct view text, bool padded,
                                         struct isakmp_payloads *ret);
 /* The nth payload of that type (from 0), or NULL. */

@@ -44,8 +44,18 @@ static bool id_is_subnet(uint8_t type)
 
 enum err isakmp_id_to_identity(const struct isakmp_id *id, struct identity *ret)
 {
-    if (id->type == ISAKMP_ID_FQDN)
+    switch (id->type) {
+    case ISAKMP_ID_FQDN:
         return identity_of_fqdn(id->data, ret) ? ERR_OK : ERR_VALUE;
+    case ISAKMP_ID_USER_FQDN:
+        return identity_of_email(id->data, ret) ? ERR_OK : ERR_VALUE;
+    case ISAKMP_ID_DER_ASN1_DN:
+        return identity_of_octets(IDENTITY_DN, id->data, ret) ? ERR_OK : ERR_VALUE;
+    case ISAKMP_ID_KEY_ID:
+        return identity_of_octets(IDENTITY_KEY_ID, id->data, ret) ? ERR_OK : ERR_VALUE;
+    default:
+        break;
+    }
     size_t len = id_addr_len(id->type);
     if (len == 0 || id_is_subnet(id->type))
         return ERR_UNSUPPORTED;
@@ -60,12 +70,26 @@ enum err isakmp_id_to_identity(const struct isakmp_id *id, struct identity *ret)
  */
 void isakmp_id_build_identity(struct builder *b, const struct identity *identity)
 {
-    struct isakmp_id id = {.type = ISAKMP_ID_FQDN};
-    if (identity->kind == IDENTITY_ADDR) {
+    struct isakmp_id id = {.data = identity_octets(identity)};
+    switch (identity->kind) {
+    case IDENTITY_ADDR:
         id.type = identity->addr.family == IP_V4 ? ISAKMP_ID_IPV4_ADDR : ISAKMP_ID_IPV6_ADDR;
-        id.data = ip_addr_view(&identity->addr);
-    } else {
-        id.data = view_of_text(identity->fqdn);
+        break;
+    case IDENTITY_EMAIL:
+        id.type = ISAKMP_ID_USER_FQDN;
+        break;
+    case IDENTITY_DN:
+        id.type = ISAKMP_ID_DER_ASN1_DN;
+        break;
+    case IDENTITY_KEY_ID:
+        id.type = ISAKMP_ID_KEY_ID;
+        break;
+    case IDENTITY_FQDN:
+        id.type = ISAKMP_ID_FQDN;
+        break;
+    default: /* nobody */
+        id.data = view_of(NULL, 0);
+        break;
     }
     if (id.data.len == 0)
         b->bad = true;

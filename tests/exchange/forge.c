@@ -101,11 +101,13 @@ void forge_close(struct pair *pair, unsigned receiver, const struct forge *forge
                               view_of(forge->payloads[i].body, forge->payloads[i].len));
     if (message->hashed)
         fix_hash(sa, forge, &w);
-    struct view whole =
-        isakmp_writer_finish(&w, message->encrypted ? cbc_block_len(sa->suite.cipher) : 1);
+    /* In clear although it should be encrypted: padded as if it were, but where clear is allowed. */
+    bool encrypted = (header.flags & ISAKMP_FLAG_ENCRYPTED) != 0;
+    bool padded = message->encrypted && (encrypted || !message->may_be_clear);
+    struct view whole = isakmp_writer_finish(&w, padded ? cbc_block_len(sa->suite.cipher) : 1);
     assert_non_null(whole.ptr);
     ret->len = whole.len;
-    if (!message->encrypted || (header.flags & ISAKMP_FLAG_ENCRYPTED) == 0)
+    if (!message->encrypted || !encrypted)
         return;
     iv_for(sa, &header, iv);
     assert_int_equal(

@@ -349,6 +349,19 @@ static enum err answer_signature(struct pair *pair, struct pair_side *side,
     return input(pair, side, event);
 }
 
+static enum err answer_decryption(struct pair *pair, struct pair_side *side,
+                                  const struct pair_question *q, struct ike_event *event)
+{
+    uint8_t texts[sizeof(q->ciphers) + 8];
+    struct builder b = builder_on(span_of(texts, sizeof(texts)));
+    event->kind = IKE_EV_DECRYPTED;
+    event->ok = !side->no_signature &&
+                private_key_decrypt_each(pair_private_key(side->key),
+                                         view_of(q->ciphers, q->ciphers_len), &b) == ERR_OK;
+    event->bytes = builder_written(&b);
+    return input(pair, side, event);
+}
+
 static enum err answer_keys(struct pair *pair, struct pair_side *side, struct ike_event *event)
 {
     struct public_key keys[PAIR_KEYS];
@@ -368,6 +381,8 @@ enum err pair_answer(struct pair *pair, unsigned s, const struct pair_question *
     switch (q->kind) {
     case IKE_FX_NEED_SIGNATURE:
         return answer_signature(pair, side, q, &event);
+    case IKE_FX_NEED_DECRYPTION:
+        return answer_decryption(pair, side, q, &event);
     case IKE_FX_NEED_KEYS:
         return answer_keys(pair, side, &event);
     case IKE_FX_NEED_AUTHORIZATION:
@@ -400,6 +415,12 @@ static void ask(struct pair *pair, unsigned s, const struct ike_effect *fx)
         memcpy(q.hash, fx->bytes.ptr, fx->bytes.len);
         q.hash_len = fx->bytes.len;
         side->asked_signature++;
+    }
+    if (fx->kind == IKE_FX_NEED_DECRYPTION) {
+        assert_in_range(fx->bytes.len, 1, sizeof(q.ciphers));
+        memcpy(q.ciphers, fx->bytes.ptr, fx->bytes.len);
+        q.ciphers_len = fx->bytes.len;
+        side->asked_decryption++;
     }
     side->asked_keys += fx->kind == IKE_FX_NEED_KEYS;
     if (fx->kind == IKE_FX_NEED_AUTHORIZATION) {

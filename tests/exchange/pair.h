@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "crypto/signature.h"
+#include "crypto/encryption.h"
 #include "ike/engine.h"
 #include "ike/ike.h"
 
@@ -57,6 +58,8 @@ struct pair_question {
     struct ike_effect effect;
     uint8_t hash[4096]; /* what is to be signed */
     size_t hash_len;
+    uint8_t ciphers[ENCRYPTION_TEXTS * ENCRYPTION_MAX];
+    size_t ciphers_len;
 };
 
 struct pair_side {
@@ -81,7 +84,7 @@ struct pair_side {
     unsigned keepalives, moves;
     bool connected; /* as last reported */
     struct pair_record kept[PAIR_RECORDS];
-    unsigned asked_keys, asked_authorization, asked_signature;
+    unsigned asked_keys, asked_authorization, asked_signature, asked_decryption;
     struct ike_effect last_up, last_failed, last_deleted;
     struct pair_sa sad[PAIR_SAD_MAX];
     uint32_t next_spi;

@@ -2,166 +2,17 @@
  * Configured peers under IKEv1: shared keys and raw keys, Main and Aggressive Mode, tunnels between
  * subnets, with and without PFS (RFC 2409 sections 5.1, 5.4, 5.5; the model's section 7.3.2).
  */
-#include "authority.h"
 #include "forge.h"
-
-#include <stdlib.h>
-
-enum { PROFILE = 5, TICKET = 7 };
-
-struct site {
-    struct pair *pair;
-    struct authority *authority;
-    struct authority_der anchor, crl, certs[PAIR_SIDES];
-    struct view anchor_view, crl_view, chain[PAIR_SIDES];
-    struct ike_profile profiles[PAIR_SIDES][2];
-    struct ike_config config[PAIR_SIDES];
-};
-
-static struct identity named(const char *name)
-{
-    struct identity id;
-    assert_true(identity_of_fqdn(view_of_text(name), &id));
-    return id;
-}
-
-static struct traffic subnet(const char *prefix)
-{
-    struct traffic traffic = {.port_last = UINT16_MAX};
-    assert_true(ip_prefix_parse(prefix, &traffic.net));
-    return traffic;
-}
-
-static struct traffic_pair sites(unsigned side)
-{
-    struct traffic a = subnet("10.1.0.0/16"), b = subnet("10.2.3.0/24");
-    return side == PAIR_A ? (struct traffic_pair){a, b} : (struct traffic_pair){b, a};
-}
-
-static void reconfigure(struct site *site, unsigned side, size_t count)
-{
-    site->config[side] = (struct ike_config){.profiles = site->profiles[side],
-                                             .profile_count = count};
-    ike_reconfigure(site->pair->sides[side].ike, &site->config[side]);
-}
-
-/* Both sides know each other by name and by one shared key. */
-static struct site *site_new(enum ike_method method, bool aggressive)
-{
-    struct site *site = calloc(1, sizeof(*site));
-    assert_non_null(site);
-    site->pair = pair_new(NULL);
-    for (unsigned s = 0; s < PAIR_SIDES; s++) {
-        struct ike_profile *p = &site->profiles[s][0];
-        *p = (struct ike_profile){
-            .number = PROFILE,
-            .name = "the other site",
-            .version = IKE_VERSION_1,
-            .aggressive = aggressive,
-            .own_id = named(s == PAIR_A ? "a.example.net" : "b.example.net"),
-            .peer_id = named(s == PAIR_A ? "b.example.net" : "a.example.net"),
-            .own_method = method,
-            .peer_method = method,
-        };
-        if (method == IKE_BY_PSK) {
-            p->psk = view_of_text("correct horse battery staple");
-        } else {
-            p->peer_keys = pair_public_key(site->pair->sides[!s].key);
-            p->peer_key_count = 1;
-        }
-        reconfigure(site, s, 1);
-        site->pair->sides[s].ticket = TICKET;
-    }
-    return site;
-}
-
-static void site_free(struct site *site)
-{
-    if (site->authority != NULL)
-        authority_free(site->authority);
-    pair_free(site->pair);
-    free(site);
-}
-
-static const char *const names[PAIR_SIDES] = {"DNS:a.example.net", "DNS:b.example.net"};
-
-/* Certificates for both, from an authority that both trust. `alt_name` and `days` are B's. */
-static struct site *certified(bool ecdsa, bool aggressive, const char *alt_name, int days)
-{
-    struct site *site = site_new(IKE_BY_CERTIFICATE, aggressive);
-    site->authority = authority_new();
-    authority_own(site->authority, &site->anchor);
-    site->anchor_view = view_of(site->anchor.octets, site->anchor.len);
-    for (unsigned s = 0; s < PAIR_SIDES; s++) {
-        struct pair_side *side = &site->pair->sides[s];
-        struct ike_profile *p = &site->profiles[s][0];
-        if (ecdsa)
-            side->key = PAIR_ECDSA_KEY + s;
-        authority_issue(site->authority, pair_private_key(side->key),
-                        s == PAIR_B ? alt_name : names[s], s == PAIR_B ? days : 0, &site->certs[s]);
-        site->chain[s] = view_of(site->certs[s].octets, site->certs[s].len);
-        p->own_public = pair_public_key(side->key);
-        p->peer_keys = NULL;
-        p->peer_key_count = 0;
-        p->own_chain = &site->chain[s];
-        p->own_chain_count = 1;
-        p->anchors = &site->anchor_view;
-        p->anchor_count = 1;
-    }
-    return site;
-}
-
-static enum err begin(struct site *site)
-{
-    const struct ike_event event = {
-        .kind = IKE_EV_INITIATE,
-        .ticket = TICKET,
-        .profile = PROFILE,
-        .local = {.addr = site->pair->sides[PAIR_A].addr.addr},
-        .remote = {.addr = site->pair->sides[PAIR_B].addr.addr},
-        .traffic = sites(PAIR_A),
-    };
-    enum err err = ike_input(site->pair->sides[PAIR_A].ike, site->pair->now, &event);
-    pair_drain(site->pair, PAIR_A);
-    return err;
-}
-
-static void check_up(const struct site *site)
-{
-    const struct pair *pair = site->pair;
-    for (unsigned s = 0; s < PAIR_SIDES; s++) {
-        const struct ike_effect *up = &pair->sides[s].last_up;
-        assert_int_equal(pair->sides[s].up, 1);
-        assert_int_equal(pair->sides[s].failed, 0);
-        assert_int_equal(pair->sides[s].asked_keys, 0); /* OE-114: nobody else is asked */
-        assert_int_equal(up->profile, PROFILE);
-        const struct traffic_pair wanted = sites(s);
-        assert_memory_equal(&up->traffic.local.net, &wanted.local.net, sizeof(wanted.local.net));
-        assert_memory_equal(&up->traffic.remote.net, &wanted.remote.net, sizeof(wanted.remote.net));
-        for (size_t i = 0; i < PAIR_SAD_MAX; i++)
-            if (pair->sides[s].sad[i].used)
-                assert_int_equal(pair->sides[s].sad[i].params.interface, SA_CONFIGURED);
-    }
-    assert_int_equal(pair_check_keys(pair), 2);
-}
-
-static void check_down(const struct site *site)
-{
-    for (unsigned s = 0; s < PAIR_SIDES; s++) {
-        assert_int_equal(site->pair->sides[s].up, 0);
-        assert_int_equal(pair_sad_count(site->pair, s), 0);
-    }
-    assert_int_equal(site->pair->sides[PAIR_A].failed, 1);
-}
+#include "site.h"
 
 /* IKE-012, IKE-033, IKE-054: six messages, three, and a tunnel between subnets. */
 static void test_main_psk(void **state)
 {
     struct site *site = site_new(IKE_BY_PSK, false);
     (void)state;
-    assert_int_equal(begin(site), ERR_OK);
+    assert_int_equal(site_begin(site), ERR_OK);
     pair_run(site->pair, 5000);
-    check_up(site);
+    site_check_up(site);
     assert_int_equal(site->pair->sent[PAIR_A], 5);
     assert_int_equal(site->pair->sent[PAIR_B], 4);
     for (unsigned s = 0; s < PAIR_SIDES; s++)
@@ -174,9 +25,9 @@ static void test_main_key(void **state)
 {
     struct site *site = site_new(IKE_BY_KEY, false);
     (void)state;
-    assert_int_equal(begin(site), ERR_OK);
+    assert_int_equal(site_begin(site), ERR_OK);
     pair_run(site->pair, 5000);
-    check_up(site);
+    site_check_up(site);
     site_free(site);
 }
 
@@ -186,10 +37,10 @@ static void test_certificates(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 4; i++) {
-        struct site *site = certified(i % 2 != 0, i / 2 != 0, names[PAIR_B], 0);
-        assert_int_equal(begin(site), ERR_OK);
+        struct site *site = site_certified(i % 2 != 0, i / 2 != 0, site_alt_names[PAIR_B], 0);
+        assert_int_equal(site_begin(site), ERR_OK);
         pair_run(site->pair, 5000);
-        check_up(site);
+        site_check_up(site);
         site_free(site);
     }
 }
@@ -200,7 +51,7 @@ static void test_bad_certificates(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 12; i++) {
-        struct site *site = certified(true, i % 2 != 0, i / 2 == 0 ? "DNS:c.example.net" : names[PAIR_B],
+        struct site *site = site_certified(true, i % 2 != 0, i / 2 == 0 ? "DNS:c.example.net" : site_alt_names[PAIR_B],
                                       i / 2 == 1 ? -3 : i / 2 == 2 ? 3 : 0);
         struct authority *other = authority_new();
         struct ike_profile *p = &site->profiles[PAIR_A][0];
@@ -215,7 +66,7 @@ static void test_bad_certificates(void **state)
             authority_own(other, &site->anchor);
         site->anchor_view.len = site->anchor.len;
         authority_free(other);
-        assert_int_equal(begin(site), ERR_OK);
+        assert_int_equal(site_begin(site), ERR_OK);
         pair_run(site->pair, 90000);
         assert_int_equal(site->pair->sides[PAIR_A].up, 0);
         assert_int_equal(site->pair->sides[PAIR_A].authenticated, 0);
@@ -225,16 +76,139 @@ static void test_bad_certificates(void **state)
     }
 }
 
-/* IKE-035 to IKE-039 */
+/* IKE-014, IKE-067: RFC 2409 sections 5.2 and 5.3, in both modes; nobody signs, and each decrypts once. */
+static void test_encryption(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        struct site *site =
+            site_new(i % 2 ? IKE_BY_REVISED_ENCRYPTION : IKE_BY_ENCRYPTION, i / 2 != 0);
+        assert_int_equal(site_begin(site), ERR_OK);
+        pair_run(site->pair, 5000);
+        site_check_up(site);
+        assert_int_equal(site->pair->sent[PAIR_A], i / 2 ? 4 : 5);
+        for (unsigned s = 0; s < PAIR_SIDES; s++) {
+            assert_int_equal(site->pair->sides[s].asked_signature, 0);
+            assert_int_equal(site->pair->sides[s].asked_decryption, 1);
+        }
+        site_free(site);
+    }
+}
+
+/* Who has another key than the configured one can't read what is for him; who thinks the peer has another
+ * writes what it can't read. Neither side is authenticated, and the one who couldn't read says no more
+ * than one who could, but has another name. */
+static void test_encryption_wrong_key(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 8; i++) {
+        struct site *site =
+            site_new(i % 2 ? IKE_BY_REVISED_ENCRYPTION : IKE_BY_ENCRYPTION, i / 2 % 2 != 0);
+        site->profiles[i / 4][0].peer_keys = pair_public_key(2);
+        assert_int_equal(site_begin(site), ERR_OK);
+        pair_run(site->pair, 90000);
+        site_check_down(site);
+        for (unsigned s = 0; s < PAIR_SIDES; s++) {
+            assert_int_equal(site->pair->sides[s].authenticated, 0);
+            assert_int_equal(site->pair->sides[s].ike->all_count, 0);
+        }
+        if (i / 4 == PAIR_A) /* nothing but the suite was ever answered */
+            assert_int_equal(site->pair->sent[PAIR_B], i / 2 % 2 == 0);
+        site_free(site);
+    }
+}
+
+struct alter {
+    uint8_t type;
+    unsigned from, sent;
+};
+
+/* One bit of a payload in that side's message with encrypted payloads. */
+static bool alter_cipher(struct pair *pair, struct pair_datagram *d, void *ctx)
+{
+    struct alter *alter = ctx;
+    static struct forge forge;
+    enum v1_message_kind kind = d->octets[18] == ISAKMP_MAIN_MODE ? V1_MM3_ENC : V1_AM2_ENC;
+    bool clear = (d->octets[19] & ISAKMP_FLAG_ENCRYPTED) == 0;
+    if (d->from != alter->from || !clear)
+        return true;
+    forge_open(pair, !d->from, d, kind, &forge);
+    struct forge_payload *p = forge_find(&forge, alter->type);
+    if (p == NULL)
+        return true;
+    p->body[p->len / 2] ^= 1;
+    forge_close(pair, !d->from, &forge, d);
+    alter->sent++;
+    return true;
+}
+
+/* Altered on the way, whichever it is: no tunnel, and nobody is taken for who he isn't. The responder of
+ * Main Mode answers an altered nonce as it would a true one. */
+static void test_encryption_altered(void **state)
+{
+    static const uint8_t types[] = {ISAKMP_P_ID, ISAKMP_P_NONCE, ISAKMP_P_KE};
+    (void)state;
+    for (unsigned i = 0; i < 24; i++) {
+        bool revised = i % 2 != 0, aggressive = i / 2 % 2 != 0;
+        struct site *site =
+            site_new(revised ? IKE_BY_REVISED_ENCRYPTION : IKE_BY_ENCRYPTION, aggressive);
+        struct alter alter = {.type = types[i / 4 % 3], .from = i / 12};
+        site->pair->tap = alter_cipher;
+        site->pair->tap_ctx = &alter;
+        assert_int_equal(site_begin(site), ERR_OK);
+        pair_run(site->pair, 90000);
+        site_check_down(site);
+        assert_true(alter.sent > 0);
+        /* The responder's altered name is noticed by the initiator alone, when it has proved its own. */
+        bool one_sided = alter.type == ISAKMP_P_ID && alter.from == PAIR_B && !aggressive;
+        assert_int_equal(site->pair->sides[PAIR_A].authenticated, 0);
+        assert_in_range(site->pair->sides[PAIR_B].authenticated, 0, one_sided);
+        for (unsigned s = 0; s < PAIR_SIDES; s++)
+            assert_int_equal(site->pair->sides[s].ike->all_count, 0);
+        if (alter.type == ISAKMP_P_NONCE && alter.from == PAIR_A && !revised && !aggressive)
+            assert_in_range(site->pair->sent[PAIR_B], 2, 8);
+        site_free(site);
+    }
+}
+
+/* A message 3 of yesterday: its cookie isn't today's, so nothing is decrypted. */
+static bool keep_third(struct pair *pair, struct pair_datagram *d, void *ctx)
+{
+    (void)pair;
+    if (d->from == PAIR_A && d->octets[8] != 0 && (d->octets[19] & ISAKMP_FLAG_ENCRYPTED) == 0)
+        *(struct pair_datagram *)ctx = *d;
+    return true;
+}
+
+static void test_encryption_replayed(void **state)
+{
+    static struct pair_datagram third;
+    struct site *site = site_new(IKE_BY_ENCRYPTION, false);
+    (void)state;
+    site->pair->tap = keep_third;
+    site->pair->tap_ctx = &third;
+    assert_int_equal(site_begin(site), ERR_OK);
+    pair_run(site->pair, 5000);
+    site_check_up(site);
+    pair_crash(site->pair, PAIR_B, false);
+    unsigned asked = site->pair->sides[PAIR_B].asked_decryption, sent = site->pair->sent[PAIR_B];
+    assert_int_equal(pair_give(site->pair, &third), ERR_AUTH);
+    assert_int_equal(pair_counter(site->pair, PAIR_B, "bad-responder-cookie"), 1);
+    assert_int_equal(site->pair->sides[PAIR_B].asked_decryption, asked);
+    assert_int_equal(site->pair->sent[PAIR_B], sent);
+    site_free(site);
+}
+
+/* IKE-035, IKE-036, IKE-037, IKE-038, IKE-039 */
 static void test_aggressive(void **state)
 {
     static const enum ike_method methods[] = {IKE_BY_PSK, IKE_BY_KEY};
     (void)state;
     for (size_t i = 0; i < 2; i++) {
         struct site *site = site_new(methods[i], true);
-        assert_int_equal(begin(site), ERR_OK);
+        assert_int_equal(site_begin(site), ERR_OK);
         pair_run(site->pair, 5000);
-        check_up(site);
+        site_check_up(site);
         assert_int_equal(site->pair->sent[PAIR_A], 4); /* two, and two of Quick Mode */
         assert_int_equal(site->pair->sent[PAIR_B], 2);
         site_free(site);
@@ -258,9 +232,9 @@ static void test_names_on_the_wire(void **state)
         unsigned seen = 0;
         site->pair->tap = look;
         site->pair->tap_ctx = &seen;
-        assert_int_equal(begin(site), ERR_OK);
+        assert_int_equal(site_begin(site), ERR_OK);
         pair_run(site->pair, 5000);
-        check_up(site);
+        site_check_up(site);
         assert_int_equal(seen, aggressive);
         site_free(site);
     }
@@ -272,9 +246,9 @@ static void test_aggressive_not_configured(void **state)
     struct site *site = site_new(IKE_BY_PSK, true);
     (void)state;
     site->profiles[PAIR_B][0].aggressive = false;
-    assert_int_equal(begin(site), ERR_OK);
+    assert_int_equal(site_begin(site), ERR_OK);
     pair_run(site->pair, 60000);
-    check_down(site);
+    site_check_down(site);
     assert_int_equal(site->pair->sent[PAIR_B], 0);
     assert_int_equal(site->pair->sides[PAIR_B].ike->all_count, 0);
     assert_true(pair_counter(site->pair, PAIR_B, "unsupported-exchange") > 0);
@@ -288,12 +262,12 @@ static void wrong_secret(struct site *site)
 
 static void wrong_name(struct site *site)
 {
-    site->profiles[PAIR_B][0].peer_id = named("c.example.net");
+    site->profiles[PAIR_B][0].peer_id = site_name("c.example.net");
 }
 
 static void wrong_own_name(struct site *site)
 {
-    site->profiles[PAIR_B][0].own_id = named("c.example.net");
+    site->profiles[PAIR_B][0].own_id = site_name("c.example.net");
 }
 
 static void other_place(struct site *site)
@@ -310,9 +284,9 @@ static void test_refused(void **state)
     for (size_t i = 0; i < 2 * sizeof(breaks) / sizeof(breaks[0]); i++) {
         struct site *site = site_new(IKE_BY_PSK, i % 2 != 0);
         breaks[i / 2](site);
-        assert_int_equal(begin(site), ERR_OK);
+        assert_int_equal(site_begin(site), ERR_OK);
         pair_run(site->pair, 90000);
-        check_down(site);
+        site_check_down(site);
         assert_int_equal(site->pair->sides[PAIR_A].ike->all_count, 0);
         assert_int_equal(site->pair->sides[PAIR_B].authenticated, breaks[i / 2] == wrong_own_name && i % 2 == 0);
         site_free(site);
@@ -326,11 +300,11 @@ static void test_name_decides(void **state)
     (void)state;
     site->profiles[PAIR_B][1] = site->profiles[PAIR_B][0];
     site->profiles[PAIR_B][0].number = 4;
-    site->profiles[PAIR_B][0].peer_id = named("c.example.net");
-    reconfigure(site, PAIR_B, 2);
-    assert_int_equal(begin(site), ERR_OK);
+    site->profiles[PAIR_B][0].peer_id = site_name("c.example.net");
+    site_reconfigure(site, PAIR_B, 2);
+    assert_int_equal(site_begin(site), ERR_OK);
     pair_run(site->pair, 5000);
-    check_up(site);
+    site_check_up(site);
     site_free(site);
 }
 
@@ -338,13 +312,13 @@ static void test_name_decides(void **state)
 static void test_not_all_allowed(void **state)
 {
     struct site *site = site_new(IKE_BY_PSK, false);
-    struct traffic_pair part = sites(PAIR_B);
+    struct traffic_pair part = site_traffic(PAIR_B);
     (void)state;
-    part.local = subnet("10.2.3.4/32");
+    part.local = site_subnet("10.2.3.4/32");
     site->pair->sides[PAIR_B].narrow = &part;
-    assert_int_equal(begin(site), ERR_OK);
+    assert_int_equal(site_begin(site), ERR_OK);
     pair_run(site->pair, 60000);
-    check_down(site);
+    site_check_down(site);
     assert_int_equal(site->pair->sides[PAIR_A].last_failed.failure, IKE_FAILURE_REFUSED);
     site_free(site);
 }
@@ -379,12 +353,12 @@ static void test_pfs(void **state)
             site->profiles[s][0].pfs_group = none ? IKE_NO_PFS : 14;
         site->pair->tap = count_ke;
         site->pair->tap_ctx = &sizes;
-        assert_int_equal(begin(site), ERR_OK);
+        assert_int_equal(site_begin(site), ERR_OK);
         pair_run(site->pair, 5000);
-        check_up(site);
+        site_check_up(site);
         assert_int_equal(none ? sizes.without_ke : sizes.with_ke, 2);
         struct sa_params first = site->pair->sides[PAIR_A].sad[0].params;
-        assert_int_equal(begin(site), ERR_OK);
+        assert_int_equal(site_begin(site), ERR_OK);
         pair_run(site->pair, 1000);
         assert_int_equal(site->pair->sides[PAIR_A].up, 2);
         for (size_t i = 1; i < PAIR_SAD_MAX; i++)
@@ -395,15 +369,98 @@ static void test_pfs(void **state)
     }
 }
 
+/* RFC 2407 section 4.6.2.1: by mail address, distinguished name and opaque key id, in both modes. */
+static void test_identity_types(void **state)
+{
+    struct identity ids[3];
+    (void)state;
+    assert_true(identity_of_email(view_of_text("a@example.net"), &ids[0]));
+    assert_true(identity_of_octets(
+        IDENTITY_DN, view_of("\x30\x0c\x31\x0a\x30\x08\x06\x03\x55\x04\x03\x0c\x01" "a", 14), &ids[1]));
+    assert_true(identity_of_octets(IDENTITY_KEY_ID, view_of("\0\xff opaque", 9), &ids[2]));
+    for (unsigned i = 0; i < 6; i++) {
+        struct site *site = site_new(i % 2 ? IKE_BY_KEY : IKE_BY_PSK, i % 2 != 0);
+        site->profiles[PAIR_A][0].own_id = ids[i / 2];
+        site->profiles[PAIR_B][0].peer_id = ids[i / 2];
+        assert_int_equal(site_begin(site), ERR_OK);
+        pair_run(site->pair, 5000);
+        site_check_up(site);
+        assert_true(identity_equal(&site->pair->sides[PAIR_B].ike->all[0]->peer_id, &ids[i / 2]));
+        site_free(site);
+    }
+    /* A stranger of that name can't be looked up: nobody is asked. */
+    const struct pair_options options = {.config = {.id = ids[0]}};
+    struct pair *pair = pair_new(&options);
+    assert_int_equal(pair_initiate(pair, PAIR_A, SITE_TICKET, 0), ERR_OK);
+    pair_run(pair, 30000);
+    assert_int_equal(pair->sides[PAIR_A].up, 0);
+    assert_int_equal(pair->sides[PAIR_B].asked_keys, 0);
+    pair_free(pair);
+}
+
+/* A range of addresses instead of a subnet. */
+static bool make_range(struct pair *pair, struct pair_datagram *d, void *ctx)
+{
+    static const uint8_t range[12] = {ISAKMP_ID_IPV4_ADDR_RANGE, 0, 0, 0, 10, 1, 0, 0, 10, 1, 0, 9};
+    static struct forge forge;
+    unsigned *made = ctx;
+    if (!pair_is_exchange(d, ISAKMP_QUICK_MODE) || d->from != PAIR_A || *made != 0)
+        return true;
+    ++*made;
+    forge_open(pair, PAIR_B, d, V1_QM1, &forge);
+    struct forge_payload *p = forge_find(&forge, ISAKMP_P_ID);
+    memcpy(p->body, range, sizeof(range));
+    p->len = sizeof(range);
+    forge_close(pair, PAIR_B, &forge, d);
+    return true;
+}
+
+static void test_range(void **state)
+{
+    struct site *site = site_new(IKE_BY_PSK, false);
+    unsigned made = 0;
+    (void)state;
+    site->pair->tap = make_range;
+    site->pair->tap_ctx = &made;
+    assert_int_equal(site_begin(site), ERR_OK);
+    pair_run(site->pair, 300);
+    site_check_down(site);
+    assert_int_equal(site->pair->sides[PAIR_B].asked_authorization, 0);
+    assert_non_null(strstr(site->pair->sides[PAIR_A].last_failed.text, "INVALID-ID-INFORMATION"));
+    site_free(site);
+}
+
+/* The commit flag on every message changes nothing: it isn't authenticated, and nobody waits. */
+static bool set_commit(struct pair *pair, struct pair_datagram *d, void *ctx)
+{
+    (void)pair;
+    (void)ctx;
+    d->octets[19] |= ISAKMP_FLAG_COMMIT;
+    return true;
+}
+
+static void test_commit_flag(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        struct site *site = site_new(i % 2 ? IKE_BY_PSK : IKE_BY_KEY, i >= 2);
+        site->pair->tap = set_commit;
+        assert_int_equal(site_begin(site), ERR_OK);
+        pair_run(site->pair, 1000);
+        site_check_up(site);
+        site_free(site);
+    }
+}
+
 /* One that wants PFS refuses a peer without. */
 static void test_pfs_wanted(void **state)
 {
     struct site *site = site_new(IKE_BY_PSK, false);
     (void)state;
     site->profiles[PAIR_A][0].pfs_group = IKE_NO_PFS;
-    assert_int_equal(begin(site), ERR_OK);
+    assert_int_equal(site_begin(site), ERR_OK);
     pair_run(site->pair, 60000);
-    check_down(site);
+    site_check_down(site);
     site_free(site);
 }
 
@@ -413,15 +470,15 @@ static void test_resumed(void **state)
     (void)state;
     for (unsigned gone = 0; gone < 2; gone++) {
         struct site *site = site_new(IKE_BY_PSK, false);
-        assert_int_equal(begin(site), ERR_OK);
+        assert_int_equal(site_begin(site), ERR_OK);
         pair_run(site->pair, 5000);
-        check_up(site);
+        site_check_up(site);
         site->pair->config.profiles = site->profiles[PAIR_A];
         site->pair->config.profile_count = gone ? 0 : 1;
         pair_crash(site->pair, PAIR_A, true);
         assert_int_equal(site->pair->sides[PAIR_A].ike->all_count, gone ? 0 : 1);
         if (!gone) {
-            assert_int_equal(begin(site), ERR_OK);
+            assert_int_equal(site_begin(site), ERR_OK);
             pair_run(site->pair, 5000);
             assert_int_equal(site->pair->sides[PAIR_A].up, 2);
             assert_int_equal(site->pair->sides[PAIR_B].authenticated, 1);
@@ -445,9 +502,9 @@ static void test_dead_peer(void **state)
     (void)state;
     site->pair->tap = cut;
     site->pair->tap_ctx = &is_cut;
-    assert_int_equal(begin(site), ERR_OK);
+    assert_int_equal(site_begin(site), ERR_OK);
     pair_run(site->pair, 5000);
-    check_up(site);
+    site_check_up(site);
     unsigned before = site->pair->sent[PAIR_A];
     pair_run(site->pair, 600000);
     assert_in_range(site->pair->sent[PAIR_A] - before, 2 * 10, 2 * 600 / 30 + 2);
@@ -468,7 +525,7 @@ static void test_not_of_strangers(void **state)
 {
     struct pair *pair = pair_new(NULL);
     (void)state;
-    assert_int_equal(pair_initiate(pair, PAIR_A, TICKET, 0), ERR_OK);
+    assert_int_equal(pair_initiate(pair, PAIR_A, SITE_TICKET, 0), ERR_OK);
     pair_run(pair, 5000);
     unsigned before = pair->sent[PAIR_A];
     pair_run(pair, 300000);
@@ -499,9 +556,9 @@ static void test_lossy(void **state)
         uint64_t seen = 0;
         site->pair->tap = lose_first;
         site->pair->tap_ctx = &seen;
-        assert_int_equal(begin(site), ERR_OK);
+        assert_int_equal(site_begin(site), ERR_OK);
         pair_run(site->pair, 25000); /* before anybody asks whether the other is there */
-        check_up(site);
+        site_check_up(site);
         site_free(site);
     }
 }
@@ -514,7 +571,7 @@ static void test_aggressive_flood(void **state)
     struct pair *pair = site->pair;
     (void)state;
     pair->tap = NULL;
-    assert_int_equal(begin(site), ERR_OK);
+    assert_int_equal(site_begin(site), ERR_OK);
     first = pair->wire[0];
     for (unsigned i = 0; i < 200; i++) {
         first.octets[0] = (uint8_t)(i + 1);
@@ -533,6 +590,10 @@ int main(void)
         cmocka_unit_test(test_main_key),
         cmocka_unit_test(test_certificates),
         cmocka_unit_test(test_bad_certificates),
+        cmocka_unit_test(test_encryption),
+        cmocka_unit_test(test_encryption_wrong_key),
+        cmocka_unit_test(test_encryption_altered),
+        cmocka_unit_test(test_encryption_replayed),
         cmocka_unit_test(test_aggressive),
         cmocka_unit_test(test_names_on_the_wire),
         cmocka_unit_test(test_aggressive_not_configured),
@@ -541,6 +602,9 @@ int main(void)
         cmocka_unit_test(test_not_all_allowed),
         cmocka_unit_test(test_pfs),
         cmocka_unit_test(test_pfs_wanted),
+        cmocka_unit_test(test_identity_types),
+        cmocka_unit_test(test_range),
+        cmocka_unit_test(test_commit_flag),
         cmocka_unit_test(test_resumed),
         cmocka_unit_test(test_dead_peer),
         cmocka_unit_test(test_not_of_strangers),

@@ -42,7 +42,7 @@ YAML
 lab up --quiet
 secret right 'correct horse battery staple'
 secret wrong 'incorrect horse'
-capture sg-a "$SCRATCH/pcap" 65535
+capture sg-a "$SCRATCH/pcap"
 
 # By traffic, which waits for it (IKE-054). Nothing of it is opportunistic.
 office sg-a on-traffic right | connect sg-a
@@ -119,31 +119,6 @@ tunnel_is sg-a lan up && fail "sg-b let through what its table doesn't hold"
 office sg-a at-once right | sed 's#remote: 192.2.0.0/24#remote: 192.2.0.64/26#' | connect sg-a
 wait_for 10 "the tunnel that starts at once" tunnel_is sg-a lan up
 pings bob $alice
-lab down
-
-# The keys of a run make its capture readable (key-export), and are not there unless asked for.
-[ ! -e "$SCRATCH/keys" ] || fail "keys without key-export"
-office sg-b never right >"$SCRATCH/sg-b"
-{ office sg-a on-traffic right; echo "key-export: $SCRATCH/keys"; } >"$SCRATCH/sg-a"
-lab up --quiet --policy "sg-a=$SCRATCH/sg-a" --policy "sg-b=$SCRATCH/sg-b"
-capture sg-a "$SCRATCH/pcap" 65535
-pings alice $bob
-end_capture "$SCRATCH/pcap"
-[ "$(stat -c %a "$SCRATCH/keys/esp_sa")" = 600 ] || fail "others may read the keys"
-# The dissector doesn't know the 64-bit sequence numbers that version 2 agrees on, so it can't check the ICV.
-read_inner() {
-    WIRESHARK_CONFIG_DIR=$1 tshark -n -r "$SCRATCH/pcap" -o esp.enable_encryption_decode:TRUE \
-        -o "esp.enable_authentication_check:$([ "$version" = 1 ] && echo TRUE || echo FALSE)" -Y "ip.addr == $bob && icmp" 2>/dev/null | wc -l
-}
-mkdir "$SCRATCH/none"
-[ "$(read_inner "$SCRATCH/none")" = 0 ] || fail "the capture is readable without keys"
-read_ike() {
-    WIRESHARK_CONFIG_DIR=$1 tshark -n -r "$SCRATCH/pcap" -Y "$2" 2>/dev/null | wc -l
-}
-under="isakmp.enc.decrypted || isakmp.id.type" # the identities travel encrypted in both versions
-[ "$(read_ike "$SCRATCH/none" "$under")" = 0 ] || fail "identities are readable without keys"
-[ "$(read_ike "$SCRATCH/keys" "$under")" -ge 2 ] || fail "the dissector read no identity with the keys"
-[ "$(read_inner "$SCRATCH/keys")" = 6 ] || fail "the dissector read $(read_inner "$SCRATCH/keys") of 6 pings"
 lab down
 
 # By raw keys of their own, not the gateways' (IKE-056); a third key proves nothing.

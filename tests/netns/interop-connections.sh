@@ -17,28 +17,7 @@ explain() {
     swan_explain sg-b
 }
 
-# How each end proves itself, in either language. KIND is a kind of key.
-cygnet_auth() { # METHOD KIND
-    case $1 in
-    psk) cat <<YAML
-    local: {address: 192.1.1.4, id: "@a.test", auth: psk}
-    remote: {address: 192.1.1.5, id: "@b.test", auth: psk}
-    secret-file: $PKI/secret
-YAML
-        ;;
-    key) cat <<YAML
-    local: {address: 192.1.1.4, id: "@a.test", auth: key, key: $PKI/a-$2.pem}
-    remote: {address: 192.1.1.5, id: "@b.test", auth: key, key: $PKI/b-$2.pub}
-YAML
-        ;;
-    certificate) cat <<YAML
-    local: {address: 192.1.1.4, id: "@a-$2.test", auth: certificate, key: $PKI/a-$2.pem, certificate: $PKI/a-$2.crt}
-    remote: {address: 192.1.1.5, id: "@b-$2.test", auth: certificate, ca: $PKI/ca.crt}
-YAML
-        ;;
-    esac
-}
-
+# KIND is a kind of key, as in lib/connections.sh.
 swan_auth() { # METHOD KIND
     case $1 in
     psk) echo 'local { auth = psk

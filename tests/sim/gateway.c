@@ -291,6 +291,8 @@ static void drain(struct sim_gateway *g)
         case CONTROL_FX_SIGN:
             control_asks_keeper(g, &fx);
             break;
+        case CONTROL_FX_DECRYPT: /* only of configured peers, which there are none here */
+            break;
         case CONTROL_FX_PFKEY:
             note_keys(g, fx.bytes);
             event = world_event(g->world, SIM_EV_TO_PLANE, g, in_order(g->world, &g->to_plane_us),

@@ -187,6 +187,82 @@ static void test_skeyid(void **state)
     }
 }
 
+/* The same Diffie-Hellman under the other methods, and the keys of the revised form of encryption:
+ * IKE-014, IKE-067 */
+struct method_vector {
+    struct ike_suite suite;
+    const char *psk_d, *psk_a, *psk_cipher, *enc_d, *enc_a, *enc_cipher, *ke_i, *ke_r;
+};
+
+static const struct method_vector method_vectors[] = {
+    {{CBC_AES, HASH_SHA1, 256, 19},
+     "3de246e3a6c58abde9270319f4316fb049f21cd4",
+     "dff7714e3e8c45bac2017317d5eff23a4bc79425",
+     "68c637371956c8fd19670125abbfb4b65fe9360f2525850883e9800e9179bb7c",
+     "b16f959e1b589ade84ba81a4f63fd95b9afe1159",
+     "fd8dba36832a0dc63f34d91606157b5274681733",
+     "69039fdb04168cc11dda144fedf6b4f2d9d8f6420bcb19663a017d22723188a1",
+     "7c935c2673fb21f356c0927cee62999d59dfe8e2fa69463755f109c418b950b8",
+     "93c915092269d4db9bd49653e32201ebe414fac9b94efe6d342a94137ae2f907"},
+    {{CBC_AES, HASH_SHA2_256, 256, 19},
+     "a955232a1826cbacda8e66bbde73734c12d554d7684d16cf00d21e670dc67597",
+     "8989ad9113018559785741e2a097f44e8d19c9edb0d2b5a4949375c3df6c8083",
+     "c99ecf287cf923c53628b90a78f77eb5f0659c5e31f6932b3b2e649df9302e26",
+     "2dd09777ae5dc2fb30931fb4e819729196c2a063806b5ab45394504545794ce5",
+     "37d912a34677a75529046a2dc3dc6d26e0867a313f836f9eaf83295e35dd01ef",
+     "0b9a4fbb73e087270b9cea7a66692b0c6af0aaaa8806f9971ad2665c87dd5ecf",
+     "c25ec70a071b9d110e3880a9f7ff61bbea3ede7990b701da57981dbfd89b2144",
+     "c45850bb2620240eddd47aeeec0ab93561269db811ce1cfef969418d22b701b1"},
+};
+
+static void derive(struct ike_sa *sa, enum phase1_auth auth, struct view psk)
+{
+    struct dh *peer = dh_of(private_r);
+    uint8_t secret[32], iv[CBC_BLOCK_MAX];
+    sa->auth = auth;
+    assert_int_equal(dh_shared(sa->handshake->dh, dh_public(peer), secret), ERR_OK);
+    assert_int_equal(v1_keys_derive(sa, view_of(secret, sizeof(secret)), psk, iv), ERR_OK);
+    dh_free(peer);
+}
+
+static void check_methods(const struct method_vector *v)
+{
+    struct v1_handshake hs = {.dh = dh_of(private_i)};
+    struct ike_sa sa = {.suite = v->suite, .initiator = true, .handshake = &hs};
+    uint8_t key[CBC_KEY_MAX];
+
+    for (uint8_t i = 0; i < sizeof(sa.cookies); i++)
+        sa.cookies[i] = (uint8_t)(i + 1);
+    set_range(&hs.nonce_i, 0x20, 16);
+    set_range(&hs.nonce_r, 0x40, 20);
+    assert_true(blob_set(&hs.peer_ke, dh_public(hs.dh)));
+    derive(&sa, PHASE1_PSK, view_of_text("a shared key"));
+    check(sa.keys.d, v->psk_d);
+    check(sa.keys.a, v->psk_a);
+    check(sa.keys.cipher, v->psk_cipher);
+    for (unsigned i = 0; i < 2; i++) {
+        derive(&sa, i ? PHASE1_REVISED_RSA_ENCRYPTION : PHASE1_RSA_ENCRYPTION, view_of(NULL, 0));
+        check(sa.keys.d, v->enc_d);
+        check(sa.keys.a, v->enc_a);
+        check(sa.keys.cipher, v->enc_cipher);
+    }
+    assert_int_equal(v1_ephemeral_key(&sa, true, key), ERR_OK);
+    check(key, v->ke_i);
+    assert_int_equal(v1_ephemeral_key(&sa, false, key), ERR_OK);
+    check(key, v->ke_r);
+    dh_free(hs.dh);
+    blob_wipe(&hs.peer_ke);
+    blob_wipe(&hs.nonce_i);
+    blob_wipe(&hs.nonce_r);
+}
+
+static void test_methods(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(method_vectors) / sizeof(method_vectors[0]); i++)
+        check_methods(&method_vectors[i]);
+}
+
 /* AES-CBC-256 with HMAC-SHA2-256 out of a SHA-1 prf: four rounds of expansion. */
 static void test_keymat(void **state)
 {
@@ -223,6 +299,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_skeyid),
+        cmocka_unit_test(test_methods),
         cmocka_unit_test(test_keymat),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -99,6 +99,11 @@ static void payload_chain_errors(void **state)
         {"00000004 00000000", ISAKMP_P_KE, false, ERR_TRAILING},
         {"00000004 00000000", ISAKMP_P_KE, true, ERR_OK},
         {"00000004 a1b2c307", ISAKMP_P_KE, true, ERR_OK}, /* padding need not be zero */
+        {"00000005 61", ISAKMP_P_KE, false, ERR_OK}, /* alignment is not asked for ... */
+        {"00000005 61 000000", ISAKMP_P_KE, false, ERR_OK}, /* ... but allowed */
+        {"00000005 61 000001", ISAKMP_P_KE, false, ERR_TRAILING},
+        {"00000005 61 0000", ISAKMP_P_KE, false, ERR_TRAILING},
+        {"00000005 61 00000000 000000", ISAKMP_P_KE, false, ERR_TRAILING},
     };
     for (size_t i = 0; i < CHECK_COUNT(rows); i++) {
         uint8_t room[64];
@@ -108,8 +113,10 @@ static void payload_chain_errors(void **state)
         assert_int_equal(err, rows[i].err);
         if (err != ERR_OK)
             assert_int_equal(all.count, 99);
+        else if (all.count == 1)
+            assert_int_equal(all.octets, all.list[0].whole.len);
         else
-            assert_int_equal(all.octets, 4 * all.count);
+            assert_int_equal(all.octets, 0);
     }
 }
 
@@ -219,8 +226,14 @@ static void identities(void **state)
         {"02 00 0000 2d2e", ERR_VALUE, NULL},
         {"02 00 0000", ERR_VALUE, NULL},
         {"04 00 0000 c0010104ffffffff", ERR_UNSUPPORTED, NULL},
-        {"03 00 0000 6140622e63", ERR_UNSUPPORTED, NULL},
-        {"0b 00 0000 aa", ERR_UNSUPPORTED, NULL},
+        {"03 00 0000 6140622e63", ERR_OK, "a@b.c"},
+        {"03 00 0000 612e622e63", ERR_VALUE, NULL}, /* no @ in it */
+        {"09 00 0000 3000", ERR_OK, "dn:3000"},
+        {"09 00 0000", ERR_VALUE, NULL},
+        {"0b 00 0000 aa00", ERR_OK, "key-id:aa00"},
+        {"0a 00 0000 8200", ERR_UNSUPPORTED, NULL}, /* a general name */
+        {"07 00 0000 c0010104c0010108", ERR_UNSUPPORTED, NULL},
+        {"08 00 0000", ERR_UNSUPPORTED, NULL},
         {"01 00 00", ERR_SHORT, NULL},
         {"", ERR_SHORT, NULL},
     };

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
+#include "crypto/encryption.h"
 #include "daemon/keeper.h"
 
 static struct keeper keeper;
@@ -98,6 +99,33 @@ static void test_refuses(void **state)
     assert_refused(0, KEEPER_HASH_MAX + 1);
 }
 
+/* IKE-014: decrypts, and says so, whatever a wrong cipher text holds. */
+static void test_decrypts(void **state)
+{
+    uint8_t cipher[2 * ENCRYPTION_MAX], request[2 * ENCRYPTION_MAX + 64];
+    struct public_key public;
+    size_t len, cipher_len;
+    (void)state;
+
+    private_key_public(keeper.keys[1], &public);
+    assert_int_equal(public_key_encrypt(&public, view_of_text("secret"), cipher, &cipher_len), ERR_OK);
+    for (uint8_t key = 0; key < 3; key++) {
+        struct ipc_message message = {
+            .kind = IPC_DECRYPT, .serial = 78, .key = key, .octets = view_of(cipher, cipher_len)};
+        len = ipc_build(&message, span_of(request, sizeof(request)));
+        assert_true(len > 0);
+        len = keeper_answer(&keeper, view_of(request, len), span_of(room, sizeof(room)));
+        assert_int_equal(ipc_parse(view_of(room, len), &got), ERR_OK);
+        assert_int_equal(got.kind, IPC_DECRYPTED);
+        assert_int_equal(got.serial, 78);
+        assert_int_equal(got.ok, key < 2);
+        if (key == 1)
+            assert_true(view_equal(got.octets, view_of("\0\6secret", 8)));
+        if (key == 0)
+            assert_true(got.octets.len > 2);
+    }
+}
+
 static void test_not_a_request(void **state)
 {
     (void)state;
@@ -116,6 +144,7 @@ int main(void)
         cmocka_unit_test(test_hello),
         cmocka_unit_test(test_signs),
         cmocka_unit_test(test_refuses),
+        cmocka_unit_test(test_decrypts),
         cmocka_unit_test(test_not_a_request),
     };
     return cmocka_run_group_tests(tests, make_keeper, free_keeper);

@@ -24,6 +24,9 @@ static struct phase1_offer one_group(const struct ike *ike, const struct ike_sa 
     while (count < offer.count && offer.suites[count].group == group)
         count++;
     offer.count = count;
+    /* What protects message 1 can't be negotiated (section 5.3). */
+    if (sa->auth == PHASE1_REVISED_RSA_ENCRYPTION && count != 0)
+        offer.count = 1;
     return offer;
 }
 
@@ -42,6 +45,8 @@ enum err aggressive_i_start(struct v1_step *step)
     if (!blob_set(&hs->offer, builder_written(&body)))
         return ERR_MEMORY;
     sa->suite.group = offer.suites[0].group;
+    if (sa->auth == PHASE1_REVISED_RSA_ENCRYPTION)
+        sa->suite = offer.suites[0];
     enum err err = main_make_share(step);
     if (err == ERR_OK)
         err = auth_make_id(step);
@@ -49,16 +54,19 @@ enum err aggressive_i_start(struct v1_step *step)
         return err;
     v1_out_start(ike, &out, sa, V1_AM1, step->x->msgid);
     isakmp_writer_payload(&out.w, ISAKMP_P_SA, blob_view(&hs->offer));
-    isakmp_writer_payload(&out.w, ISAKMP_P_KE, dh_public(hs->dh));
-    isakmp_writer_payload(&out.w, ISAKMP_P_NONCE, blob_view(&hs->nonce_i));
-    isakmp_writer_payload(&out.w, ISAKMP_P_ID, blob_view(&hs->id_own));
+    if (auth_encrypts(sa->auth) && (err = encrypted_put_share(step, &out)) != ERR_OK)
+        return err;
+    if (!auth_encrypts(sa->auth)) {
+        isakmp_writer_payload(&out.w, ISAKMP_P_KE, dh_public(hs->dh));
+        isakmp_writer_payload(&out.w, ISAKMP_P_NONCE, blob_view(&hs->nonce_i));
+        isakmp_writer_payload(&out.w, ISAKMP_P_ID, blob_view(&hs->id_own));
+    }
     auth_put_requests(step, &out);
     v1_put_vendors(ike, &out, true);
     return v1_out_send(step, &out);
 }
 
-/* Message 2, up to where the peer's proof can be looked at. */
-static enum err take_reply(struct v1_step *step, struct v1_nat *ret_nat)
+enum err aggressive_take_choice(struct v1_step *step)
 {
     struct ike *ike = step->ike;
     struct ike_sa *sa = step->sa;
@@ -68,30 +76,56 @@ static enum err take_reply(struct v1_step *step, struct v1_nat *ret_nat)
     enum err err = phase1_check(v1_body(step, ISAKMP_P_SA, 0), &offer, &ike->sa_in, &choice);
     if (err != ERR_OK)
         return v1_refuse(step, err, V1_NO_NOTIFY, "the choice is not among our offers");
-    if (view_equal(v1_body(step, ISAKMP_P_KE, 0), dh_public(sa->handshake->dh)))
-        return v1_refuse(step, ERR_VALUE, V1_NO_NOTIFY, "our own public value came back");
+    ike_sa_set_responder_cookie(ike, sa, step->header->cookie_r);
     sa->suite = choice.suite;
     sa->lifetime.seconds = choice.seconds;
     sa->nat.agreed = nat_agreed(step);
     sa->dpd = v1_peer_has_dpd(step);
-    err = nat_read_hashes(step, ret_nat);
+    struct v1_nat nat;
+    err = nat_read_hashes(step, &nat);
     if (err == ERR_OK)
-        err = main_take_share(step);
+        sa->nat = nat;
+    return err;
+}
+
+/* Message 2, up to where the peer's proof can be looked at. */
+static enum err take_reply(struct v1_step *step)
+{
+    enum err err = aggressive_take_choice(step);
+    if (err != ERR_OK)
+        return err;
+    if (view_equal(v1_body(step, ISAKMP_P_KE, 0), dh_public(step->sa->handshake->dh)))
+        return v1_refuse(step, ERR_VALUE, V1_NO_NOTIFY, "our own public value came back");
+    err = main_take_share(step);
     return err == ERR_OK ? main_derive(step) : err;
 }
 
-/* Until the peer has proved itself its cookie is only tried. */
-static enum err verify_reply(struct v1_step *step, const uint8_t *cookie)
+/* Of a reply that proved nothing only the group remains, which was ours. */
+void aggressive_forget_reply(struct v1_step *step)
 {
     static const uint8_t none[ISAKMP_COOKIE_LEN] = {0};
+    struct ike_sa *sa = step->sa;
+    ike_sa_set_responder_cookie(step->ike, sa, none);
+    if (sa->auth != PHASE1_REVISED_RSA_ENCRYPTION) /* else all of the suite was */
+        sa->suite = (struct ike_suite){.group = sa->suite.group};
+    sa->lifetime.seconds = 0;
+    sa->nat = (struct v1_nat){.agreed = false};
+    sa->dpd = false;
+    secret_wipe(&sa->keys, sizeof(sa->keys));
+    secret_wipe(sa->handshake->skeyid, sizeof(sa->handshake->skeyid));
+    blob_wipe(&sa->handshake->peer_ke);
+    blob_wipe(&sa->handshake->nonce_r);
+}
+
+/* Until the peer has proved itself its message is only tried. */
+static enum err verify_reply(struct v1_step *step)
+{
     struct ike_sa *sa = step->sa;
     struct view id_body = v1_body(step, ISAKMP_P_ID, 0);
     const struct public_key *key = NULL;
     struct identity id;
-    struct v1_nat nat;
 
-    ike_sa_set_responder_cookie(step->ike, sa, cookie);
-    enum err err = take_reply(step, &nat);
+    enum err err = take_reply(step);
     if (err == ERR_OK)
         err = auth_read_id(step, &id);
     if (err == ERR_OK && v1_way_of(sa) == V1_BY_PSK)
@@ -105,15 +139,14 @@ static enum err verify_reply(struct v1_step *step, const uint8_t *cookie)
     if (err == ERR_OK)
         err = auth_check_name(step, &id);
     if (err != ERR_OK) {
-        ike_sa_set_responder_cookie(step->ike, sa, none);
+        aggressive_forget_reply(step);
         return err;
     }
-    sa->nat = nat;
     sa->peer_id = id;
     return auth_accept(step, key);
 }
 
-static enum err send_last(struct v1_step *step, enum v1_message_kind kind)
+enum err aggressive_send_last(struct v1_step *step, enum v1_message_kind kind)
 {
     struct v1_out out;
     v1_out_start(step->ike, &out, step->sa, kind, step->x->msgid);
@@ -128,23 +161,23 @@ static enum err send_last(struct v1_step *step, enum v1_message_kind kind)
 
 enum err aggressive_i_reply(struct v1_step *step)
 {
-    enum err err = verify_reply(step, step->header->cookie_r);
+    enum err err = verify_reply(step);
     return err == ERR_OK ? auth_ask_signature(step) : err;
 }
 
 enum err aggressive_i_signed(struct v1_step *step)
 {
     nat_float(step->ike, step->sa); /* RFC 3947 section 4 */
-    return send_last(step, V1_AM3);
+    return aggressive_send_last(step, V1_AM3);
 }
 
 enum err aggressive_i_psk(struct v1_step *step)
 {
-    enum err err = verify_reply(step, step->header->cookie_r);
+    enum err err = verify_reply(step);
     if (err != ERR_OK)
         return err;
     nat_float(step->ike, step->sa);
-    return send_last(step, V1_AM3_PSK);
+    return aggressive_send_last(step, V1_AM3_PSK);
 }
 
 /* Responder */
@@ -164,9 +197,7 @@ enum err aggressive_r_offer(struct v1_step *step)
         return v1_refuse(step, ERR_POLICY, V1_NO_NOTIFY, "Aggressive Mode is not configured");
     if (offer.len > LIMIT_IKE_OFFER)
         return v1_refuse(step, ERR_LIMIT, V1_NO_NOTIFY, "the offer is too long");
-    enum err err = auth_read_id(step, &id);
-    if (err == ERR_OK)
-        err = phase1_choose(offer, &terms, &ike->sa_in, &ike->sa_out, &choice, &b);
+    enum err err = phase1_choose(offer, &terms, &ike->sa_in, &ike->sa_out, &choice, &b);
     if (err == ERR_NO_PROPOSAL)
         return v1_refuse(step, err, V1_NO_PROPOSAL_CHOSEN, "none of the offered suites will do");
     if (err != ERR_OK)
@@ -174,15 +205,22 @@ enum err aggressive_r_offer(struct v1_step *step)
     sa->suite = choice.suite;
     sa->auth = choice.auth;
     sa->lifetime.seconds = choice.seconds;
-    sa->peer_id = id;
-    if (!auth_find_profile(step, &id, true))
-        return v1_refuse(step, ERR_POLICY, V1_NO_NOTIFY, "no peer of that name is configured for it");
     sa->nat.agreed = nat_agreed(step);
     sa->dpd = v1_peer_has_dpd(step);
     if (!blob_set(&sa->handshake->offer, offer) ||
         !blob_set(&sa->handshake->id_peer, v1_body(step, ISAKMP_P_ID, 0)) ||
         !blob_set(&sa->handshake->reply, builder_written(&b)))
         return ERR_MEMORY;
+    if (auth_encrypts(choice.auth))
+        return encrypted_take_share(step);
+    if (isakmp_payload_find(step->payloads, ISAKMP_P_HASH, 0) != NULL)
+        return v1_refuse(step, ERR_UNEXPECTED, V1_NO_NOTIFY, "HASH(1) belongs to encryption");
+    err = auth_read_id(step, &id);
+    if (err != ERR_OK)
+        return err;
+    sa->peer_id = id;
+    if (!auth_find_profile(step, &id, true))
+        return v1_refuse(step, ERR_POLICY, V1_NO_NOTIFY, "no peer of that name is configured for it");
     err = main_take_share(step);
     if (err == ERR_OK)
         err = main_make_share(step);

@@ -1,6 +1,6 @@
 /*
  * Phase 1 authentication, whatever the mode: which methods are acceptable, our own proof, the peer's
- * proof, and what the peer is allowed to be called (RFC 2409 sections 5.1 and 5.4).
+ * proof, and what the peer is allowed to be called (RFC 2409 sections 5.1 and 5.4; IKE-012, IKE-013).
  */
 #include <stdio.h>
 
@@ -8,13 +8,20 @@
 
 enum { CERT_X509_SIGNATURE = 4, CERTS_MAX = 8 };
 
+bool auth_encrypts(enum phase1_auth auth)
+{
+    return auth == PHASE1_RSA_ENCRYPTION || auth == PHASE1_REVISED_RSA_ENCRYPTION;
+}
+
 static bool by_signature(enum phase1_auth auth)
 {
-    return auth != PHASE1_PSK;
+    return auth != PHASE1_PSK && !auth_encrypts(auth);
 }
 
 enum v1_way v1_way_of(const struct ike_sa *sa)
 {
+    if (auth_encrypts(sa->auth))
+        return V1_BY_ENCRYPTION;
     return by_signature(sa->auth) ? V1_BY_SIGNATURE : V1_BY_PSK;
 }
 
@@ -23,6 +30,10 @@ enum phase1_auth auth_of_profile(const struct ike_profile *profile)
 {
     if (profile != NULL && profile->own_method == IKE_BY_PSK)
         return PHASE1_PSK;
+    if (profile != NULL && profile->own_method == IKE_BY_ENCRYPTION)
+        return PHASE1_RSA_ENCRYPTION;
+    if (profile != NULL && profile->own_method == IKE_BY_REVISED_ENCRYPTION)
+        return PHASE1_REVISED_RSA_ENCRYPTION;
     switch (profile != NULL && profile->own_public != NULL ? profile->own_public->alg : KEY_RSA) {
     case KEY_ECDSA_P256:
         return PHASE1_ECDSA_256;
@@ -104,8 +115,8 @@ enum err auth_secret(struct v1_step *step, struct view *ret)
     return ERR_OK;
 }
 
-/* The configured peer this is, now that its name is known (IKE-055): the first by address with that
- * name, the same method and, for a shared key, the one that was used. */
+/* The configured peer this is, now that its name is known (IKE-055; with a certificate IKE-058: what is
+ * in it but the name gives no right, IKE-059): the first by address with that name, the same method and, for a shared key, the one that was used. */
 static const struct ike_profile *profile_for(const struct ike *ike, const struct ike_sa *sa,
                                              const struct identity *id, bool aggressive)
 {
@@ -229,10 +240,10 @@ enum err auth_put_proof(struct v1_step *step, struct v1_out *out)
 /* The peer's side */
 
 /* The ID payload, whose port may only be IKE's own (RFC 2407 section 4.6.2). */
-enum err auth_read_id(struct v1_step *step, struct identity *ret)
+enum err auth_parse_id(struct v1_step *step, struct view body, struct identity *ret)
 {
     struct isakmp_id id;
-    enum err err = isakmp_id_parse(v1_body(step, ISAKMP_P_ID, 0), &id);
+    enum err err = isakmp_id_parse(body, &id);
     if (err == ERR_OK)
         err = isakmp_id_to_identity(&id, ret);
     bool any = id.protocol == 0 && id.port == 0;
@@ -242,6 +253,11 @@ enum err auth_read_id(struct v1_step *step, struct identity *ret)
     if (err != ERR_OK)
         return v1_refuse(step, ERR_VALUE, V1_NO_NOTIFY, "no usable identity");
     return ERR_OK;
+}
+
+enum err auth_read_id(struct v1_step *step, struct identity *ret)
+{
+    return auth_parse_id(step, v1_body(step, ISAKMP_P_ID, 0), ret);
 }
 
 enum err auth_verify_signature(const struct v1_step *step, struct view id, struct view signature,
@@ -318,7 +334,7 @@ void auth_sign_self(struct v1_step *step)
 {
     const struct ike_event event = {
         .kind = IKE_EV_SIGNED, .serial = step->x->serial, .ok = true};
-    if (!by_signature(step->sa->auth))
+    if (step->sa->auth == PHASE1_PSK)
         (void)v1_answer(step->ike, &event, V1_ON_SIGNED);
 }
 

@@ -1,5 +1,5 @@
-/* Keys of RFC 2409: section 5 (SKEYID with signatures), 5.5 (KEYMAT) and appendix B (cipher, IV).
- */
+/* Keys of RFC 2409: section 5 (SKEYID by method, IKE-067), 5.5 (KEYMAT, IKE-069) and appendix B (cipher,
+ * IV). */
 #include <assert.h>
 
 #include "ike/v1/v1.h"
@@ -59,6 +59,21 @@ static enum err cipher_key(const struct ike_sa *sa, const uint8_t *skeyid_e, uin
     return err;
 }
 
+/* Section 5.3: Ne_i = prf(Ni_b, CKY-I), Ne_r = prf(Nr_b, CKY-R), stretched to the cipher's key. */
+enum err v1_ephemeral_key(const struct ike_sa *sa, bool of_initiator, uint8_t *ret)
+{
+    const struct v1_handshake *hs = sa->handshake;
+    const struct view cookie =
+        view_of(sa->cookies + (of_initiator ? 0 : ISAKMP_COOKIE_LEN), ISAKMP_COOKIE_LEN);
+    uint8_t ne[HASH_MAX];
+    enum err err = hmac_digest(sa->suite.hash, blob_view(of_initiator ? &hs->nonce_i : &hs->nonce_r),
+                               &cookie, 1, ne);
+    if (err == ERR_OK)
+        err = cipher_key(sa, ne, ret);
+    secret_wipe(ne, sizeof(ne));
+    return err;
+}
+
 /* Appendix B: the first IV is hash(g^xi | g^xr), cut to the block. */
 static enum err first_iv(const struct ike_sa *sa, struct view ke_i, struct view ke_r, uint8_t *ret)
 {
@@ -79,13 +94,21 @@ enum err v1_keys_derive(struct ike_sa *sa, struct view secret, struct view psk, 
     size_t nonces_len = hs->nonce_i.len + hs->nonce_r.len;
     enum err err;
 
-    /* SKEYID = prf(Ni_b | Nr_b, g^xy), or prf(pre-shared-key, Ni_b | Nr_b) */
+    /* SKEYID = prf(Ni_b | Nr_b, g^xy), prf(pre-shared-key, Ni_b | Nr_b), or with encryption
+     * prf(hash(Ni_b | Nr_b), CKY-I | CKY-R) */
     assert(nonces_len <= sizeof(nonces));
     memcpy(nonces, hs->nonce_i.ptr, hs->nonce_i.len);
     memcpy(nonces + hs->nonce_i.len, hs->nonce_r.ptr, hs->nonce_r.len);
     struct view both = view_of(nonces, nonces_len);
-    err = psk.len != 0 ? hmac_digest(sa->suite.hash, psk, &both, 1, hs->skeyid)
-                       : hmac_digest(sa->suite.hash, both, &secret, 1, hs->skeyid);
+    const struct view cookies = cookies_view(sa);
+    if (auth_encrypts(sa->auth)) {
+        err = hash_digest(sa->suite.hash, &both, 1, e);
+        if (err == ERR_OK)
+            err = hmac_digest(sa->suite.hash, prf_key(sa, e), &cookies, 1, hs->skeyid);
+    } else {
+        err = psk.len != 0 ? hmac_digest(sa->suite.hash, psk, &both, 1, hs->skeyid)
+                           : hmac_digest(sa->suite.hash, both, &secret, 1, hs->skeyid);
+    }
     if (err == ERR_OK)
         err = skeyid_child(sa, NULL, secret, 0, sa->keys.d);
     if (err == ERR_OK)

@@ -189,6 +189,7 @@ static enum ike_counter_id counter_of(enum err err)
     case ERR_NO_PROPOSAL:
         return IKE_COUNT_NO_PROPOSAL;
     case ERR_AUTH:
+    case ERR_DECRYPT: /* a proof that anyone could have sent */
         return IKE_COUNT_BAD_SIGNATURE;
     case ERR_UNKNOWN:
         return IKE_COUNT_NO_KEYS;
@@ -381,7 +382,7 @@ static enum err receive_on(struct ike *ike, struct v1_step *step, const struct i
     err = v1_message_check(message, &payloads);
     if (err == ERR_OK)
         return run(step, digest);
-    if (step->row->gets == V1_QM1)
+    if (step->row->gets == V1_QM1 || step->row->gets == V1_QM2)
         v1_refuse(step, err, V1_PAYLOAD_MALFORMED, NULL); /* proven, so the peer hears of it */
     refuse(step, err);
     return err;
@@ -396,7 +397,7 @@ static enum err receive_quick(struct ike *ike, struct ike_sa *sa, const struct i
 
     if (header->msgid.value == 0)
         return drop(ike, IKE_COUNT_MALFORMED, ERR_VALUE);
-    if (!ike_sa_established(sa))
+    if (!ike_sa_established(sa)) /* IKE-011, IKE-017: both are authenticated before any of it */
         return drop(ike, IKE_COUNT_NO_ROW, ERR_UNEXPECTED);
     if (fresh) {
         if (v1_msgid_used(sa, header->msgid))
@@ -448,7 +449,7 @@ static enum err receive_known(struct ike *ike, struct ike_sa *sa, const struct i
 
 /*
  * Message 1, from whatever address it comes (OE-112). Until message 3 brings the cookie back there is only a half-open record, so the SA
- * lives on the stack for the length of this call (IKE-050, IKE-053).
+ * lives on the stack for the length of this call (IKE-024, IKE-050, IKE-053).
  */
 static enum err receive_offer(struct ike *ike, const struct ike_event *event,
                               const struct isakmp_header *header)

@@ -110,7 +110,7 @@ enum err main_r_choose(struct v1_step *step)
 
 /* Messages 3 and 4 */
 
-/* Our private value and nonce. */
+/* Our private value and nonce, of the group that was chosen, for this handshake alone (IKE-023, IKE-029). */
 enum err main_make_share(struct v1_step *step)
 {
     struct v1_handshake *hs = step->sa->handshake;
@@ -159,6 +159,7 @@ enum err main_take_share(struct v1_step *step)
     return ERR_OK;
 }
 
+/* g^xy, the same on both sides and proven by neither yet (IKE-028). */
 enum err main_derive(struct v1_step *step)
 {
     struct v1_handshake *hs = step->sa->handshake;
@@ -179,7 +180,7 @@ enum err main_derive(struct v1_step *step)
     return err;
 }
 
-enum err main_i_choice(struct v1_step *step)
+enum err main_take_choice(struct v1_step *step)
 {
     struct ike *ike = step->ike;
     const struct phase1_offer offer = auth_offer(ike, step->sa);
@@ -196,7 +197,13 @@ enum err main_i_choice(struct v1_step *step)
     step->sa->nat.agreed = nat_agreed(step);
     step->sa->dpd = v1_peer_has_dpd(step);
     ike_sa_set_responder_cookie(ike, step->sa, step->header->cookie_r);
-    return send_share(step, V1_MM3);
+    return ERR_OK;
+}
+
+enum err main_i_choice(struct v1_step *step)
+{
+    enum err err = main_take_choice(step);
+    return err == ERR_OK ? send_share(step, V1_MM3) : err;
 }
 
 enum err main_r_ke(struct v1_step *step)
@@ -350,7 +357,7 @@ enum err main_i_verify_psk(struct v1_step *step)
     return auth_accept(step, NULL);
 }
 
-static void claim_path(struct v1_step *step)
+void main_claim_path(struct v1_step *step)
 {
     step->sa->handshake->claimed =
         (struct ike_path){step->event->local, step->event->remote, step->event->natt};
@@ -369,9 +376,11 @@ enum err main_r_auth(struct v1_step *step)
         !blob_set(&sa->handshake->signature, v1_body(step, ISAKMP_P_SIG, 0)))
         return ERR_MEMORY;
     sa->peer_id = id;
-    claim_path(step);
+    main_claim_path(step);
     sa->handshake->initial_contact = main_says_contact(step);
     bool configured = auth_find_profile(step, &id, false); /* before any lookup (OE-114) */
+    if (!configured && id.kind != IDENTITY_ADDR && id.kind != IDENTITY_FQDN) /* nothing to look up */
+        return v1_refuse(step, ERR_AUTH, V1_NO_NOTIFY, "no usable identity");
     err = auth_take_keys(step, &id);
     if (err != ERR_OK)
         return err;
@@ -422,7 +431,7 @@ enum err main_r_psk(struct v1_step *step)
     if (err != ERR_OK)
         return err;
     step->sa->peer_id = id;
-    claim_path(step);
+    main_claim_path(step);
     step->sa->handshake->initial_contact = main_says_contact(step);
     err = auth_accept(step, NULL);
     if (err == ERR_OK)
@@ -438,7 +447,7 @@ enum err main_r_signed(struct v1_step *step)
     return send_auth(step, V1_MM6);
 }
 
-/* Both sides: the SA is there. What only the handshake needed is wiped (IKE-010). */
+/* Both sides: the SA is there, with suite, keys and the peer's identity (IKE-034). What only the handshake needed is wiped (IKE-010). */
 void main_established(struct v1_step *step)
 {
     struct ike *ike = step->ike;

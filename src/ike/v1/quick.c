@@ -2,7 +2,9 @@
  * Quick Mode (RFC 2409 section 5.5) in tunnel mode (OE-129), for ESP or AH (IKE-044, IKE-046): the handlers
  * of the table. Opportunistic
  * tunnels always have PFS (OE-128) and are for one pair of hosts (OE-134); configured ones are for
- * what the configuration says, with PFS unless it says otherwise.
+ * what the configuration says, with PFS unless it says otherwise (IKE-048). Each makes new keys under the
+ * same phase 1 SA, with whatever algorithms are agreed this time (IKE-006, IKE-007, IKE-019), and
+ * registers them with the plane when they are known and not before (IKE-005).
  */
 #include <assert.h>
 #include <stdio.h>
@@ -477,6 +479,20 @@ enum err quick_i_installed(struct v1_step *step)
 
 /* Responder */
 
+/* RFC 2407 section 4.6.2: a range isn't what an SPD entry here can hold. */
+static bool is_range(struct view body)
+{
+    return body.len != 0 && (body.ptr[0] == ISAKMP_ID_IPV4_ADDR_RANGE ||
+                             body.ptr[0] == ISAKMP_ID_IPV6_ADDR_RANGE);
+}
+
+static const char *bad_selectors(const struct v1_step *step)
+{
+    bool range =
+        is_range(v1_body(step, ISAKMP_P_ID, 0)) || is_range(v1_body(step, ISAKMP_P_ID, 1));
+    return range ? "a range of addresses; only hosts and subnets will do" : "no usable selectors";
+}
+
 enum err quick_r_proposal(struct v1_step *step)
 {
     struct ike *ike = step->ike;
@@ -499,7 +515,7 @@ enum err quick_r_proposal(struct v1_step *step)
     if (read_client(v1_body(step, ISAKMP_P_ID, 0), &theirs) != ERR_OK ||
         read_client(v1_body(step, ISAKMP_P_ID, 1), &ours) != ERR_OK ||
         theirs.net.addr.family != ours.net.addr.family || theirs.protocol != ours.protocol)
-        return v1_refuse(step, ERR_POLICY, V1_INVALID_ID_INFORMATION, "no usable selectors");
+        return v1_refuse(step, ERR_POLICY, V1_INVALID_ID_INFORMATION, bad_selectors(step));
     bool hosts = one_host(&theirs) && one_host(&ours);
     if (step->sa->profile == 0 && !hosts) /* OE-134 */
         return v1_refuse(step, ERR_POLICY, V1_INVALID_ID_INFORMATION, "not a pair of hosts");

@@ -46,7 +46,7 @@ struct v1_nat {
 struct v1_exchange {
     struct ike_sa *sa;
     enum v1_state state;
-    bool initiator;
+    bool initiator; /* we sent the first message (IKE-009) */
     msgid_t msgid; /* zero: Main Mode */
     enum v1_timer timer_kind;
     struct ike_timer timer;

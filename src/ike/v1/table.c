@@ -20,6 +20,11 @@ const char *v1_state_name(enum v1_state state)
  * that ride along are skipped, and so are the original addresses of RFC 3947, which tunnel mode has no
  * use for. In Quick Mode KE makes perfect forward secrecy (OE-128), and the IDs
  * name the two hosts (OE-130, OE-134).
+ *
+ * The cookies of the model's messages are in the header of each (IKE-021, IKE-022, IKE-025, IKE-026).
+ * Main Mode: IKE-020; what it offers, what was chosen of it, shares and nonces (IKE-027), then, under the
+ * new keys, identities and proofs (IKE-015, IKE-031). Aggressive Mode: IKE-035. Quick Mode: IKE-018,
+ * IKE-043, IKE-044, IKE-045, IKE-046.
  */
 #define CLEAR(exchange) ISAKMP_##exchange, false, false, false
 #define ENCRYPTED(exchange) ISAKMP_##exchange, true, false, false
@@ -61,8 +66,19 @@ static const struct v1_message messages[V1_MESSAGE_COUNT] = {
     [V1_MM6_PSK] = {"5E5", "Main Mode 6: IDir, HASH_R", ENCRYPTED(MAIN_MODE),
                 {ONE(ID), ONE(HASH), ANY(N), ANY(VID)}},
 
+    [V1_MM3_ENC] = {"5E2", "Main Mode 3: KE, IDii and Ni encrypted", CLEAR(MAIN_MODE),
+                {ONE(KE), ONE(NONCE), ONE(ID), MAYBE(HASH), ANY(NAT_D), ANY(VID)}},
+    [V1_MM4_ENC] = {"5E3", "Main Mode 4: KE, IDir and Nr encrypted", CLEAR(MAIN_MODE),
+                {ONE(KE), ONE(NONCE), ONE(ID), ANY(NAT_D), ANY(VID)}},
+    [V1_MM5_ENC] = {"5E4", "Main Mode 5: HASH_I", ENCRYPTED(MAIN_MODE),
+                {ONE(HASH), ANY(N), ANY(VID)}},
+    [V1_MM6_ENC] = {"5E5", "Main Mode 6: HASH_R", ENCRYPTED(MAIN_MODE),
+                {ONE(HASH), ANY(N), ANY(VID)}},
+
     [V1_AM1] = {"5D",  "Aggressive Mode 1: SA, KE, Ni, IDii", CLEAR(AGGRESSIVE_MODE),
-                {ONE(SA), ONE(KE), ONE(NONCE), ONE(ID), ANY(CR), ANY(VID)}},
+                {ONE(SA), ONE(KE), ONE(NONCE), ONE(ID), MAYBE(HASH), ANY(CR), ANY(VID)}},
+    [V1_AM2_ENC] = {"5E1", "Aggressive Mode 2: SA, KE, IDir and Nr encrypted, HASH_R", CLEAR(AGGRESSIVE_MODE),
+                {ONE(SA), ONE(KE), ONE(NONCE), ONE(ID), ONE(HASH), ANY(NAT_D), ANY(VID)}},
     [V1_AM2] = {"5E1", "Aggressive Mode 2: SA, KE, Nr, IDir, SIG_R", CLEAR(AGGRESSIVE_MODE),
                 {ONE(SA), ONE(KE), ONE(NONCE), ONE(ID), ONE(SIG), ANY(CERT), ANY(CR), ANY(NAT_D), ANY(VID)}},
     [V1_AM3] = {"5E4", "Aggressive Mode 3: SIG_I", EITHER(AGGRESSIVE_MODE),
@@ -158,27 +174,64 @@ static const struct v1_row rows[] = {
      *      ESTABLISHED
      */
     ON_ANSWER (MM_I_START,     START,     MM1,        main_i_start,  MM_I_WAIT_SA,   RESEND, "offer every suite we like"),
-    ON_MESSAGE(MM_I_WAIT_SA,   MM2,       MM3,        main_i_choice, MM_I_WAIT_KE,   RESEND, "check the choice against the offer, send our public value and, for NAT, our addresses hashed"),
+    ON_MESSAGE(MM_I_WAIT_SA,   MM2,       MM3,        main_i_choice, MM_I_WAIT_KE,   RESEND, "check the choice against the offer, send our public value and, for NAT, our addresses hashed",
+               .way = V1_NOT_ENCRYPTION),
     ON_MESSAGE(MM_I_WAIT_KE,   MM4,       NO_MESSAGE, main_i_ke,     MM_I_SIGNING,   WAIT,   "derive the keys, have HASH_I signed",
                .way = V1_BY_SIGNATURE),
     ON_MESSAGE(MM_I_WAIT_KE,   MM4,       MM5_PSK,    main_i_psk,    MM_I_WAIT_AUTH, RESEND, "derive the keys; only who knows the shared key can (IKE-033)",
                .way = V1_BY_PSK),
-    ON_ANSWER (MM_I_SIGNING,   SIGNED,    MM5,        main_i_signed, MM_I_WAIT_AUTH, RESEND, "say who we are and prove it, encrypted"),
+    ON_ANSWER (MM_I_SIGNING,   SIGNED,    MM5,        main_i_signed, MM_I_WAIT_AUTH, RESEND, "say who we are and prove it, encrypted",
+               .way = V1_BY_SIGNATURE),
     ON_MESSAGE(MM_I_WAIT_AUTH, MM6,       NO_MESSAGE, main_i_verify, ESTABLISHED,    LINGER, "verify SIG_R with the keys that DNS gave (OE-065)",
                .way = V1_BY_SIGNATURE, .refused = V1_MM_I_WAIT_AUTH, .then = main_established),
     ON_MESSAGE(MM_I_WAIT_AUTH, MM6_PSK,   NO_MESSAGE, main_i_verify_psk, ESTABLISHED, LINGER, "compare HASH_R",
                .way = V1_BY_PSK, .refused = V1_MM_I_WAIT_AUTH, .then = main_established),
 
     ON_MESSAGE(MM_R_START,     MM1,       MM2,        main_r_choose, MM_R_OFFERED,   WAIT,   "choose a suite, answer with a cookie, keep a small record (IKE-050)"),
-    ON_MESSAGE(MM_R_OFFERED,   MM3,       MM4,        main_r_ke,     MM_R_WAIT_AUTH, WAIT,   "the cookie is right: send our public value, derive the keys (IKE-030)"),
+    ON_MESSAGE(MM_R_OFFERED,   MM3,       MM4,        main_r_ke,     MM_R_WAIT_AUTH, WAIT,   "the cookie is right: send our public value, derive the keys (IKE-030)",
+               .way = V1_NOT_ENCRYPTION),
     ON_MESSAGE(MM_R_WAIT_AUTH, MM5,       NO_MESSAGE, main_r_auth,   MM_R_WAIT_KEYS, WAIT,   "keep IDii and SIG_I, ask for the initiator's keys (OE-085)",
-               .way = V1_BY_SIGNATURE, .then = auth_answer_self),
+               .way = V1_BY_SIGNATURE, .refused = V1_MM_R_WAIT_AUTH, .then = auth_answer_self),
     ON_MESSAGE(MM_R_WAIT_AUTH, MM5_PSK,   MM6_PSK,    main_r_psk,    ESTABLISHED,    LINGER, "compare HASH_I, find the configured peer, answer",
                .way = V1_BY_PSK, .refused = V1_MM_R_WAIT_AUTH, .then = main_established),
     ON_ANSWER (MM_R_WAIT_KEYS, PEER_KEYS, NO_MESSAGE, main_r_verify, MM_R_SIGNING,   WAIT,   "any of them may verify SIG_I (OE-086, OE-137); only then reveal ourselves (IKE-016)",
+               .way = V1_BY_SIGNATURE,
                .refused = V1_MM_R_WAIT_AUTH),
     ON_ANSWER (MM_R_SIGNING,   SIGNED,    MM6,        main_r_signed, ESTABLISHED,    LINGER, "say who we are and prove it",
+               .way = V1_BY_SIGNATURE,
                .then = main_established),
+
+    /*
+     * Main Mode with public-key encryption (RFC 2409 sections 5.2, 5.3), IKE-014; <> is what is encrypted
+     * with the other side's key, or in the revised form with one that its nonce makes
+     *
+     *      initiator                                            responder
+     *
+     *      MM_I_WAIT_SA                                         MM_R_OFFERED
+     *         -- 3: HDR, KE, <IDii>, <Ni> --------------------->  cookie checked
+     *      MM_I_WAIT_KE                                         MM_R_DECRYPTING  (private key)
+     *         <- 4: HDR, KE, <IDir>, <Nr> ----------------------  MM_R_WAIT_AUTH
+     *      MM_I_DECRYPTING  (private key)
+     *         ## 5: HDR*, HASH_I ##############################>
+     *      MM_I_WAIT_AUTH
+     *         <# 6: HDR*, HASH_R ###############################  ESTABLISHED
+     *      ESTABLISHED
+     */
+    ON_MESSAGE(MM_I_WAIT_SA,    MM2,       MM3_ENC,    encrypted_i_choice, MM_I_WAIT_KE,    RESEND, "check the choice, say who we are to nobody but the peer",
+               .way = V1_BY_ENCRYPTION),
+    ON_MESSAGE(MM_I_WAIT_KE,    MM4_ENC,   NO_MESSAGE, encrypted_i_share,  MM_I_DECRYPTING, WAIT,   "have the peer's nonce and name decrypted",
+               .way = V1_BY_ENCRYPTION),
+    ON_ANSWER (MM_I_DECRYPTING, DECRYPTED, MM5_ENC,    encrypted_i_keys,   MM_I_WAIT_AUTH,  RESEND, "derive the keys; only who could read our nonce can",
+               .way = V1_BY_ENCRYPTION),
+    ON_MESSAGE(MM_I_WAIT_AUTH,  MM6_ENC,   NO_MESSAGE, encrypted_i_verify, ESTABLISHED,     LINGER, "compare HASH_R",
+               .way = V1_BY_ENCRYPTION, .refused = V1_MM_I_WAIT_AUTH, .then = main_established),
+
+    ON_MESSAGE(MM_R_OFFERED,    MM3_ENC,   NO_MESSAGE, encrypted_r_share,  MM_R_DECRYPTING, WAIT,   "the cookie is right: have the peer's nonce and name decrypted (IKE-030)",
+               .way = V1_BY_ENCRYPTION),
+    ON_ANSWER (MM_R_DECRYPTING, DECRYPTED, MM4_ENC,    encrypted_r_keys,   MM_R_WAIT_AUTH,  WAIT,   "find the configured peer, answer under its key",
+               .way = V1_BY_ENCRYPTION),
+    ON_MESSAGE(MM_R_WAIT_AUTH,  MM5_ENC,   MM6_ENC,    encrypted_r_verify, ESTABLISHED,     LINGER, "compare HASH_I, answer",
+               .way = V1_BY_ENCRYPTION, .refused = V1_MM_R_WAIT_AUTH, .then = main_established),
 
     /*
      * Aggressive Mode (RFC 2409 sections 5.1, 5.4), only with peers it was configured for (IKE-042)
@@ -192,14 +245,23 @@ static const struct v1_row rows[] = {
      *      AM_I_SIGNING  (private key)
      *         ## 3: HDR*, SIG_I | HASH_I ######################>  ESTABLISHED
      *      ESTABLISHED
+     *
+     * With public-key encryption IDii, IDir and both nonces are encrypted, the responder decrypts in
+     * AM_R_SIGNING and the initiator, before it can tell whether HASH_R is right, in AM_I_DECRYPTING.
      */
     ON_ANSWER (AM_I_START,      START,  AM1,        aggressive_i_start,  AM_I_WAIT_REPLY, RESEND, "offer suites of one group, and all the responder needs (IKE-036)"),
     ON_MESSAGE(AM_I_WAIT_REPLY, AM2,    NO_MESSAGE, aggressive_i_reply,  AM_I_SIGNING,    WAIT,   "verify SIG_R, have HASH_I signed",
                .way = V1_BY_SIGNATURE),
     ON_ANSWER (AM_I_SIGNING,    SIGNED, AM3,        aggressive_i_signed, ESTABLISHED,     LINGER, "prove who we are (IKE-038)",
+               .way = V1_BY_SIGNATURE,
                .then = main_established),
     ON_MESSAGE(AM_I_WAIT_REPLY, AM2_PSK, AM3_PSK,   aggressive_i_psk,    ESTABLISHED,     LINGER, "compare HASH_R, answer with HASH_I",
                .way = V1_BY_PSK, .then = main_established),
+    ON_MESSAGE(AM_I_WAIT_REPLY, AM2_ENC, NO_MESSAGE, encrypted_i_reply,  AM_I_DECRYPTING, WAIT,   "have the peer's nonce and name decrypted",
+               .way = V1_BY_ENCRYPTION),
+    ON_ANSWER (AM_I_DECRYPTING, DECRYPTED, AM3_PSK, encrypted_i_prove,   ESTABLISHED,     LINGER, "compare HASH_R, answer with HASH_I",
+               .way = V1_BY_ENCRYPTION,
+               .refused = V1_AM_I_WAIT_REPLY, .then = main_established),
 
     ON_MESSAGE(AM_R_START,      AM1,    NO_MESSAGE, aggressive_r_offer,  AM_R_SIGNING,    WAIT,   "choose a suite, derive the keys, have HASH_R signed",
                .then = auth_sign_self),
@@ -207,10 +269,12 @@ static const struct v1_row rows[] = {
                .way = V1_BY_SIGNATURE),
     ON_ANSWER (AM_R_SIGNING,    SIGNED, AM2_PSK,    aggressive_r_psk,    AM_R_WAIT_AUTH,  RESEND, "answer with all of it, HASH_R needs no private key",
                .way = V1_BY_PSK),
+    ON_ANSWER (AM_R_SIGNING,    DECRYPTED, AM2_ENC, encrypted_r_reply,   AM_R_WAIT_AUTH,  RESEND, "find the configured peer, answer under its key",
+               .way = V1_BY_ENCRYPTION),
     ON_MESSAGE(AM_R_WAIT_AUTH,  AM3,    NO_MESSAGE, aggressive_r_verify, ESTABLISHED,     LINGER, "verify SIG_I (IKE-039)",
                .way = V1_BY_SIGNATURE, .refused = V1_AM_R_WAIT_AUTH, .then = main_established),
     ON_MESSAGE(AM_R_WAIT_AUTH,  AM3_PSK, NO_MESSAGE, aggressive_r_verify_psk, ESTABLISHED, LINGER, "compare HASH_I",
-               .way = V1_BY_PSK, .refused = V1_AM_R_WAIT_AUTH, .then = main_established),
+               .way = V1_NOT_SIGNATURE, .refused = V1_AM_R_WAIT_AUTH, .then = main_established),
 
     /*
      * Quick Mode with perfect forward secrecy (RFC 2409 section 5.5), OE-128

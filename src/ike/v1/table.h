@@ -15,17 +15,20 @@
     X(MM_I_WAIT_SA, "main mode, initiator: offered, waiting for message 2")                        \
     X(MM_I_WAIT_KE, "main mode, initiator: waiting for message 4")                                 \
     X(MM_I_SIGNING, "main mode, initiator: signing")                                               \
+    X(MM_I_DECRYPTING, "main mode, initiator: decrypting")                                         \
     X(MM_I_WAIT_AUTH, "main mode, initiator: waiting for message 6")                               \
     X(MM_R_START, "main mode, responder: start")                                                   \
     X(MM_R_OFFERED, "main mode, responder: half open, waiting for message 3")                      \
+    X(MM_R_DECRYPTING, "main mode, responder: decrypting")                                         \
     X(MM_R_WAIT_AUTH, "main mode, responder: waiting for message 5")                               \
     X(MM_R_WAIT_KEYS, "main mode, responder: asking for the initiator's keys")                     \
     X(MM_R_SIGNING, "main mode, responder: signing")                                               \
     X(AM_I_START, "aggressive mode, initiator: start")                                             \
     X(AM_I_WAIT_REPLY, "aggressive mode, initiator: waiting for message 2")                        \
     X(AM_I_SIGNING, "aggressive mode, initiator: signing")                                         \
+    X(AM_I_DECRYPTING, "aggressive mode, initiator: decrypting")                                   \
     X(AM_R_START, "aggressive mode, responder: start")                                             \
-    X(AM_R_SIGNING, "aggressive mode, responder: signing")                                         \
+    X(AM_R_SIGNING, "aggressive mode, responder: signing or decrypting")                           \
     X(AM_R_WAIT_AUTH, "aggressive mode, responder: waiting for message 3")                         \
     X(ESTABLISHED, "established")                                                                  \
     X(QM_I_START, "quick mode, initiator: start")                                                  \
@@ -58,11 +61,16 @@ enum v1_message_kind {
     V1_MM6,
     V1_MM5_PSK,
     V1_MM6_PSK,
+    V1_MM3_ENC,
+    V1_MM4_ENC,
+    V1_MM5_ENC,
+    V1_MM6_ENC,
     V1_AM1,
     V1_AM2,
     V1_AM3,
     V1_AM2_PSK,
     V1_AM3_PSK,
+    V1_AM2_ENC,
     V1_QM1,
     V1_QM2,
     V1_QM3,
@@ -93,13 +101,21 @@ MUST_USE enum err v1_message_check(const struct v1_message *message,
                                    const struct isakmp_payloads *payloads);
 
 /* How the two prove themselves to each other: with some messages it makes another row. */
-enum v1_way { V1_BY_SIGNATURE = 1, V1_BY_PSK = 2, V1_ANY_WAY = 3 };
+enum v1_way {
+    V1_BY_SIGNATURE = 1,
+    V1_BY_PSK = 2,
+    V1_BY_ENCRYPTION = 4, /* either form */
+    V1_NOT_ENCRYPTION = V1_BY_SIGNATURE | V1_BY_PSK,
+    V1_NOT_SIGNATURE = V1_BY_PSK | V1_BY_ENCRYPTION,
+    V1_ANY_WAY = V1_NOT_SIGNATURE | V1_BY_SIGNATURE,
+};
 
 enum v1_trigger {
     V1_ON_START,     /* our side wants the exchange */
     V1_ON_MESSAGE,   /* the message in `gets` */
     V1_ON_PEER_KEYS, /* answers to our questions */
     V1_ON_SIGNED,
+    V1_ON_DECRYPTED,
     V1_ON_AUTHORIZED,
     V1_ON_SPI,
     V1_ON_INSTALLED,

@@ -8,7 +8,7 @@
  *   main.c     Main Mode's handlers      aggressive.c  Aggressive Mode's
  *   quick.c    Quick Mode's              auth.c        who is who, and how it is proved
  *   info.c     Delete and Notify         nat.c         NAT traversal
- *   dpd.c      dead peer detection
+ *   dpd.c      dead peer detection       encrypted.c   both modes by public-key encryption
  */
 #ifndef CYGNET_IKE_V1_V1_H
 #define CYGNET_IKE_V1_V1_H
@@ -126,6 +126,8 @@ void nat_follow(struct ike *ike, struct ike_sa *sa, const struct ike_event *even
  * if there is one. */
 MUST_USE enum err v1_keys_derive(struct ike_sa *sa, struct view secret, struct view psk,
                                  uint8_t *ret_iv);
+/* Ke_i or Ke_r of the revised form of public-key encryption; writes sa->suite.key_bits / 8 octets. */
+MUST_USE enum err v1_ephemeral_key(const struct ike_sa *sa, bool of_initiator, uint8_t *ret);
 /* HASH_I or HASH_R; writes hash_len(sa->suite.hash) octets. */
 MUST_USE enum err v1_auth_hash(const struct ike_sa *sa, bool of_initiator, struct view id,
                                uint8_t *ret);
@@ -152,7 +154,24 @@ void v1_trace_message(struct ike *ike, const struct ike_sa *sa, const struct v1_
 void v1_trace(struct ike *ike, const struct ike_sa *sa, const struct v1_exchange *x,
               enum event_level level, const char *title, const char *detail);
 
+/* encrypted.c */
+/* The peer's nonce and identity in the message, to be decrypted: kept, and asked about. */
+MUST_USE enum err encrypted_take_share(struct v1_step *step);
+/* Our own value, identity and nonce, for nobody but the peer. */
+MUST_USE enum err encrypted_put_share(struct v1_step *step, struct v1_out *out);
+enum err encrypted_i_choice(struct v1_step *step);
+enum err encrypted_i_share(struct v1_step *step);
+enum err encrypted_i_keys(struct v1_step *step);
+enum err encrypted_i_verify(struct v1_step *step);
+enum err encrypted_r_share(struct v1_step *step);
+enum err encrypted_r_keys(struct v1_step *step);
+enum err encrypted_r_verify(struct v1_step *step);
+enum err encrypted_i_reply(struct v1_step *step);
+enum err encrypted_i_prove(struct v1_step *step);
+enum err encrypted_r_reply(struct v1_step *step);
+
 /* auth.c */
+bool auth_encrypts(enum phase1_auth auth); /* by public keys, in either form */
 enum v1_way v1_way_of(const struct ike_sa *sa);
 /* NULL: a stranger. */
 enum phase1_auth auth_of_profile(const struct ike_profile *profile);
@@ -172,6 +191,7 @@ void auth_put_requests(const struct v1_step *step, struct v1_out *out);
 MUST_USE enum err auth_take_keys(struct v1_step *step, const struct identity *id);
 MUST_USE enum err auth_put_proof(struct v1_step *step, struct v1_out *out);
 MUST_USE enum err auth_read_id(struct v1_step *step, struct identity *ret);
+MUST_USE enum err auth_parse_id(struct v1_step *step, struct view body, struct identity *ret);
 /* ERR_AUTH unless one of the keys made the signature (OE-137). */
 MUST_USE enum err auth_verify_signature(const struct v1_step *step, struct view id,
                                         struct view signature, const struct public_key *keys,
@@ -190,6 +210,8 @@ void auth_sign_self(struct v1_step *step);
 MUST_USE enum err main_make_share(struct v1_step *step); /* our private value and nonce */
 MUST_USE enum err main_take_share(struct v1_step *step); /* the peer's */
 MUST_USE enum err main_derive(struct v1_step *step);
+MUST_USE enum err main_take_choice(struct v1_step *step); /* message 2 */
+void main_claim_path(struct v1_step *step);               /* message 5's, until it is verified */
 void main_put_contact(struct v1_step *step, struct v1_out *out);
 bool main_says_contact(const struct v1_step *step);
 /* Handlers, in the order of the table */
@@ -212,6 +234,10 @@ MUST_USE enum err main_new(struct ike *ike, const struct ike_request *request, s
 void main_handshake_free(struct v1_handshake *handshake);
 
 /* aggressive.c */
+/* Message 2, tried: the choice, and who is behind a NAT. */
+MUST_USE enum err aggressive_take_choice(struct v1_step *step);
+void aggressive_forget_reply(struct v1_step *step);
+MUST_USE enum err aggressive_send_last(struct v1_step *step, enum v1_message_kind kind);
 enum err aggressive_i_start(struct v1_step *step);
 enum err aggressive_i_reply(struct v1_step *step);
 enum err aggressive_i_signed(struct v1_step *step);

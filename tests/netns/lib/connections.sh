@@ -2,6 +2,7 @@
 # for both ends, and Cygnet's side. Source it after common.sh.
 #
 #   credentials                      keys, certificates and a CA of each kind, in $SCRATCH/pki
+#   cygnet_auth METHOD KIND          how both ends prove themselves: psk, key or certificate; rsa, ecdsa ...
 #   connect HOST <YAML               the host's ordinary configuration and these connections, by a reload
 #   tunnel HOST CHILD FIELD          of a connection's child, by `cygnet status`
 #   tunnel_is HOST CHILD STATE
@@ -38,6 +39,27 @@ credentials() {
     echo 'correct horse battery staple' >"$PKI/secret"
     echo 'what no quantum computer learns' >"$PKI/ppk"
     chmod 600 "$PKI"/*.pem "$PKI/secret" "$PKI/ppk"
+}
+
+cygnet_auth() { # METHOD KIND
+    case $1 in
+    psk) cat <<YAML
+    local: {address: 192.1.1.4, id: "@a.test", auth: psk}
+    remote: {address: 192.1.1.5, id: "@b.test", auth: psk}
+    secret-file: $PKI/secret
+YAML
+        ;;
+    key) cat <<YAML
+    local: {address: 192.1.1.4, id: "@a.test", auth: key, key: $PKI/a-$2.pem}
+    remote: {address: 192.1.1.5, id: "@b.test", auth: key, key: $PKI/b-$2.pub}
+YAML
+        ;;
+    certificate) cat <<YAML
+    local: {address: 192.1.1.4, id: "@a-$2.test", auth: certificate, key: $PKI/a-$2.pem, certificate: $PKI/a-$2.crt}
+    remote: {address: 192.1.1.5, id: "@b-$2.test", auth: certificate, ca: $PKI/ca.crt}
+YAML
+        ;;
+    esac
 }
 
 connect() {

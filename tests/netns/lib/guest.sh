@@ -16,7 +16,6 @@
 
 GUEST=$SCRATCH/guest
 GUEST_MODULES=/usr/lib/uml/modules
-GUEST_COMMANDS=0
 
 guest_packages() {
     local package
@@ -109,7 +108,8 @@ guest_start() {
 }
 
 guest() {
-    local job=$GUEST/shared/$((++GUEST_COMMANDS)).job
+    local job # no counter: it would stand still in a pipeline's subshell
+    job=$(mktemp -u "$GUEST/shared/XXXXXXXX.job")
     printf '%s\n' "$*" >"$job.new"
     mv "$job.new" "$job"
     wait_for 60 "'$*' in the guest" test -e "$job.code"
