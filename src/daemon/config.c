@@ -244,6 +244,7 @@ static const struct yaml_field limit_fields[] = {
     LIMIT_FIELD("half-open", half_open, LIMIT_HALF_OPEN),
     LIMIT_FIELD("instances", instances, LIMIT_INSTANCES),
     LIMIT_FIELD("lookups", lookups, LIMIT_LOOKUPS),
+    {"cookies", yaml_read_bool, offsetof(struct config_limits, cookies)},
     {NULL, NULL},
 };
 

@@ -72,6 +72,7 @@ struct config_lifespans {
 /* How much strangers may make us hold at once (OE-194). */
 struct config_limits {
     uint32_t half_open, instances, lookups;
+    bool cookies; /* every stranger is asked for one */
 };
 
 /* Where a text begins in cygnet_config.strings; 0: not given. */
@@ -96,7 +97,7 @@ struct config_end {
 struct config_connection {
     char name[IKE_PROFILE_NAME];
     enum ike_version version;
-    bool aggressive, want_address, fragmentation_off, ppk_required;
+    bool aggressive, want_address, fragmentation_off, ppk_required, childless;
     bool ah; /* instead of ESP */
     struct config_end local, remote;
     config_string secret, ppk, ppk_id;

@@ -12,7 +12,7 @@ struct raw_connection {
     enum ike_version version;
     int aggressive, ah;
     struct config_raw_end local, remote;
-    bool has_local, has_remote, virtual_address, fragmentation;
+    bool has_local, has_remote, virtual_address, fragmentation, childless;
     const yaml_node_t *secret, *pool, *children, *pfs, *ppk, *additional;
     struct {
         uint32_t ike_s, child_s;
@@ -84,6 +84,7 @@ static const struct yaml_field connection_fields[] = {
     {"dpd", yaml_read_number, RAW(dpd_s), .least = 1, .most = 3600},
     {"pfs", config_keep_node, RAW(pfs)},
     {"fragmentation", yaml_read_bool, RAW(fragmentation)},
+    {"childless", yaml_read_bool, RAW(childless)},
     {"ppk", config_keep_node, RAW(ppk)},
     {"additional-key-exchanges", config_keep_node, RAW(additional)},
     {NULL, NULL},
@@ -449,6 +450,7 @@ static bool read_connection(struct yaml_reader *r, const yaml_node_t *node,
     c->ah = raw.ah != 0;
     c->want_address = raw.virtual_address;
     c->fragmentation_off = !raw.fragmentation;
+    c->childless = raw.childless;
     c->ike_lifetime_s = raw.lifetimes.ike_s;
     c->child_lifetime_s = raw.lifetimes.child_s;
     c->dpd_s = raw.dpd_s;

@@ -675,6 +675,7 @@ static struct control_config control_config(const struct keyd *k)
                 .nat = c->nat,
                 .half_open = c->limits.half_open,
                 .crash_secret = k->profiles.crash_secret,
+                .cookies_always = c->limits.cookies,
                 .profiles = k->profiles.profiles,
                 .profile_count = k->profiles.count},
         .tunnels = {.connections = k->profiles.connections,

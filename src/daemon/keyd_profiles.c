@@ -205,6 +205,7 @@ static bool make_profile(struct maker *m, const struct config_connection *c,
     memcpy(p->additional, c->additional, sizeof(p->additional));
     p->pfs_group = (uint16_t)c->pfs_group;
     p->fragmentation_off = c->fragmentation_off;
+    p->childless = c->childless;
     p->dpd_s = c->dpd_s;
     p->ike_lifetime_s = c->ike_lifetime_s;
     p->child_lifetime_s = c->child_lifetime_s;
@@ -276,7 +277,7 @@ static uint64_t edition(const struct maker *m, const struct config_connection *c
     const uint32_t numbers[] = {(uint32_t)c->version, c->aggressive,     c->want_address,
                                 c->fragmentation_off, c->ppk_required,   c->ike_lifetime_s,
                                 c->child_lifetime_s,  c->dpd_s,          c->pfs_group,
-                                m->config->legacy_algorithms, c->ah};
+                                m->config->legacy_algorithms, c->ah, c->childless};
     uint64_t seed = hash(hash_seed, c->name, sizeof(c->name));
     seed = hash(seed, numbers, sizeof(numbers));
     seed = hash(seed, &c->pool, sizeof(c->pool));

@@ -310,6 +310,8 @@ static enum err receive(struct ike *ike, const struct ike_event *event)
         ike_count(ike, err == ERR_VERSION ? IKE_COUNT_VERSION : IKE_COUNT_MALFORMED);
         return err;
     }
+    if (v2_receive_older(ike, event, header.cookie_i))
+        return ERR_VERSION;
     return v1_receive(ike, event, &header);
 }
 

@@ -59,6 +59,7 @@ struct ike_profile {
     bool ah;                      /* children are AH instead of ESP; never through a NAT */
     uint16_t pfs_group;           /* IKEv1 Quick Mode and IKEv2 re-keys; 0: as the IKE SA; 0xffff: none */
     bool fragmentation_off;       /* RFC 7383 */
+    bool childless;               /* RFC 6023: no child in IKE_AUTH, where the peer can do without */
     uint32_t dpd_s;               /* ask a silent peer after so long; 0: 30 */
     uint32_t ike_lifetime_s, child_lifetime_s; /* 0: as the engine's */
     struct ip_addr pool_first, pool_last; /* virtual addresses to lend (CFG_REQUEST); family 0: none */

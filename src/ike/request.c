@@ -221,14 +221,25 @@ void ike_request_quick_failed(struct ike *ike, struct v1_quick *quick, enum ike_
     quick_free(ike, quick);
 }
 
+static bool has_version_1(const struct ike_peer *peer, uint32_t profile)
+{
+    const struct ike_sa *sa;
+    LIST_FOREACH (sa, &peer->sas, of_peer)
+        if (sa->profile == profile && ike_sa_established(sa) && !sa->dying && !sa->worn_out)
+            return true;
+    return false;
+}
+
 /* Nobody having said otherwise, the draft's exchange serves opportunistic tunnels (OE-118), and
- * version 2 configured ones. */
-static enum ike_version version_for(const struct ike *ike, const struct ike_event *event)
+ * version 2 configured ones unless the peer has come to us with version 1, or fallen back to it. */
+static enum ike_version version_for(const struct ike *ike, const struct ike_event *event,
+                                    const struct ike_peer *peer)
 {
     const struct ike_profile *profile = ike_profile_numbered(ike, event->profile);
     enum ike_version version = profile != NULL ? profile->version : event->version;
     if (version == IKE_ANY_VERSION)
-        version = profile != NULL ? IKE_VERSION_2 : IKE_VERSION_1;
+        version = profile != NULL && !has_version_1(peer, profile->number) ? IKE_VERSION_2
+                                                                            : IKE_VERSION_1;
     return version;
 }
 
@@ -282,7 +293,7 @@ static enum err request_new(struct ike *ike, const struct ike_event *event,
     if (request->remote.port == 0)
         request->remote.port = IKE_PORT;
     request->natt = event->natt;
-    request->version = version_for(ike, event);
+    request->version = version_for(ike, event, request->peer);
     request->flow = event->profile == 0 ? event->flow : traffic_flow(&event->traffic);
     request->peer_id = event->peer_id;
     request->wait_ms = event->wait_ms;

@@ -203,6 +203,17 @@ static void write_length(struct pair_datagram *d)
     builder_u32(&b, (uint32_t)d->len);
 }
 
+/* What follows the last payload of a message in the clear may be zeros up to a multiple of four. */
+static bool aligns(const struct pair_datagram *d, size_t payloads_end)
+{
+    if (message()->encrypted || d->len % 4 != 0 || d->len < payloads_end || d->len - payloads_end > 3)
+        return false;
+    for (size_t at = payloads_end; at < d->len; at++)
+        if (d->octets[at] != 0)
+            return false;
+    return true;
+}
+
 /* Every shorter length and some longer ones, with a header that agrees and one that doesn't. */
 static void bad_length(void)
 {
@@ -216,7 +227,8 @@ static void bad_length(void)
         if (len < ISAKMP_HEADER_LEN)
             continue;
         write_length(&d);
-        (void)give_dropped(&d);
+        if (len < scene.caught.len || !aligns(&d, scene.caught.len))
+            (void)give_dropped(&d);
     }
     scene_finish(&scene);
 }
@@ -239,7 +251,8 @@ static void bad_payload_length(void)
             unsigned wrong = (unsigned)((int)len + changes[i]);
             d.octets[at + 2] = (uint8_t)(wrong >> 8);
             d.octets[at + 3] = (uint8_t)wrong;
-            (void)give_dropped(&d);
+            if (at + len < d.len || changes[i] > 0 || !aligns(&d, at + wrong))
+                (void)give_dropped(&d);
             d.octets[at + 2] = (uint8_t)(len >> 8);
             d.octets[at + 3] = (uint8_t)len;
             at += len;

@@ -53,6 +53,7 @@ static void test_one_line(void **state)
     assert_int_equal(config.lifespans.normal_s, 1200);
     assert_int_equal(config.lifespans.low_s, 60);
     assert_int_equal(config.limits.half_open, LIMIT_HALF_OPEN);
+    assert_false(config.limits.cookies);
     assert_false(config.legacy_algorithms);
     assert_false(config.icmp_on_deny);
     assert_int_equal(config.on_stop, CONFIG_STOP_OPEN);
@@ -87,7 +88,7 @@ static void test_every_key(void **state)
         "fallback: oe-paranoid\n"
         "wait: 30\n"
         "lifespans: {first: 1, normal: 2, low: 3}\n"
-        "limits: {half-open: 4, instances: 6, lookups: 7}\n"
+        "limits: {half-open: 4, instances: 6, lookups: 7, cookies: yes}\n"
         "legacy-algorithms: true\n"
         "classifier: routing\n"
         "nat-traversal: force\n"
@@ -127,6 +128,7 @@ static void test_every_key(void **state)
     assert_int_equal(config.lifespans.normal_s, 2);
     assert_int_equal(config.lifespans.low_s, 3);
     assert_int_equal(config.limits.half_open, 4);
+    assert_true(config.limits.cookies);
     assert_int_equal(config.limits.instances, 6);
     assert_int_equal(config.limits.lookups, 7);
     assert_true(config.legacy_algorithms);

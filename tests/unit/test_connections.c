@@ -98,7 +98,7 @@ static void every_key(void **state)
                 "    remote: {address: 198.51.100.0/24, id: user@example.net, auth: certificate,\n"
                 "             ca: /ca.pem, crl: [/crl.pem], crl-required: true}\n"
                 "    pool: 10.99.0.0/24\n    lifetimes: {ike: 7200, child: 600}\n    dpd: 15\n"
-                "    pfs: 19\n    fragmentation: false\n"
+                "    pfs: 19\n    fragmentation: false\n    childless: yes\n"
                 "    ppk: {id: quantum, file: /ppk, required: false}\n"
                 "    children:\n"
                 "      - {name: web, local: [10.1.0.0/16, 10.3.0.0/16], protocol: tcp,\n"
@@ -116,6 +116,7 @@ static void every_key(void **state)
     assert_int_equal(c->child_lifetime_s, 600);
     assert_int_equal(c->dpd_s, 15);
     assert_true(c->fragmentation_off);
+    assert_true(c->childless);
     assert_false(c->ppk_required);
     assert_string_equal(config_text(&config, c->ppk_id), "quantum");
     assert_int_equal(c->selector_count, 2); /* two nets on one side */

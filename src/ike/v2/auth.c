@@ -76,6 +76,7 @@ enum err auth_i_send(struct v2_step *step)
     if (child != NULL) {
         child->policy = child_own_policy(step);
         child->policy.no_kex = true;
+        config_put_request(step, &out.w);
         child_put_offer(step, &out.w);
     }
     ppk_i_put(step, &out.w);
@@ -198,7 +199,9 @@ static enum err begin_first_child(struct v2_step *step)
     if (!sa || !i || !r)
         return ERR_MISSING;
     enum err err = child_new(step->ike, step->x, &child);
-    return err == ERR_OK ? child_take_proposal(step) : err;
+    if (err == ERR_OK)
+        err = child_take_proposal(step);
+    return err == ERR_OK ? config_take_request(step) : err;
 }
 
 static enum err ask_keys(struct v2_step *step, const struct identity *id)
@@ -304,10 +307,12 @@ enum err auth_r_send(struct v2_step *step)
     if (err != ERR_OK)
         return err;
     crash_put(step->ike, step->sa, &out.w);
-    if (child != NULL && child->refused != 0)
+    if (child != NULL && child->refused != 0) {
         ike2_writer_notify(&out.w, child->refused, view_of(NULL, 0));
-    else if (child != NULL)
+    } else if (child != NULL) {
+        config_put_reply(step, &out.w);
         child_put_answer(step, &out.w);
+    }
     ppk_r_put(step, &out.w);
     return v2_out_send(step, &out);
 }
@@ -318,6 +323,7 @@ void auth_established(struct v2_step *step)
     struct ike *ike = step->ike;
     struct v2_sa *sa = step->sa;
     struct v2_child *child = step->x->child;
+    bool useless = sa->initiator && config_is_wanted(step) && !sa->handshake->addressed;
     bool initial_contact = sa->handshake->initial_contact && sa->peer_method != IKE_BY_NULL;
 
     v2_handshake_free(sa->handshake);
@@ -338,5 +344,7 @@ void auth_established(struct v2_step *step)
     }
     if (!sa->initiator)
         child_up(step);
+    if (useless)
+        config_give_up(step);
     v2_requests_proceed(ike, sa);
 }

@@ -368,7 +368,7 @@ static enum err take_authorization(struct v2_step *step)
     struct v2_child *child = step->x->child;
     const struct ike_event *event = step->event;
     if (!event->ok) /* OE-092, OE-183 */
-        return child_refuse(step, ERR_POLICY, IKE2_N_TS_UNACCEPTABLE,
+        return child_refuse(step, ERR_POLICY, config_refusal(child),
                             "the peer may not have that tunnel");
     if (has_traffic(&event->traffic)) {
         if (!traffic_within(&event->traffic, &child->traffic))

@@ -236,6 +236,15 @@ static enum err take_answer(struct v2_step *step, const struct ike2_suite *suite
     return err;
 }
 
+/* RFC 6023: then the first child has a key exchange of its own. An address comes with IKE_AUTH's. */
+static bool wants_no_child(const struct v2_step *step)
+{
+    const struct ike_profile *profile = v2_profile(step->ike, step->sa->profile);
+    struct ike2_notify n;
+    return profile != NULL && profile->childless && !profile->want_address &&
+           step->x->child != NULL && v2_notified(step, IKE2_N_CHILDLESS_IKEV2_SUPPORTED, &n);
+}
+
 enum err init_i_keys(struct v2_step *step)
 {
     static const uint8_t zero[IKE2_SPI_LEN] = {0};
@@ -276,6 +285,8 @@ enum err init_i_keys(struct v2_step *step)
     sa->next_in = 0; /* section 2.2: each end counts its own requests */
     read_abilities(step);
     v2_nat_float(step->ike, sa);
+    if (wants_no_child(step))
+        v2_request_set_aside(step->ike, step->x);
     step->at_once = true;
     return ERR_OK;
 }

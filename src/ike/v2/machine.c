@@ -198,11 +198,14 @@ static int64_t wished_ms(const struct v2_exchange *x)
     return wish;
 }
 
-/* A peer that may have forgotten the IKE SA isn't waited for as long: there is another way. */
+/* A peer that may have forgotten the IKE SA, or knows version 1 only, isn't waited for as long: there
+ * is another way. */
 static int64_t patience_ms(const struct ike *ike, const struct v2_exchange *x)
 {
     int64_t wish = wished_ms(x);
     int64_t ms = wish != 0 ? wish : ike->config.give_up_ms;
+    if (x->state == V2_I_WAIT_INIT && v2_may_fall_back(ike, x->sa))
+        return ms / 4;
     bool may_be_forgotten = x->state == V2_C_I_WAIT_REPLY && x->child->request != NULL &&
                             x->child->request->reused;
     return may_be_forgotten ? ms / 4 : ms;

@@ -5,6 +5,7 @@
 #include <assert.h>
 
 #include "ike/v2/v2.h"
+#include "wire/traffic.h"
 
 static uint64_t ticket_number(const struct v2_child *child)
 {
@@ -139,6 +140,8 @@ enum err child_take_answer(struct v2_step *step)
     child->spi_out = child->suite.peer_spi;
     child->agreed = true;
     err = take_selectors(step, &traffic);
+    if (err == ERR_OK)
+        err = config_take_reply(step, &traffic);
     if (err == ERR_OK && !traffic_within(&traffic, &child->traffic))
         err = v2_refuse(step, ERR_SELECTOR, 0, "more traffic than we offered");
     if (err == ERR_OK)
@@ -263,8 +266,6 @@ static void describe_sa(const struct v2_step *step, bool inbound, struct sa_para
 {
     const struct v2_sa *sa = step->sa;
     const struct v2_child *child = step->x->child;
-    const struct traffic *from = inbound ? &child->traffic.remote : &child->traffic.local;
-    const struct traffic *to = inbound ? &child->traffic.local : &child->traffic.remote;
     *ret = (struct sa_params){
         .spi = inbound ? child->spi_in : child->spi_out,
         .inbound = inbound,
@@ -272,10 +273,9 @@ static void describe_sa(const struct v2_step *step, bool inbound, struct sa_para
         .suite = child->suite.esp,
         .outer_src = inbound ? sa->remote.addr : sa->local.addr,
         .outer_dst = inbound ? sa->local.addr : sa->remote.addr,
-        .inner_src = from->net,
-        .inner_dst = to->net,
         .ticket = ticket_number(child),
     };
+    sa_params_set_traffic(ret, &child->traffic);
     if (sa->nat.udp) { /* RFC 3948: the ports are those of IKE */
         ret->udp_src = inbound ? sa->path.remote.port : sa->path.local.port;
         ret->udp_dst = inbound ? sa->path.local.port : sa->path.remote.port;

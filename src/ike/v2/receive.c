@@ -339,6 +339,20 @@ static enum err receive_known(struct ike *ike, const struct ike_event *event,
                                                      : receive_request(ike, sa, event, header);
 }
 
+/* An answer in version 1's form to our IKE_SA_INIT: as good as INVALID_MAJOR_VERSION, and as little
+ * to be relied on. */
+bool v2_receive_older(struct ike *ike, const struct ike_event *event, const uint8_t *spi_i)
+{
+    struct v2_sa *sa = v2_sa_find(ike, spi_i);
+    if (sa == NULL || !sa->initiator || sa->mine == NULL || sa->mine->state != V2_I_WAIT_INIT ||
+        !v2_nat_may_come_from(sa, event))
+        return false;
+    v2_trace(ike, sa, sa->mine, EVENT_INFO, "Answer in version 1", "a better one may still come");
+    struct v2_step step = {.ike = ike, .sa = sa, .x = sa->mine, .event = event};
+    (void)init_i_hint(&step);
+    return true;
+}
+
 enum err v2_receive(struct ike *ike, const struct ike_event *event)
 {
     struct ike2_header header;

@@ -122,6 +122,16 @@ enum err v2_request_proceed(struct ike *ike, struct ike_request *request)
     return begin_sa(ike, request);
 }
 
+void v2_request_set_aside(struct ike *ike, struct v2_exchange *x)
+{
+    struct v2_child *child = x->child;
+    assert(child->request != NULL && child->spi_in.value == 0); /* nothing was handed out for it */
+    x->child = NULL;
+    child->request->making = NULL;
+    child->request = NULL;
+    child_free(ike, child);
+}
+
 void v2_requests_proceed(struct ike *ike, struct v2_sa *sa)
 {
     struct ike_request *request, *next;
@@ -137,6 +147,35 @@ void v2_requests_proceed(struct ike *ike, struct v2_sa *sa)
     }
 }
 
+/*
+ * RFC 7296 section 2.5: a peer that does not get as far as an answer to IKE_SA_INIT may know version 1
+ * only. Whoever can keep our datagrams from it can make us believe that, so it takes a connection
+ * that is configured for both; and version 1 has no virtual addresses, nor different ways to prove
+ * oneself.
+ */
+bool v2_may_fall_back(const struct ike *ike, const struct v2_sa *sa)
+{
+    const struct ike_profile *profile = v2_profile(ike, sa->profile);
+    return profile != NULL && profile->version == IKE_ANY_VERSION && !profile->want_address &&
+           profile->own_method == profile->peer_method && profile->own_method != IKE_BY_NULL &&
+           sa->initiator && sa->handshake != NULL && sa->handshake->nonce_r.len == 0;
+}
+
+static bool fall_back(struct ike *ike, struct v2_sa *sa, struct ike_request *request,
+                      enum ike_failure failure)
+{
+    if (!sa->dying || ike->shutting_down || !v2_may_fall_back(ike, sa) ||
+        (failure != IKE_FAILURE_SILENT && failure != IKE_FAILURE_REFUSED))
+        return false;
+    v2_trace(ike, sa, NULL, EVENT_WARNING, "No version 2 there", "beginning again with version 1");
+    request->v2_sa = NULL;
+    request->version = IKE_VERSION_1;
+    enum err err = ike_request_proceed(ike, request);
+    if (err != ERR_OK)
+        ike_request_fail(ike, request, IKE_FAILURE_OTHER, err_text(err));
+    return true;
+}
+
 void v2_requests_abandon(struct ike *ike, struct v2_sa *sa, enum ike_failure failure,
                          const char *text)
 {
@@ -145,7 +184,8 @@ void v2_requests_abandon(struct ike *ike, struct v2_sa *sa, enum ike_failure fai
         return;
     for (request = LIST_FIRST(&sa->peer->requests); request != NULL; request = next) {
         next = LIST_NEXT(request, of_peer);
-        if (request->v2_sa == sa && request->making == NULL)
+        if (request->v2_sa == sa && request->making == NULL &&
+            !fall_back(ike, sa, request, failure))
             ike_request_fail(ike, request, failure, text);
     }
 }
@@ -186,6 +226,6 @@ void v2_request_child_failed(struct ike *ike, struct v2_child *child, enum ike_f
         child->request = NULL;
     }
     child_free(ike, child);
-    if (request != NULL && !try_afresh(ike, sa, request))
+    if (request != NULL && !fall_back(ike, sa, request, failure) && !try_afresh(ike, sa, request))
         ike_request_fail(ike, request, failure, text);
 }

@@ -94,6 +94,7 @@ struct v2_handshake {
     struct v2_path from;            /* responder: where IKE_AUTH came from */
     uint32_t peer_hashes;           /* RFC 7427: 1 << number; 0: it did not say */
     bool initial_contact;           /* the peer's message says so */
+    bool addressed;                 /* initiator: the peer lent us an address */
     bool hinted;                    /* somebody sent an unprotected refusal */
     uint8_t scheme;                 /* the signature we make */
     /* RFC 9242 */
@@ -164,6 +165,7 @@ struct v2_child {
     bool reported;               /* it is a child now, and not ours any more */
     bool silent;                 /* the peer let all its time go by without an answer */
     bool unwanted;               /* cancelled while its request was out */
+    bool wants_address;          /* responder: the peer asked for a virtual one */
     struct sa_params sas[2];     /* inbound, outbound; wiped once installed */
 };
 

@@ -17,7 +17,8 @@
  *   crash.c    RFC 6290
  *   mediate.c  RFC 9242, RFC 9370
  *   nat.c      NAT traversal                    keymat.c  keys
- *   request.c  which SA serves a request        trace.c
+ *   request.c  which SA serves a request        config.c  virtual addresses
+ *   trace.c
  */
 #ifndef CYGNET_IKE_V2_V2_H
 #define CYGNET_IKE_V2_V2_H
@@ -93,6 +94,8 @@ bool v2_line_has(const struct v2_sa *sa, enum v2_state from, enum v2_state to);
 
 /* receive.c */
 enum err v2_receive(struct ike *ike, const struct ike_event *event);
+/* A message of version 1 that begins with this cookie. False: it has nothing to do with us. */
+bool v2_receive_older(struct ike *ike, const struct ike_event *event, const uint8_t *spi_i);
 /* Counts it; false: not another one now. */
 bool v2_may_complain(struct ike *ike, const struct ike2_header *header);
 /* An unprotected answer to who speaks of what isn't here; not too many of them. */
@@ -336,6 +339,19 @@ void selector_put(struct ike2_writer *w, uint8_t type, const struct traffic *tra
 /* The widest of a TS payload that we could take whole. ERR_POLICY: none. */
 MUST_USE enum err selector_take(struct view body, struct traffic *ret);
 
+/* config.c: virtual addresses, with the first child */
+bool config_is_wanted(const struct v2_step *step);
+void config_put_request(const struct v2_step *step, struct ike2_writer *w);
+/* Narrows our end of the traffic to the address that the peer lends. */
+MUST_USE enum err config_take_reply(struct v2_step *step, struct traffic_pair *traffic);
+/* The IKE SA is there, and no address came with it. */
+void config_give_up(struct v2_step *step);
+/* Who has to have its address from us must ask for it. */
+MUST_USE enum err config_take_request(struct v2_step *step);
+/* What a peer is told whose traffic is not allowed. */
+uint16_t config_refusal(const struct v2_child *child);
+void config_put_reply(const struct v2_step *step, struct ike2_writer *w);
+
 /* rekey.c */
 enum err rekey_i_offer(struct v2_step *step);
 enum err rekey_i_refused(struct v2_step *step);
@@ -394,11 +410,15 @@ void v2_nat_keepalive_start(struct ike *ike, struct v2_sa *sa);
 
 /* request.c */
 enum err v2_request_proceed(struct ike *ike, struct ike_request *request);
+/* The child isn't made with the IKE SA, but as soon as that is there. */
+void v2_request_set_aside(struct ike *ike, struct v2_exchange *x);
 /* The SA is there: begin what waited for it. */
 void v2_requests_proceed(struct ike *ike, struct v2_sa *sa);
 /* It ended without success: so do the requests that waited for it. */
 void v2_requests_abandon(struct ike *ike, struct v2_sa *sa, enum ike_failure failure,
                          const char *text);
+/* Another version may help if IKE_SA_INIT stays without an answer. */
+bool v2_may_fall_back(const struct ike *ike, const struct v2_sa *sa);
 /* A child of ours or of the peer's came to nothing; the negotiation is freed. */
 void v2_request_child_failed(struct ike *ike, struct v2_child *child, enum ike_failure failure,
                              const char *text);
