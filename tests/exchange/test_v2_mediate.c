@@ -21,6 +21,7 @@ static struct ike_profile profile_of(unsigned side, const uint16_t *methods, siz
 {
     struct ike_profile p = {.number = 5,
                             .name = "office",
+                            .version = IKE_VERSION_2,
                             .own_method = IKE_BY_PSK,
                             .peer_method = IKE_BY_PSK,
                             .psk = view_of_text("a secret that two gateways share")};
