@@ -101,6 +101,7 @@ struct config_connection {
     bool ah; /* instead of ESP */
     struct config_end local, remote;
     config_string secret, ppk, ppk_id;
+    uint16_t additional[7]; /* RFC 9370 */
     struct ip_prefix pool;      /* family 0: none */
     uint32_t first_selector, selector_count;
     uint32_t ike_lifetime_s, child_lifetime_s, dpd_s, pfs_group;

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "crypto/kex.h"
+
 enum { SIDE_NETS = 64, PORT_LAST = 65535, SECONDS_MAX = 7 * 24 * 3600 };
 
 /* An entry as written. */
@@ -11,7 +13,7 @@ struct raw_connection {
     int aggressive, ah;
     struct config_raw_end local, remote;
     bool has_local, has_remote, virtual_address, fragmentation, mobike, childless;
-    const yaml_node_t *secret, *pool, *children, *pfs, *ppk;
+    const yaml_node_t *secret, *pool, *children, *pfs, *ppk, *additional;
     struct {
         uint32_t ike_s, child_s;
     } lifetimes;
@@ -85,6 +87,7 @@ static const struct yaml_field connection_fields[] = {
     {"mobike", yaml_read_bool, RAW(mobike)},
     {"childless", yaml_read_bool, RAW(childless)},
     {"ppk", config_keep_node, RAW(ppk)},
+    {"additional-key-exchanges", config_keep_node, RAW(additional)},
     {NULL, NULL},
 };
 
@@ -323,6 +326,53 @@ static bool read_pfs(struct yaml_reader *r, const yaml_node_t *node, uint32_t *r
     return true;
 }
 
+/* By the names of `cygnet status`. */
+static uint16_t method_named(const char *name)
+{
+    for (uint16_t method = 1; method < 64; method++) {
+        const char *known = kex_method_name(method);
+        if (known != NULL && strcmp(known, name) == 0)
+            return method;
+    }
+    return 0;
+}
+
+static bool read_method(struct yaml_reader *r, const yaml_node_t *node, uint16_t *ret)
+{
+    const char *name = yaml_reader_scalar(node);
+    uint16_t method = name != NULL ? method_named(name) : 0;
+    if (method == 0)
+        return yaml_reader_fail(r, node, "'%.20s' is no key exchange; write one as ml-kem-768, "
+                                         "curve25519 or ecp256",
+                                name != NULL ? name : "a list");
+    if (!kex_method_known(method))
+        return yaml_reader_fail(r, node, "the cryptographic library of this machine has no '%s'; "
+                                         "leave it out",
+                                name);
+    *ret = method;
+    return true;
+}
+
+/* RFC 9370 */
+static bool read_additional(struct yaml_reader *r, const yaml_node_t *node,
+                            struct config_connection *c)
+{
+    const size_t room = sizeof(c->additional) / sizeof(c->additional[0]);
+    size_t count = 0;
+    if (node == NULL)
+        return true;
+    if (node->type != YAML_SEQUENCE_NODE)
+        return yaml_reader_fail(r, node, "'additional-key-exchanges' is a list, as in [ml-kem-768]");
+    for (const yaml_node_item_t *item = node->data.sequence.items.start;
+         item < node->data.sequence.items.top; item++) {
+        if (count == room)
+            return yaml_reader_fail(r, node, "more than %zu additional key exchanges", room);
+        if (!read_method(r, yaml_document_get_node(r->document, *item), &c->additional[count++]))
+            return false;
+    }
+    return true;
+}
+
 static bool read_ppk(struct yaml_reader *r, const yaml_node_t *node, struct cygnet_config *config,
                      struct config_connection *c)
 {
@@ -409,7 +459,8 @@ static bool read_connection(struct yaml_reader *r, const yaml_node_t *node,
     if (!config_end_make(r, node, config, &raw.local, true, &c->local) ||
         !config_end_make(r, node, config, &raw.remote, false, &c->remote) ||
         !read_pool(r, raw.pool, &c->pool) || !check_connection(r, node, config, c, &raw) ||
-        !read_pfs(r, raw.pfs, &c->pfs_group) || !read_ppk(r, raw.ppk, config, c))
+        !read_pfs(r, raw.pfs, &c->pfs_group) || !read_ppk(r, raw.ppk, config, c) ||
+        !read_additional(r, raw.additional, c))
         return false;
     if (raw.secret != NULL &&
         !config_keep_path(r, raw.secret, "secret-file", config, &c->secret))

@@ -202,6 +202,7 @@ static bool make_profile(struct maker *m, const struct config_connection *c,
     p->own_public = key < m->own_key_count ? &m->own_keys[key] : NULL;
     p->crl_required = c->remote.crl_required;
     p->ppk_required = c->ppk_required;
+    memcpy(p->additional, c->additional, sizeof(p->additional));
     p->pfs_group = (uint16_t)c->pfs_group;
     p->fragmentation_off = c->fragmentation_off;
     p->mobike_off = c->mobike_off;
@@ -281,6 +282,7 @@ static uint64_t edition(const struct maker *m, const struct config_connection *c
     uint64_t seed = hash(hash_seed, c->name, sizeof(c->name));
     seed = hash(seed, numbers, sizeof(numbers));
     seed = hash(seed, &c->pool, sizeof(c->pool));
+    seed = hash(seed, c->additional, sizeof(c->additional));
     seed = hash_end(m, hash_end(m, seed, &c->local), &c->remote);
     seed = hash_text(m, hash_text(m, hash_text(m, seed, c->secret), c->ppk), c->ppk_id);
     for (uint32_t i = 0; i < c->selector_count; i++)

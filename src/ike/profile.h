@@ -55,6 +55,7 @@ struct ike_profile {
     bool crl_required;            /* no list, no trust */
     struct view ppk, ppk_id;      /* RFC 8784 */
     bool ppk_required;
+    uint16_t additional[7];       /* RFC 9370: key exchanges after the first, by number; 0 ends */
     bool ah;                      /* children are AH instead of ESP; never through a NAT */
     uint16_t pfs_group;           /* IKEv1 Quick Mode and IKEv2 re-keys; 0: as the IKE SA; 0xffff: none */
     bool fragmentation_off;       /* RFC 7383 */

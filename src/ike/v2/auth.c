@@ -222,6 +222,8 @@ enum err auth_r_claim(struct v2_step *step)
     struct ike2_auth auth;
     struct ike2_notify n;
 
+    if (!mediate_is_done(sa))
+        return v2_refuse(step, ERR_MISSING, IKE2_N_INVALID_SYNTAX, "a key exchange is left out");
     enum err err = read_identity(step, IKE2_P_IDI, &hs->claimed);
     if (err != ERR_OK)
         return err;

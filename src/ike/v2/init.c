@@ -1,14 +1,21 @@
 /* IKE_SA_INIT (RFC 7296 section 1.2): suites, key exchange, nonces; nothing of it is authenticated
  * until IKE_AUTH covers it. */
+#include <assert.h>
 #include <stdio.h>
 
 #include "ike/v2/v2.h"
 
+static_assert(sizeof(((struct ike_profile *)0)->additional) ==
+                  sizeof(((struct ike2_policy *)0)->additional),
+              "a profile names as many key exchanges as an offer has room for");
+
 static struct ike2_policy policy_of(const struct ike *ike, uint32_t number)
 {
     const struct ike_profile *profile = v2_profile(ike, number);
-    return (struct ike2_policy){
-        .legacy = ike->config.legacy || (profile != NULL && profile->legacy)};
+    struct ike2_policy policy = {.legacy = ike->config.legacy || (profile != NULL && profile->legacy)};
+    if (profile != NULL)
+        memcpy(policy.additional, profile->additional, sizeof(policy.additional));
+    return policy;
 }
 
 static enum err fresh_nonce(struct ike *ike, struct blob *ret)
@@ -60,6 +67,7 @@ static void put_abilities(const struct v2_step *step, struct ike2_writer *w)
     if (profile == NULL || !profile->fragmentation_off)
         ike2_writer_notify(w, IKE2_N_IKEV2_FRAGMENTATION_SUPPORTED, nothing);
     credential_put_hashes(w);
+    mediate_put(step, w);
     ppk_put_use(step, w);
     if (!step->sa->initiator) /* RFC 6023 section 3: only a responder says so */
         ike2_writer_notify(w, IKE2_N_CHILDLESS_IKEV2_SUPPORTED, nothing);
@@ -73,6 +81,7 @@ static void read_abilities(const struct v2_step *step)
     step->sa->fragments = v2_notified(step, IKE2_N_IKEV2_FRAGMENTATION_SUPPORTED, &n) &&
                           (profile == NULL || !profile->fragmentation_off);
     hs->peer_hashes = credential_read_hashes(step);
+    mediate_read(step);
     ppk_read_use(step);
 }
 
@@ -260,6 +269,8 @@ enum err init_i_keys(struct v2_step *step)
         return v2_refuse(step, ERR_VALUE, 0, "no SPI of its own");
     if (view_equal(nonce, blob_view(&hs->nonce_i)))
         return v2_refuse(step, ERR_VALUE, 0, "our own nonce came back");
+    if (mediate_methods(&suite) != 0 && !mediate_announced(step))
+        return v2_refuse(step, ERR_VALUE, 0, "more key exchanges, and no way to do them");
     if (ppk_missing(step)) { /* nobody vouches for that answer */
         (void)init_i_hint(step);
         return v2_refuse(step, ERR_POLICY, 0, "the peer has no PPK, and one is required");
@@ -276,7 +287,8 @@ enum err init_i_keys(struct v2_step *step)
     v2_nat_float(step->ike, sa);
     if (wants_no_child(step))
         v2_request_set_aside(step->ike, step->x);
-    return child_ask_spi(step);
+    step->at_once = true;
+    return ERR_OK;
 }
 
 /* Responder */
@@ -297,8 +309,11 @@ static struct ike2_policy responder_policy(const struct v2_step *step)
     const struct ike_profile *profile = NULL;
     struct ike2_policy policy = policy_of(step->ike, 0);
     while ((profile = ike_profile_next(step->ike, profile, IKE_VERSION_2, &sa->local.addr,
-                                       &sa->remote.addr)) != NULL)
+                                       &sa->remote.addr)) != NULL) {
         policy.legacy |= profile->legacy;
+        if (profile->additional[0] != 0 && mediate_announced(step))
+            memcpy(policy.additional, profile->additional, sizeof(policy.additional));
+    }
     return policy;
 }
 

@@ -92,6 +92,17 @@ enum err v2_keymat(const struct v2_sa *sa, struct v2_child *child, bool initiato
     return err;
 }
 
+/* RFC 9242 section 3.3.2: what was said in between, and IKE_AUTH's message id. */
+static void put_mediated(struct builder *b, const struct v2_sa *sa)
+{
+    const struct v2_handshake *hs = sa->handshake;
+    if (hs->mediated == 0)
+        return;
+    builder_bytes(b, hs->int_auth[0], prf_len(sa));
+    builder_bytes(b, hs->int_auth[1], prf_len(sa));
+    builder_u32(b, hs->mediated + 1);
+}
+
 /* Section 2.15: RealMessage | NonceOfTheOther | prf(SK_p, ID body) */
 enum err v2_signed_octets(const struct v2_sa *sa, bool of_initiator, struct view id,
                           struct blob *ret)
@@ -101,7 +112,7 @@ enum err v2_signed_octets(const struct v2_sa *sa, bool of_initiator, struct view
     struct view message = blob_view(of_initiator ? &hs->request : &hs->response);
     struct view nonce = blob_view(of_initiator ? &hs->nonce_r : &hs->nonce_i);
     uint8_t mac[HASH_MAX];
-    size_t len = message.len + nonce.len + prf_len(sa);
+    size_t len = message.len + nonce.len + prf_len(sa) + (hs->mediated ? 2 * prf_len(sa) + 4 : 0);
 
     enum err err = hmac_digest(sa->suite.prf, view_of(sk_p, prf_len(sa)), &id, 1, mac);
     if (err != ERR_OK)
@@ -113,6 +124,7 @@ enum err v2_signed_octets(const struct v2_sa *sa, bool of_initiator, struct view
     builder_view(&b, message);
     builder_view(&b, nonce);
     builder_bytes(&b, mac, prf_len(sa));
+    put_mediated(&b, sa);
     assert(!b.bad);
     blob_wipe(ret);
     *ret = (struct blob){octets, len};

@@ -218,10 +218,12 @@ static void enter(struct v2_step *step)
 {
     struct v2_exchange *x = step->x;
     bool again = step->row->next == step->row->state && !step->sent;
-    set_state(x, step->row->state, step->row->next);
+    set_state(x, step->row->state, step->skips ? step->row->past : step->row->next);
     if (!again) /* a hint doesn't lend more time */
         x->give_up = mono_add(step->ike->now, patience_ms(step->ike, x));
-    if (step->sent || x->repeats || step->row->timer != V2_TIMER_RESEND)
+    if (step->skips)
+        arm(step->ike, x, V2_TIMER_WAIT);
+    else if (step->sent || x->repeats || step->row->timer != V2_TIMER_RESEND)
         arm(step->ike, x, step->row->timer);
     if (step->row->then != NULL)
         step->row->then(step);
@@ -320,7 +322,7 @@ static enum err run(struct v2_step *step)
             refuse(step, err);
             return err;
         }
-        assert(step->sent == (step->row->sends != V2_NO_MESSAGE));
+        assert(step->sent == (step->row->sends != V2_NO_MESSAGE && !step->skips));
         bool at_once = step->at_once;
         enter(step);
         if (step->x->state == V2_DONE) {
@@ -332,7 +334,7 @@ static enum err run(struct v2_step *step)
         step->row = v2_row_answer(step->x->state);
         assert(step->row != NULL);
         step->event = &yes;
-        step->at_once = step->sent = false;
+        step->at_once = step->sent = step->skips = false;
     }
 }
 
@@ -446,6 +448,9 @@ static void give_up(struct ike *ike, struct v2_exchange *x)
             v2_fail(ike, x, IKE_FAILURE_REFUSED, "the peer refuses IKE_SA_INIT");
         else
             v2_fail(ike, x, IKE_FAILURE_SILENT, "no answer to IKE_SA_INIT"); /* OE-060 */
+        break;
+    case V2_I_WAIT_MEDIATE:
+        v2_fail(ike, x, IKE_FAILURE_SILENT, "no answer to IKE_INTERMEDIATE");
         break;
     case V2_I_WAIT_AUTH:
         v2_fail(ike, x, IKE_FAILURE_SILENT, "no answer to IKE_AUTH"); /* OE-060 */

@@ -251,8 +251,11 @@ enum err v2_out_send(struct v2_step *step, struct v2_out *out)
     return ERR_OK;
 }
 
-static enum v2_message_kind refusal_kind(const struct v2_exchange *x)
+static enum v2_message_kind refusal_kind(const struct v2_step *step)
 {
+    const struct v2_exchange *x = step->x;
+    if (step->header != NULL && step->header->exchange == IKE2_INTERMEDIATE)
+        return V2_MEDIATE_ERROR;
     switch (x->state) {
     case V2_N_R_START:
         return V2_INFO_RSP;
@@ -264,7 +267,7 @@ static enum v2_message_kind refusal_kind(const struct v2_exchange *x)
 enum err v2_send_refusal(struct v2_step *step, uint16_t notify, struct view data)
 {
     struct v2_out out;
-    v2_out_start(step, &out, refusal_kind(step->x));
+    v2_out_start(step, &out, refusal_kind(step));
     ike2_writer_notify(&out.w, notify, data);
     return v2_out_send(step, &out);
 }

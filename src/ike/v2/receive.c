@@ -235,8 +235,9 @@ static enum err receive_request(struct ike *ike, struct v2_sa *sa, const struct 
     }
     if (header->message_id != sa->next_in) /* ADR-035: in order, one at a time */
         return v2_drop(ike, IKE_COUNT_REPLAYED, ERR_REPLAY);
-    bool early = !sa->established && (sa->initiator || header->exchange != IKE2_AUTH);
-    bool late = sa->established && header->exchange == IKE2_AUTH;
+    bool first = header->exchange == IKE2_AUTH || header->exchange == IKE2_INTERMEDIATE;
+    bool early = !sa->established && (sa->initiator || !first);
+    bool late = sa->established && first;
     if (early || late)
         return v2_drop(ike, IKE_COUNT_NO_ROW, ERR_UNEXPECTED);
     if (sa->established ? sa->theirs != NULL : sa->theirs->state != V2_R_WAIT_AUTH)
@@ -264,7 +265,7 @@ static enum err receive_request(struct ike *ike, struct v2_sa *sa, const struct 
 
 static bool waits(const struct v2_exchange *x)
 {
-    return x->state == V2_I_WAIT_AUTH || x->state == V2_C_I_WAIT_REPLY ||
+    return x->state == V2_I_WAIT_AUTH || x->state == V2_I_WAIT_MEDIATE || x->state == V2_C_I_WAIT_REPLY ||
            x->state == V2_K_I_WAIT_REPLY || x->state == V2_N_I_WAIT_REPLY ||
            x->state == V2_O_I_WAIT_REPLY;
 }

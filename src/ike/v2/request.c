@@ -185,6 +185,7 @@ bool v2_may_fall_back(const struct ike *ike, const struct v2_sa *sa)
 {
     const struct ike_profile *profile = v2_profile(ike, sa->profile);
     return profile != NULL && profile->version == IKE_ANY_VERSION && !profile->want_address &&
+           !profile->ppk_required && /* nor a PPK */
            profile->own_method == profile->peer_method && profile->own_method != IKE_BY_NULL &&
            sa->initiator && sa->handshake != NULL && sa->handshake->nonce_r.len == 0;
 }

@@ -132,6 +132,10 @@ struct v2_handshake {
     bool addressed;                 /* initiator: the peer lent us an address */
     bool hinted;                    /* somebody sent an unprotected refusal */
     uint8_t scheme;                 /* the signature we make */
+    /* RFC 9242 */
+    bool mediates;                  /* both ends can */
+    unsigned mediated;              /* exchanges done */
+    uint8_t int_auth[2][HASH_MAX];  /* what AUTH covers of them: the initiator's, the responder's */
     /* RFC 8784 */
     bool ppk_agreed;                /* either end has some PPK */
     bool ppk_used;                  /* and it is in the SA's keys */

@@ -50,6 +50,12 @@ static const struct v2_message messages[V2_MESSAGE_COUNT] = {
                          {SOME(N), ANY(VID)}},
     [V2_INIT_ERROR]   = {"5E1", "IKE_SA_INIT response", CLEAR_RSP(SA_INIT),
                          {SOME(N), ANY(VID)}},
+    [V2_MEDIATE_REQ]  = {"", "IKE_INTERMEDIATE request", SEALED_REQ(INTERMEDIATE),
+                         {ONE(KE), ANY(N), ANY(VID)}},
+    [V2_MEDIATE_RSP]  = {"", "IKE_INTERMEDIATE response", SEALED_RSP(INTERMEDIATE),
+                         {ONE(KE), ANY(N), ANY(VID)}},
+    [V2_MEDIATE_ERROR] = {"", "IKE_INTERMEDIATE response", SEALED_RSP(INTERMEDIATE),
+                         {ANY(N), ANY(VID)}},
     [V2_AUTH_REQ]     = {"5E2", "IKE_AUTH request", SEALED_REQ(AUTH),
                          {ONE(IDI), ANY(CERT), ANY(CERTREQ), MAY(IDR), ONE(AUTH), MAY(CP), MAY(SA),
                           MAY(TSI), MAY(TSR), ANY(N), ANY(VID)}},
@@ -111,6 +117,10 @@ enum v2_message_kind v2_message_kind_of(uint8_t exchange, bool response,
     switch (exchange) {
     case IKE2_SA_INIT:
         return response ? init_answer(payloads) : V2_INIT_REQ;
+    case IKE2_INTERMEDIATE:
+        if (!response)
+            return V2_MEDIATE_REQ;
+        return has(payloads, IKE2_P_KE) ? V2_MEDIATE_RSP : V2_MEDIATE_ERROR;
     case IKE2_AUTH:
         if (!response)
             return V2_AUTH_REQ;
@@ -183,6 +193,10 @@ static const struct v2_row rows[] = {
      *         <- N(COOKIE), or N(INVALID_KE_PAYLOAD) ---------    nothing kept
      *         -- IKE_SA_INIT again, as asked ---------------->
      *         <- IKE_SA_INIT: SA, KE, Nr, N(NAT..) -----------  R_WAIT_AUTH
+     *      I_MEDIATING
+     *         ## IKE_INTERMEDIATE: KE #######################>  for each key exchange beyond the first
+     *      I_WAIT_MEDIATE                                     R_WAIT_AUTH
+     *         <# IKE_INTERMEDIATE: KE ########################
      *      I_WAIT_SPI, I_SIGNING_PLAIN, I_SIGNING  (private key)
      *         ## IKE_AUTH: IDi, AUTH, SA, TSi, TSr ##########>  from here on port 4500, if NAT was found
      *      I_WAIT_AUTH                                        R_WAIT_KEYS    (DNS)
@@ -196,7 +210,11 @@ static const struct v2_row rows[] = {
     ON_ANSWER (I_START,        START,      INIT_REQ,   init_i_start,       I_WAIT_INIT,    RESEND, "offer every suite we like"),
     ON_MESSAGE(I_WAIT_INIT,    INIT_RETRY, INIT_REQ,   init_i_again,       I_WAIT_INIT,    RESEND, "the same again, with the cookie or the group that was asked for"),
     ON_MESSAGE(I_WAIT_INIT,    INIT_ERROR, NO_MESSAGE, init_i_hint,        I_WAIT_INIT,    RESEND, "nobody vouches for it: a better answer may still come"),
-    ON_MESSAGE(I_WAIT_INIT,    INIT_RSP,   NO_MESSAGE, init_i_keys,        I_WAIT_SPI,     WAIT,   "check the choice against the offer, derive the keys, ask for an inbound SPI"),
+    ON_MESSAGE(I_WAIT_INIT,    INIT_RSP,   NO_MESSAGE, init_i_keys,        I_MEDIATING,    WAIT,   "check the choice against the offer, derive the keys"),
+    ON_ANSWER (I_MEDIATING,    START,      MEDIATE_REQ, mediate_i_send,    I_WAIT_MEDIATE, RESEND, "the next of the additional key exchanges (RFC 9370); after the last, ask for an inbound SPI",
+               .past = V2_I_WAIT_SPI),
+    ON_MESSAGE(I_WAIT_MEDIATE, MEDIATE_ERROR, NO_MESSAGE, auth_i_refused,  DONE,           NONE,   "the peer doesn't want us"),
+    ON_MESSAGE(I_WAIT_MEDIATE, MEDIATE_RSP, NO_MESSAGE, mediate_i_take,    I_MEDIATING,    WAIT,   "its secret goes into the keys"),
     ON_ANSWER (I_WAIT_SPI,     SPI,        NO_MESSAGE, auth_i_sign_plain,  I_SIGNING_PLAIN, WAIT,  "have what we sent signed as it is for a peer that lacks our PPK, if it may (RFC 8784)"),
     ON_ANSWER (I_SIGNING_PLAIN, SIGNED,    NO_MESSAGE, auth_i_sign,        I_SIGNING,      WAIT,   "have what we sent signed"),
     ON_ANSWER (I_SIGNING,      SIGNED,     AUTH_REQ,   auth_i_send,        I_WAIT_AUTH,    RESEND, "say who we are and prove it, and offer the first tunnel"),
@@ -207,6 +225,7 @@ static const struct v2_row rows[] = {
                .then = child_up),
 
     ON_MESSAGE(R_START,        INIT_REQ,   INIT_RSP,   init_r_choose,      R_WAIT_AUTH,    WAIT,   "choose a suite, send our public value, derive the keys"),
+    ON_MESSAGE(R_WAIT_AUTH,    MEDIATE_REQ, MEDIATE_RSP, mediate_r_answer, R_WAIT_AUTH,    WAIT,   "an additional key exchange (RFC 9370): its secret goes into the keys"),
     ON_MESSAGE(R_WAIT_AUTH,    AUTH_REQ,   NO_MESSAGE, auth_r_claim,       R_WAIT_KEYS,    WAIT,   "find out who that may be and ask for the initiator's keys (OE-085)"),
     ON_ANSWER (R_WAIT_KEYS,    PEER_KEYS,  NO_MESSAGE, auth_r_verify,      R_AUTHORIZING,  WAIT,   "any of them may verify AUTH (OE-086, OE-137); ask whether the peer may have the tunnel (OE-092)"),
     ON_ANSWER (R_AUTHORIZING,  AUTHORIZED, NO_MESSAGE, child_r_authorized, R_WAIT_SPI,     WAIT,   "narrow the traffic, ask for an inbound SPI"),

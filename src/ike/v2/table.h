@@ -13,6 +13,8 @@
     X(NONE, "none")                                                                                \
     X(I_START, "initiator: start")                                                                 \
     X(I_WAIT_INIT, "initiator: waiting for the answer to IKE_SA_INIT")                             \
+    X(I_MEDIATING, "initiator: about to exchange more keys")                                       \
+    X(I_WAIT_MEDIATE, "initiator: waiting for the answer to IKE_INTERMEDIATE")                     \
     X(I_WAIT_SPI, "initiator: asking for an SPI")                                                  \
     X(I_SIGNING_PLAIN, "initiator: signing for a peer without the PPK")                            \
     X(I_SIGNING, "initiator: signing")                                                             \
@@ -58,6 +60,9 @@ enum v2_message_kind {
     V2_INIT_RSP,
     V2_INIT_RETRY, /* COOKIE or INVALID_KE_PAYLOAD: the same again, with what they ask for */
     V2_INIT_ERROR, /* unprotected: only ever a hint (OE-064) */
+    V2_MEDIATE_REQ,
+    V2_MEDIATE_RSP,
+    V2_MEDIATE_ERROR,
     V2_AUTH_REQ,
     V2_AUTH_RSP,
     V2_AUTH_ERROR,
@@ -120,6 +125,7 @@ struct v2_row {
     /* Checks, computes, sends and asks. On an error nothing of it may remain. */
     enum err (*handle)(struct v2_step *step);
     enum v2_state next;
+    enum v2_state past;  /* where the handler may go instead, without the message */
     enum v2_timer timer;
     void (*then)(struct v2_step *step); /* runs in the new state; NULL: nothing */
     const char *story;

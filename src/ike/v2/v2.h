@@ -15,6 +15,7 @@
  *   rekey.c    a new IKE SA for an old one      info.c    Delete, Notify, liveness
  *   ppk.c      RFC 8784
  *   crash.c    RFC 6290
+ *   mediate.c  RFC 9242, RFC 9370
  *   nat.c      NAT traversal                    keymat.c  keys
  *   mobike.c   which addresses an SA uses (RFC 4555)   mobike_message.c  and what is said of them
  *   request.c  which SA serves a request        config.c  virtual addresses
@@ -43,6 +44,7 @@ struct v2_step {
     bool fresh;   /* the SA was made for this message: on an error the caller frees it */
     bool sent;
     bool at_once; /* nothing was asked: the answer's row runs now */
+    bool skips;   /* the row's message is not needed: `past` comes next */
     bool ends_sa; /* whatever the row says, the IKE SA is over after it */
     const char *why;         /* why a handler refuses, for people */
     uint16_t notify;         /* and for the peer; 0: by the error */
@@ -246,6 +248,19 @@ MUST_USE enum err credential_keep_certificates(struct v2_step *step);
 /* What we can verify, for IKE_SA_INIT. */
 void credential_put_hashes(struct ike2_writer *w);
 uint32_t credential_read_hashes(const struct v2_step *step);
+
+/* mediate.c */
+/* INTERMEDIATE_EXCHANGE_SUPPORTED, in IKE_SA_INIT. */
+void mediate_put(const struct v2_step *step, struct ike2_writer *w);
+bool mediate_announced(const struct v2_step *step);
+/* How many key exchanges there are beyond the first. */
+size_t mediate_methods(const struct ike2_suite *suite);
+void mediate_read(const struct v2_step *step);
+/* Every key exchange that was agreed on has taken place. */
+bool mediate_is_done(const struct v2_sa *sa);
+enum err mediate_i_send(struct v2_step *step);
+enum err mediate_i_take(struct v2_step *step);
+enum err mediate_r_answer(struct v2_step *step);
 
 /* ppk.c */
 /* USE_PPK, in IKE_SA_INIT. */
