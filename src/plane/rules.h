@@ -1,7 +1,8 @@
 /*
  * The SPD of configured tunnels (RFC 4301 section 4.4.1): a rule says what becomes of datagrams
  * between two prefixes, perhaps of one protocol and some ports. Rules go before the entries for
- * single pairs, so that no opportunistic peer takes over what is configured (OE-091). Of several
+ * single pairs, so that no opportunistic peer takes over what is configured (OE-091), and what has no
+ * tunnel waits or is dropped, never passed (OE-004). Of several
  * rules that fit the one with the longest prefixes counts, and among those the one that says most.
  *
  * A rule contains an SPD entry and goes through the same states (state.h); it is never evicted, and

@@ -1,6 +1,6 @@
 #!/bin/bash
 # A configured connection between SG-A and SG-B, nets to nets, beside opportunistic encryption: it comes up
-# by traffic or at once, what it is for never leaves in the clear and never goes to a stranger, it outlives
+# by traffic or at once, what it is for never leaves in the clear (OE-004) and never goes to a stranger, it outlives
 # keyd, comes back when the plane is lost, and a reload that doesn't concern it leaves it alone.
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
