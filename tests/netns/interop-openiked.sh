@@ -60,8 +60,9 @@ $(cygnet_auth "$5" "$6")
       - {name: lan, local: 192.1.0.0/24, remote: $bob/32, start: on-traffic}
 YAML
     sleep 1 # a question to the keeper that is just being replaced would be lost
-    # OpenIKED installs its SAs after it has answered, so the datagrams that were held may be lost.
-    wait_for 20 "$1: an answer" lab exec alice ping -n -c 1 -W 2 $bob
+    # OpenIKED installs its SAs after it has answered, so the datagrams that were held may be lost; and while
+    # it still reads its certificates it may swallow IKE_AUTH, which costs a try of 20 s.
+    wait_for 50 "$1: an answer" lab exec alice ping -n -c 1 -W 2 $bob
     tunnel_is sg-a lan up || fail "$1: the tunnel is $(tunnel sg-a lan state)"
     both_ways
     lab exec sg-a cygnet down office >/dev/null
