@@ -205,7 +205,8 @@ static bool make_profile(struct maker *m, const struct config_connection *c,
     memcpy(p->additional, c->additional, sizeof(p->additional));
     p->pfs_group = (uint16_t)c->pfs_group;
     p->fragmentation_off = c->fragmentation_off;
-    p->mobike_off = c->mobike_off;
+    /* A leased address doesn't move, and its gateway knows our IKE by port 500 (RFC 3104). */
+    p->mobike_off = c->mobike_off || m->config->leased_spis;
     p->childless = c->childless;
     p->dpd_s = c->dpd_s;
     p->ike_lifetime_s = c->ike_lifetime_s;
