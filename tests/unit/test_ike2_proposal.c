@@ -97,6 +97,15 @@ static void test_spi_lengths(void **state)
     }
 }
 
+/* By what is in it: a struct may have octets between its members. */
+static void assert_same_suite(const struct ike2_suite *a, const struct ike2_suite *b)
+{
+    char a_text[IKE2_SUITE_TEXT_MAX], b_text[IKE2_SUITE_TEXT_MAX];
+    assert_string_equal(ike2_suite_format(a, a_text), ike2_suite_format(b, b_text));
+    assert_int_equal(a->method, b->method);
+    assert_memory_equal(a->additional, b->additional, sizeof(a->additional));
+}
+
 static void test_offer_is_chosen(void **state)
 {
     (void)state;
@@ -110,7 +119,7 @@ static void test_offer_is_chosen(void **state)
     assert_string_equal(ike2_suite_format(&chosen, text), "AES-GCM-256 prf SHA2-256 curve25519");
     struct view answer = reply(&choice, view_of(NULL, 0));
     assert_int_equal(ike2_ike_check(answer, &defaults, &work, &checked, &again), ERR_OK);
-    assert_memory_equal(&chosen, &checked, sizeof(chosen));
+    assert_same_suite(&chosen, &checked);
     /* The method that came is taken, if it will do; else the answer names another. */
     offer = ike_offer(&defaults);
     assert_int_equal(ike2_ike_choose(offer, &defaults, 20, &work, &chosen, &choice), ERR_OK);
@@ -389,7 +398,7 @@ static void test_additional(void **state)
                         "AES-GCM-256 prf SHA2-256 curve25519+ecp256+curve448");
     assert_int_equal(
         ike2_ike_check(reply(&choice, view_of(NULL, 0)), &hybrid, &work, &checked, &again), ERR_OK);
-    assert_memory_equal(&chosen, &checked, sizeof(chosen));
+    assert_same_suite(&chosen, &checked);
     /* Who has none of it takes the same without. */
     offer = ike_offer(&hybrid);
     assert_int_equal(ike2_ike_choose(offer, &defaults, 31, &work, &chosen, &choice), ERR_OK);
