@@ -12,51 +12,16 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "daemon/control_socket.h"
 #include "daemon/event_json.h"
-#include "daemon/ipc.h"
-#include "daemon/keyd_channel.h"
-#include "daemon/keyd_profiles.h"
-#include "daemon/keyd_saved.h"
-#include "daemon/keyd_status.h"
+#include "daemon/keyd_private.h"
 #include "daemon/keyd_udp.h"
-#include "daemon/keyd_unsigned.h"
 #include "daemon/log.h"
-#include "daemon/log_gate.h"
-#include "daemon/own_address.h"
 #include "daemon/virtual_address.h"
 #include "plane/io/ike_relay.h"
 
 enum { SHUTDOWN_GRACE_MS = 1000, KEEPER_PATIENCE_S = 3, DATAGRAMS_PER_TURN = 64 };
 
-struct keyd {
-    struct cygnet_config *config;
-    const struct child *child;
-    struct event_base *base;
-    struct event *timer, *parent, *addresses, *udp[2], *terminate, *leave, *poll;
-    int udp_fd[2]; /* IPv4, IPv6 */
-    int addresses_fd;
-    struct keyd_channel plane, relay, keeper, resolver;
-    struct control *control;
-    struct keyd_saved saved;
-    struct control_socket *socket;
-    struct history history;
-    struct keyd_counters plane_counters;
-    struct log_gate gate;
-    struct keyd_status status;
-    struct materials materials;
-    struct profiles profiles;
-    bool reload_untold;
-    bool waits_for_keys; /* a new configuration has begun with other private keys */
-    struct event *no_keys;
-    struct keyd_unsigned unanswered;
-    struct public_key keys[IPC_KEYS]; /* of the keeper */
-    size_t key_count;
-    struct own own;
-    bool stopping, confined;
-};
-
-static mono_t now_mono(void)
+mono_t keyd_now(void)
 {
     struct timespec ts;
     clock_gettime(CLOCK_MONOTONIC, &ts);
@@ -173,13 +138,13 @@ static void perform(struct keyd *k, const struct control_effect *fx)
     }
 }
 
-static void drain(struct keyd *k)
+void keyd_drain(struct keyd *k)
 {
     struct control_effect fx;
 
     while (control_next_effect(k->control, &fx))
         perform(k, &fx);
-    mono_t next = control_next_deadline(k->control), now = now_mono();
+    mono_t next = control_next_deadline(k->control), now = keyd_now();
     if (mono_is_never(next)) {
         event_del(k->timer);
         return;
@@ -193,8 +158,8 @@ static void drain(struct keyd *k)
 
 static void tell(struct keyd *k, const struct control_event *event)
 {
-    (void)control_input(k->control, now_mono(), event); /* counted and traced inside */
-    drain(k);
+    (void)control_input(k->control, keyd_now(), event); /* counted and traced inside */
+    keyd_drain(k);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -203,8 +168,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    control_timer(k->control, now_mono());
-    drain(k);
+    control_timer(k->control, keyd_now());
+    keyd_drain(k);
 }
 
 /* --- events in ------------------------------------------------------------------------------- */
@@ -287,8 +252,8 @@ static void from_keeper(void *ctx, struct view message)
     tell(k, &event);
 }
 
-static enum err take_name(struct keyd *k, const char *text, const struct ip_addr *address,
-                          uint32_t ttl_s)
+enum err keyd_take_name(struct keyd *k, const char *text, const struct ip_addr *address,
+                        uint32_t ttl_s)
 {
     struct identity name;
     struct control_event event = {
@@ -296,8 +261,8 @@ static enum err take_name(struct keyd *k, const char *text, const struct ip_addr
 
     if (!identity_of_fqdn(view_of_text(text), &name))
         return ERR_VALUE;
-    enum err err = control_input(k->control, now_mono(), &event);
-    drain(k);
+    enum err err = control_input(k->control, keyd_now(), &event);
+    keyd_drain(k);
     return err;
 }
 
@@ -309,7 +274,7 @@ static void from_resolver(void *ctx, struct view message)
     if (ipc_parse(message, &ipc) != ERR_OK)
         return;
     if (ipc.kind == IPC_NAME)
-        (void)take_name(ctx, ipc.name, &ipc.address, ipc.ttl_s);
+        (void)keyd_take_name(ctx, ipc.name, &ipc.address, ipc.ttl_s);
     if (ipc.kind != IPC_ANSWER)
         return;
     event.serial = ipc.serial;
@@ -389,13 +354,13 @@ static void reconfigure(struct keyd *k)
         old = (struct profiles){0};
     }
     struct control_config changed = control_config(k);
-    enum err err = control_reconfigure(k->control, now_mono(), &changed);
+    enum err err = control_reconfigure(k->control, keyd_now(), &changed);
     if (err != ERR_OK)
         log_line(EVENT_ERROR, "the new configuration can't be used: %s", err_text(err));
     profiles_free(&old);
     k->status.reloads += k->reload_untold;
     k->reload_untold = false;
-    drain(k);
+    keyd_drain(k);
 }
 
 static void take_materials(struct keyd *k, int fd)
@@ -562,104 +527,6 @@ static void emit(void *ctx, const struct event_record *record)
     }
 }
 
-static bool addr_argument(const json_t *request, const char *name, struct ip_addr *ret)
-{
-    const char *text = json_string_value(json_object_get(request, name));
-    return text != NULL && ip_addr_parse(text, ret);
-}
-
-static json_t *answer_why(struct keyd *k, const json_t *request)
-{
-    struct ip_pair flow = {0};
-
-    if (!addr_argument(request, "destination", &flow.dst) ||
-        (json_object_get(request, "source") != NULL &&
-         !addr_argument(request, "source", &flow.src)))
-        return json_pack("{s:s}", "error", "why needs an IP address as destination (and source)");
-    return keyd_why_json(&k->status, now_mono(), &flow);
-}
-
-static json_t *answer_trace(struct keyd *k, const json_t *request)
-{
-    uint64_t after = (uint64_t)json_integer_value(json_object_get(request, "after"));
-    json_t *list = json_array();
-    const struct event_record *record;
-
-    while ((record = history_next(&k->history, after)) != NULL) {
-        json_array_append_new(list, event_json_build(record));
-        after = record->serial;
-    }
-    return json_pack("{s:o}", "records", list);
-}
-
-static json_t *answer_status(struct keyd *k, const json_t *request)
-{
-    const json_t *rows = json_object_get(request, "rows");
-    json_int_t most = json_integer_value(rows);
-    return keyd_status_json(&k->status, now_mono(),
-                            rows == NULL || most < 0 ? SIZE_MAX : (size_t)most);
-}
-
-/* {"cmd": "name", "name": N, "addresses": [...], "ttl_s": S}, from a resolver's hook. */
-static json_t *answer_name(struct keyd *k, const json_t *request)
-{
-    const char *name = json_string_value(json_object_get(request, "name"));
-    json_int_t ttl_s = json_integer_value(json_object_get(request, "ttl_s"));
-    const json_t *item;
-    json_int_t taken = 0;
-    size_t i;
-
-    if (name == NULL || ttl_s < 0 || ttl_s > UINT32_MAX)
-        return json_pack("{s:s}", "error", "name needs a name, addresses and their time to live");
-    json_array_foreach(json_object_get(request, "addresses"), i, item)
-    {
-        struct ip_addr address;
-        if (json_is_string(item) && ip_addr_parse(json_string_value(item), &address))
-            taken += take_name(k, name, &address, (uint32_t)ttl_s) == ERR_OK;
-    }
-    return json_pack("{s:I}", "taken", taken);
-}
-
-/* The parent does it. Its result is in the status once that counts more than `reloads`. */
-static json_t *answer_reload(const struct keyd *k)
-{
-    struct child_message message = {.fd = -1};
-    if (!child_send(k->child->parent_fd, &message, CHILD_RELOAD))
-        return json_pack("{s:s}", "error", "the parent process can't be reached");
-    return json_pack("{s:I}", "reloads", (json_int_t)k->status.reloads);
-}
-
-/* {"cmd": "up", "name": N}, or "down" */
-static json_t *answer_command(struct keyd *k, const json_t *request, bool up)
-{
-    const char *name = json_string_value(json_object_get(request, "name"));
-    size_t tunnels = name != NULL ? control_command(k->control, now_mono(), name, up) : 0;
-
-    drain(k);
-    if (tunnels == 0)
-        return json_pack("{s:s}", "error", "no connection of that name is configured");
-    return json_pack("{s:I}", "tunnels", (json_int_t)tunnels);
-}
-
-static json_t *answer(void *ctx, const char *cmd, const json_t *request)
-{
-    struct keyd *k = ctx;
-
-    if (strcmp(cmd, "status") == 0)
-        return answer_status(k, request);
-    if (strcmp(cmd, "why") == 0)
-        return answer_why(k, request);
-    if (strcmp(cmd, "trace") == 0)
-        return answer_trace(k, request);
-    if (strcmp(cmd, "name") == 0)
-        return answer_name(k, request);
-    if (strcmp(cmd, "up") == 0 || strcmp(cmd, "down") == 0)
-        return answer_command(k, request, cmd[0] == 'u');
-    if (strcmp(cmd, "reload") == 0)
-        return answer_reload(k);
-    return json_pack("{s:s}", "error", "unknown command");
-}
-
 /* --- start ------------------------------------------------------------------------------------- */
 
 static struct control_config control_config(const struct keyd *k)
@@ -797,8 +664,8 @@ static bool start(struct keyd *k)
     k->status.plane_counters = &k->plane_counters;
     k->status.config = k->config;
     k->status.own = &k->own;
-    k->status.started = now_mono();
-    k->socket = control_socket_new(k->base, CHILD_FD_CONTROL, answer, k);
+    k->status.started = keyd_now();
+    k->socket = control_socket_new(k->base, CHILD_FD_CONTROL, keyd_answer, k);
     return k->socket != NULL;
 }
 
