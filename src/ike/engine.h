@@ -291,6 +291,10 @@ void saved_sa(struct ike *ike, const struct ike_sa *sa); /* if it is established
 void saved_child(struct ike *ike, const struct ike_child *child);
 void saved_forget(struct ike *ike, uint64_t number);
 enum err saved_restore(struct ike *ike, const struct ike_event *event);
+/* A child as its record `r` has it, of either version, with its ticket (0: none) and its timer at
+ * rest. ERR_STATE: it is there already. */
+MUST_USE enum err saved_child_revive(struct ike *ike, uint64_t number, const struct ike_child *r,
+                                     uint64_t ticket_number, struct ike_child **ret);
 enum err saved_disown(struct ike *ike, const struct ike_event *event);
 
 /* contact.c: INITIAL-CONTACT (RFC 2407 section 4.6.3.3) */

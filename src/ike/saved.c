@@ -370,41 +370,51 @@ static enum err parse_child(struct cursor *cur, struct ike_child *r, uint64_t *r
     return ERR_OK;
 }
 
-static enum err restore_child(struct ike *ike, uint64_t number, struct cursor *cur)
+enum err saved_child_revive(struct ike *ike, uint64_t number, const struct ike_child *r,
+                            uint64_t ticket_number, struct ike_child **ret)
 {
-    struct ike_child r = {.born = 0}, *child;
     struct ike_ticket *ticket = NULL;
-    uint64_t ticket_number;
-    enum err err = parse_child(cur, &r, &ticket_number);
-    if (err == ERR_OK && ike_child_find(ike, &r.key.remote, r.spi_out) != NULL)
-        err = ERR_STATE;
-    if (err == ERR_OK && ticket_number != 0) {
-        ticket = ike_ticket_get(ike, ticket_number, true);
-        err = ticket != NULL ? ERR_OK : ERR_MEMORY;
-    }
-    if (err == ERR_OK)
-        err = ike_child_alloc(ike, &r.local, &r.key.remote, r.spi_out, &child);
+    struct ike_child *child;
+
+    if (ike_child_find(ike, &r->key.remote, r->spi_out) != NULL)
+        return ERR_STATE;
+    if (ticket_number != 0 && (ticket = ike_ticket_get(ike, ticket_number, true)) == NULL)
+        return ERR_MEMORY;
+    enum err err = ike_child_alloc(ike, &r->local, &r->key.remote, r->spi_out, &child);
     if (err != ERR_OK) {
         if (ticket != NULL)
             ike_ticket_put(ike, ticket);
         return err;
     }
-    child->flow = r.flow;
-    child->spi_in = r.spi_in;
-    child->protocol = r.protocol;
-    child->udp = r.udp;
-    child->follows = r.follows;
-    child->at = r.at;
-    memcpy(child->peer_key, r.peer_key, sizeof(child->peer_key));
-    child->state = r.state;
-    child->replaced = r.replaced;
-    child->inbound_gone = r.inbound_gone;
-    child->tries = r.tries;
+    child->flow = r->flow;
+    child->spi_in = r->spi_in;
+    child->protocol = r->protocol;
+    child->udp = r->udp;
+    child->follows = r->follows;
+    child->at = r->at;
+    memcpy(child->peer_key, r->peer_key, sizeof(child->peer_key));
+    child->state = r->state;
+    child->replaced = r->replaced;
+    child->inbound_gone = r->inbound_gone;
     child->born = number;
     if (ticket != NULL)
         ike_child_set_ticket(child, ticket);
     if (ticket_number > ike->restored_ticket)
         ike->restored_ticket = ticket_number;
+    *ret = child;
+    return ERR_OK;
+}
+
+static enum err restore_child(struct ike *ike, uint64_t number, struct cursor *cur)
+{
+    struct ike_child r = {.born = 0}, *child;
+    uint64_t ticket;
+    enum err err = parse_child(cur, &r, &ticket);
+    if (err == ERR_OK)
+        err = saved_child_revive(ike, number, &r, ticket, &child);
+    if (err != ERR_OK)
+        return err;
+    child->tries = r.tries;
     ike_timer_set(ike, &child->timer, r.timer.node.at);
     ike_peer_note(ike, child->peer);
     return ERR_OK;

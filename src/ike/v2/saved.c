@@ -360,21 +360,12 @@ static struct v2_sa *find_owner(const struct ike_child *child)
     return NULL;
 }
 
+/* What version 1 has no use for. */
 static void fill_child(struct ike *ike, struct ike_child *child, const struct ike_child *r)
 {
     child->traffic = r->traffic;
-    child->flow = traffic_flow(&r->traffic);
-    child->spi_in = r->spi_in;
-    child->protocol = r->protocol;
-    child->udp = r->udp;
-    child->follows = r->follows;
-    child->at = r->at;
     child->here = r->here;
     child->there = r->there;
-    memcpy(child->peer_key, r->peer_key, sizeof(child->peer_key));
-    child->state = r->state;
-    child->replaced = r->replaced;
-    child->inbound_gone = r->inbound_gone;
     child->v2_owner = r->v2_owner;
     struct v2_sa *owner = find_owner(child);
     if (owner != NULL)
@@ -387,28 +378,15 @@ static void fill_child(struct ike *ike, struct ike_child *child, const struct ik
 enum err v2_saved_restore_child(struct ike *ike, uint64_t number, struct cursor *cur)
 {
     struct ike_child r = {.born = 0}, *child;
-    struct ike_ticket *ticket = NULL;
-    uint64_t ticket_number;
-    enum err err = parse_child(cur, &r, &ticket_number);
-    if (err == ERR_OK && ike_child_find(ike, &r.key.remote, r.spi_out) != NULL)
-        err = ERR_STATE;
-    if (err == ERR_OK && ticket_number != 0) {
-        ticket = ike_ticket_get(ike, ticket_number, true);
-        err = ticket != NULL ? ERR_OK : ERR_MEMORY;
-    }
-    if (err == ERR_OK)
-        err = ike_child_alloc(ike, &r.local, &r.key.remote, r.spi_out, &child);
-    if (err != ERR_OK) {
-        if (ticket != NULL)
-            ike_ticket_put(ike, ticket);
+    uint64_t ticket;
+    enum err err = parse_child(cur, &r, &ticket);
+    if (err != ERR_OK)
         return err;
-    }
-    child->born = number;
+    r.flow = traffic_flow(&r.traffic);
+    err = saved_child_revive(ike, number, &r, ticket, &child);
+    if (err != ERR_OK)
+        return err;
     fill_child(ike, child, &r);
-    if (ticket != NULL)
-        ike_child_set_ticket(child, ticket);
-    if (ticket_number > ike->restored_ticket)
-        ike->restored_ticket = ticket_number;
     ike_peer_note(ike, child->peer);
     return ERR_OK;
 }
