@@ -211,7 +211,9 @@ struct ike {
     struct ike_timer half_open_timer;
     struct v2_engine v2;
     struct address_set own; /* our addresses, as a list */
+    uint8_t own_ranks[ADDRESS_SET_MAX];
     bool own_known;
+    struct address_ways ways;
 
     struct heap timers;
     struct fifo effects;
