@@ -10,24 +10,6 @@
 # shellcheck source=lib/moving.sh
 . "$(dirname "$0")/lib/moving.sh"
 
-routes() { # UPLINK: what a host's own configuration daemon would set with its address
-    case $1 in
-    outside) lab exec sg-a ip route replace 192.2.0.0/24 via 192.1.1.6 dev outside metric 10 ;;
-    second)
-        lab exec sg-a ip route replace 192.2.0.0/24 via 192.7.0.1 dev second metric 20
-        lab exec sg-a ip route replace 192.1.1.0/24 via 192.7.0.1 dev second metric 20
-        ;;
-    esac
-}
-
-second() { # its link comes into being
-    ip link add second netns "cyg-$LAB_SUFFIX-sg-a" type veth peer name inside2 netns "cyg-$LAB_SUFFIX-carol"
-    lab exec carol sh -ec 'ip address add 192.7.0.1/24 dev inside2; ip link set inside2 up
-        ip route replace 192.1.0.0/24 via 192.7.0.4'
-    lab exec sg-a sh -ec 'ip address add 192.7.0.4/24 dev second; ip link set second up'
-    routes second
-}
-
 lose() { lab exec sg-a ip link set outside down; }
 unplug() { lab exec wild ip link set sg-a down; } # its carrier goes
 
@@ -47,21 +29,7 @@ lose_and_wait() {
 reaches() { lab exec alice ping -n -c 1 -W 1 "$1"; }
 log_says() { grep -q "$1" "$(lab path sg-a)/log"; }
 
-# The second one is named before it is there.
-sed '/^\[sg-a\]/a uplinks = second' "$ROOT/lab/topology.ini" >"$SCRATCH/topology.ini"
-export LAB_TOPOLOGY=$SCRATCH/topology.ini
-lab up --quiet
-lab exec carol sysctl -qw net.ipv4.ip_forward=1
-lab exec alice ip route add 192.7.0.0/24 via 192.1.0.1
-lab exec dns ip route add 192.7.0.0/24 via 192.1.1.67
-lab exec sg-b ip route replace 192.7.0.0/24 via 192.1.1.67
-for gateway in sg-a sg-b; do
-    lab exec $gateway ip -6 address flush dev outside scope global
-done
-lab exec sg-a sysctl -qw net.ipv4.conf.all.ignore_routes_with_linkdown=1
-lab exec sg-b ip route replace 192.1.0.0/24 via 192.1.1.6
-routes outside
-
+two_uplinks
 log_says 'there is no interface second yet' || fail "nobody says that an interface is missing"
 office
 at 192.1.1.4 192.1.1.5 || fail "it began elsewhere"

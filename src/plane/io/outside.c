@@ -123,27 +123,42 @@ static enum outside_news news_of(const struct nlmsghdr *message)
     }
 }
 
+static enum outside_news news_of_all(const uint8_t *at, size_t left)
+{
+    enum outside_news news = OUTSIDE_NEWS_NONE;
+
+    while (left >= sizeof(struct nlmsghdr)) {
+        const struct nlmsghdr *message = (const void *)at;
+        size_t step = NLMSG_ALIGN((size_t)message->nlmsg_len);
+        if (message->nlmsg_len < sizeof(*message) || message->nlmsg_len > left)
+            break;
+        if (news_of(message) > news)
+            news = news_of(message);
+        if (step >= left)
+            break;
+        at += step;
+        left -= step;
+    }
+    return news;
+}
+
 enum outside_news outside_news_read(int fd)
 {
     union {
         struct nlmsghdr header;
         uint8_t octets[NEWS_ROOM];
     } room;
-    enum outside_news news = OUTSIDE_NEWS_NONE;
+    enum outside_news all = OUTSIDE_NEWS_NONE;
 
     for (;;) {
         ssize_t got = recv(fd, &room, sizeof(room), 0);
         if (got < 0 && errno == EINTR)
             continue;
-        if (got < 0 && errno == ENOBUFS)
-            news = OUTSIDE_NEWS_ADDRESSES;
-        else if (got <= 0)
-            return news;
-        int left = (int)got;
-        for (const struct nlmsghdr *m = &room.header; got > 0 && NLMSG_OK(m, left);
-             m = NLMSG_NEXT(m, left))
-            if (news_of(m) > news)
-                news = news_of(m);
+        if (got == 0 || (got < 0 && errno != ENOBUFS))
+            return all;
+        enum outside_news news =
+            got > 0 ? news_of_all(room.octets, (size_t)got) : OUTSIDE_NEWS_ADDRESSES;
+        all = news > all ? news : all;
     }
 }
 

@@ -6,6 +6,9 @@
 #   under WHAT LOST MS SECONDS COMMAND...
 #                                    a TCP transfer and 100 datagrams a second over UDP run for SECONDS, with
 #                                    COMMAND in between; prints what was lost and the longest pause
+#   two_uplinks [CONFIG]             a lab in which sg-a's configuration names a second uplink, and that line
+#   second                           that uplink comes into being: 192.7.0.4, through carol (inside2, 192.7.0.1)
+#   routes UPLINK                    its routes, "outside" before "second"
 #   between HOST MS                  a link that takes MS each way, between HOST and the public net
 #
 # shellcheck shell=bash
@@ -121,4 +124,39 @@ between() {
     "$ROOT/lab/lab" exec wild "$CYGNET_BUILD/tests/netns/delay" "$1" "$inner" "$2" >"$SCRATCH/delay-$1" &
     BACKGROUND+=("$!")
     wait_for 5 "the slow link" grep -q ready "$SCRATCH/delay-$1"
+}
+
+routes() { # UPLINK: what a host's own configuration daemon would set with its address
+    case $1 in
+    outside) lab exec sg-a ip route replace 192.2.0.0/24 via 192.1.1.6 dev outside metric 10 ;;
+    second)
+        lab exec sg-a ip route replace 192.2.0.0/24 via 192.7.0.1 dev second metric 20
+        lab exec sg-a ip route replace 192.1.1.0/24 via 192.7.0.1 dev second metric 20
+        ;;
+    esac
+}
+
+second() { # its link comes into being
+    ip link add second netns "cyg-$LAB_SUFFIX-sg-a" type veth peer name inside2 netns "cyg-$LAB_SUFFIX-carol"
+    lab exec carol sh -ec 'ip address add 192.7.0.1/24 dev inside2; ip link set inside2 up
+        ip route replace 192.1.0.0/24 via 192.7.0.4'
+    lab exec sg-a sh -ec 'ip address add 192.7.0.4/24 dev second; ip link set second up'
+    routes second
+}
+
+# The second one is named before it is there.
+two_uplinks() {
+    sed '/^\[sg-a\]/a uplinks = second'"${1:+\\nconfig = $1}" "$ROOT/lab/topology.ini" >"$SCRATCH/topology.ini"
+    export LAB_TOPOLOGY=$SCRATCH/topology.ini
+    lab up --quiet
+    lab exec carol sysctl -qw net.ipv4.ip_forward=1
+    lab exec alice ip route add 192.7.0.0/24 via 192.1.0.1
+    lab exec dns ip route add 192.7.0.0/24 via 192.1.1.67
+    lab exec sg-b ip route replace 192.7.0.0/24 via 192.1.1.67
+    for gateway in sg-a sg-b; do
+        lab exec $gateway ip -6 address flush dev outside scope global
+    done
+    lab exec sg-a sysctl -qw net.ipv4.conf.all.ignore_routes_with_linkdown=1
+    lab exec sg-b ip route replace 192.1.0.0/24 via 192.1.1.6
+    routes outside
 }
