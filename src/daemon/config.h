@@ -99,6 +99,7 @@ struct config_connection {
     enum ike_version version;
     bool aggressive, want_address, fragmentation_off, mobike_off, ppk_required, childless;
     bool ah; /* instead of ESP */
+    enum ike_padding rsa_padding;
     struct config_end local, remote;
     config_string secret, ppk, ppk_id;
     uint16_t additional[7]; /* RFC 9370 */

@@ -143,6 +143,7 @@ struct ike_request {
     struct v2_child *making;
     uint64_t born;
     uint32_t wait_ms; /* 0: give_up_ms */
+    bool pkcs1;  /* the peer did not believe an RSA-PSS signature */
     bool reused; /* the SA was there before: silence may mean that the peer forgot it */
 };
 

@@ -91,6 +91,7 @@ enum err auth_i_refused(struct v2_step *step)
     if (error == 0)
         return v2_refuse(step, ERR_MISSING, 0, "an empty answer");
     (void)v2_refused_by_peer(step, error);
+    step->sa->handshake->disbelieved = error == IKE2_N_AUTHENTICATION_FAILED;
     if (error == IKE2_N_AUTHENTICATION_FAILED)
         step->failure = IKE_FAILURE_OTHER; /* it doesn't believe us, or policy forbids */
     return ERR_POLICY;

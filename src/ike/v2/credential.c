@@ -38,6 +38,34 @@ static struct identity own_identity(const struct v2_step *step)
     return own;
 }
 
+static enum signature_scheme scheme_of(const struct ike2_auth *auth)
+{
+    if (auth->method == IKE2_AUTH_DIGITAL)
+        return signature_scheme_of_identifier(auth->identifier);
+    return signature_scheme_of_method(auth->method);
+}
+
+static bool is_pkcs1(enum signature_scheme scheme)
+{
+    return scheme == SIGNATURE_RSA_SHA2_256 || scheme == SIGNATURE_RSA_SHA2_384 ||
+           scheme == SIGNATURE_RSA_SHA2_512;
+}
+
+/* RFC 8247 section 3.2.1: everybody must take PSS, and need not take PKCS #1 v1.5. Those who came before
+ * it sign as they would have us sign. */
+static bool pads_with_pss(const struct v2_step *step)
+{
+    const struct ike_profile *profile = profile_of(step);
+    const struct v2_handshake *hs = step->sa->handshake;
+    struct ike2_auth auth;
+
+    if (profile != NULL && profile->padding != IKE_PADDING_AUTO)
+        return profile->padding == IKE_PADDING_PSS;
+    if (step->sa->initiator)
+        return !hs->pkcs1;
+    return ike2_auth_parse(blob_view(&hs->auth), &auth) != ERR_OK || !is_pkcs1(scheme_of(&auth));
+}
+
 /* RFC 7427 where the peer takes it; else the method that goes with the key. */
 static enum signature_scheme choose_scheme(const struct v2_step *step)
 {
@@ -48,7 +76,7 @@ static enum signature_scheme choose_scheme(const struct v2_step *step)
     unsigned hashes = step->sa->handshake->peer_hashes;
     if (key == NULL)
         key = &rsa;
-    enum signature_scheme scheme = signature_scheme_choose(key, hashes, false);
+    enum signature_scheme scheme = signature_scheme_choose(key, hashes, pads_with_pss(step));
     return scheme != SIGNATURE_UNKNOWN ? scheme : signature_scheme_plain(key);
 }
 
@@ -234,13 +262,6 @@ uint32_t credential_read_hashes(const struct v2_step *step)
             hashes |= UINT32_C(1) << hash;
     }
     return hashes;
-}
-
-static enum signature_scheme scheme_of(const struct ike2_auth *auth)
-{
-    if (auth->method == IKE2_AUTH_DIGITAL)
-        return signature_scheme_of_identifier(auth->identifier);
-    return signature_scheme_of_method(auth->method);
 }
 
 /* OE-137: any of the keys may have made it. */

@@ -38,6 +38,7 @@ enum err init_new(struct ike *ike, const struct ike_request *request, struct v2_
     sa->trace_connection = request->ticket->number;
     sa->trace_flow = request->flow;
     hs->expected = request->peer_id;
+    hs->pkcs1 = request->pkcs1;
     hs->policy = policy_of(ike, request->profile);
     hs->key_count = request->key_count;
     hs->keys = calloc(request->key_count + 1, sizeof(*hs->keys));

@@ -132,6 +132,8 @@ struct v2_handshake {
     bool addressed;                 /* initiator: the peer lent us an address */
     bool hinted;                    /* somebody sent an unprotected refusal */
     uint8_t scheme;                 /* the signature we make */
+    bool pkcs1;                     /* initiator: the peer did not believe PSS before */
+    bool disbelieved;               /* initiator: it answered AUTHENTICATION_FAILED */
     /* RFC 9242 */
     bool mediates;                  /* both ends can */
     unsigned mediated;              /* exchanges done */
