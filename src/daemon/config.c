@@ -269,6 +269,7 @@ static const struct yaml_field fields[] = {
     {"policy", config_read_policy, 0},
     {"connections", config_read_connections, 0},
     {"crash-secret-file", yaml_read_path, FIELD(crash_secret), .room = CONFIG_PATH_MAX},
+    {"ticket-secret-file", yaml_read_path, FIELD(ticket_secret), .room = CONFIG_PATH_MAX},
     {"key-export", yaml_read_path, FIELD(key_export), .room = CONFIG_PATH_MAX},
     {"policy-files", read_policy_files, FIELD(policy_files), .room = CONFIG_PATH_MAX},
     {"fallback", yaml_read_choice, FIELD(fallback), .choices = config_fallback_kinds},

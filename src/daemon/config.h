@@ -97,7 +97,7 @@ struct config_end {
 struct config_connection {
     char name[IKE_PROFILE_NAME];
     enum ike_version version;
-    bool aggressive, want_address, fragmentation_off, mobike_off, ppk_required, childless;
+    bool aggressive, want_address, fragmentation_off, mobike_off, ppk_required, childless, resumption;
     bool ah; /* instead of ESP */
     enum ike_padding rsa_padding;
     struct config_end local, remote;
@@ -137,6 +137,7 @@ struct cygnet_config {
     size_t class_count;
     struct oe_class classes[LIMIT_CLASSES];
     char crash_secret[CONFIG_PATH_MAX]; /* a file; RFC 6290; "": no tokens are made */
+    char ticket_secret[CONFIG_PATH_MAX]; /* the same for RFC 5723; "": tickets end with keyd */
     char key_export[CONFIG_PATH_MAX]; /* the directory for Wireshark's key tables; "": none */
     size_t connection_count, selector_count, string_octets;
     struct config_connection connections[CONFIG_CONNECTIONS];

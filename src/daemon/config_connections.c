@@ -12,7 +12,7 @@ struct raw_connection {
     enum ike_version version;
     int aggressive, ah;
     struct config_raw_end local, remote;
-    bool has_local, has_remote, virtual_address, fragmentation, mobike, childless;
+    bool has_local, has_remote, virtual_address, fragmentation, mobike, childless, resumption;
     const yaml_node_t *secret, *pool, *children, *pfs, *ppk, *additional;
     struct {
         uint32_t ike_s, child_s;
@@ -91,6 +91,7 @@ static const struct yaml_field connection_fields[] = {
     {"fragmentation", yaml_read_bool, RAW(fragmentation)},
     {"mobike", yaml_read_bool, RAW(mobike)},
     {"childless", yaml_read_bool, RAW(childless)},
+    {"resumption", yaml_read_bool, RAW(resumption)},
     {"rsa-padding", yaml_read_choice, RAW(padding), .choices = paddings},
     {"ppk", config_keep_node, RAW(ppk)},
     {"additional-key-exchanges", config_keep_node, RAW(additional)},
@@ -429,6 +430,8 @@ static bool check_connection(struct yaml_reader *r, const yaml_node_t *node,
         return yaml_reader_fail(r, node, "aggressive mode is of version 1; add 'version: 1'");
     if (c->ppk != 0 && c->version == IKE_VERSION_1)
         return yaml_reader_fail(r, node, "'ppk' is of version 2; remove it or 'version: 1'");
+    if (c->resumption && c->version == IKE_VERSION_1)
+        return yaml_reader_fail(r, node, "'resumption' is of version 2; remove it or 'version: 1'");
     if (c->want_address && open)
         return yaml_reader_fail(r, node, "'virtual-address' asks one peer; give 'remote' an "
                                          "address");
@@ -459,6 +462,7 @@ static bool read_connection(struct yaml_reader *r, const yaml_node_t *node,
     c->fragmentation_off = !raw.fragmentation;
     c->mobike_off = !raw.mobike;
     c->childless = raw.childless;
+    c->resumption = raw.resumption;
     c->rsa_padding = raw.padding;
     c->ike_lifetime_s = raw.lifetimes.ike_s;
     c->child_lifetime_s = raw.lifetimes.child_s;

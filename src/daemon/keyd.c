@@ -543,6 +543,7 @@ static struct control_config control_config(const struct keyd *k)
                 .address_check = c->address_check,
                 .half_open = c->limits.half_open,
                 .crash_secret = k->profiles.crash_secret,
+                .ticket_secret = k->profiles.ticket_secret,
                 .cookies_always = c->limits.cookies,
                 .profiles = k->profiles.profiles,
                 .profile_count = k->profiles.count},

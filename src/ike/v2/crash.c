@@ -103,6 +103,7 @@ bool crash_proven(struct ike *ike, struct v2_sa *sa, const struct ike_event *eve
         !matches(sa, &payloads))
         return false;
     v2_trace(ike, sa, NULL, EVENT_WARNING, "Peer lost the SA", "it shows the token of RFC 6290");
+    resume_lost(ike, sa);
     if (sa->mine != NULL && sa->mine->child != NULL)
         sa->mine->child->silent = true;
     v2_sa_free(ike, sa);

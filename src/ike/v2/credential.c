@@ -23,10 +23,12 @@ static enum ike_method own_method(const struct v2_step *step)
     return profile != NULL ? profile->own_method : IKE_BY_KEY;
 }
 
-static struct identity own_identity(const struct v2_step *step)
+struct identity credential_own_identity(const struct v2_step *step)
 {
     const struct ike_profile *profile = profile_of(step);
     const struct v2_sa *sa = step->sa;
+    if (sa->handshake != NULL && sa->handshake->ticket != NULL) /* RFC 5723 section 4.3.3 */
+        return sa->handshake->ticket->session.own_id;
     struct identity own = profile != NULL ? profile->own_id : step->ike->config.id;
     if (own_method(step) == IKE_BY_NULL)
         return (struct identity){.kind = IDENTITY_NULL};
@@ -104,7 +106,7 @@ static enum err ask_signature(struct v2_step *step)
 
 enum err credential_ask(struct v2_step *step)
 {
-    const struct identity own = own_identity(step);
+    const struct identity own = credential_own_identity(step);
     uint8_t id[LIMIT_DNS_NAME + 8];
     struct builder b = builder_on(span_of(id, sizeof(id)));
 
@@ -113,6 +115,10 @@ enum err credential_ask(struct v2_step *step)
         return ERR_ROOM;
     if (!blob_set(&step->sa->handshake->id_own, builder_written(&b)))
         return ERR_MEMORY;
+    if (step->sa->handshake->ticket != NULL) {
+        step->at_once = true;
+        return ERR_OK;
+    }
     switch (own_method(step)) {
     case IKE_BY_PSK:
     case IKE_BY_NULL:
@@ -165,6 +171,8 @@ enum err credential_build_auth(struct v2_step *step, struct builder *b)
     enum signature_scheme scheme = (enum signature_scheme)hs->scheme;
     enum ike_method method = own_method(step);
 
+    if (hs->ticket != NULL)
+        return resume_build_auth(step, b);
     if (method == IKE_BY_PSK || method == IKE_BY_NULL)
         return build_mac(step, b);
     if (!step->event->ok || step->event->bytes.len == 0)
@@ -178,7 +186,7 @@ enum err credential_build_auth(struct v2_step *step, struct builder *b)
 
 enum err credential_put(struct v2_step *step, struct ike2_writer *w)
 {
-    if (own_method(step) == IKE_BY_CERTIFICATE)
+    if (own_method(step) == IKE_BY_CERTIFICATE && step->sa->handshake->ticket == NULL)
         put_certificates(step, w);
     ike2_writer_open(w, IKE2_P_AUTH);
     enum err err = credential_build_auth(step, &w->b);
@@ -211,6 +219,8 @@ void credential_put_requests(const struct v2_step *step, struct ike2_writer *w)
     uint8_t room[IKE2_CA_HASH_LEN * V2_AUTHORITIES_MAX + 1];
     struct builder b = builder_on(span_of(room, sizeof(room)));
 
+    if (sa->handshake->ticket != NULL)
+        return;
     builder_u8(&b, IKE2_CERT_X509);
     while ((profile = ike_profile_next(step->ike, profile, IKE_VERSION_2, &sa->local.addr,
                                        &sa->remote.addr)) != NULL)
@@ -314,6 +324,7 @@ static enum err accept(struct v2_step *step, const struct identity *id, enum ike
     sa->peer_key_alg = key != NULL ? key->alg : KEY_NONE;
     sa->peer_method = (uint8_t)method;
     sa->peer_id = *id;
+    sa->proved = ticket_wall(step->ike);
     if (key != NULL) /* as in version 1 */
         return hash_digest(HASH_SHA2_256, &by_key, 1, sa->peer_key_digest);
     return hash_digest(HASH_SHA2_256, by_name, 2, sa->peer_key_digest);
@@ -401,6 +412,8 @@ enum err credential_verify(struct v2_step *step, const struct identity *id, stru
 
     if (ike2_auth_parse(auth_body, &auth) != ERR_OK)
         return v2_refuse(step, ERR_SYNTAX, IKE2_N_INVALID_SYNTAX, "malformed AUTH");
+    if (step->sa->handshake->ticket != NULL)
+        return resume_verify(step, id, id_body, &auth);
     enum err err = v2_signed_octets(step->sa, !step->sa->initiator, id_body, &octets);
     if (err == ERR_OK)
         err = verify_as(step, id, &auth, blob_view(&octets), keys, key_count);

@@ -30,20 +30,18 @@ static enum err skeyseed(const struct v2_sa *sa, struct view secret, struct view
 }
 
 /* {SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr} = prf+(SKEYSEED, Ni | Nr | SPIi | SPIr) */
-enum err v2_keys_derive(struct v2_sa *sa, struct view secret, struct view nonce_i,
-                        struct view nonce_r, enum hash_alg old_prf, struct view old_d)
+static enum err expand(struct v2_sa *sa, const uint8_t *seed, struct view nonce_i,
+                       struct view nonce_r)
 {
     size_t p = prf_len(sa), a = aead_integ_key_len(&sa->suite.protect),
            e = aead_key_len(&sa->suite.protect);
-    uint8_t seed[HASH_MAX], all[sizeof(struct v2_keys)];
+    uint8_t all[sizeof(struct v2_keys)];
     struct v2_keys keys = {.d = {0}};
     const struct view parts[] = {nonce_i, nonce_r, view_of(v2_spi_i(sa), IKE2_SPI_LEN),
                                  view_of(v2_spi_r(sa), IKE2_SPI_LEN)};
 
-    enum err err = skeyseed(sa, secret, nonce_i, nonce_r, old_prf, old_d, seed);
-    if (err == ERR_OK)
-        err = prf_plus(sa->suite.prf, view_of(seed, hash_len(sa->suite.prf)), parts, 4,
-                       span_of(all, 3 * p + 2 * a + 2 * e));
+    enum err err = prf_plus(sa->suite.prf, view_of(seed, hash_len(sa->suite.prf)), parts, 4,
+                            span_of(all, 3 * p + 2 * a + 2 * e));
     if (err == ERR_OK) {
         struct cursor cur = cursor_of(view_of(all, 3 * p + 2 * a + 2 * e));
         cursor_copy(&cur, keys.d, p);
@@ -56,8 +54,31 @@ enum err v2_keys_derive(struct v2_sa *sa, struct view secret, struct view nonce_
         sa->keys = keys;
     }
     secret_wipe(&keys, sizeof(keys));
-    secret_wipe(seed, sizeof(seed));
     secret_wipe(all, sizeof(all));
+    return err;
+}
+
+enum err v2_keys_derive(struct v2_sa *sa, struct view secret, struct view nonce_i,
+                        struct view nonce_r, enum hash_alg old_prf, struct view old_d)
+{
+    uint8_t seed[HASH_MAX];
+    enum err err = skeyseed(sa, secret, nonce_i, nonce_r, old_prf, old_d, seed);
+    if (err == ERR_OK)
+        err = expand(sa, seed, nonce_i, nonce_r);
+    secret_wipe(seed, sizeof(seed));
+    return err;
+}
+
+/* SKEYSEED = prf(SK_d_old, "Resumption" | Ni | Nr) */
+enum err v2_keys_resume(struct v2_sa *sa, struct view old_d, struct view nonce_i,
+                        struct view nonce_r)
+{
+    const struct view parts[] = {view_of_text("Resumption"), nonce_i, nonce_r};
+    uint8_t seed[HASH_MAX];
+    enum err err = hmac_digest(sa->suite.prf, old_d, parts, 3, seed);
+    if (err == ERR_OK)
+        err = expand(sa, seed, nonce_i, nonce_r);
+    secret_wipe(seed, sizeof(seed));
     return err;
 }
 

@@ -425,6 +425,7 @@ static void sa_lost(struct ike *ike, struct v2_exchange *x)
 {
     struct v2_sa *sa = x->sa;
     v2_trace(ike, sa, x, EVENT_WARNING, "Peer lost", "it does not answer");
+    resume_lost(ike, sa);
     if (x->child != NULL)
         x->child->silent = true;
     v2_sa_free(ike, sa);
@@ -448,6 +449,9 @@ static void give_up(struct ike *ike, struct v2_exchange *x)
             v2_fail(ike, x, IKE_FAILURE_REFUSED, "the peer refuses IKE_SA_INIT");
         else
             v2_fail(ike, x, IKE_FAILURE_SILENT, "no answer to IKE_SA_INIT"); /* OE-060 */
+        break;
+    case V2_S_I_WAIT_REPLY:
+        v2_fail(ike, x, IKE_FAILURE_SILENT, "no answer to IKE_SESSION_RESUME");
         break;
     case V2_I_WAIT_MEDIATE:
         v2_fail(ike, x, IKE_FAILURE_SILENT, "no answer to IKE_INTERMEDIATE");

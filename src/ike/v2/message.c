@@ -90,11 +90,17 @@ static void start(struct ike *ike, struct v2_out *out, const struct v2_sa *sa,
         ike2_writer_start(&out->w, span_of(ike->message, sizeof(ike->message)), &out->header);
 }
 
+/* An exchange with message id 0, which may be said anew. */
+static bool begins(enum v2_message_kind kind)
+{
+    return kind == V2_INIT_REQ || kind == V2_RESUME_REQ;
+}
+
 void v2_out_start(struct v2_step *step, struct v2_out *out, enum v2_message_kind kind)
 {
     struct v2_sa *sa = step->sa;
     if (step->x->initiator)
-        step->x->id = kind == V2_INIT_REQ ? 0 : sa->next_out;
+        step->x->id = begins(kind) ? 0 : sa->next_out;
     start(step->ike, out, sa, kind, step->x->id);
 }
 
@@ -215,7 +221,7 @@ static void advance(struct v2_step *step, const struct v2_out *out, struct v2_se
         v2_sent_wipe(&x->out);
         x->out = *sent;
         x->wait_ms = step->ike->config.retransmit_ms;
-        if (out->kind != V2_INIT_REQ)
+        if (!begins(out->kind))
             sa->next_out = x->id + 1;
         return;
     }

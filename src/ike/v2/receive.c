@@ -119,8 +119,9 @@ static enum err receive_offer(struct ike *ike, const struct ike_event *event,
                            .header = header,
                            .payloads = &payloads,
                            .event = event};
-    v2_trace_message(ike, sa, sa->theirs, V2_INIT_REQ, &payloads, false);
-    err = v2_run_message(&step, V2_INIT_REQ);
+    enum v2_message_kind kind = v2_message_kind_of(header->exchange, false, &payloads);
+    v2_trace_message(ike, sa, sa->theirs, kind, &payloads, false);
+    err = v2_run_message(&step, kind);
     if (err != ERR_OK) {
         v2_sa_free(ike, sa);
         return err;
@@ -163,14 +164,15 @@ static enum err receive_init_response(struct ike *ike, const struct ike_event *e
         return v2_drop(ike, IKE_COUNT_MALFORMED, ERR_VALUE);
     if (sa == NULL || !sa->initiator)
         return v2_drop(ike, IKE_COUNT_UNKNOWN_SA, ERR_UNKNOWN);
-    if (x == NULL || x->state != V2_I_WAIT_INIT)
+    if (x == NULL || x->state != (header->exchange == IKE2_SESSION_RESUME ? V2_S_I_WAIT_REPLY
+                                                                          : V2_I_WAIT_INIT))
         return v2_drop(ike, IKE_COUNT_DUPLICATE, ERR_REPLAY);
     if (!v2_nat_may_come_from(sa, event))
         return v2_drop(ike, IKE_COUNT_ADDRESS, ERR_SELECTOR);
     enum err err = open_clear(ike, event, header, &payloads);
     if (err != ERR_OK)
         return err;
-    enum v2_message_kind kind = v2_message_kind_of(IKE2_SA_INIT, true, &payloads);
+    enum v2_message_kind kind = v2_message_kind_of(header->exchange, true, &payloads);
     v2_trace_message(ike, sa, x, kind, &payloads, false);
     struct v2_step step = {
         .ike = ike, .sa = sa, .x = x, .header = header, .payloads = &payloads, .event = event};
@@ -363,7 +365,7 @@ enum err v2_receive(struct ike *ike, const struct ike_event *event)
     enum err err = ike2_header_parse(event->bytes, &header);
     if (err != ERR_OK)
         return v2_drop(ike, IKE_COUNT_MALFORMED, err);
-    if (header.exchange != IKE2_SA_INIT)
+    if (header.exchange != IKE2_SA_INIT && header.exchange != IKE2_SESSION_RESUME)
         return receive_known(ike, event, &header);
     return (header.flags & IKE2_FLAG_RESPONSE) != 0 ? receive_init_response(ike, event, &header)
                                                     : receive_init_request(ike, event, &header);

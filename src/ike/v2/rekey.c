@@ -76,6 +76,8 @@ static enum err successor(struct v2_step *step, bool initiator, const uint8_t *o
     sa->suite = *suite;
     sa->peer_id = old->peer_id;
     sa->peer_method = old->peer_method;
+    sa->proved = old->proved;
+    sa->resumed = old->resumed;
     sa->peer_key_alg = old->peer_key_alg;
     memcpy(sa->peer_key_digest, old->peer_key_digest, sizeof(sa->peer_key_digest));
     sa->trace_connection = old->trace_connection;
@@ -124,6 +126,7 @@ static void inherit(struct ike *ike, struct v2_sa *from, struct v2_sa *to)
     made_move_all(ike, from, to);
     move_line(from, to);
     v2_mobike_inherit(ike, from, to);
+    resume_renew(ike, from, to);
     if (from->peer != NULL)
         LIST_FOREACH (request, &from->peer->requests, of_peer)
             if (request->v2_sa == from)

@@ -91,7 +91,7 @@ static enum err begin_child(struct ike *ike, struct v2_sa *sa, struct ike_reques
 static enum err begin_sa(struct ike *ike, struct ike_request *request)
 {
     struct v2_sa *sa;
-    enum err err = init_new(ike, request, &sa);
+    enum err err = init_new(ike, request, resume_find(ike, request), &sa);
     if (err != ERR_OK)
         return err;
     request->reused = false;
@@ -188,7 +188,8 @@ bool v2_may_fall_back(const struct ike *ike, const struct v2_sa *sa)
     return profile != NULL && profile->version == IKE_ANY_VERSION && !profile->want_address &&
            !profile->ppk_required && /* nor a PPK */
            profile->own_method == profile->peer_method && profile->own_method != IKE_BY_NULL &&
-           sa->initiator && sa->handshake != NULL && sa->handshake->nonce_r.len == 0;
+           sa->initiator && sa->handshake != NULL && sa->handshake->nonce_r.len == 0 &&
+           sa->handshake->ticket == NULL; /* who gave it knows version 2 */
 }
 
 /* A configured peer that has our RSA key may know only the older padding. */

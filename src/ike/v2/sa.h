@@ -35,6 +35,7 @@ struct ike_request;
 struct ike_ticket;
 struct v2_exchange;
 struct v2_sa;
+struct v2_used;
 
 enum {
     V2_NONCE_LEN = 32,
@@ -108,6 +109,39 @@ struct v2_sent {
     struct blob datagrams;
 };
 
+enum { TICKET_MAX = 1536, TICKET_ID = 16 };
+
+/* RFC 5723 section 5: what an IKE SA leaves for one that resumes it. */
+struct v2_session {
+    uint32_t profile; /* its number */
+    uint8_t peer_method;
+    uint8_t peer_key_alg;
+    struct identity own_id, peer_id; /* as they were proved */
+    uint8_t peer_key_digest[V2_DIGEST_LEN];
+    struct blob peer_key;
+    struct ike2_suite suite;
+    uint8_t d[HASH_MAX];
+    uint8_t own_spi[IKE2_SPI_LEN];
+    int64_t proved; /* by the clock on the wall, when the peer last proved itself without a ticket */
+};
+
+/* An initiator's, in the engine's list; or what a responder found in one that was shown to it. */
+struct v2_ticket {
+    struct v2_session session;
+    /* initiator */
+    LIST_ENTRY(v2_ticket) of_all;
+    uint64_t number;        /* of its record */
+    uint64_t owner;         /* of the SA it is for; 0: it was lost */
+    struct v2_sa *sa;       /* the same; NULL: not here */
+    struct ip_addr remote;
+    mono_t expires;
+    struct blob opaque;
+    bool rests;             /* it got no answer: the next attempt goes without */
+    /* responder */
+    uint8_t id[TICKET_ID];
+    int64_t until;          /* by the clock on the wall */
+};
+
 /* What the first exchanges need until they are done; then it is wiped. */
 struct v2_handshake {
     struct ike2_policy policy;      /* what we offered, or accept */
@@ -134,6 +168,9 @@ struct v2_handshake {
     uint8_t scheme;                 /* the signature we make */
     bool pkcs1;                     /* initiator: the peer did not believe PSS before */
     bool disbelieved;               /* initiator: it answered AUTHENTICATION_FAILED */
+    /* RFC 5723 */
+    struct v2_ticket *ticket;       /* shown by us, or to us; NULL: none */
+    bool wants_ticket;              /* responder: the peer asks for one */
     /* RFC 9242 */
     bool mediates;                  /* both ends can */
     unsigned mediated;              /* exchanges done */
@@ -286,6 +323,9 @@ struct v2_sa {
     uint64_t proven; /* when it was established, as a serial */
     bool has_crash_token;
     uint8_t crash_token[V2_DIGEST_LEN]; /* RFC 6290: digest of what a peer that lost the SA will show */
+    int64_t proved;  /* see v2_session */
+    struct v2_ticket *ticket; /* to resume it with; NULL: none */
+    bool resumed;    /* it began with a ticket */
     bool greets;     /* our IKE_AUTH says INITIAL_CONTACT */
     struct v2_mobike *mobike; /* NULL: the peer, or policy, will have none */
     uint64_t trace_connection; /* the first request's ticket; zero: `number` stands for it */
@@ -304,6 +344,11 @@ struct v2_engine {
     uint8_t cookie_secrets[2][32]; /* the present one and the one before */
     mono_t cookie_changes;
     uint32_t cookie_version;
+    LIST_HEAD(, v2_ticket) tickets; /* initiator */
+    size_t ticket_count;
+    uint8_t ticket_secret[32];      /* responder, unless the configuration has one */
+    struct map used_tickets;        /* by their ids, ... */
+    TAILQ_HEAD(v2_used_tickets, v2_used) used; /* ... and as they were used */
     uint32_t complaints;       /* unprotected answers sent ... */
     mono_t complaints_since;   /* ... in this second */
 };

@@ -50,6 +50,16 @@ static const struct v2_message messages[V2_MESSAGE_COUNT] = {
                          {SOME(N), ANY(VID)}},
     [V2_INIT_ERROR]   = {"5E1", "IKE_SA_INIT response", CLEAR_RSP(SA_INIT),
                          {SOME(N), ANY(VID)}},
+    [V2_RESUME_REQ]   = {"5D", "IKE_SESSION_RESUME request", CLEAR_REQ(SESSION_RESUME),
+                         {ONE(NONCE), SOME(N), ANY(VID)}},
+    [V2_RESUME_RSP]   = {"5E1", "IKE_SESSION_RESUME response", CLEAR_RSP(SESSION_RESUME),
+                         {ONE(NONCE), ANY(N), ANY(VID)}},
+    [V2_RESUME_RETRY] = {"5E1", "IKE_SESSION_RESUME response", CLEAR_RSP(SESSION_RESUME),
+                         {SOME(N), ANY(VID)}},
+    [V2_RESUME_NACK]  = {"5E1", "IKE_SESSION_RESUME response", CLEAR_RSP(SESSION_RESUME),
+                         {SOME(N), ANY(VID)}},
+    [V2_RESUME_ERROR] = {"5E1", "IKE_SESSION_RESUME response", CLEAR_RSP(SESSION_RESUME),
+                         {SOME(N), ANY(VID)}},
     [V2_MEDIATE_REQ]  = {"", "IKE_INTERMEDIATE request", SEALED_REQ(INTERMEDIATE),
                          {ONE(KE), ANY(N), ANY(VID)}},
     [V2_MEDIATE_RSP]  = {"", "IKE_INTERMEDIATE response", SEALED_RSP(INTERMEDIATE),
@@ -103,6 +113,16 @@ static enum v2_message_kind init_answer(const struct ike2_payloads *payloads)
     return V2_INIT_ERROR;
 }
 
+static enum v2_message_kind resume_answer(const struct ike2_payloads *payloads)
+{
+    struct ike2_notify n;
+    if (has(payloads, IKE2_P_NONCE))
+        return V2_RESUME_RSP;
+    if (ike2_notify_find(payloads, IKE2_N_TICKET_NACK, &n))
+        return V2_RESUME_NACK;
+    return ike2_notify_find(payloads, IKE2_N_COOKIE, &n) ? V2_RESUME_RETRY : V2_RESUME_ERROR;
+}
+
 static enum v2_message_kind create_answer(const struct ike2_payloads *payloads)
 {
     if (!has(payloads, IKE2_P_SA) && !has(payloads, IKE2_P_NONCE))
@@ -117,6 +137,8 @@ enum v2_message_kind v2_message_kind_of(uint8_t exchange, bool response,
     switch (exchange) {
     case IKE2_SA_INIT:
         return response ? init_answer(payloads) : V2_INIT_REQ;
+    case IKE2_SESSION_RESUME:
+        return response ? resume_answer(payloads) : V2_RESUME_REQ;
     case IKE2_INTERMEDIATE:
         if (!response)
             return V2_MEDIATE_REQ;
@@ -233,6 +255,25 @@ static const struct v2_row rows[] = {
     ON_ANSWER (R_INSTALLING,   INSTALLED,  NO_MESSAGE, auth_r_sign,        R_SIGNING,      WAIT,   "only now reveal ourselves (IKE-016): have what we sent signed"),
     ON_ANSWER (R_SIGNING,      SIGNED,     AUTH_RSP,   auth_r_send,        DONE,           NONE,   "say who we are and prove it",
                .then = auth_established),
+
+    /*
+     * An IKE SA that was lost, resumed by a ticket (RFC 5723); IKE_AUTH follows as above
+     *
+     *      S_I_START
+     *         -- IKE_SESSION_RESUME: Ni, N(TICKET_OPAQUE) ---->  R_START
+     *      S_I_WAIT_REPLY                                          cookie, if many are half open
+     *         <- IKE_SESSION_RESUME: Nr ----------------------  R_WAIT_AUTH
+     *      I_MEDIATING
+     *         <- or N(TICKET_NACK) ---------------------------    nothing kept
+     *         -- IKE_SA_INIT -------------------------------->
+     *      I_WAIT_INIT
+     */
+    ON_ANSWER (S_I_START,      START,        RESUME_REQ, resume_i_start,   S_I_WAIT_REPLY, RESEND, "show the ticket"),
+    ON_MESSAGE(S_I_WAIT_REPLY, RESUME_RETRY, RESUME_REQ, resume_i_again,   S_I_WAIT_REPLY, RESEND, "the same again, with the cookie that was asked for"),
+    ON_MESSAGE(S_I_WAIT_REPLY, RESUME_NACK,  INIT_REQ,   resume_i_refused, I_WAIT_INIT,    RESEND, "the ticket is of no use: a full exchange"),
+    ON_MESSAGE(S_I_WAIT_REPLY, RESUME_ERROR, NO_MESSAGE, init_i_hint,      S_I_WAIT_REPLY, RESEND, "nobody vouches for it: a better answer may still come"),
+    ON_MESSAGE(S_I_WAIT_REPLY, RESUME_RSP,   NO_MESSAGE, resume_i_keys,    I_MEDIATING,    WAIT,   "new keys from the old ones and both nonces"),
+    ON_MESSAGE(R_START,        RESUME_REQ,   RESUME_RSP, resume_r_answer,  R_WAIT_AUTH,    WAIT,   "open the ticket, see whether it still holds, take its keys further"),
 
     /*
      * Another child, or one in place of one that grows old (sections 1.3.1, 1.3.3, 2.8)

@@ -13,6 +13,8 @@
     X(NONE, "none")                                                                                \
     X(I_START, "initiator: start")                                                                 \
     X(I_WAIT_INIT, "initiator: waiting for the answer to IKE_SA_INIT")                             \
+    X(S_I_START, "initiator: about to show a ticket")                                              \
+    X(S_I_WAIT_REPLY, "initiator: waiting for the answer to IKE_SESSION_RESUME")                   \
     X(I_MEDIATING, "initiator: about to exchange more keys")                                       \
     X(I_WAIT_MEDIATE, "initiator: waiting for the answer to IKE_INTERMEDIATE")                     \
     X(I_WAIT_SPI, "initiator: asking for an SPI")                                                  \
@@ -60,6 +62,11 @@ enum v2_message_kind {
     V2_INIT_RSP,
     V2_INIT_RETRY, /* COOKIE or INVALID_KE_PAYLOAD: the same again, with what they ask for */
     V2_INIT_ERROR, /* unprotected: only ever a hint (OE-064) */
+    V2_RESUME_REQ,
+    V2_RESUME_RSP,
+    V2_RESUME_RETRY, /* COOKIE */
+    V2_RESUME_NACK,
+    V2_RESUME_ERROR, /* as V2_INIT_ERROR */
     V2_MEDIATE_REQ,
     V2_MEDIATE_RSP,
     V2_MEDIATE_ERROR,

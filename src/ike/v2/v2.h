@@ -16,6 +16,7 @@
  *   ppk.c      RFC 8784
  *   crash.c    RFC 6290
  *   mediate.c  RFC 9242, RFC 9370
+ *   resume.c   RFC 5723: exchange and IKE_AUTH, an initiator's tickets   ticket.c  what is in one
  *   nat.c      NAT traversal                    keymat.c  keys
  *   mobike.c   which addresses an SA uses (RFC 4555)   mobike_message.c  and what is said of them
  *   request.c  which SA serves a request        config.c  virtual addresses
@@ -193,6 +194,9 @@ MUST_USE enum err v2_keys_derive(struct v2_sa *sa, struct view secret, struct vi
 /* KEYMAT for both SAs of a child. */
 MUST_USE enum err v2_keymat(const struct v2_sa *sa, struct v2_child *child, bool initiator,
                             struct view nonce_i, struct view nonce_r);
+/* The same for an SA that is resumed (RFC 5723 section 5.1). */
+MUST_USE enum err v2_keys_resume(struct v2_sa *sa, struct view old_d, struct view nonce_i,
+                                 struct view nonce_r);
 struct view v2_sk_d(const struct v2_sa *sa);
 /* The octets that an AUTH payload covers (section 2.15); `ret` is wiped by the caller. */
 MUST_USE enum err v2_signed_octets(const struct v2_sa *sa, bool of_initiator, struct view id,
@@ -216,8 +220,16 @@ enum err init_i_keys(struct v2_step *step);
 enum err init_r_choose(struct v2_step *step);
 bool v2_method_offered(const struct ike2_sa *offer, uint16_t method);
 void v2_put_ke(struct ike2_writer *w, uint16_t method, struct view data);
-/* An SA of ours with all that init_i_start() needs. */
-MUST_USE enum err init_new(struct ike *ike, const struct ike_request *request, struct v2_sa **ret);
+/* An SA of ours with all that init_i_start() needs; or, with a ticket, which it then owns, what
+ * resume_i_start() does. */
+MUST_USE enum err init_new(struct ike *ike, const struct ike_request *request,
+                           struct v2_ticket *ticket, struct v2_sa **ret);
+/* Shared with IKE_SESSION_RESUME. */
+MUST_USE enum err init_make_share(struct v2_step *step);
+MUST_USE enum err init_fresh_nonce(struct ike *ike, struct blob *ret);
+MUST_USE enum err init_take_cookie(struct v2_step *step, struct view cookie);
+/* The body goes into the AUTH payload as it was sent. */
+MUST_USE enum err init_send_and_keep(struct v2_step *step, struct v2_out *out, struct blob *kept);
 
 /* auth.c */
 enum err auth_i_sign_plain(struct v2_step *step);
@@ -248,6 +260,56 @@ MUST_USE enum err credential_keep_certificates(struct v2_step *step);
 /* What we can verify, for IKE_SA_INIT. */
 void credential_put_hashes(struct ike2_writer *w);
 uint32_t credential_read_hashes(const struct v2_step *step);
+
+struct identity credential_own_identity(const struct v2_step *step);
+
+/* ticket.c */
+void ticket_engine_init(struct ike *ike);
+void ticket_engine_fini(struct ike *ike);
+/* The clock on the wall; 0: there is none. */
+int64_t ticket_wall(const struct ike *ike);
+void ticket_free(struct v2_ticket *ticket);
+MUST_USE enum err session_of(const struct v2_sa *sa, const struct identity *own_id,
+                             struct v2_session *ret);
+void session_put(struct builder *b, const struct v2_session *session);
+MUST_USE enum err session_get(struct cursor *cur, struct v2_session *ret);
+void session_wipe(struct v2_session *session);
+/* TICKET_LT_OPAQUE for the SA, or TICKET_NACK. */
+void ticket_put(const struct v2_step *step, const struct identity *own_id, struct ike2_writer *w);
+/* One that was shown to us, if it is ours, current, not used, and its connection still as it was. */
+MUST_USE enum err ticket_open(struct v2_step *step, struct view opaque, struct v2_ticket **ret);
+bool ticket_still_good(struct ike *ike, const struct v2_sa *sa, const struct v2_ticket *ticket);
+/* False: it was used before, or there is no memory to note it. */
+MUST_USE bool ticket_use(struct ike *ike, const struct v2_ticket *ticket);
+
+/* resume.c */
+bool resume_wanted(const struct ike *ike, const struct v2_sa *sa);
+/* A ticket to begin with, which is not in the list any more; NULL: none. */
+struct v2_ticket *resume_find(struct ike *ike, const struct ike_request *request);
+enum err resume_i_start(struct v2_step *step);
+enum err resume_i_again(struct v2_step *step);
+enum err resume_i_refused(struct v2_step *step);
+enum err resume_i_keys(struct v2_step *step);
+enum err resume_r_answer(struct v2_step *step);
+/* In IKE_AUTH, for an SA whose handshake has a ticket. */
+MUST_USE enum err resume_r_claimed(struct v2_step *step);
+MUST_USE enum err resume_build_auth(struct v2_step *step, struct builder *b);
+MUST_USE enum err resume_verify(struct v2_step *step, const struct identity *id,
+                                struct view id_body, const struct ike2_auth *auth);
+void resume_put_request(const struct v2_step *step, struct ike2_writer *w);
+/* What the peer gave, with the SA that is there. */
+MUST_USE enum err resume_take(const struct v2_step *step);
+/* `shown`, which may be NULL, is freed. */
+void resume_established(struct ike *ike, struct v2_sa *sa, struct v2_ticket *shown);
+/* The SA ends: its ticket goes along; or it is lost, and the ticket stays. */
+void resume_forget(struct ike *ike, struct v2_sa *sa);
+void resume_lost(struct ike *ike, struct v2_sa *sa);
+/* Before the handshake is wiped: a ticket that got no answer goes back to the others. */
+void resume_return(struct ike *ike, struct v2_sa *sa);
+void resume_renew(struct ike *ike, struct v2_sa *from, struct v2_sa *to);
+MUST_USE enum err resume_restore(struct ike *ike, uint64_t number, struct cursor *cur);
+/* An SA was restored: its ticket may be here already. */
+void resume_adopt(struct ike *ike, struct v2_sa *sa);
 
 /* mediate.c */
 /* INTERMEDIATE_EXCHANGE_SUPPORTED, in IKE_SA_INIT. */
@@ -485,6 +547,8 @@ void v2_request_child_failed(struct ike *ike, struct v2_child *child, enum ike_f
 /* saved.c */
 void v2_saved_sa(struct ike *ike, const struct v2_sa *sa);
 void v2_saved_child(struct ike *ike, const struct ike_child *child);
+void v2_saved_put_suite(struct builder *b, const struct ike2_suite *suite);
+struct ike2_suite v2_saved_get_suite(struct cursor *cur);
 MUST_USE enum err v2_saved_restore_sa(struct ike *ike, uint64_t number, struct cursor *cur);
 MUST_USE enum err v2_saved_restore_child(struct ike *ike, uint64_t number, struct cursor *cur);
 
