@@ -51,16 +51,21 @@ said() { # HOST WORDS
     lab exec "$1" cygnet trace | grep -q "$2"
 }
 
+responder() {
+    side sg-b 192.1.1.5 b 192.1.1.4 a 192.2.0.0/24 192.1.0.0/24 never
+}
+
+# It has its connections again before the other one has given up.
 dies_and_comes_back() {
     kill -9 -- "-$(cut -d' ' -f1 "$(lab path sg-b)/state/../../pids/sg-b")"
-    sleep 0.2
-    lab start sg-b >/dev/null
+    wait_for 5 "sg-b to be gone, and begin" lab start sg-b
+    responder
 }
 
 lab up --quiet
 credentials
 secret
-side sg-b 192.1.1.5 b 192.1.1.4 a 192.2.0.0/24 192.1.0.0/24 never
+responder
 side sg-a 192.1.1.4 a 192.1.1.5 b 192.1.0.0/24 192.2.0.0/24 at-once
 wait_for 10 "the tunnel" tunnel_is sg-a lan up
 pings alice $BOB
