@@ -135,6 +135,8 @@ static enum err take_first_child(struct v2_step *step)
         return ERR_OK;
     }
     enum err err = child_take_answer(step);
+    if (err == ERR_OK)
+        err = child_install(step);
     if (err == ERR_OK || err_class(err) == ERR_CLASS_BUG)
         return err;
     ike_count(step->ike, v2_counter_of(err));

@@ -229,7 +229,8 @@ static enum err derive(struct v2_step *step, struct view secret, struct view non
                        struct view nonce_r)
 {
     enum err err =
-        v2_keys_derive(step->sa, secret, nonce_i, nonce_r, HASH_SHA2_256, view_of(NULL, 0));
+        v2_keys_derive(step->sa, secret, nonce_i, nonce_r, view_of(NULL, 0), HASH_SHA2_256,
+                       view_of(NULL, 0));
     if (err == ERR_OK)
         ike_export_v2(step->ike, step->sa);
     return err;

@@ -14,15 +14,16 @@ struct view v2_sk_d(const struct v2_sa *sa)
     return view_of(sa->keys.d, prf_len(sa));
 }
 
-/* SKEYSEED = prf(Ni | Nr, g^ir); for a new SA in place of an old one prf(SK_d, g^ir | Ni | Nr), with
- * the prf of the old one (section 2.18). */
+/* SKEYSEED = prf(Ni | Nr, g^ir); for a new SA in place of an old one prf(SK_d, g^ir | Ni | Nr | more), with
+ * the prf of the old one (section 2.18, RFC 9370 section 2.2.4). */
 static enum err skeyseed(const struct v2_sa *sa, struct view secret, struct view nonce_i,
-                         struct view nonce_r, enum hash_alg old_prf, struct view old_d, uint8_t *ret)
+                         struct view nonce_r, struct view more, enum hash_alg old_prf, struct view old_d,
+                         uint8_t *ret)
 {
     uint8_t nonces[2 * IKE2_NONCE_MAX];
-    const struct view parts[] = {secret, nonce_i, nonce_r};
+    const struct view parts[] = {secret, nonce_i, nonce_r, more};
     if (old_d.len != 0)
-        return hmac_digest(old_prf, old_d, parts, 3, ret);
+        return hmac_digest(old_prf, old_d, parts, 4, ret);
     assert(nonce_i.len + nonce_r.len <= sizeof(nonces));
     memcpy(nonces, nonce_i.ptr, nonce_i.len);
     memcpy(nonces + nonce_i.len, nonce_r.ptr, nonce_r.len);
@@ -59,10 +60,11 @@ static enum err expand(struct v2_sa *sa, const uint8_t *seed, struct view nonce_
 }
 
 enum err v2_keys_derive(struct v2_sa *sa, struct view secret, struct view nonce_i,
-                        struct view nonce_r, enum hash_alg old_prf, struct view old_d)
+                        struct view nonce_r, struct view more, enum hash_alg old_prf,
+                        struct view old_d)
 {
     uint8_t seed[HASH_MAX];
-    enum err err = skeyseed(sa, secret, nonce_i, nonce_r, old_prf, old_d, seed);
+    enum err err = skeyseed(sa, secret, nonce_i, nonce_r, more, old_prf, old_d, seed);
     if (err == ERR_OK)
         err = expand(sa, seed, nonce_i, nonce_r);
     secret_wipe(seed, sizeof(seed));
@@ -90,20 +92,21 @@ static void cut(struct cursor *cur, struct sa_params *ret)
     cursor_copy(cur, ret->auth_key, ret->auth_key_len);
 }
 
-/* Section 2.17: KEYMAT = prf+(SK_d, [g^ir |] Ni | Nr). What goes from the exchange's initiator to
+/* Section 2.17: KEYMAT = prf+(SK_d, [g^ir |] Ni | Nr [| more]). What goes from the exchange's initiator to
  * its responder takes its keys first, encryption before integrity. */
 enum err v2_keymat(const struct v2_sa *sa, struct v2_child *child, bool initiator,
                    struct view nonce_i, struct view nonce_r)
 {
     struct sa_params *to_responder = &child->sas[initiator ? 1 : 0];
     struct sa_params *to_initiator = &child->sas[initiator ? 0 : 1];
-    const struct view parts[] = {blob_view(&child->secret), nonce_i, nonce_r};
+    const struct view parts[] = {blob_view(&child->secret), nonce_i, nonce_r,
+                                 follow_secrets(child->x)};
     uint8_t keymat[2 * (SA_KEY_MAX + SA_AUTH_KEY_MAX)];
     size_t len = 2 * (esp_suite_cipher_key_len(&child->suite.esp) +
                       esp_suite_auth_key_len(&child->suite.esp));
 
     assert(len <= sizeof(keymat));
-    enum err err = prf_plus(sa->suite.prf, v2_sk_d(sa), parts, 3, span_of(keymat, len));
+    enum err err = prf_plus(sa->suite.prf, v2_sk_d(sa), parts, 4, span_of(keymat, len));
     if (err == ERR_OK) {
         struct cursor cur = cursor_of(view_of(keymat, len));
         cut(&cur, to_responder);

@@ -114,6 +114,8 @@ static void leave_sa(struct v2_exchange *x)
         sa->mine = NULL;
     } else if (sa->theirs == x) {
         sa->theirs = NULL;
+    } else if (sa->following == x) {
+        sa->following = NULL;
     } else if (x->in_line) {
         TAILQ_REMOVE(&sa->waiting, x, of_line);
         sa->waiting_count--;
@@ -127,6 +129,7 @@ void v2_exchange_free(struct ike *ike, struct v2_exchange *x)
     if (x->child != NULL)
         child_free(ike, x->child);
     rekey_free(x->rekey);
+    follow_forget(x);
     forget_question(ike, x);
     ike_timer_drop(ike, &x->timer);
     v2_sent_wipe(&x->out);
@@ -205,7 +208,7 @@ static int64_t patience_ms(const struct ike *ike, const struct v2_exchange *x)
     int64_t wish = wished_ms(x);
     int64_t ms = wish != 0 ? wish : ike->config.give_up_ms;
     const struct v2_mobike *mobike = x->sa->mobike;
-    if (x->sa->established && mobike != NULL && !mobike->decides && x->state != V2_C_I_WAIT_REPLY)
+    if (x->sa->established && x->initiator && mobike != NULL && !mobike->decides && x->state != V2_C_I_WAIT_REPLY)
         ms = V2_MOVE_PATIENCE_MS;
     if (x->state == V2_I_WAIT_INIT && v2_may_fall_back(ike, x->sa))
         return ms / 4;
@@ -462,8 +465,14 @@ static void give_up(struct ike *ike, struct v2_exchange *x)
     case V2_R_WAIT_AUTH:
         v2_fail(ike, x, IKE_FAILURE_SILENT, "the initiator went silent");
         break;
+    case V2_C_R_WAIT_FOLLOWUP:
+    case V2_K_R_WAIT_FOLLOWUP:
+        v2_fail(ike, x, IKE_FAILURE_SILENT, "the peer did not go on with its key exchanges");
+        break;
     case V2_C_I_WAIT_REPLY:
+    case V2_C_I_WAIT_FOLLOWUP:
     case V2_K_I_WAIT_REPLY:
+    case V2_K_I_WAIT_FOLLOWUP:
     case V2_N_I_WAIT_REPLY:
     case V2_O_I_WAIT_REPLY:
         sa_lost(ike, x);
@@ -534,7 +543,9 @@ void v2_cancel(struct ike *ike, struct v2_child *child)
         ike_ticket_put(ike, child->ticket);
         child->ticket = NULL;
     }
-    if (!x->initiator) {
+    if (x == sa->following) {
+        v2_fail(ike, x, IKE_FAILURE_OTHER, "cancelled");
+    } else if (!x->initiator) {
         struct v2_step step = step_on(ike, x);
         static const struct v2_row waiting = {.on = V2_ON_SPI};
         step.row = &waiting;
@@ -542,7 +553,7 @@ void v2_cancel(struct ike *ike, struct v2_child *child)
         refuse(&step, ERR_STATE);
     } else if (!sa->established) {
         cancel_first(ike, sa);
-    } else if (x->state == V2_C_I_WAIT_REPLY) {
+    } else if (x->state == V2_C_I_WAIT_REPLY || x->state == V2_C_I_WAIT_FOLLOWUP) {
         child->unwanted = true; /* its answer has to be waited for */
     } else {
         v2_exchange_free(ike, x);

@@ -265,6 +265,14 @@ static enum v2_message_kind refusal_kind(const struct v2_step *step)
     switch (x->state) {
     case V2_N_R_START:
         return V2_INFO_RSP;
+    case V2_C_R_WAIT_FOLLOWUP:
+    case V2_C_R_FOLLOWED:
+    case V2_C_R_LAST:
+    case V2_K_R_WAIT_FOLLOWUP:
+    case V2_K_R_FOLLOWED:
+    case V2_K_R_LAST:
+    case V2_F_R_START:
+        return V2_FOLLOWUP_ERROR;
     default:
         return x->state < V2_C_I_START ? V2_AUTH_ERROR : V2_CREATE_ERROR;
     }

@@ -188,6 +188,8 @@ static enum v2_state first_state(enum v2_message_kind kind)
         return V2_C_R_START;
     case V2_REKEY_REQ:
         return V2_K_R_START;
+    case V2_FOLLOWUP_REQ:
+        return V2_F_R_START;
     default:
         return V2_N_R_START;
     }
@@ -195,10 +197,11 @@ static enum v2_state first_state(enum v2_message_kind kind)
 
 /* The exchange that gets the request: the one that waits for IKE_AUTH, or a new one. */
 static enum err exchange_for(struct ike *ike, struct v2_sa *sa, enum v2_message_kind kind,
-                             const struct ike_event *event, const struct ike2_header *header,
-                             const uint8_t *digest)
+                             const struct ike2_payloads *payloads, const struct ike_event *event,
+                             const struct ike2_header *header, const uint8_t *digest)
 {
-    if (sa->established) {
+    bool goes_on = kind == V2_FOLLOWUP_REQ && follow_resume(sa, payloads);
+    if (sa->established && !goes_on) {
         enum err err = v2_exchange_new(ike, sa, first_state(kind), false, &sa->theirs);
         if (err != ERR_OK)
             return err;
@@ -250,7 +253,7 @@ static enum err receive_request(struct ike *ike, struct v2_sa *sa, const struct 
     if (v2_open_proves_nothing(err))
         return err;
     enum v2_message_kind kind = v2_message_kind_of(header->exchange, false, &payloads);
-    enum err room = exchange_for(ike, sa, kind, event, header, digest);
+    enum err room = exchange_for(ike, sa, kind, &payloads, event, header, digest);
     if (room != ERR_OK)
         return v2_drop(ike, IKE_COUNT_MEMORY, room);
     sa->heard = ike->now;
@@ -268,6 +271,7 @@ static enum err receive_request(struct ike *ike, struct v2_sa *sa, const struct 
 static bool waits(const struct v2_exchange *x)
 {
     return x->state == V2_I_WAIT_AUTH || x->state == V2_I_WAIT_MEDIATE || x->state == V2_C_I_WAIT_REPLY ||
+           x->state == V2_C_I_WAIT_FOLLOWUP || x->state == V2_K_I_WAIT_FOLLOWUP ||
            x->state == V2_K_I_WAIT_REPLY || x->state == V2_N_I_WAIT_REPLY ||
            x->state == V2_O_I_WAIT_REPLY;
 }

@@ -182,6 +182,16 @@ struct v2_handshake {
     struct blob plain_auth;         /* initiator: its proof by those */
 };
 
+/* Key exchanges that follow a CREATE_CHILD_SA (RFC 9370 section 2.2.4). */
+struct v2_follow {
+    uint16_t methods[IKE2_ADDITIONAL_MAX + 1]; /* those agreed on, in order; 0 ends */
+    unsigned done;
+    struct kex *kex;     /* initiator: of the one that is out */
+    struct blob secrets; /* SK(1) | SK(2) ... */
+    struct blob link;    /* the responder's name for the exchange */
+    struct blob reply;   /* responder: its value, to be sent */
+};
+
 struct v2_exchange {
     struct v2_sa *sa;
     enum v2_state state;
@@ -203,6 +213,7 @@ struct v2_exchange {
     TAILQ_ENTRY(v2_exchange) of_line;
     struct v2_child *child; /* being made; NULL: none */
     struct v2_rekey *rekey; /* an IKE SA being made; NULL: none */
+    struct v2_follow *follow; /* NULL: one key exchange does */
     /* INFORMATIONAL, ours: what it says. */
     spi_t deletes;   /* the inbound SA of a child */
     uint8_t deletes_protocol; /* enum sa_protocol */
@@ -247,6 +258,7 @@ struct v2_child {
     bool agreed;                 /* the peer thinks that it is up */
     bool reported;               /* it is a child now, and not ours any more */
     bool silent;                 /* the peer let all its time go by without an answer */
+    bool doomed;                 /* responder: both ends replace a child, and the peer will delete its own */
     bool unwanted;               /* cancelled while its request was out */
     bool wants_address;          /* responder: the peer asked for a virtual one */
     struct sa_params sas[2];     /* inbound, outbound; wiped once installed */
@@ -258,7 +270,14 @@ struct v2_rekey {
     struct kex *kex;
     uint16_t method;
     uint8_t spi[IKE2_SPI_LEN];
-    struct blob nonce_i;
+    struct blob nonce_i, nonce_r;
+    /* Once it is agreed on */
+    struct ike2_suite suite;
+    struct ike2_choice choice;
+    struct blob secret;          /* of the first key exchange */
+    struct blob reply;           /* responder: our value */
+    bool has_crash_token;        /* initiator: see v2_sa */
+    uint8_t crash_token[V2_DIGEST_LEN];
 };
 
 struct v2_sa {
@@ -299,6 +318,7 @@ struct v2_sa {
     struct v2_handshake *handshake; /* NULL once established */
     uint32_t next_out, next_in;     /* message ids */
     struct v2_exchange *mine, *theirs; /* NULL: none */
+    struct v2_exchange *following; /* the peer's, until its next IKE_FOLLOWUP_KE; NULL: none */
     TAILQ_HEAD(v2_line, v2_exchange) waiting;
     size_t waiting_count;
     struct v2_sent answer;          /* to the request before next_in */

@@ -28,6 +28,8 @@ void v2_saved_put_suite(struct builder *b, const struct ike2_suite *suite)
     builder_u16(b, suite->protect.key_bits);
     builder_u8(b, suite->prf);
     builder_u16(b, suite->method);
+    for (size_t i = 0; i < IKE2_ADDITIONAL_MAX; i++)
+        builder_u16(b, suite->additional[i]);
 }
 
 static void put_sent(struct builder *b, const struct v2_sent *sent)
@@ -148,6 +150,10 @@ struct ike2_suite v2_saved_get_suite(struct cursor *cur)
     suite.protect.key_bits = cursor_u16(cur);
     suite.prf = cursor_u8(cur);
     suite.method = cursor_u16(cur);
+    for (size_t i = 0; i < IKE2_ADDITIONAL_MAX; i++) {
+        suite.additional[i] = cursor_u16(cur);
+        cur->bad |= suite.additional[i] != 0 && !kex_method_known(suite.additional[i]);
+    }
     /* Nothing may index past a table. */
     if (!aead_valid(&suite.protect) || suite.prf >= HASH_COUNT || !kex_method_known(suite.method))
         cur->bad = true;

@@ -378,6 +378,8 @@ void v2_sa_free(struct ike *ike, struct v2_sa *sa)
         end_exchange(ike, sa->mine);
     while (sa->theirs != NULL)
         end_exchange(ike, sa->theirs);
+    while (sa->following != NULL)
+        end_exchange(ike, sa->following);
     while (!TAILQ_EMPTY(&sa->waiting))
         end_exchange(ike, TAILQ_FIRST(&sa->waiting));
     made_finish_all(ike, sa);

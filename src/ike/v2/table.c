@@ -84,6 +84,12 @@ static const struct v2_message messages[V2_MESSAGE_COUNT] = {
                          {ONE(SA), ONE(NONCE), ONE(KE), ANY(N), ANY(VID)}},
     [V2_CREATE_ERROR] = {"", "CREATE_CHILD_SA response", SEALED_RSP(CREATE_CHILD_SA),
                          {ANY(N), ANY(VID)}},
+    [V2_FOLLOWUP_REQ] = {"", "IKE_FOLLOWUP_KE request", SEALED_REQ(FOLLOWUP_KE),
+                         {ONE(KE), SOME(N), ANY(VID)}},
+    [V2_FOLLOWUP_RSP] = {"", "IKE_FOLLOWUP_KE response", SEALED_RSP(FOLLOWUP_KE),
+                         {ONE(KE), ANY(N), ANY(VID)}},
+    [V2_FOLLOWUP_ERROR] = {"", "IKE_FOLLOWUP_KE response", SEALED_RSP(FOLLOWUP_KE),
+                         {ANY(N), ANY(VID)}},
     [V2_INFO_REQ]     = {"", "INFORMATIONAL request", SEALED_REQ(INFORMATIONAL),
                          {ANY(N), ANY(D), MAY(CP), ANY(VID)}},
     [V2_INFO_RSP]     = {"", "INFORMATIONAL response", SEALED_RSP(INFORMATIONAL),
@@ -152,6 +158,10 @@ enum v2_message_kind v2_message_kind_of(uint8_t exchange, bool response,
         if (response)
             return create_answer(payloads);
         return selectors ? V2_CHILD_REQ : V2_REKEY_REQ;
+    case IKE2_FOLLOWUP_KE:
+        if (!response)
+            return V2_FOLLOWUP_REQ;
+        return has(payloads, IKE2_P_KE) ? V2_FOLLOWUP_RSP : V2_FOLLOWUP_ERROR;
     case IKE2_INFORMATIONAL:
         return response ? V2_INFO_RSP : V2_INFO_REQ;
     default:
@@ -285,6 +295,10 @@ static const struct v2_row rows[] = {
      *      C_I_WAIT_REPLY                                     C_R_AUTHORIZING (DNS)
      *                                                         C_R_WAIT_SPI, C_R_INSTALLING (both SAs)
      *         <# CREATE_CHILD_SA: SA, Nr, KE, TSi, TSr ##############  DONE
+     *      C_I_FOLLOWING                                      C_R_WAIT_FOLLOWUP
+     *         ## IKE_FOLLOWUP_KE: KE, N(ADDITIONAL_KEY_EXCHANGE) ####>  for each key exchange beyond the first
+     *      C_I_WAIT_FOLLOWUP                                  C_R_FOLLOWED
+     *         <# IKE_FOLLOWUP_KE: KE, N(ADDITIONAL_KEY_EXCHANGE) #####  C_R_LAST (both SAs)
      *      C_I_INSTALLING  (both SAs)
      *      DONE
      */
@@ -292,13 +306,26 @@ static const struct v2_row rows[] = {
     ON_ANSWER (C_I_WAIT_SPI,    SPI,          CHILD_REQ,  child_i_offer,      C_I_WAIT_REPLY,  RESEND, "offer the tunnel"),
     ON_MESSAGE(C_I_WAIT_REPLY,  CREATE_ERROR, NO_MESSAGE, child_i_refused,    C_I_START,       WAIT,   "another group, or later, if the peer says so; else it ends here",
                .then = v2_line_up_again),
-    ON_MESSAGE(C_I_WAIT_REPLY,  CHILD_RSP,    NO_MESSAGE, child_i_reply,      C_I_INSTALLING,  WAIT,   "check the choice, derive the keys, install both SAs (OE-186)"),
+    ON_MESSAGE(C_I_WAIT_REPLY,  CHILD_RSP,    NO_MESSAGE, child_i_reply,      C_I_FOLLOWING,   WAIT,   "check the choice"),
+    ON_ANSWER (C_I_FOLLOWING,   START,        FOLLOWUP_REQ, follow_i_send,    C_I_WAIT_FOLLOWUP, RESEND, "the next of the additional key exchanges (RFC 9370); after the last, derive the keys, install both SAs (OE-186)",
+               .past = V2_C_I_INSTALLING),
+    ON_MESSAGE(C_I_WAIT_FOLLOWUP, FOLLOWUP_ERROR, NO_MESSAGE, child_i_refused, C_I_START,      WAIT,   "from the beginning, if the peer forgot it; else it ends here",
+               .then = v2_line_up_again),
+    ON_MESSAGE(C_I_WAIT_FOLLOWUP, FOLLOWUP_RSP, NO_MESSAGE, follow_i_take,    C_I_FOLLOWING,   WAIT,   "its secret goes into the keys"),
     ON_ANSWER (C_I_INSTALLING,  INSTALLED,    NO_MESSAGE, child_i_installed,  DONE,            NONE,   "the tunnel is up; the one that it replaces goes",
                .then = child_up),
 
     ON_MESSAGE(C_R_START,       CHILD_REQ,    NO_MESSAGE, child_r_proposal,   C_R_AUTHORIZING, WAIT,   "choose a suite, ask whether the peer may have the tunnel (OE-092)"),
     ON_ANSWER (C_R_AUTHORIZING, AUTHORIZED,   NO_MESSAGE, child_r_authorized, C_R_WAIT_SPI,    WAIT,   "narrow the traffic, ask for an inbound SPI"),
-    ON_ANSWER (C_R_WAIT_SPI,    SPI,          NO_MESSAGE, child_r_keys,       C_R_INSTALLING,  WAIT,   "derive the keys, install both SAs before answering (OE-185)"),
+    ON_ANSWER (C_R_WAIT_SPI,    SPI,          NO_MESSAGE, child_r_keys,       C_R_INSTALLING,  WAIT,   "derive the keys, install both SAs before answering (OE-185)",
+               .past = V2_C_R_PROMISING),
+    ON_ANSWER (C_R_PROMISING,   START,        CHILD_RSP,  follow_r_promise_child, C_R_WAIT_FOLLOWUP, WAIT, "agree; more key exchanges come first (RFC 9370)",
+               .then = follow_park),
+    ON_MESSAGE(C_R_WAIT_FOLLOWUP, FOLLOWUP_REQ, NO_MESSAGE, follow_r_take,    C_R_FOLLOWED,    WAIT,   "its secret goes into the keys"),
+    ON_ANSWER (C_R_FOLLOWED,    START,        FOLLOWUP_RSP, follow_r_share,   C_R_WAIT_FOLLOWUP, WAIT, "our value; after the last, derive the keys, install both SAs before answering",
+               .past = V2_C_R_LAST, .then = follow_park),
+    ON_ANSWER (C_R_LAST,        INSTALLED,    FOLLOWUP_RSP, follow_r_last,    DONE,            NONE,   "our value; the tunnel is up",
+               .then = child_up),
     ON_ANSWER (C_R_INSTALLING,  INSTALLED,    CHILD_RSP,  child_r_reply,      DONE,            NONE,   "agree; the tunnel is up",
                .then = child_up),
 
@@ -314,8 +341,24 @@ static const struct v2_row rows[] = {
     ON_ANSWER (K_I_START,      START,        REKEY_REQ,  rekey_i_offer,   K_I_WAIT_REPLY, RESEND, "offer what we like, with a new SPI"),
     ON_MESSAGE(K_I_WAIT_REPLY, CREATE_ERROR, NO_MESSAGE, rekey_i_refused, K_I_START,      WAIT,   "another group, or later, if the peer says so; else it ends here",
                .then = v2_line_up_again),
-    ON_MESSAGE(K_I_WAIT_REPLY, REKEY_RSP,    NO_MESSAGE, rekey_i_reply,   DONE,           NONE,   "derive the new SA's keys; children move to it, the old one goes"),
-    ON_MESSAGE(K_R_START,      REKEY_REQ,    REKEY_RSP,  rekey_r_reply,   DONE,           NONE,   "agree; the initiator will delete the old one"),
+    ON_MESSAGE(K_I_WAIT_REPLY, REKEY_RSP,    NO_MESSAGE, rekey_i_reply,   K_I_FOLLOWING,  WAIT,   "check the choice"),
+    ON_ANSWER (K_I_FOLLOWING,  START,        FOLLOWUP_REQ, follow_i_send, K_I_WAIT_FOLLOWUP, RESEND, "the next of the additional key exchanges (RFC 9370)",
+               .past = V2_K_I_FINISHING),
+    ON_MESSAGE(K_I_WAIT_FOLLOWUP, FOLLOWUP_ERROR, NO_MESSAGE, rekey_i_refused, K_I_START, WAIT,     "from the beginning, if the peer forgot it; else it ends here",
+               .then = v2_line_up_again),
+    ON_MESSAGE(K_I_WAIT_FOLLOWUP, FOLLOWUP_RSP, NO_MESSAGE, follow_i_take, K_I_FOLLOWING, WAIT,     "its secret goes into the keys"),
+    ON_ANSWER (K_I_FINISHING,  START,        NO_MESSAGE, rekey_i_done,    DONE,           NONE,   "derive the new SA's keys; children move to it, the old one goes"),
+    ON_MESSAGE(K_R_START,      REKEY_REQ,    NO_MESSAGE, rekey_r_choose,  K_R_ANSWERING,  WAIT,   "choose a suite, take the peer's value"),
+    ON_ANSWER (K_R_ANSWERING,  START,        REKEY_RSP,  rekey_r_reply,   DONE,           NONE,   "agree; the initiator will delete the old one",
+               .past = V2_K_R_PROMISING),
+    ON_ANSWER (K_R_PROMISING,  START,        REKEY_RSP,  follow_r_promise_sa, K_R_WAIT_FOLLOWUP, WAIT, "agree; more key exchanges come first (RFC 9370)",
+               .then = follow_park),
+    ON_MESSAGE(K_R_WAIT_FOLLOWUP, FOLLOWUP_REQ, NO_MESSAGE, follow_r_take, K_R_FOLLOWED,  WAIT,   "its secret goes into the keys"),
+    ON_ANSWER (K_R_FOLLOWED,   START,        FOLLOWUP_RSP, follow_r_share, K_R_WAIT_FOLLOWUP, WAIT, "our value, and where the next one belongs",
+               .past = V2_K_R_LAST, .then = follow_park),
+    ON_ANSWER (K_R_LAST,       START,        FOLLOWUP_RSP, rekey_r_last,  DONE,           NONE,   "our value; the initiator will delete the old one"),
+
+    ON_MESSAGE(F_R_START,      FOLLOWUP_REQ, NO_MESSAGE, follow_r_unknown, DONE,          NONE,   "the peer goes on with what is not here: it has to begin anew"),
 
     /*
      * Deletes, notifies, and the question whether the peer is alive (sections 1.4, 2.4)
@@ -331,6 +374,8 @@ static const struct v2_row rows[] = {
     ON_MESSAGE(O_I_WAIT_REPLY, INFO_RSP,     NO_MESSAGE, info_o_reply, DONE,           NONE,   "whatever it was, the peer has heard it"),
     ON_MESSAGE(O_I_WAIT_REPLY, CREATE_ERROR, NO_MESSAGE, info_o_reply, DONE,           NONE,   "it would not"),
     ON_MESSAGE(O_I_WAIT_REPLY, CHILD_RSP,    NO_MESSAGE, info_o_child, DONE,           NONE,   "a child that nobody here knows: delete it"),
+    ON_MESSAGE(O_I_WAIT_REPLY, FOLLOWUP_ERROR, NO_MESSAGE, info_o_reply, DONE,           NONE,   "it would not"),
+    ON_MESSAGE(O_I_WAIT_REPLY, FOLLOWUP_RSP, NO_MESSAGE, info_o_rekey, DONE,           NONE,   "perhaps an IKE SA whose keys are gone: give up the old one too"),
     ON_MESSAGE(O_I_WAIT_REPLY, REKEY_RSP,    NO_MESSAGE, info_o_rekey, DONE,           NONE,   "an IKE SA whose keys are gone: give up the old one too"),
 };
 /* clang-format on */

@@ -16,6 +16,7 @@
  *   ppk.c      RFC 8784
  *   crash.c    RFC 6290
  *   mediate.c  RFC 9242, RFC 9370
+ *   follow.c   RFC 9370 after a CREATE_CHILD_SA
  *   resume.c   RFC 5723: exchange and IKE_AUTH, an initiator's tickets   ticket.c  what is in one
  *   nat.c      NAT traversal                    keymat.c  keys
  *   mobike.c   which addresses an SA uses (RFC 4555)   mobike_message.c  and what is said of them
@@ -188,9 +189,11 @@ void v2_engine_fini(struct ike *ike);
 bool v2_sa_info(const struct ike *ike, size_t i, struct ike_sa_info *ret);
 
 /* keymat.c */
-/* SK_... of a new SA; `old_d` is SK_d of the SA that it replaces, empty in IKE_SA_INIT. */
+/* SK_... of a new SA; `old_d` is SK_d of the SA that it replaces, empty in IKE_SA_INIT; `more` are
+ * the secrets of further key exchanges (RFC 9370 section 2.2.4). */
 MUST_USE enum err v2_keys_derive(struct v2_sa *sa, struct view secret, struct view nonce_i,
-                                 struct view nonce_r, enum hash_alg old_prf, struct view old_d);
+                                 struct view nonce_r, struct view more, enum hash_alg old_prf,
+                                 struct view old_d);
 /* KEYMAT for both SAs of a child. */
 MUST_USE enum err v2_keymat(const struct v2_sa *sa, struct v2_child *child, bool initiator,
                             struct view nonce_i, struct view nonce_r);
@@ -324,6 +327,31 @@ enum err mediate_i_send(struct v2_step *step);
 enum err mediate_i_take(struct v2_step *step);
 enum err mediate_r_answer(struct v2_step *step);
 
+/* follow.c */
+/* Additional key exchanges into an offer or what is accepted, where the IKE SA has such. */
+void follow_offer(const struct v2_step *step, struct ike2_policy *policy);
+/* Those that were agreed on; none will do. */
+MUST_USE enum err follow_begin(struct v2_exchange *x, const uint16_t *additional);
+void follow_free(struct v2_follow *follow);
+void follow_forget(struct v2_exchange *x);
+/* Of all that follow, one behind the other. */
+struct view follow_secrets(const struct v2_exchange *x);
+/* Initiator: if there is another, the message says where it belongs. */
+MUST_USE enum err follow_take_link(struct v2_step *step);
+enum err follow_i_send(struct v2_step *step);
+enum err follow_i_take(struct v2_step *step);
+/* The exchange that was laid aside gets the request. False: it is not of that one. */
+bool follow_resume(struct v2_sa *sa, const struct ike2_payloads *payloads);
+void follow_park(struct v2_step *step);
+/* What was laid aside comes to nothing. */
+void follow_give_up(struct ike *ike, struct v2_sa *sa, const char *why);
+enum err follow_r_promise_child(struct v2_step *step);
+enum err follow_r_promise_sa(struct v2_step *step);
+enum err follow_r_take(struct v2_step *step);
+enum err follow_r_share(struct v2_step *step);
+enum err follow_r_last(struct v2_step *step);
+enum err follow_r_unknown(struct v2_step *step);
+
 /* ppk.c */
 /* USE_PPK, in IKE_SA_INIT. */
 void ppk_put_use(const struct v2_step *step, struct ike2_writer *w);
@@ -373,7 +401,7 @@ MUST_USE enum err child_ask_spi(struct v2_step *step);
 struct ike2_policy child_own_policy(const struct v2_step *step);
 MUST_USE enum err child_take_spi(struct v2_step *step);
 void child_put_offer(const struct v2_step *step, struct ike2_writer *w);
-/* Initiator: what the peer chose; asks for its installation. */
+/* Initiator: what the peer chose. */
 MUST_USE enum err child_take_answer(struct v2_step *step);
 /* Responder */
 MUST_USE enum err child_take_proposal(struct v2_step *step);
@@ -421,7 +449,11 @@ void config_put_reply(const struct v2_step *step, struct ike2_writer *w);
 enum err rekey_i_offer(struct v2_step *step);
 enum err rekey_i_refused(struct v2_step *step);
 enum err rekey_i_reply(struct v2_step *step);
+enum err rekey_i_done(struct v2_step *step);
+enum err rekey_r_choose(struct v2_step *step);
 enum err rekey_r_reply(struct v2_step *step);
+enum err rekey_r_last(struct v2_step *step);
+void rekey_put_answer(const struct v2_step *step, struct ike2_writer *w);
 void rekey_begin(struct ike *ike, struct v2_sa *sa);
 void rekey_free(struct v2_rekey *rekey);
 /* Our own is given up: the SA that the peer's made takes the children. */
@@ -449,8 +481,12 @@ void info_ask_alive(struct ike *ike, struct v2_sa *sa);
 /* crash.c */
 /* What we would show if we lost the SA; nothing without a secret that outlives us. */
 void crash_put(struct ike *ike, const struct v2_sa *sa, struct ike2_writer *w);
+void crash_put_spis(struct ike *ike, const uint8_t *spi_i, const uint8_t *spi_r,
+                    struct ike2_writer *w);
 /* The peer's, from a message that was protected. */
 MUST_USE enum err crash_read(const struct v2_step *step, struct v2_sa *sa);
+/* The same; nothing is set without one. */
+MUST_USE enum err crash_token_read(const struct v2_step *step, bool *ret_has, uint8_t *ret_digest);
 /* By an exchange of its own. */
 void crash_announce(struct ike *ike, struct v2_sa *sa);
 /* The answer to a request of an SA that isn't here. */
