@@ -245,6 +245,11 @@ static const struct yaml_field lifespan_fields[] = {
     {NULL, NULL},
 };
 
+static const struct yaml_choice puzzles[] = {{"under-pressure", IKE_PUZZLES_BY_PRESSURE},
+                                             {"always", IKE_PUZZLES_ALWAYS},
+                                             {"never", IKE_PUZZLES_NEVER},
+                                             {NULL, 0}};
+
 #define LIMIT_FIELD(key, member, top)                                                              \
     {key, yaml_read_number, offsetof(struct config_limits, member), .least = 1, .most = top}
 static const struct yaml_field limit_fields[] = {
@@ -252,6 +257,9 @@ static const struct yaml_field limit_fields[] = {
     LIMIT_FIELD("instances", instances, LIMIT_INSTANCES),
     LIMIT_FIELD("lookups", lookups, LIMIT_LOOKUPS),
     {"cookies", yaml_read_bool, offsetof(struct config_limits, cookies)},
+    {"puzzles", yaml_read_choice, offsetof(struct config_limits, puzzles), .choices = puzzles},
+    {"puzzle-bits", yaml_read_number, offsetof(struct config_limits, puzzle_bits), .least = 1,
+     .most = 20},
     {NULL, NULL},
 };
 

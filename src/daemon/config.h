@@ -73,6 +73,8 @@ struct config_lifespans {
 struct config_limits {
     uint32_t half_open, instances, lookups;
     bool cookies; /* every stranger is asked for one */
+    enum ike_puzzles puzzles; /* RFC 8019 */
+    uint32_t puzzle_bits;
 };
 
 /* Where a text begins in cygnet_config.strings; 0: not given. */

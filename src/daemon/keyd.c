@@ -545,6 +545,8 @@ static struct control_config control_config(const struct keyd *k)
                 .crash_secret = k->profiles.crash_secret,
                 .ticket_secret = k->profiles.ticket_secret,
                 .cookies_always = c->limits.cookies,
+                .puzzles = c->limits.puzzles,
+                .puzzle_bits = (uint8_t)c->limits.puzzle_bits,
                 .profiles = k->profiles.profiles,
                 .profile_count = k->profiles.count},
         .tunnels = {.connections = k->profiles.connections,

@@ -51,6 +51,7 @@ enum {
     X(EXCHANGE, "unsupported-exchange")                                                            \
     X(UNKNOWN_SA, "unknown-cookies")                                                               \
     X(BAD_COOKIE, "bad-responder-cookie")                                                          \
+    X(BAD_PUZZLE, "puzzle-not-solved")                                                             \
     X(NO_HALF_OPEN, "half-open-gone")                                                              \
     X(HALF_OPEN_EVICTED, "half-open-evicted")                                                      \
     X(UNPROVEN_EVICTED, "unauthenticated-evicted")                                                 \

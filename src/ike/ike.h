@@ -29,6 +29,9 @@
 /* RFC 3947: look for NAT; put ESP into UDP even without one; never. */
 enum ike_nat { IKE_NAT_AUTO, IKE_NAT_FORCE, IKE_NAT_OFF };
 
+/* Under pressure alone; all of them; nobody. */
+enum ike_puzzles { IKE_PUZZLES_BY_PRESSURE, IKE_PUZZLES_ALWAYS, IKE_PUZZLES_NEVER };
+
 struct ike_config {
     struct identity id;        /* ours in phase 1; IDENTITY_NONE: the local address used (OE-124) */
     bool legacy;               /* also the draft's 3DES, MD5, SHA-1, groups 2 and 5 (OE-119, OE-132) */
@@ -45,6 +48,8 @@ struct ike_config {
     struct view crash_secret;  /* IKEv2: what outlives even our state, for RFC 6290; empty: nothing does */
     struct view ticket_secret; /* IKEv2: what seals tickets of RFC 5723, over restarts; empty: one of our own */
     bool cookies_always;       /* IKEv2: ask every stranger for a cookie, not only under pressure */
+    enum ike_puzzles puzzles;  /* IKEv2: what strangers have to solve (RFC 8019) */
+    uint8_t puzzle_bits;       /* their difficulty; 0: 16 */
     const struct ike_profile *profiles; /* configured peers, in order of preference */
     size_t profile_count;
 };

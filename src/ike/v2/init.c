@@ -130,6 +130,9 @@ enum err init_i_start(struct v2_step *step)
     v2_out_start(step, &out, V2_INIT_REQ);
     if (hs->cookie.len != 0) /* section 2.6: first */
         ike2_writer_notify(&out.w, IKE2_N_COOKIE, blob_view(&hs->cookie));
+    struct view solution = defence_solution(step->sa);
+    if (solution.len != 0)
+        ike2_writer_payload(&out.w, IKE2_P_PS, solution);
     ike2_writer_open(&out.w, IKE2_P_SA);
     ike2_ike_offer_build(&out.w.b, &hs->policy, view_of(NULL, 0), &step->ike->sa2);
     ike2_writer_close(&out.w);
@@ -197,13 +200,22 @@ enum err init_i_again(struct v2_step *step)
     if (err != ERR_OK)
         return err;
     hs->retries++;
-    return init_i_start(step);
+    return defence_takes_on(step) ? ERR_OK : init_i_start(step);
+}
+
+enum err init_i_solved(struct v2_step *step)
+{
+    step->at_once = true;
+    return ERR_OK;
 }
 
 /* Section 2.21.1: perhaps not the peer's at all. A better answer has a few seconds to come. */
 enum err init_i_hint(struct v2_step *step)
 {
+    struct ike2_notify n;
     ike_count(step->ike, IKE_COUNT_HINT);
+    if (step->payloads != NULL && v2_notified(step, IKE2_N_PUZZLE, &n))
+        return ERR_OK; /* RFC 8019 section 7.1.2: a puzzle about no cookie is nothing */
     if (!step->sa->handshake->hinted)
         step->x->give_up =
             mono_min(step->x->give_up, mono_add(step->ike->now, V2_HINT_MS));
@@ -306,10 +318,10 @@ enum err init_i_keys(struct v2_step *step)
     sa->next_in = 0; /* section 2.2: each end counts its own requests */
     read_abilities(step);
     v2_nat_float(step->ike, sa);
-    if (wants_no_child(step))
+    err = defence_take_on_auth(step);
+    if (err == ERR_OK && wants_no_child(step))
         v2_request_set_aside(step->ike, step->x);
-    step->at_once = true;
-    return ERR_OK;
+    return err;
 }
 
 /* Responder */
@@ -371,6 +383,7 @@ static enum err send_choice(struct v2_step *step, const struct ike2_choice *choi
     if (err != ERR_OK)
         return err;
     put_abilities(step, &out.w);
+    defence_put(step, &out.w);
     return init_send_and_keep(step, &out, &hs->response);
 }
 

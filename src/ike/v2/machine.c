@@ -170,13 +170,20 @@ static bool waits_for_keeper(const struct v2_exchange *x)
     return x->state == V2_I_SIGNING_PLAIN || x->state == V2_I_SIGNING || x->state == V2_R_SIGNING;
 }
 
+static bool is_solving(const struct v2_exchange *x)
+{
+    return x->state == V2_I_SOLVING || x->state == V2_I_SOLVING_AUTH;
+}
+
 static void arm(struct ike *ike, struct v2_exchange *x, enum v2_timer kind)
 {
     mono_t at = x->give_up;
     x->timer_kind = kind;
     if (waits_for_keeper(x))
         at = mono_min(mono_add(ike->now, V2_ASK_AGAIN_MS), x->give_up);
-    if (kind == V2_TIMER_RESEND) {
+    if (is_solving(x)) {
+        at = mono_add(ike->now, 1); /* never within the turn of who set it */
+    } else if (kind == V2_TIMER_RESEND) {
         at = mono_min(mono_add(ike->now, x->wait_ms), x->give_up);
         if (x->wait_ms <= UINT32_MAX / 2)
             x->wait_ms *= 2;
@@ -490,6 +497,10 @@ static void exchange_timer(struct ike *ike, struct ike_timer *timer)
     if (x->in_line) {
         x->holds = false;
         v2_line_go(ike, x->sa);
+        return;
+    }
+    if (is_solving(x)) {
+        defence_work(ike, x);
         return;
     }
     if (x->timer_kind == V2_TIMER_RESEND && v2_mobike_stranded(x)) {

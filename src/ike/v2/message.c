@@ -131,6 +131,12 @@ static void next_iv(struct ike *ike, struct v2_sa *sa, uint8_t *iv, size_t len)
     builder_u64(&b, ++sa->iv);
 }
 
+/* RFC 8019 section 7.2.2: in the first fragment only. */
+static struct view solution_for(const struct v2_sa *sa, const struct ike2_header *header)
+{
+    return header->exchange == IKE2_AUTH ? defence_solution(sa) : view_of(NULL, 0);
+}
+
 /* One datagram around the inner payloads, or a piece of them. */
 static enum err seal_one(struct ike *ike, struct v2_sa *sa, const struct ike2_header *header,
                          const struct ike2_fragment *piece, struct view *ret)
@@ -141,6 +147,9 @@ static enum err seal_one(struct ike *ike, struct v2_sa *sa, const struct ike2_he
     struct ike2_writer w;
 
     ike2_writer_start(&w, span_of(ike->message, sizeof(ike->message)), header);
+    struct view solution = solution_for(sa, header);
+    if (solution.len != 0 && piece->number <= 1)
+        ike2_writer_payload(&w, IKE2_P_PS, solution);
     enum err err = ike2_writer_sk(&w, &shape, piece, &room);
     if (err != ERR_OK)
         return err;
@@ -149,6 +158,12 @@ static enum err seal_one(struct ike *ike, struct v2_sa *sa, const struct ike2_he
     if (err == ERR_OK)
         *ret = room.message;
     return err;
+}
+
+static size_t solution_room(const struct v2_sa *sa, const struct ike2_header *header)
+{
+    size_t len = solution_for(sa, header).len;
+    return len != 0 ? len + 4 : 0;
 }
 
 /* Octets of an IKE message that fit into a datagram nobody fragments (RFC 7383 section 2.5.1). */
@@ -162,7 +177,8 @@ static enum err seal_pieces(struct ike *ike, struct v2_sa *sa, const struct v2_o
                             struct view text, struct v2_sent *ret)
 {
     struct ike2_sk_shape shape = shape_of(sa);
-    size_t around = IKE2_HEADER_LEN + ike2_sk_overhead(&shape, 0, true) + shape.block;
+    size_t around = IKE2_HEADER_LEN + ike2_sk_overhead(&shape, 0, true) + shape.block +
+                    solution_room(sa, &out->header);
     size_t each = message_room(sa) - around, total = (text.len + each - 1) / each;
     for (size_t i = 0; i < total; i++) {
         size_t at = i * each, len = text.len - at < each ? text.len - at : each;
@@ -188,7 +204,8 @@ static enum err seal(struct ike *ike, struct v2_sa *sa, struct v2_out *out, stru
         return ERR_ROOM;
     if (!out->sealed)
         return v2_sent_add(ret, datagram) ? ERR_OK : ERR_MEMORY;
-    size_t whole = IKE2_HEADER_LEN + ike2_sk_overhead(&shape, text.len, false) + text.len;
+    size_t whole = IKE2_HEADER_LEN + ike2_sk_overhead(&shape, text.len, false) + text.len +
+                   solution_room(sa, &out->header);
     if (sa->fragments && whole > message_room(sa))
         return seal_pieces(ike, sa, out, text, ret);
     const struct ike2_fragment all = {.first = out->w.first_inner, .text = text};
@@ -378,6 +395,14 @@ static enum err open_whole(struct ike *ike, struct v2_sa *sa, const struct ike2_
     return ERR_OK;
 }
 
+/* RFC 8019 section 7.2.2: in front of the encrypted payload. */
+static bool puts_solution(const struct v2_sa *sa, const struct ike2_header *header,
+                          const struct ike2_payloads *whole)
+{
+    return !sa->established && !sa->initiator && header->exchange == IKE2_AUTH &&
+           whole->count != 0 && whole->list[0].type == IKE2_P_PS;
+}
+
 enum err v2_open(struct ike *ike, struct v2_sa *sa, const struct ike2_header *header,
                  struct view datagram, uint8_t *digest, struct ike2_payloads *ret,
                  uint8_t *ret_critical)
@@ -388,11 +413,12 @@ enum err v2_open(struct ike *ike, struct v2_sa *sa, const struct ike2_header *he
     uint8_t first, ignored;
 
     enum err err = ike2_payloads_parse(header->next_payload, outer, &whole, &ignored);
-    if (err != ERR_OK || whole.count != 1 || whole.list[0].type != header->next_payload) {
+    size_t at = err == ERR_OK && puts_solution(sa, header, &whole) ? 1 : 0;
+    if (err != ERR_OK || whole.count != at + 1) {
         ike_count(ike, IKE_COUNT_MALFORMED);
         return ERR_DECRYPT;
     }
-    err = open_whole(ike, sa, header, datagram, &whole.list[0], digest, &first, &text);
+    err = open_whole(ike, sa, header, datagram, &whole.list[at], digest, &first, &text);
     if (v2_open_proves_nothing(err) && err != ERR_UNKNOWN)
         ike_count(ike, IKE_COUNT_UNDECRYPTABLE);
     if (err != ERR_OK)

@@ -27,6 +27,7 @@
 #include "ike/profile.h"
 #include "ike/timer.h"
 #include "ike/v2/proposal.h"
+#include "ike/v2/puzzle.h"
 #include "ike/v2/table.h"
 
 struct ike_child;
@@ -168,6 +169,13 @@ struct v2_handshake {
     uint8_t scheme;                 /* the signature we make */
     bool pkcs1;                     /* initiator: the peer did not believe PSS before */
     bool disbelieved;               /* initiator: it answered AUTHENTICATION_FAILED */
+    /* RFC 8019 */
+    struct puzzle puzzle;           /* initiator: at work on it, ... */
+    struct blob puzzle_text;        /* ... about this */
+    bool solves, solved;
+    uint8_t worked;                 /* responder: the difficulty of the one that was solved */
+    uint8_t auth_bits;              /* and of that for IKE_AUTH; 0: none */
+    bool auth_solved;
     /* RFC 5723 */
     struct v2_ticket *ticket;       /* shown by us, or to us; NULL: none */
     bool wants_ticket;              /* responder: the peer asks for one */
@@ -369,6 +377,9 @@ struct v2_engine {
     uint8_t ticket_secret[32];      /* responder, unless the configuration has one */
     struct map used_tickets;        /* by their ids, ... */
     TAILQ_HEAD(v2_used_tickets, v2_used) used; /* ... and as they were used */
+    uint32_t junk;             /* undecryptable for SAs half open ... */
+    mono_t junk_since;         /* ... since then */
+    unsigned solving;          /* puzzles, at this moment */
     uint32_t complaints;       /* unprotected answers sent ... */
     mono_t complaints_since;   /* ... in this second */
 };

@@ -332,7 +332,7 @@ void v2_handshake_free(struct v2_handshake *hs)
         return;
     struct blob *blobs[] = {&hs->cookie,   &hs->nonce_i, &hs->nonce_r, &hs->request,
                             &hs->response, &hs->id_own,  &hs->id_peer, &hs->auth,
-                            &hs->certs,    &hs->plain_auth};
+                            &hs->certs,    &hs->plain_auth, &hs->puzzle_text};
     for (size_t i = 0; i < sizeof(blobs) / sizeof(blobs[0]); i++)
         blob_wipe(blobs[i]);
     kex_free(hs->kex);
@@ -396,6 +396,7 @@ void v2_sa_free(struct ike *ike, struct v2_sa *sa)
     v2_mobike_free(ike, sa);
     resume_forget(ike, sa);
     resume_return(ike, sa);
+    defence_stop(ike, sa->handshake);
     v2_handshake_free(sa->handshake);
     fragment_forget(sa);
     v2_sent_wipe(&sa->answer);

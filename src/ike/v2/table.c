@@ -43,7 +43,7 @@ const char *v2_state_name(enum v2_state state)
 /* clang-format off */
 static const struct v2_message messages[V2_MESSAGE_COUNT] = {
     [V2_INIT_REQ]     = {"5D", "IKE_SA_INIT request", CLEAR_REQ(SA_INIT),
-                         {ONE(SA), ONE(KE), ONE(NONCE), ANY(N), ANY(VID)}},
+                         {ONE(SA), ONE(KE), ONE(NONCE), MAY(PS), ANY(N), ANY(VID)}},
     [V2_INIT_RSP]     = {"5E1", "IKE_SA_INIT response", CLEAR_RSP(SA_INIT),
                          {ONE(SA), ONE(KE), ONE(NONCE), ANY(CERTREQ), ANY(N), ANY(VID)}},
     [V2_INIT_RETRY]   = {"5E1", "IKE_SA_INIT response", CLEAR_RSP(SA_INIT),
@@ -223,6 +223,7 @@ static const struct v2_row rows[] = {
      *         -- IKE_SA_INIT: SA, KE, Ni, N(NAT..) ---------->  R_START
      *      I_WAIT_INIT                                            cookie, if many are half open
      *         <- N(COOKIE), or N(INVALID_KE_PAYLOAD) ---------    nothing kept
+     *      I_SOLVING  (with N(PUZZLE))
      *         -- IKE_SA_INIT again, as asked ---------------->
      *         <- IKE_SA_INIT: SA, KE, Nr, N(NAT..) -----------  R_WAIT_AUTH
      *      I_MEDIATING
@@ -240,9 +241,13 @@ static const struct v2_row rows[] = {
      *      DONE
      */
     ON_ANSWER (I_START,        START,      INIT_REQ,   init_i_start,       I_WAIT_INIT,    RESEND, "offer every suite we like"),
-    ON_MESSAGE(I_WAIT_INIT,    INIT_RETRY, INIT_REQ,   init_i_again,       I_WAIT_INIT,    RESEND, "the same again, with the cookie or the group that was asked for"),
+    ON_MESSAGE(I_WAIT_INIT,    INIT_RETRY, INIT_REQ,   init_i_again,       I_WAIT_INIT,    RESEND, "the same again, with the cookie or the group that was asked for",
+               .past = V2_I_SOLVING),
+    ON_ANSWER (I_SOLVING,      START,      INIT_REQ,   init_i_start,       I_WAIT_INIT,    RESEND, "with the puzzle's solution (RFC 8019), unless it took too long"),
     ON_MESSAGE(I_WAIT_INIT,    INIT_ERROR, NO_MESSAGE, init_i_hint,        I_WAIT_INIT,    RESEND, "nobody vouches for it: a better answer may still come"),
-    ON_MESSAGE(I_WAIT_INIT,    INIT_RSP,   NO_MESSAGE, init_i_keys,        I_MEDIATING,    WAIT,   "check the choice against the offer, derive the keys"),
+    ON_MESSAGE(I_WAIT_INIT,    INIT_RSP,   NO_MESSAGE, init_i_keys,        I_MEDIATING,    WAIT,   "check the choice against the offer, derive the keys",
+               .past = V2_I_SOLVING_AUTH),
+    ON_ANSWER (I_SOLVING_AUTH, START,      NO_MESSAGE, init_i_solved,      I_MEDIATING,    WAIT,   "the solution goes with IKE_AUTH"),
     ON_ANSWER (I_MEDIATING,    START,      MEDIATE_REQ, mediate_i_send,    I_WAIT_MEDIATE, RESEND, "the next of the additional key exchanges (RFC 9370); after the last, ask for an inbound SPI",
                .past = V2_I_WAIT_SPI),
     ON_MESSAGE(I_WAIT_MEDIATE, MEDIATE_ERROR, NO_MESSAGE, auth_i_refused,  DONE,           NONE,   "the peer doesn't want us"),

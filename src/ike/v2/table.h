@@ -13,6 +13,8 @@
     X(NONE, "none")                                                                                \
     X(I_START, "initiator: start")                                                                 \
     X(I_WAIT_INIT, "initiator: waiting for the answer to IKE_SA_INIT")                             \
+    X(I_SOLVING, "initiator: solving a puzzle")                                                    \
+    X(I_SOLVING_AUTH, "initiator: solving a puzzle for IKE_AUTH")                                  \
     X(S_I_START, "initiator: about to show a ticket")                                              \
     X(S_I_WAIT_REPLY, "initiator: waiting for the answer to IKE_SESSION_RESUME")                   \
     X(I_MEDIATING, "initiator: about to exchange more keys")                                       \

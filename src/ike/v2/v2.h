@@ -16,6 +16,7 @@
  *   ppk.c      RFC 8784
  *   crash.c    RFC 6290
  *   mediate.c  RFC 9242, RFC 9370
+ *   defence.c  cookies and puzzles (RFC 8019) by pressure
  *   follow.c   RFC 9370 after a CREATE_CHILD_SA
  *   resume.c   RFC 5723: exchange and IKE_AUTH, an initiator's tickets   ticket.c  what is in one
  *   nat.c      NAT traversal                    keymat.c  keys
@@ -210,15 +211,44 @@ MUST_USE enum err v2_auth_mac(const struct v2_sa *sa, bool of_initiator, struct 
 
 /* cookie.c */
 bool v2_cookie_wanted(const struct ike *ike, const struct ip_addr *remote);
+/* What came with it. */
+struct v2_puzzle {
+    uint16_t prf;
+    uint8_t bits; /* 0: no puzzle */
+};
 MUST_USE enum err v2_cookie_make(struct ike *ike, const struct ip_endpoint *remote,
-                                 const uint8_t *spi_i, struct view nonce, struct builder *ret);
+                                 const uint8_t *spi_i, struct view nonce,
+                                 const struct v2_puzzle *puzzle, struct builder *ret);
 bool v2_cookie_valid(struct ike *ike, const struct ip_endpoint *remote, const uint8_t *spi_i,
-                     struct view nonce, struct view cookie);
+                     struct view nonce, struct view cookie, struct v2_puzzle *ret);
+
+/* defence.c */
+/* A stranger's first message may be dealt with; else it was told what it lacks. *ret_worked: the
+ * difficulty of the puzzle that it solved. */
+bool defence_passes(struct ike *ike, const struct ike_event *event, const struct ike2_header *header,
+                    const struct ike2_payloads *payloads, uint8_t *ret_worked);
+/* Something came for an SA half open that can't be decrypted. */
+void defence_junk(struct ike *ike);
+/* A puzzle for IKE_AUTH, into the answer to IKE_SA_INIT, if there is much of that. */
+void defence_put(const struct v2_step *step, struct ike2_writer *w);
+/* It is solved, or there is none. */
+bool defence_auth_passes(struct ike *ike, struct v2_sa *sa, const struct ike2_header *header,
+                         struct view datagram);
+/* Initiator: true: the puzzle that came with a cookie is being solved, the row is skipped. */
+bool defence_takes_on(struct v2_step *step);
+/* The same for IKE_AUTH; without one the row goes on at once. */
+MUST_USE enum err defence_take_on_auth(struct v2_step *step);
+/* A slice of work. The exchange may be gone afterwards. */
+void defence_work(struct ike *ike, struct v2_exchange *x);
+void defence_stop(struct ike *ike, struct v2_handshake *hs);
+/* To go along; empty: none. */
+struct view defence_solution(const struct v2_sa *sa);
 
 /* init.c */
 enum err init_i_start(struct v2_step *step);
 enum err init_i_again(struct v2_step *step);
 enum err init_i_hint(struct v2_step *step);
+enum err init_i_solved(struct v2_step *step);
 enum err init_i_keys(struct v2_step *step);
 enum err init_r_choose(struct v2_step *step);
 bool v2_method_offered(const struct ike2_sa *offer, uint16_t method);
