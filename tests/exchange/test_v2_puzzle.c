@@ -159,9 +159,13 @@ static void test_fragments(void **state)
 {
     struct site *site = site_certified(false, false, site_alt_names[PAIR_B], 0);
     struct fragments seen = {.count = 0};
+    const struct view chain[] = {site->chain[PAIR_A], site->chain[PAIR_A], site->chain[PAIR_A]};
     (void)state;
+    site->profiles[PAIR_A][0].own_chain = chain; /* more than goes into one */
+    site->profiles[PAIR_A][0].own_chain_count = 3;
     for (unsigned s = 0; s < PAIR_SIDES; s++) {
         site->profiles[s][0].version = IKE_VERSION_2;
+        site_reconfigure(site, s, 1);
         site->config[s].puzzles = IKE_PUZZLES_ALWAYS;
         site->config[s].puzzle_bits = BITS;
         ike_reconfigure(site->pair->sides[s].ike, &site->config[s]);

@@ -1,7 +1,8 @@
 #!/bin/bash
 # Session resumption (RFC 5723): a gateway dies with all it knew but the secret of its tickets. The other one finds
 # it silent and resumes the IKE SA by a ticket: no signature, no key exchange, traffic flows again. Then the same
-# after its secret is another: the ticket is refused, and the full exchange follows.
+# after its secret is another: the ticket is refused, and the full exchange follows, with the puzzles (RFC 8019)
+# that this gateway gives to whoever has no ticket.
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 # shellcheck source=lib/connections.sh
@@ -24,6 +25,7 @@ secret() {
 side() { # HOST OWN-ADDRESS OWN-NAME PEER-ADDRESS PEER-NAME LOCAL REMOTE START
     connect "$1" <<YAML
 wait: 2
+limits: {puzzles: always, puzzle-bits: 12}
 ticket-secret-file: $SCRATCH/tickets
 connections:
   - name: office
@@ -69,6 +71,7 @@ responder
 side sg-a 192.1.1.4 a 192.1.1.5 b 192.1.0.0/24 192.2.0.0/24 at-once
 wait_for 10 "the tunnel" tunnel_is sg-a lan up
 pings alice $BOB
+said sg-a "Puzzle: solved" || fail "no puzzle was solved"
 gateway_says ticket || fail "sg-a has no ticket"
 ! gateway_says resumed || fail "resumed before it was lost"
 
