@@ -124,6 +124,10 @@ static json_t *gateway_json(const struct ike_sa_info *info, mono_t now)
     json_object_set_new(o, "established", json_boolean(info->established));
     json_object_set_new(o, "since_ms", json_integer(mono_since(now, info->since)));
     json_object_set_new(o, "children", json_integer((json_int_t)info->children));
+    if (info->resumed || info->has_ticket) {
+        json_object_set_new(o, "resumed", json_boolean(info->resumed));
+        json_object_set_new(o, "ticket", json_boolean(info->has_ticket));
+    }
     if (info->peer_addresses != NULL)
         json_object_set_new(o, "addresses", addresses_json(info));
     return o;
