@@ -335,6 +335,10 @@ static struct rsip_want wish_of(const struct rsipd_client *config)
         .lease_s = config->lease_s,
         .tunnel = (uint8_t)config->tunnel,
     };
+    if (config->first_spi != 0)
+        want.spis = (struct rsip_spis){.form = RSIP_RANGE_RUN,
+                                       .count = (uint16_t)config->spis,
+                                       .spis = {config->first_spi}};
     if (config->remote.port != 0)
         want.remote_ports =
             (struct rsip_ports){.form = RSIP_RANGE_RUN, .count = 1, .ports = {config->remote.port}};

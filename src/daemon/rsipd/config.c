@@ -1,11 +1,12 @@
 #include "daemon/rsipd/config.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/yaml_reader.h"
 
-enum { DAY_S = 86400 };
+enum { DAY_S = 86400, SPI_LEAST = 256 /* RFC 4303 section 2.1 */ };
 
 static void *at(const struct yaml_field *field, void *base)
 {
@@ -336,6 +337,21 @@ static bool read_remote_port(struct yaml_reader *r, const yaml_node_t *node,
     return parse_ports(r, node, port, &last);
 }
 
+/* RSIP-033: particular SPIs, for who has them in a configuration elsewhere. */
+static bool read_spi(struct yaml_reader *r, const yaml_node_t *node, const struct yaml_field *field,
+                     void *base)
+{
+    const char *text = yaml_reader_scalar(node);
+    char *end = NULL;
+    unsigned long long value = text != NULL ? strtoull(text, &end, 0) : 0;
+
+    if (end == NULL || *end != '\0' || value < SPI_LEAST || value > UINT32_MAX)
+        return yaml_reader_fail(
+            r, node, "'%s' is not an SPI; give the first of those wanted, as in 0x5000", field->name);
+    *(uint32_t *)at(field, base) = (uint32_t)value;
+    return true;
+}
+
 #define CLIENT(member) offsetof(struct rsipd_client, member)
 static const struct yaml_field client_fields[] = {
     {"server", read_addr, CLIENT(server),
@@ -345,6 +361,7 @@ static const struct yaml_field client_fields[] = {
     {"tunnel", yaml_read_choice, CLIENT(tunnel), .choices = tunnels},
     {"ports", yaml_read_number, CLIENT(ports), .least = 0, .most = RSIP_PORTS_MAX},
     {"spis", yaml_read_number, CLIENT(spis), .least = 1, .most = RSIP_SPIS_MAX},
+    {"first-spi", read_spi, CLIENT(first_spi)},
     {"lease", yaml_read_number, CLIENT(lease_s), .least = 10, .most = 30 * DAY_S},
     {"address", read_addr, CLIENT(address)},
     {"remote", read_addr, CLIENT(remote.addr)},

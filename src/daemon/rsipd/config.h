@@ -48,6 +48,7 @@ struct rsipd_client {
     enum rsip_transport transport;
     enum rsip_method method;
     uint32_t ports, spis, lease_s;
+    uint32_t first_spi; /* of `spis` in a row, if particular ones are wanted; 0: any */
     enum rsip_tunnel tunnel;
     struct ip_addr address;                /* wanted; family 0: any */
     struct ip_endpoint remote;             /* under a remote flow policy; family 0: none */
