@@ -75,6 +75,8 @@ void cli_print_lease(const json_t *reply)
     printf(json_array_size(spis) > 0 ? "with the inbound SPIs" : "without SPIs: no tunnel can begin");
     for (size_t i = 0; i < json_array_size(spis); i++)
         printf(" %s", json_string_value(json_array_get(spis, i)));
+    if (cli_number(lease, "ike_port") != 0)
+        printf(", IKE from port %lld", (long long)cli_number(lease, "ike_port"));
     putchar('\n');
 }
 

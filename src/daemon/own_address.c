@@ -42,10 +42,11 @@ bool own_read(struct own *own, const char *interface, bool leased_spis)
 
     now.count = own_addresses(interface, now.addresses, OWN_ADDRESSES);
     if (leased_spis)
-        now.spi_count = leased_spis_read(interface, now.spis);
-    bool same = now.count == own->count && now.spi_count == own->spi_count &&
+        leased_spis_read(interface, &now.leased);
+    bool same = now.count == own->count && now.leased.count == own->leased.count &&
+                now.leased.ike_port == own->leased.ike_port &&
                 memcmp(now.addresses, own->addresses, sizeof(now.addresses)) == 0 &&
-                memcmp(now.spis, own->spis, sizeof(now.spis)) == 0;
+                memcmp(now.leased.spis, own->leased.spis, sizeof(now.leased.spis)) == 0;
     *own = now;
     return !same;
 }

@@ -15,8 +15,7 @@ enum { OWN_ADDRESSES = 16 };
 struct own {
     struct ip_addr addresses[OWN_ADDRESSES];
     size_t count;
-    uint32_t spis[LEASED_SPIS]; /* RSIP-009 */
-    size_t spi_count;
+    struct leased_spis leased; /* RSIP-009 */
 };
 
 /* Reads it anew, SPIs only if they are leased. True: it isn't what it was. */

@@ -2,8 +2,9 @@
 # RFC 3104 appendix F with a peer that was not made for RSIP: x1 and x2 share one leased address and have tunnels
 # to the same peer at the same time, keyed by a Cygnet each that takes its SPIs from the lease. The peer is
 # libreswan, then strongSwan, over a kernel's ESP and AH. ESP by IKEv2 and IKEv1; with strongSwan also AH beside
-# ESP, new children begun by the peer, and the gateway's server killed and replaced under traffic.
-# RSIP-001, RSIP-003, RSIP-005, RSIP-009, RSIP-014
+# ESP, new children begun by the peer, and the gateway's server killed and replaced under traffic; and IKE from
+# leased ports, where the peer may begin IKE SAs too.
+# RSIP-001, RSIP-003, RSIP-005, RSIP-006, RSIP-009, RSIP-014, RSIP-020, RSIP-050
 set -euo pipefail
 # shellcheck source=lib/rsip.sh
 . "$(dirname "$0")/lib/rsip.sh"
@@ -149,6 +150,26 @@ both_ping() {
     for host in x1 x2; do pings $host; done
 }
 
+# The port that the host's keyd says it uses is one that its lease has.
+from_lease() {
+    cygnet "$1" status --json >"$SCRATCH/said"
+    status "$1" | python3 -c 'import json, sys
+low, high = json.load(sys.stdin)["ports"].split("-")
+sys.exit(not int(low) <= json.load(open(sys.argv[1]))["lease"]["ike_port"] <= int(high))' "$SCRATCH/said"
+}
+
+ike_sas() {
+    cygnet "$1" trace | grep -c "Peer authenticated\|IKE SA replaced\|IKE SA.*new" || true
+}
+
+new_ike_sa() {
+    [ "$(ike_sas $host)" != "$before" ]
+}
+
+new_child() {
+    tunnel_up $host && [ "$(field $host spi_in)" != "$child" ]
+}
+
 guest_packages libreswan libnss3 libnss3-tools libnspr4 libcurl3-nss libldap-2.5-0 libldns3 libunbound8 \
     libevent-pthreads-2.1-7 dns-root-data iptables libip6tc2 libnetfilter-conntrack3 libnfnetlink0 libxtables12
 gateway
@@ -216,4 +237,34 @@ both_ping
 end_capture
 only_leased
 [ "$(packets 'ah and src 203.0.113.10')" -gt 10 ] || fail "no AH was seen"
-echo "libreswan and strongSwan keep two hosts at one address apart: IKEv2 and IKEv1, ESP and AH, by leased SPIs only"
+
+# With leased ports IKE leaves from one of them, and the peer may begin what toward port 500 finds nobody
+# (RFC 3104 appendix E): a new IKE SA, and what belongs to it after that.
+trying="IKE from leased ports, which strongSwan keys anew"
+for host in x1 x2; do
+    end_daemon $host
+    stop $host
+    client $host "method: rsipsec" "ports: 4" "spis: 4" "address: 203.0.113.10" "set-port-range: no"
+    start $host
+done
+capture
+for host in x1 x2; do
+    wait_for 10 "$host's lease" has_address $host 203.0.113.10
+    daemon $host
+    wait_for 10 "$host's port" from_lease $host
+done
+both_up
+both_ping
+for host in x1 x2; do
+    before=$(ike_sas $host) child=$(field $host spi_in)
+    swanctl --rekey --ike $host
+    wait_for 20 "$host's new IKE SA" new_ike_sa
+    swanctl --rekey --ike $host --child "$([ $host = x1 ] && echo esp || echo ah)"
+    wait_for 20 "$host's new child" new_child
+done
+both_ping
+end_capture
+[ "$(packets 'udp src port 500 and src 203.0.113.10')" = 0 ] || fail "IKE from port 500"
+[ "$(packets "udp dst port 500 and src 203.0.113.10")" -gt 8 ] || fail "no IKE"
+echo "libreswan and strongSwan keep two hosts at one address apart: IKEv2 and IKEv1, ESP and AH, by leased SPIs only;" \
+    "with leased ports the peer may key anew"

@@ -131,7 +131,7 @@ static bool open_server(uid_t uid, gid_t gid)
 static bool open_client(gid_t gid)
 {
     static const struct ip_addr any = {.family = IP_V4};
-    if (!open_common(gid) || !set_device())
+    if (!open_common(gid) || !net_tun_keep(fds.tun, config.device) || !set_device())
         return false;
     fds.udp = net_message_socket(&any, 0, false);
     return fds.udp >= 0;

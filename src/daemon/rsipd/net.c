@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <linux/if_tun.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
@@ -55,6 +56,26 @@ int net_tun_open(const char *name, unsigned mtu)
     if (fd >= 0)
         close(fd);
     return -1;
+}
+
+bool net_tun_keep(int fd, const char *name)
+{
+    struct ifaddrs *all;
+
+    if (ioctl(fd, TUNSETPERSIST, 1) != 0)
+        return failed("can't keep the TUN device", name);
+    net_alias(name, "");
+    if (getifaddrs(&all) != 0)
+        return failed("can't read the addresses of", name);
+    for (const struct ifaddrs *entry = all; entry != NULL; entry = entry->ifa_next) {
+        const struct sockaddr_in *v4 = (const void *)entry->ifa_addr;
+        if (strcmp(entry->ifa_name, name) == 0 && v4 != NULL && v4->sin_family == AF_INET) {
+            struct ip_addr addr = ip_addr_from(view_of(&v4->sin_addr, sizeof(v4->sin_addr)));
+            net_address(name, &addr, false);
+        }
+    }
+    freeifaddrs(all);
+    return true;
 }
 
 static struct sockaddr_in sockaddr_of(const struct ip_addr *addr, uint16_t port)

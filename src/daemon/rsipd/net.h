@@ -12,6 +12,9 @@ enum { NET_TUN_MTU = 1476 }; /* of a host's device: a datagram in GRE in IPv4 in
 
 /* A TUN device without any header in front of its datagrams, up and non-blocking. -1: failed. */
 int net_tun_open(const char *name, unsigned mtu);
+/* The device outlives its process, with what others have attached to it; what a former process left on it
+ * goes. Its restart is none for them. */
+bool net_tun_keep(int fd, const char *name);
 /* A raw IPv4 socket for a tunnel's protocol, at our address; family 0: any. -1: failed. */
 int net_tunnel_socket(uint8_t proto, const struct ip_addr *local);
 /* UDP, or TCP (`stream`) and listening. -1: failed. */

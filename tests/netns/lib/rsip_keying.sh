@@ -5,6 +5,7 @@
 #   keying HOST VERSION [LINE...]    the host's cygnetd over rsip0, with a connection to y that asks for nothing
 #   rekeying HOST VERSION [LINE...]  it gets another such connection, by a reload
 #   peer_cygnet               y's
+#   daemon HOST, end_daemon HOST
 #   cygnet HOST COMMAND...
 #   tunnel_up HOST, pings HOST, renewed HOST
 #   capture, end_capture      what y's side of n sees
@@ -13,7 +14,7 @@
 
 CYGNETD=$BUILD/src/daemon/cygnetd
 INNER_Y=192.0.2.1
-declare -A INNER=([x1]=198.51.100.1 [x2]=198.51.100.2)
+declare -A DAEMONS=() INNER=([x1]=198.51.100.1 [x2]=198.51.100.2)
 
 gateway() {
     cat >"$SCRATCH/n.yaml" <<END
@@ -65,7 +66,13 @@ daemon() {
     at "$1" "$CYGNET" check "$SCRATCH/$1.cygnet.yaml" >"$SCRATCH/check" || fail "$1: $(cat "$SCRATCH/check")"
     ip netns exec "$TAG-$1" "$CYGNETD" --config "$SCRATCH/$1.cygnet.yaml" >"$SCRATCH/$1.cygnet.log" 2>&1 &
     BACKGROUND+=($!)
+    DAEMONS[$1]=$!
     wait_for 10 "$1's Cygnet" ready "$1"
+}
+
+end_daemon() {
+    kill "${DAEMONS[$1]}"
+    wait "${DAEMONS[$1]}" 2>/dev/null || true
 }
 
 cygnet() {
