@@ -64,4 +64,18 @@ for round in 1 2; do
 done
 end_capture
 only_leased
+
+# x1's client dies without a word and is started again: its device stays, the lease is another one, and so are
+# the SPIs of the tunnel (RSIP-116).
+before=$(field x1 spi_in)
+index=$(at x1 cat /sys/class/net/rsip0/ifindex)
+kill -KILL "$(pgrep -P "${PIDS[x1]}")" "${PIDS[x1]}"
+start x1
+renewed_lease() {
+    has_address x1 203.0.113.10 && tunnel_up x1 && [ "$(field x1 spi_in)" != "$before" ]
+}
+wait_for 20 "x1's tunnel under its next lease" renewed_lease
+[ "$(at x1 cat /sys/class/net/rsip0/ifindex)" = "$index" ] || fail "x1 has another device"
+status x1 | grep -q "$(field x1 spi_in)" || fail "x1: SPI $(field x1 spi_in) is not leased"
+for host in x1 x2; do pings $host; done
 echo "two hosts behind one address: IKEv2 and IKEv1 from port 500, ESP both ways, by leased SPIs only"
