@@ -99,6 +99,9 @@ static void test_mistakes(void **state)
         {"client: {server: 10.0.0.1}\nserver: {inside: 10.0.0.1, outside: e, pool: [addresses: "
          "192.0.2.1], hosts: [from: 10.0.0.0/8]}\n",
          "or both"},
+        {"server: {inside: 10.0.0.1, outside: e, hosts: [from: 10.0.0.0/8],\n pool: [{addresses: "
+         "192.0.2.1, use: own}]}\n",
+         "rsip.yaml:2:9: of its own address the gateway can lease some ports only"},
         {"client: {server: 10.0.0.1, first-spi: 255}\n", "'first-spi' is not an SPI"},
         {"client: {server: gw}\n", "rsip.yaml:1:18: 'gw' is not an IPv4 address"},
         {"client: {server: 10.0.0.1, ports: 256}\n", "from 0 to 255"},

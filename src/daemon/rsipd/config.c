@@ -96,9 +96,9 @@ static bool read_range_ports(struct yaml_reader *r, const yaml_node_t *node,
     return parse_ports(r, node, &range->port_low, &range->port_high);
 }
 
-enum use { USE_SHARED = 1, USE_WHOLE = 2, USE_EITHER = 3 };
+enum use { USE_SHARED = 1, USE_WHOLE = 2, USE_EITHER = 3, USE_OWN = 4 };
 static const struct yaml_choice uses[] = {
-    {"shared", USE_SHARED}, {"whole", USE_WHOLE}, {"either", USE_EITHER}, {NULL, 0}};
+    {"shared", USE_SHARED}, {"whole", USE_WHOLE}, {"either", USE_EITHER}, {"own", USE_OWN}, {NULL, 0}};
 
 static bool read_use(struct yaml_reader *r, const yaml_node_t *node, const struct yaml_field *field,
                      void *base)
@@ -111,7 +111,8 @@ static bool read_use(struct yaml_reader *r, const yaml_node_t *node, const struc
     choice.choices = uses;
     if (!yaml_read_choice(r, node, &choice, &use))
         return false;
-    range->shared = (use & USE_SHARED) != 0;
+    range->own = use == USE_OWN;
+    range->shared = range->own || (use & USE_SHARED) != 0;
     range->whole = (use & USE_WHOLE) != 0;
     return true;
 }
@@ -131,7 +132,14 @@ static bool read_range(struct yaml_reader *r, const yaml_node_t *node, void *bas
         return false;
     struct rsip_range *range = &server->ranges[server->range_count++];
     *range = (struct rsip_range){.shared = true};
-    return yaml_reader_fields(r, node, range_fields, range);
+    if (!yaml_reader_fields(r, node, range_fields, range))
+        return false;
+    if (range->own && (range->port_high == 0 || range->prefix.bits != ip_addr_bits(&range->prefix.addr)))
+        return yaml_reader_fail(r, node,
+                                "of its own address the gateway can lease some ports only; give one "
+                                "address and ports that it and its NAPT don't use, as in "
+                                "'ports: 20000-29999'");
+    return true;
 }
 
 static bool read_pool(struct yaml_reader *r, const yaml_node_t *node,

@@ -16,6 +16,7 @@
 
 #include "daemon/control_socket.h"
 #include "daemon/log.h"
+#include "daemon/rsipd/own.h"
 #include "daemon/rsipd/rsipd.h"
 #include "daemon/rsipd/status.h"
 #include "daemon/rsipd/store.h"
@@ -35,6 +36,7 @@ struct connection {
 };
 
 struct server {
+    const struct rsipd_server *config;
     const struct rsipd_fds *fds;
     struct event_base *base;
     struct event *timer;
@@ -273,6 +275,19 @@ static void answer_ping(struct server *s, struct span datagram)
     (void)!write(s->fds->tun, datagram.ptr, reply.total_len);
 }
 
+/* Nobody's: ours, if the address is ours too. */
+static void take_ours(struct server *s, struct view datagram)
+{
+    struct ip_header h;
+
+    if (ip_header_parse(datagram, &h) != ERR_OK)
+        return;
+    if (rsipd_own_is(s->config, &h.dst))
+        (void)!write(s->fds->tun, datagram.ptr, datagram.len);
+    else if (datagram.ptr == s->packet)
+        answer_ping(s, span_of(s->packet, datagram.len));
+}
+
 /* From the public realm: through the tunnel to whoever leased what it is for (RSIP-055). */
 static void on_tun(evutil_socket_t fd, short what, void *ctx)
 {
@@ -291,8 +306,8 @@ static void on_tun(evutil_socket_t fd, short what, void *ctx)
         rsip_server_inbound(s->core, rsipd_now(), datagram, &verdict);
         if (verdict.fate == RSIP_FATE_FORWARD)
             rsipd_tunnel_send(s->fds, verdict.tunnel, &verdict.host, datagram);
-        else if (verdict.fate == RSIP_FATE_GATEWAY && datagram.ptr == s->packet)
-            answer_ping(s, span_of(s->packet, datagram.len));
+        else if (verdict.fate == RSIP_FATE_GATEWAY)
+            take_ours(s, datagram);
     }
 }
 
@@ -397,6 +412,7 @@ int rsipd_server_main(const struct rsipd_config *config, const struct rsipd_fds 
     static struct server server; /* large; the process ends with it */
     struct server *s = &server;
 
+    s->config = &config->server;
     s->fds = fds;
     for (size_t i = 0; i < CONNECTIONS; i++)
         s->connections[i].server = s;

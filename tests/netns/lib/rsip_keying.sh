@@ -1,6 +1,6 @@
 # Keying daemons behind an RSIP gateway, and their peer. Source it after rsip.sh.
 #
-#   gateway                   n's configuration: one shared address, IPsec for all
+#   gateway [USE]             n's configuration: one address, $SHARED, and IPsec for all
 #   keys                      a key pair each for x1, x2 and y
 #   keying HOST VERSION [LINE...]    the host's cygnetd over rsip0, with a connection to y that asks for nothing
 #   rekeying HOST VERSION [LINE...]  it gets another such connection, by a reload
@@ -14,6 +14,7 @@
 
 CYGNETD=$BUILD/src/daemon/cygnetd
 INNER_Y=192.0.2.1
+SHARED=203.0.113.10 # what the hosts have together
 declare -A DAEMONS=() INNER=([x1]=198.51.100.1 [x2]=198.51.100.2)
 
 gateway() {
@@ -25,7 +26,7 @@ server:
   inside: 10.0.1.1
   outside: y
   pool:
-    - {addresses: 203.0.113.10, use: shared}
+    - {addresses: $SHARED, use: ${1:-shared}}
   hosts:
     - from: 10.0.0.0/8
       methods: [rsap-ip, rsipsec]
@@ -174,7 +175,7 @@ packets() {
 
 only_leased() {
     local host spi
-    tcpdump -n -r "$SCRATCH/pcap" "(esp or ah) and dst 203.0.113.10" 2>/dev/null |
+    tcpdump -n -r "$SCRATCH/pcap" "(esp or ah) and dst $SHARED" 2>/dev/null |
         grep -o 'spi=0x[0-9a-f]*' | sort -u | cut -d= -f2 >"$SCRATCH/used"
     for host in x1 x2; do
         status $host | python3 -c 'import json, sys; print(*json.load(sys.stdin)["spis"], sep="\n")'
