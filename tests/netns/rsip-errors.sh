@@ -11,7 +11,7 @@ explain() {
     for host in n x1 x2; do "$CYGNET" rsip trace --socket "$SCRATCH/$host.sock" | tail -n 20; done
 }
 
-# gateway METHODS_X1 SPIS_X2
+# gateway METHODS_X1 SPIS_X2 [REMOTE_FLOW_X2]
 gateway() {
     cat >"$SCRATCH/n.yaml" <<END
 user: "$USER_ID"
@@ -24,7 +24,8 @@ server:
   pool: [addresses: 203.0.113.10]
   hosts:
     - {from: 10.0.1.0/24, methods: [$1], lease: 10}
-    - {from: 10.0.2.0/24, methods: [rsap-ip, rsipsec], spis: $2}
+    - {from: 10.0.2.0/24, methods: [rsap-ip, rsipsec], spis: $2, remote-flow: ${3:-none}}
+  dns: [203.0.113.2]
 END
     start n
     wait_for 5 "the server" test -S "$SCRATCH/n.sock"
@@ -79,6 +80,48 @@ wait_for 20 "x2's lease" has_address x2 203.0.113.10
 [ "$(held)" = "[('10.0.2.2', ['0x00005001', '0x00005002'])]" ] || fail "after: $(held)"
 stop x2
 
+# Under a remote flow policy the remote host may be given by its name, which the gateway looks up (RSIP-079).
+cat >"$SCRATCH/test.zone" <<'END'
+$ORIGIN test.
+@ 60 IN SOA y.test. y.test. 1 60 60 60 60
+@ 60 IN NS y
+y 60 IN A 203.0.113.2
+END
+cat >"$SCRATCH/nsd.conf" <<END
+server:
+    ip-address: 203.0.113.2
+    username: ""
+    database: ""
+    zonesdir: "$SCRATCH"
+    pidfile: ""
+    xfrdfile: "$SCRATCH/xfrd"
+    xfrdir: "$SCRATCH"
+    zonelistfile: "$SCRATCH/zones"
+    logfile: "$SCRATCH/nsd.log"
+    server-count: 1
+zone:
+    name: test
+    zonefile: test.zone
+END
+ip netns exec "$TAG-y" nsd -d -c "$SCRATCH/nsd.conf" 2>"$SCRATCH/nsd.err" &
+BACKGROUND+=($!)
+asked() { at n dig +short +tries=1 +time=1 @203.0.113.2 y.test | grep -q 203.0.113.2; }
+wait_for 5 "y's nameserver" asked
+stop n
+gateway rsap-ip 4 macro
+client x2 "ports: 16" "remote: nowhere.test"
+start x2
+refused x2 REMOTE_ADDR_UNALLOWED
+stop x2
+client x2 "ports: 16" "remote: y.test"
+start x2
+wait_for 10 "x2's lease" has_address x2 203.0.113.10
+status n | python3 -c 'import json, sys
+sys.exit(json.load(sys.stdin)["binds"][0]["remotes"] != ["203.0.113.2"])' || fail "the name leads to: $(status n)"
+at x2 ping -n -c 1 -W 2 203.0.113.2 >/dev/null || fail "x2: no ping to y"
+! at x2 ping -n -c 1 -W 1 203.0.113.1 >/dev/null || fail "x2 reaches another than y"
+stop x2
+
 sleep 0.2 # what is still in tcpdump's buffer
 kill "$capture"
 wait "$capture" || true
@@ -88,4 +131,4 @@ tshark -n -r "$SCRATCH/pcap" -Y rsip -T fields -e rsip.message_type -e _ws.exper
 if grep -q "$(printf '\t.*[a-zA-Z]')" "$SCRATCH/dissected"; then
     fail "tshark complains: $(grep "$(printf '\t.*[a-zA-Z]')" "$SCRATCH/dissected")"
 fi
-echo "401, 402 and 403 as they are meant; a host that vanished holds nothing; $(wc -l <"$SCRATCH/dissected") messages without complaint"
+echo "401, 402 and 403 as they are meant; a host that vanished holds nothing; remote hosts by name; $(wc -l <"$SCRATCH/dissected") messages without complaint"

@@ -338,6 +338,10 @@ static struct rsip_want wish_of(const struct rsipd_client *config)
         .lease_s = config->lease_s,
         .tunnel = (uint8_t)config->tunnel,
     };
+    if (config->remote_name[0] != '\0')
+        want.remote = (struct rsip_address){
+            .type = RSIP_ADDR_NAME,
+            .name = view_of(config->remote_name, strlen(config->remote_name))};
     if (config->first_spi != 0)
         want.spis = (struct rsip_spis){.form = RSIP_RANGE_RUN,
                                        .count = (uint16_t)config->spis,

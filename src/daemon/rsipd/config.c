@@ -302,6 +302,21 @@ static bool read_locals(struct yaml_reader *r, const yaml_node_t *node,
 }
 
 #define SERVER(member) offsetof(struct rsipd_server, member)
+static bool read_nameserver(struct yaml_reader *r, const yaml_node_t *node, void *base)
+{
+    static const struct yaml_field field = {.name = "dns", .offset = 0};
+    struct rsipd_server *server = base;
+    return !full(r, node, server->dns_count, RSIPD_DNS) &&
+           read_addr(r, node, &field, &server->dns[server->dns_count++]);
+}
+
+static bool read_nameservers(struct yaml_reader *r, const yaml_node_t *node,
+                             const struct yaml_field *field, void *base)
+{
+    (void)field;
+    return each(r, node, read_nameserver, base);
+}
+
 static const struct yaml_field server_fields[] = {
     {"inside", read_addr, SERVER(inside),
      .remedy = "give our address on the private side, as in 'inside: 10.0.0.1'"},
@@ -311,6 +326,7 @@ static const struct yaml_field server_fields[] = {
      .remedy = "say what may be leased, as in 'pool: [addresses: 192.0.2.9]'"},
     {"hosts", read_hosts, 0, .remedy = "say who may lease it, as in 'hosts: [from: 10.0.0.0/8]'"},
     {"local", read_locals, 0},
+    {"dns", read_nameservers, 0},
     {"tcp-only", yaml_read_bool, SERVER(tcp_only)},
     {"registrations", yaml_read_number, SERVER(hosts), .least = 1, .most = LIMIT_RSIP_HOSTS},
     {"hold", yaml_read_number, SERVER(hold_s), .least = 0, .most = 3600},
@@ -336,6 +352,29 @@ static bool read_routes(struct yaml_reader *r, const yaml_node_t *node,
 {
     (void)field;
     return each(r, node, read_route, base);
+}
+
+/* An address, or a name for the gateway to look up. */
+static bool read_remote(struct yaml_reader *r, const yaml_node_t *node,
+                        const struct yaml_field *field, void *base)
+{
+    const char *text = yaml_reader_scalar(node);
+    struct rsipd_client *client = base;
+    struct ip_addr addr;
+
+    (void)field;
+    if (text != NULL && ip_addr_parse(text, &addr) && addr.family == IP_V4) {
+        client->remote.addr = addr;
+        return true;
+    }
+    if (text == NULL || text[0] == '\0' || strlen(text) >= RSIPD_REMOTE_MAX ||
+        strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.") !=
+            strlen(text))
+        return yaml_reader_fail(r, node, "'%.60s' is neither an IPv4 address nor a name; write one, "
+                                         "as in 192.0.2.5 or www.example.net",
+                                text != NULL ? text : "a list");
+    snprintf(client->remote_name, sizeof(client->remote_name), "%s", text);
+    return true;
 }
 
 static bool read_remote_port(struct yaml_reader *r, const yaml_node_t *node,
@@ -372,7 +411,7 @@ static const struct yaml_field client_fields[] = {
     {"first-spi", read_spi, CLIENT(first_spi)},
     {"lease", yaml_read_number, CLIENT(lease_s), .least = 10, .most = 30 * DAY_S},
     {"address", read_addr, CLIENT(address)},
-    {"remote", read_addr, CLIENT(remote.addr)},
+    {"remote", read_remote, 0},
     {"remote-port", read_remote_port, CLIENT(remote.port)},
     {"routes", read_routes, 0},
     {"set-port-range", yaml_read_bool, CLIENT(set_port_range)},
