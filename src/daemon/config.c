@@ -364,7 +364,9 @@ static bool parse_document(struct yaml_reader *r, struct view text, struct cygne
     if (!yaml_reader_load(r, text, &document))
         return false;
     r->document = &document;
-    bool ok = yaml_reader_fields(r, yaml_document_get_root_node(&document), fields, config);
+    const yaml_node_t *root = yaml_document_get_root_node(&document);
+    bool ok = yaml_reader_fields(r, root, fields, config) &&
+              (!config->leased_spis || config_check_leased(r, root, config));
     yaml_document_delete(&document);
     return ok;
 }

@@ -42,6 +42,7 @@ struct ike_config {
     uint32_t child_lifetime_s; /* hard; soft is 90% less jitter; 0: 1 hour */
     uint64_t child_octets;     /* hard limit; 0: none */
     uint32_t half_open;        /* 0: LIMIT_HALF_OPEN */
+    uint16_t own_port;         /* what we begin leaves from there; 0: 500 */
     enum ike_nat nat;
     const struct public_key *own_public; /* of the gateway's own key; NULL: an RSA one */
     enum address_check address_check; /* MOBIKE: is a peer's new address checked before SAs go there? */
