@@ -146,7 +146,7 @@ static void we_replace(struct ike *ike, struct v2_child *making)
     if (loses(making)) {
         v2_trace(ike, making->sa, NULL, EVENT_INFO, "Both replaced a child", "ours goes");
         making->child->replaced = true;
-        if (theirs_is_to_come(making)) /* until then the other end has no newer one */
+        if (making->x->follow != NULL) /* the other end may not have its own yet */
             retire(ike, making->child, true);
         else
             info_delete_child(ike, making->sa, making->child);
