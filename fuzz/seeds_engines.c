@@ -151,13 +151,18 @@ void seeds_ike_relay(const struct seed_sink *sink)
 {
     static const uint8_t v4[] = {4, 0, 0x11, 0x94, 192, 1, 1, 4,    0,    0,   0,   0,   0,  0, 0,
                                  0, 0, 0,    0,    0,   4, 0, 0x11, 0x94, 192, 1,   1,   5,  0, 0,
-                                 0, 0, 0,    0,    0,   0, 0, 0,    0,    0,   'I', 'K', 'E'};
+                                 0, 0, 0,    0,    0,   0, 0, 0,    0,    0,   0x80, 0, 0,  7, 'I',
+                                 'K', 'E'};
     uint8_t octets[sizeof(v4)];
 
     seed_put(sink, "ipv4", view_of(v4, sizeof(v4)));
-    seed_put(sink, "empty-datagram", view_of(v4, 40));
-    seed_put(sink, "hostile-short", view_of(v4, 39));
+    seed_put(sink, "empty-datagram", view_of(v4, 44));
+    seed_put(sink, "hostile-short", view_of(v4, 43));
     memcpy(octets, v4, sizeof(v4));
+    octets[1] = 2;
+    seed_put(sink, "note", view_of(octets, 44));
+    seed_put(sink, "hostile-note-with-datagram", view_of(octets, sizeof(octets)));
+    octets[1] = 0;
     octets[0] = octets[20] = 6;
     seed_put(sink, "ipv6", view_of(octets, sizeof(octets)));
     octets[20] = 4;

@@ -250,6 +250,10 @@ static void from_ike(struct control *c, mono_t now, const struct ike_effect *fx)
         out.kind = CONTROL_FX_FORGET;
         control_push(c, &out);
         break;
+    case IKE_FX_STREAM:
+        out.kind = CONTROL_FX_STREAM;
+        control_push(c, &out);
+        break;
     case IKE_FX_PEER:
         out.kind = CONTROL_FX_PEER;
         if (fx->ok)
@@ -366,6 +370,12 @@ static enum err dispatch(struct control *c, mono_t now, const struct control_eve
         return ERR_OK;
     case CONTROL_EV_SHUTDOWN:
         return shut_down(c, now);
+    case CONTROL_EV_STREAM:
+        ike.kind = IKE_EV_STREAM;
+        return ike_input(c->ike, now, &ike);
+    case CONTROL_EV_STREAMS:
+        ike.kind = IKE_EV_STREAMS;
+        return ike_input(c->ike, now, &ike);
     case CONTROL_EV_RESTORE:
         return restart_restore(c, now, event);
     case CONTROL_EV_FORMER_PEER:

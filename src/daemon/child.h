@@ -63,6 +63,8 @@ enum child_result {
                       with other keys is on its way */
     CHILD_ADDRESS, /* from keyd to the parent: ok or not, text is "ADDRESS NET": a virtual address for
                     * what goes to that net */
+    CHILD_WANTS_SOCKET, /* from the plane to the parent: a TCP socket with our mark, ok: of IPv6 */
+    CHILD_SOCKET,  /* to the plane: fd is one */
     CHILD_RELOAD,  /* from keyd to the parent: somebody wants the configuration read again */
     CHILD_RELOADED,/* to keyd: ok or not, and text says why not */
     CHILD_GONE,    /* the parent has gone: exit */

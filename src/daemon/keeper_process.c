@@ -122,6 +122,7 @@ static bool take_channel(const struct keeper *keeper, const struct child *child,
         greet(keeper, *channel);
         break;
     case CHILD_MATERIALS:
+    case CHILD_SOCKET:
     case CHILD_CONFIG: /* not for this role */
         close(message.fd);
         break;
@@ -129,6 +130,7 @@ static bool take_channel(const struct keeper *keeper, const struct child *child,
     case CHILD_RELOAD:
     case CHILD_RELOADED:
     case CHILD_ADDRESS:
+    case CHILD_WANTS_SOCKET:
     case CHILD_AGAIN:
         break;
     }

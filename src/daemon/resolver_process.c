@@ -193,6 +193,7 @@ static void on_parent(evutil_socket_t fd, short what, void *ctx)
             close(message.fd);
         break;
     case CHILD_MATERIALS:
+    case CHILD_SOCKET:
     case CHILD_CONFIG: /* not for this role */
         close(message.fd);
         break;
@@ -200,6 +201,7 @@ static void on_parent(evutil_socket_t fd, short what, void *ctx)
     case CHILD_RELOAD:
     case CHILD_RELOADED:
     case CHILD_ADDRESS:
+    case CHILD_WANTS_SOCKET:
     case CHILD_AGAIN:
         break;
     }

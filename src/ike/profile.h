@@ -28,6 +28,9 @@ enum ike_method {
     IKE_BY_NULL,        /* RFC 7619: not authenticated at all, and shown as such */
 };
 
+/* RFC 9329. AUTO: UDP first, and TCP when nothing answers. As a responder, AUTO and ALWAYS are the same. */
+enum ike_tcp { IKE_TCP_NEVER, IKE_TCP_AUTO, IKE_TCP_ALWAYS };
+
 enum { IKE_PROFILE_NAME = 32 };
 
 struct ike_profile {
@@ -60,6 +63,8 @@ struct ike_profile {
     uint16_t pfs_group;           /* IKEv1 Quick Mode and IKEv2 re-keys; 0: as the IKE SA; 0xffff: none */
     bool fragmentation_off;       /* RFC 7383 */
     bool mobike_off;              /* RFC 4555 */
+    uint8_t tcp;                  /* enum ike_tcp */
+    uint16_t tcp_port;            /* where the peer takes it; 0: 4500 */
     bool childless;               /* RFC 6023: no child in IKE_AUTH, where the peer can do without */
     uint32_t dpd_s;               /* ask a silent peer after so long; 0: 30 */
     uint32_t ike_lifetime_s, child_lifetime_s; /* 0: as the engine's */

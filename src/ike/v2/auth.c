@@ -231,6 +231,8 @@ enum err auth_r_claim(struct v2_step *step)
         return v2_refuse(step, ERR_SYNTAX, IKE2_N_INVALID_SYNTAX, "malformed AUTH");
     sa->profile = find_profile(step, &hs->claimed, auth.method);
     bool secret = auth.method == IKE2_AUTH_SHARED_KEY || auth.method == IKE2_AUTH_NULL;
+    if (!v2_tcp_allowed(step->ike, sa, step->event))
+        return v2_refuse(step, ERR_AUTH, 0, "no configured peer of that name that may use TCP");
     if (sa->profile == 0 && secret)
         return v2_refuse(step, ERR_AUTH, 0, "no configured peer of that name");
     if (!blob_set(&hs->id_peer, v2_body(step, IKE2_P_IDI, 0)) ||

@@ -70,7 +70,8 @@ static bool passes_cookie(struct ike *ike, const struct ike_event *event,
     struct ike2_notify n;
     struct view nonce;
 
-    if (!v2_cookie_wanted(ike, &event->remote.addr))
+    if (event->remote.stream != 0 || /* it has shown that already (RFC 9329 section 6.3) */
+        !v2_cookie_wanted(ike, &event->remote.addr))
         return true;
     if (payload == NULL || ike2_nonce_parse(payload->body, &nonce) != ERR_OK) {
         ike_count(ike, IKE_COUNT_MALFORMED);
