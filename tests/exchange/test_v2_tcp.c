@@ -11,7 +11,8 @@
 enum { SECONDS = 1000, PROFILE = 5, TICKET = 7 };
 
 struct net {
-    bool udp_dead, tcp_dead;
+    bool udp_dead, tcp_dead, nat;
+    struct ip_endpoint inside; /* A as it is behind the NAT */
     uint32_t of_a, at_b; /* the connection that stands: its number at either end */
     unsigned connections;
     unsigned by_udp, by_tcp; /* datagrams of A */
@@ -42,6 +43,9 @@ static bool from_a(struct net *net, struct pair_datagram *d)
         net->of_a = d->target.stream;
         connect_again(net);
     }
+    net->inside = d->source;
+    if (net->nat)
+        d->source = (struct ip_endpoint){ip_addr_v4(0xc6336401), 61000, 0};
     d->source.stream = net->at_b;
     d->target.stream = 0;
     net->last_a = *d;
@@ -57,8 +61,8 @@ static bool carry(struct pair *pair, struct pair_datagram *d, void *ctx)
     if (d->target.stream == 0)
         return !net->udp_dead;
     bool there = d->target.stream == net->at_b;
+    d->target = net->inside;
     d->source.stream = net->of_a;
-    d->target.stream = 0;
     return there && !net->tcp_dead;
 }
 
@@ -141,6 +145,22 @@ static void assert_through_tcp(const struct site *site)
     assert_int_equal(pair_check_keys(site->pair), 2);
 }
 
+static void lose_connection(struct site *site)
+{
+    connect_again(&site->net);
+}
+
+static void made_again(struct site *site, uint16_t port)
+{
+    const struct v2_sa *sa = sa_of(site, PAIR_A);
+    struct ike_event event = {.kind = IKE_EV_STREAM,
+                              .local = {sa->path.local.addr, port, 0},
+                              .remote = sa->path.remote};
+    site->pair->tap = carry;
+    assert_int_equal(ike_input(site->pair->sides[PAIR_A].ike, site->pair->now, &event), ERR_OK);
+    pair_drain(site->pair, PAIR_A);
+}
+
 static struct site *up(bool mobike)
 {
     struct site *site = site_new(IKE_TCP_ALWAYS, IKE_TCP_AUTO, NULL);
@@ -166,6 +186,24 @@ static void test_always(void **state)
     pair_run(site->pair, 60 * SECONDS);
     assert_int_equal(site->pair->sides[PAIR_A].keepalives + site->pair->sides[PAIR_B].keepalives, 0);
     assert_int_equal(site->pair->sides[PAIR_A].deleted, 0);
+    site_free(site);
+}
+
+/* Section 6.5: a NAT is seen, and changes nothing. */
+static void test_nat(void **state)
+{
+    struct site *site = site_new(IKE_TCP_ALWAYS, IKE_TCP_AUTO, NULL);
+    (void)state;
+    site->net.nat = true;
+    begin(site, 1 * SECONDS);
+    assert_through_tcp(site);
+    assert_true(sa_of(site, PAIR_A)->nat.here && sa_of(site, PAIR_B)->nat.there);
+    lose_connection(site);
+    made_again(site, 50000);
+    pair_run(site->pair, 60 * SECONDS);
+    assert_through_tcp(site);
+    assert_int_equal(site->pair->sides[PAIR_A].keepalives, 0);
+    assert_int_equal(site->pair->sides[PAIR_A].up, 1);
     site_free(site);
 }
 
@@ -252,22 +290,6 @@ static void test_refused_at_once(void **state)
     assert_int_equal(site->pair->sides[PAIR_A].failed, 1);
     assert_int_equal(site->pair->sides[PAIR_A].stream_closed, site->net.of_a);
     site_free(site);
-}
-
-static void lose_connection(struct site *site)
-{
-    connect_again(&site->net);
-}
-
-static void made_again(struct site *site, uint16_t port)
-{
-    const struct v2_sa *sa = sa_of(site, PAIR_A);
-    struct ike_event event = {.kind = IKE_EV_STREAM,
-                              .local = {sa->path.local.addr, port, 0},
-                              .remote = sa->path.remote};
-    site->pair->tap = carry;
-    assert_int_equal(ike_input(site->pair->sides[PAIR_A].ike, site->pair->now, &event), ERR_OK);
-    pair_drain(site->pair, PAIR_A);
 }
 
 /* Section 6.1: the peer hears of it and sends there, ESP too; nothing is made anew. */
@@ -478,6 +500,7 @@ static void test_version_1(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_nat),
         cmocka_unit_test(test_always),         cmocka_unit_test(test_falls_back),
         cmocka_unit_test(test_udp_first),      cmocka_unit_test(test_never),
         cmocka_unit_test(test_no_cookies),     cmocka_unit_test(test_refused_at_once),
