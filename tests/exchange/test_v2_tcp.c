@@ -195,6 +195,7 @@ static void test_nat(void **state)
     struct site *site = site_new(IKE_TCP_ALWAYS, IKE_TCP_AUTO, NULL);
     (void)state;
     site->net.nat = true;
+    site->pair->sides[PAIR_A].reached_at = ip_addr_v4(0xc6336401);
     begin(site, 1 * SECONDS);
     assert_through_tcp(site);
     assert_true(sa_of(site, PAIR_A)->nat.here && sa_of(site, PAIR_B)->nat.there);
