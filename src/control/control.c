@@ -216,7 +216,8 @@ static void from_ike(struct control *c, mono_t now, const struct ike_effect *fx)
     };
     switch (fx->kind) {
     case IKE_FX_SEND:
-        out.kind = CONTROL_FX_SEND;
+    case IKE_FX_STREAM:
+        out.kind = fx->kind == IKE_FX_SEND ? CONTROL_FX_SEND : CONTROL_FX_STREAM;
         control_push(c, &out);
         break;
     case IKE_FX_NEED_SIGNATURE:
@@ -248,10 +249,6 @@ static void from_ike(struct control *c, mono_t now, const struct ike_effect *fx)
         break;
     case IKE_FX_FORGET:
         out.kind = CONTROL_FX_FORGET;
-        control_push(c, &out);
-        break;
-    case IKE_FX_STREAM:
-        out.kind = CONTROL_FX_STREAM;
         control_push(c, &out);
         break;
     case IKE_FX_PEER:
