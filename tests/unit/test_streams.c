@@ -449,8 +449,10 @@ struct two {
 
 static void both_turn(struct two *two)
 {
-    while (turn(two->a) | turn(two->b))
-        ;
+    for (bool more = true; more;) {
+        more = turn(two->a);
+        more = turn(two->b) || more;
+    }
 }
 
 static struct two connected(void)
