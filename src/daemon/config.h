@@ -94,6 +94,7 @@ struct config_end {
     struct config_files chain;  /* local: certificates, ours first */
     struct config_files ca, crl; /* remote */
     bool crl_required;
+    uint32_t tcp_port;          /* remote: where it takes TCP; 0: 4500 */
 };
 
 struct config_connection {
@@ -102,6 +103,7 @@ struct config_connection {
     bool aggressive, want_address, fragmentation_off, mobike_off, ppk_required, childless, resumption;
     bool ah; /* instead of ESP */
     enum ike_padding rsa_padding;
+    enum ike_tcp tcp;
     struct config_end local, remote;
     config_string secret, ppk, ppk_id;
     uint16_t additional[7]; /* RFC 9370 */
@@ -129,6 +131,7 @@ struct cygnet_config {
     enum config_on_stop on_stop;
     bool refuse_clear; /* of a flow with a tunnel, what arrives in clear (RFC 4301 section 5.2) */
     enum ike_nat nat;         /* RFC 3947 */
+    uint32_t tcp_port;        /* where IKE and ESP are taken through TCP (RFC 9329); 0: nowhere */
     enum address_check address_check; /* RFC 4555 section 3.7 */
     enum oe_return return_tunnel; /* OE-168 */
     char policy_files[CONFIG_PATH_MAX]; /* the directory of policy files */

@@ -21,6 +21,7 @@ struct config_raw_end {
     const yaml_node_t *address, *id, *key, *certificate, *ca, *crl;
     enum ike_method auth;
     bool crl_required;
+    uint32_t tcp_port;
 };
 extern const struct yaml_field config_local_fields[], config_remote_fields[];
 

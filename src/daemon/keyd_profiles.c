@@ -207,6 +207,9 @@ static bool make_profile(struct maker *m, const struct config_connection *c,
     p->fragmentation_off = c->fragmentation_off;
     /* A leased address doesn't move, and its gateway knows our IKE by where it leaves from (RFC 3104). */
     p->mobike_off = c->mobike_off || m->config->leased_spis;
+    /* IKE goes through the lease's port 500. */
+    p->tcp = m->config->leased_spis ? IKE_TCP_NEVER : (uint8_t)c->tcp;
+    p->tcp_port = (uint16_t)c->remote.tcp_port;
     p->childless = c->childless;
     p->resumption = c->resumption;
     p->padding = c->rsa_padding;
@@ -282,7 +285,9 @@ static uint64_t edition(const struct maker *m, const struct config_connection *c
                                 c->fragmentation_off, c->ppk_required,   c->ike_lifetime_s,
                                 c->child_lifetime_s,  c->dpd_s,          c->pfs_group,
                                 m->config->legacy_algorithms, c->ah, c->childless, c->mobike_off,
-                                (uint32_t)c->rsa_padding, c->resumption};
+                                (uint32_t)c->rsa_padding, c->resumption,
+
+                                (uint32_t)c->tcp, c->remote.tcp_port};
     uint64_t seed = hash(hash_seed, c->name, sizeof(c->name));
     seed = hash(seed, numbers, sizeof(numbers));
     seed = hash(seed, &c->pool, sizeof(c->pool));

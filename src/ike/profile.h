@@ -34,6 +34,8 @@ enum ike_padding {
     IKE_PADDING_PSS,
     IKE_PADDING_PKCS1,
 };
+/* RFC 9329. AUTO: UDP first, and TCP when nothing answers. As a responder, AUTO and ALWAYS are the same. */
+enum ike_tcp { IKE_TCP_NEVER, IKE_TCP_AUTO, IKE_TCP_ALWAYS };
 
 enum { IKE_PROFILE_NAME = 32 };
 
@@ -69,6 +71,8 @@ struct ike_profile {
     bool fragmentation_off;       /* RFC 7383 */
     bool mobike_off;              /* RFC 4555 */
     bool resumption;              /* RFC 5723: tickets are asked for, given and taken */
+    uint8_t tcp;                  /* enum ike_tcp */
+    uint16_t tcp_port;            /* where the peer takes it; 0: 4500 */
     bool childless;               /* RFC 6023: no child in IKE_AUTH, where the peer can do without */
     uint32_t dpd_s;               /* ask a silent peer after so long; 0: 30 */
     uint32_t ike_lifetime_s, child_lifetime_s; /* 0: as the engine's */

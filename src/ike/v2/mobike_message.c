@@ -91,7 +91,8 @@ static bool is_altered(const struct v2_step *step)
 {
     uint8_t room[NO_NATS_MAX];
     struct ike2_notify n;
-    return v2_notified(step, IKE2_N_NO_NATS_ALLOWED, &n) &&
+    return step->event->remote.stream == 0 && /* RFC 9329 section 7.1 */
+           v2_notified(step, IKE2_N_NO_NATS_ALLOWED, &n) &&
            !view_equal(n.data, no_nats(&step->event->remote, &step->event->local, room));
 }
 
@@ -190,7 +191,7 @@ static enum err answer_detection(struct v2_step *step, struct ike2_writer *w, st
     enum err err = v2_nat_read_ends(step, &event->local, &event->remote, ret);
     if (err != ERR_OK)
         return err;
-    ret->udp = v2_nat_needs_udp(step->ike, ret);
+    ret->udp = event->remote.stream != 0 || v2_nat_needs_udp(step->ike, ret);
     if (step->ike->config.nat == IKE_NAT_FORCE)
         own = (struct ip_endpoint){.addr = {.family = own.addr.family}};
     return v2_nat_put_ends(step->sa, w, &own, &event->remote);

@@ -303,6 +303,7 @@ static void wind_up(struct ike *ike, struct v2_sa *sa, mono_t expires)
                   sa->replaced ? expires : mono_add(ike->now, ms * percent / 100));
     ike_timer_set(ike, &sa->idle, mono_add(ike->now, liveness != 0 ? liveness : V2_ANSWER_MS));
     v2_nat_keepalive_start(ike, sa);
+    v2_tcp_keep(ike, sa);
 }
 
 /* A clock that jumped must not lend it a longer life. */
@@ -397,6 +398,7 @@ void v2_sa_free(struct ike *ike, struct v2_sa *sa)
     resume_forget(ike, sa);
     resume_return(ike, sa);
     defence_stop(ike, sa->handshake);
+    v2_tcp_drop(ike, sa, &sa->path);
     v2_handshake_free(sa->handshake);
     fragment_forget(sa);
     v2_sent_wipe(&sa->answer);
@@ -445,6 +447,7 @@ bool v2_sa_info(const struct ike *ike, size_t i, struct ike_sa_info *ret)
         .nat_here = sa->nat.here,
         .nat_there = sa->nat.there,
         .udp = sa->nat.udp,
+        .tcp = v2_path_is_tcp(&sa->path),
         .initiator = sa->initiator,
         .established = sa->established,
         .state = sa->established ? "established" : v2_state_name(x != NULL ? x->state : V2_NONE),
