@@ -11,6 +11,7 @@
 #define CYGNET_DAEMON_CONFIG_H
 
 #include "oe/oe.h"
+#include "plane/io/outside.h"
 #include "tunnel/tunnel.h"
 
 enum {
@@ -18,7 +19,6 @@ enum {
     CONFIG_STUB_ADDRESSES = 8,
     CONFIG_PATH_MAX = 256,
     CONFIG_CONTROL_MAX = 108, /* what a socket address holds */
-    CONFIG_INTERFACE_MAX = 16,
     CONFIG_USER_MAX = 32,
     CONFIG_ERROR_MAX = 512,
     CONFIG_TEXT_MAX = 1024 * 1024, /* a longer file is refused */
@@ -111,11 +111,11 @@ struct config_connection {
 };
 
 struct cygnet_config {
-    char outside[CONFIG_INTERFACE_MAX];
+    struct outside outside; /* in order of preference, at least one */
     char key[CONFIG_PATH_MAX];
     char control[CONFIG_CONTROL_MAX];
     char state[CONFIG_PATH_MAX];
-    struct identity identity; /* IDENTITY_NONE: the address of the outside interface */
+    struct identity identity; /* IDENTITY_NONE: the address of an outside interface */
     struct config_dns dns;
     struct config_stub stub;
     struct config_users users;

@@ -505,6 +505,37 @@ bool config_read_connections(struct yaml_reader *r, const yaml_node_t *node,
     return check_keys(r, node, config);
 }
 
+static const yaml_node_t *list_of(struct yaml_reader *r, const yaml_node_t *root, const char *key)
+{
+    for (const yaml_node_pair_t *pair = root->data.mapping.pairs.start;
+         pair < root->data.mapping.pairs.top; pair++) {
+        const char *text = yaml_reader_scalar(yaml_document_get_node(r->document, pair->key));
+        if (text != NULL && strcmp(text, key) == 0)
+            return yaml_document_get_node(r->document, pair->value);
+    }
+    return NULL;
+}
+
+/* RSIP-003, RSIP-004, RSIP-014: the address stands for several hosts. */
+bool config_check_leased(struct yaml_reader *r, const yaml_node_t *root,
+                         const struct cygnet_config *config)
+{
+    const yaml_node_t *list = list_of(r, root, "connections");
+
+    for (size_t i = 0; list != NULL && i < config->connection_count; i++) {
+        const struct config_connection *c = &config->connections[i];
+        const yaml_node_t *node =
+            yaml_document_get_node(r->document, list->data.sequence.items.start[i]);
+        if (c->local.id.kind == IDENTITY_NONE || c->local.id.kind == IDENTITY_ADDR)
+            return yaml_reader_fail(r, node, "a leased address may be that of several hosts, so it "
+                                             "names none; add an 'id' to 'local', as in \"@x1.test\"");
+        if (c->local.auth == IKE_BY_PSK && c->version == IKE_VERSION_1 && !c->aggressive)
+            return yaml_reader_fail(r, node, "in version 1's main mode the peer chooses the secret by "
+                                             "the address, which is shared; use 'version: 2' or keys");
+    }
+    return true;
+}
+
 /* Numbers of private keys */
 
 static const char *own_key(const struct cygnet_config *config, size_t i)

@@ -205,7 +205,7 @@ static bool make_profile(struct maker *m, const struct config_connection *c,
     memcpy(p->additional, c->additional, sizeof(p->additional));
     p->pfs_group = (uint16_t)c->pfs_group;
     p->fragmentation_off = c->fragmentation_off;
-    /* A leased address doesn't move, and its gateway knows our IKE by port 500 (RFC 3104). */
+    /* A leased address doesn't move, and its gateway knows our IKE by where it leaves from (RFC 3104). */
     p->mobike_off = c->mobike_off || m->config->leased_spis;
     p->childless = c->childless;
     p->resumption = c->resumption;

@@ -16,6 +16,7 @@
 #ifndef CYGNET_IKE_IKE_H
 #define CYGNET_IKE_IKE_H
 
+#include "address/paths.h"
 #include "address/routability.h"
 #include "base/err.h"
 #include "base/event.h"
@@ -41,6 +42,7 @@ struct ike_config {
     uint32_t child_lifetime_s; /* hard; soft is 90% less jitter; 0: 1 hour */
     uint64_t child_octets;     /* hard limit; 0: none */
     uint32_t half_open;        /* 0: LIMIT_HALF_OPEN */
+    uint16_t own_port;         /* what we begin leaves from there; 0: 500 */
     enum ike_nat nat;
     const struct public_key *own_public; /* of the gateway's own key; NULL: an RSA one */
     enum address_check address_check; /* MOBIKE: is a peer's new address checked before SAs go there? */
@@ -64,6 +66,7 @@ struct ike_env {
     struct rng rng;
     struct ike_wall wall;
     struct event_sink trace;
+    struct address_ways ways;
 };
 
 enum ike_event_kind {
@@ -83,7 +86,9 @@ enum ike_event_kind {
     IKE_EV_DISOWN,       /* local.addr, remote.addr, spi, protocol: an inbound SA of a former life that never came up;
                             an error: the peer can't be told */
     IKE_EV_FORMER_PEER,  /* local.addr, remote.addr: it may hold SAs that we lost (OE-175) */
-    IKE_EV_ADDRESSES,    /* addresses, address_count: all that we have now, at first and on any change */
+    IKE_EV_ADDRESSES,    /* addresses, address_ranks, address_count: all that we have now, at first and on any
+                          * change */
+    IKE_EV_ROUTES,       /* what env.ways says may have changed */
     IKE_EV_GREET,        /* local.addr, remote.addr, peer_id, keys: phase 1 with a former peer */
 };
 
@@ -106,6 +111,7 @@ struct ike_event {
     size_t key_count;
     spi_t spi;
     const struct ip_addr *addresses;
+    const uint8_t *address_ranks; /* the operator's preference, 0 the best; NULL: all alike */
     size_t address_count;
 };
 

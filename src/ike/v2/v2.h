@@ -559,6 +559,8 @@ void v2_mobike_free(struct ike *ike, struct v2_sa *sa);
 void v2_mobike_inherit(struct ike *ike, struct v2_sa *from, struct v2_sa *to);
 /* Our own addresses have changed. */
 enum err v2_mobike_addresses(struct ike *ike, const struct ike_event *event);
+/* ADR-044: routes may be others; a path without one is left. */
+void v2_mobike_routes(struct ike *ike);
 /* A request of ours goes out once more. */
 void v2_mobike_repeat(struct ike *ike, struct v2_exchange *x);
 /* It goes there at first. */
