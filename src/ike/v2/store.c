@@ -422,8 +422,9 @@ void v2_sa_close(struct ike *ike, struct v2_sa *sa, const char *why)
     v2_trace(ike, sa, NULL, EVENT_INFO, "IKE SA deleted", why);
     struct v2_exchange *x = v2_line_up(ike, sa, V2_N_I_START);
     sa->closing = true;
-    if (x == NULL) {
-        v2_sa_end(ike, sa);
+    if (x == NULL) { /* said once then, but not from in here: one of its exchanges may be running */
+        sa->expires = ike->now;
+        ike_timer_set(ike, &sa->expiry, ike->now);
         return;
     }
     x->deletes_sa = true;
