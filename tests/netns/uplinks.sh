@@ -17,7 +17,7 @@ unplug() { lab exec wild ip link set sg-a down; } # its carrier goes
 restore() {
     lab exec wild ip link set sg-a up
     lab exec sg-a ip link set outside up
-    routes outside
+    routes
     wait_for 8 "the fail-back" at 192.1.1.4 192.1.1.5
 }
 
