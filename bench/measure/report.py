@@ -178,10 +178,12 @@ def rsip(section):
     if section.get("not_measured"):
         yield f"  not measured: {section['not_measured']}"
         return
-    yield (f"    {section['requests']:.0f} registrations and leases a second, {section['octets']:.0f} "
-           "octets of heap for a host with a lease")
-    yield (f"    owner of an inbound packet: {section['owner_few_ns']:.0f} ns among "
-           f"{section['few']:.0f} leases, {section['owner_ns']:.0f} ns among {section['leases']:.0f}")
+    yield (f"    {section['registrations']:.0f} registrations and {section['assignments']:.0f} assignments a "
+           f"second; {section['host_octets']:.0f} octets of heap for a host, {section['lease_octets']:.0f} more "
+           "for its lease")
+    ratio = section["forward_ns"] / section["forward_few_ns"]
+    yield (f"    a datagram in and one out: {section['forward_few_ns']:.0f} ns through {section['few']:.0f} "
+           f"leases, {section['forward_ns']:.0f} ns through {section['leases']:.0f}: {ratio:.1f} times as much")
 
 
 def models(section):

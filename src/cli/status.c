@@ -102,6 +102,10 @@ static void print_gateways(const json_t *gateways)
             continue;
         printf("  %s", cli_text(gateway, "suite", ""));
         print_nat(gateway);
+        if (json_is_true(json_object_get(gateway, "resumed")))
+            printf("; resumed by a ticket");
+        if (json_is_true(json_object_get(gateway, "ticket")))
+            printf("; a ticket is kept");
         putchar('\n');
         print_addresses(gateway);
     }

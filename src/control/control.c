@@ -484,6 +484,7 @@ enum err control_reconfigure(struct control *c, mono_t now, const struct control
     enum err oe_err = oe_reconfigure(c->oe, now, &config->oe);
     if (err == ERR_OK)
         err = oe_err;
+    tunnel_link_unleased(c, now);
     control_pump(c, now);
     return err;
 }

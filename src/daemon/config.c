@@ -280,6 +280,11 @@ static const struct yaml_field lifespan_fields[] = {
     {NULL, NULL},
 };
 
+static const struct yaml_choice puzzles[] = {{"under-pressure", IKE_PUZZLES_BY_PRESSURE},
+                                             {"always", IKE_PUZZLES_ALWAYS},
+                                             {"never", IKE_PUZZLES_NEVER},
+                                             {NULL, 0}};
+
 #define LIMIT_FIELD(key, member, top)                                                              \
     {key, yaml_read_number, offsetof(struct config_limits, member), .least = 1, .most = top}
 static const struct yaml_field limit_fields[] = {
@@ -287,6 +292,9 @@ static const struct yaml_field limit_fields[] = {
     LIMIT_FIELD("instances", instances, LIMIT_INSTANCES),
     LIMIT_FIELD("lookups", lookups, LIMIT_LOOKUPS),
     {"cookies", yaml_read_bool, offsetof(struct config_limits, cookies)},
+    {"puzzles", yaml_read_choice, offsetof(struct config_limits, puzzles), .choices = puzzles},
+    {"puzzle-bits", yaml_read_number, offsetof(struct config_limits, puzzle_bits), .least = 1,
+     .most = 20},
     {NULL, NULL},
 };
 
@@ -304,6 +312,7 @@ static const struct yaml_field fields[] = {
     {"policy", config_read_policy, 0},
     {"connections", config_read_connections, 0},
     {"crash-secret-file", yaml_read_path, FIELD(crash_secret), .room = CONFIG_PATH_MAX},
+    {"ticket-secret-file", yaml_read_path, FIELD(ticket_secret), .room = CONFIG_PATH_MAX},
     {"key-export", yaml_read_path, FIELD(key_export), .room = CONFIG_PATH_MAX},
     {"policy-files", read_policy_files, FIELD(policy_files), .room = CONFIG_PATH_MAX},
     {"fallback", yaml_read_choice, FIELD(fallback), .choices = config_fallback_kinds},
@@ -355,7 +364,9 @@ static bool parse_document(struct yaml_reader *r, struct view text, struct cygne
     if (!yaml_reader_load(r, text, &document))
         return false;
     r->document = &document;
-    bool ok = yaml_reader_fields(r, yaml_document_get_root_node(&document), fields, config);
+    const yaml_node_t *root = yaml_document_get_root_node(&document);
+    bool ok = yaml_reader_fields(r, root, fields, config) &&
+              (!config->leased_spis || config_check_leased(r, root, config));
     yaml_document_delete(&document);
     return ok;
 }

@@ -50,7 +50,8 @@ static void fill_random(void *ctx, uint8_t *ret, size_t len)
 static void send_datagram(struct keyd *k, const struct control_effect *fx)
 {
     if (!fx->natt) {
-        int fd = k->udp_fd[fx->remote.addr.family == IP_V6];
+        int leased = keyd_leased_fd(&k->leased, fx->local.port);
+        int fd = leased >= 0 ? leased : k->udp_fd[fx->remote.addr.family == IP_V6];
         if (fd >= 0)
             (void)keyd_udp_send(fd, &fx->local, own_interface(&k->own, &fx->local.addr),
                                 &fx->remote, fx->bytes);
@@ -191,6 +192,8 @@ static void on_udp(evutil_socket_t fd, short what, void *arg)
         if (!keyd_udp_receive(fd, &event.local, &event.remote, span_of(room, sizeof(room)),
                               &event.bytes))
             return;
+        if (k->leased.port != 0 && fd == keyd_leased_fd(&k->leased, k->leased.port))
+            event.local.port = k->leased.port;
         tell(k, &event);
     }
 }
@@ -406,6 +409,7 @@ static void on_addresses(evutil_socket_t fd, short what, void *arg)
     if (news != OUTSIDE_NEWS_ADDRESSES ||
         !own_read(&k->own, &k->config->outside, k->config->leased_spis))
         return;
+    keyd_leased_follow(&k->leased, &k->own, k->child);
     tell_own(k);
     reconfigure(k);
 }
@@ -452,6 +456,7 @@ static void take_config(struct keyd *k, int fd, bool other_keys)
     if (config != NULL && child_read_config(fd, config)) {
         *k->config = *config;
         (void)own_read(&k->own, &config->outside, config->leased_spis);
+        keyd_leased_follow(&k->leased, &k->own, k->child);
         k->waits_for_keys = other_keys && evtimer_add(k->no_keys, &patience) == 0;
         if (!k->waits_for_keys)
             reconfigure(k);
@@ -496,8 +501,13 @@ static void on_parent(evutil_socket_t fd, short what, void *arg)
         case CHILD_RELOADED:
             note_reload(k, &message);
             break;
+        case CHILD_PORT:
+            keyd_leased_take(&k->leased, message.fd, k->base, on_udp, k);
+            reconfigure(k);
+            break;
         case CHILD_RELOAD:
         case CHILD_ADDRESS:
+        case CHILD_WANT_PORT:
             break;
         case CHILD_GONE:
             event_base_loopbreak(k->base);
@@ -564,6 +574,12 @@ static void emit(void *ctx, const struct event_record *record)
 
 /* --- start ------------------------------------------------------------------------------------- */
 
+/* An address whose IKE has no port yet is of no use. */
+static size_t own_count(const struct keyd *k)
+{
+    return keyd_leased_waits(&k->leased, &k->own) ? 0 : k->own.count;
+}
+
 static struct control_config control_config(const struct keyd *k)
 {
     const struct cygnet_config *c = k->config;
@@ -575,27 +591,31 @@ static struct control_config control_config(const struct keyd *k)
                 .legacy = c->legacy_algorithms,
                 .give_up_ms = c->wait_s * 1000,
                 .nat = c->nat,
+                .own_port = k->leased.port,
                 .address_check = c->address_check,
                 .half_open = c->limits.half_open,
                 .crash_secret = k->profiles.crash_secret,
+                .ticket_secret = k->profiles.ticket_secret,
                 .cookies_always = c->limits.cookies,
+                .puzzles = c->limits.puzzles,
+                .puzzle_bits = (uint8_t)c->limits.puzzle_bits,
                 .profiles = k->profiles.profiles,
                 .profile_count = k->profiles.count},
         .tunnels = {.connections = k->profiles.connections,
                     .connection_count = k->profiles.count,
                     .own = k->own.addresses,
-                    .own_count = k->own.count},
+                    .own_count = own_count(k)},
         .own_ranks = k->own.ranks,
-        .own_down = k->own.count - k->own.live_count,
+        .own_down = own_count(k) != 0 ? k->own.count - k->own.live_count : 0,
         .leased_spis = c->leased_spis,
-        .spis = k->own.spis,
-        .spi_count = k->own.spi_count,
+        .spis = k->own.leased.spis,
+        .spi_count = k->own.leased.count,
         .export_keys = c->key_export[0] != '\0' && child_fd(CHILD_FD_EXPORT) >= 0,
         .oe = {.classes = c->classes,
                .class_count = c->class_count,
                .fallback = c->fallback,
                .own = k->own.addresses,
-               .own_count = k->own.count,
+               .own_count = own_count(k),
                .id = c->identity,
                .instances = c->limits.instances,
                .require_dnssec = c->dns.require_dnssec,
@@ -677,6 +697,7 @@ static bool start(struct keyd *k)
     if (!watch_addresses(k))
         log_line(EVENT_WARNING, "changes of addresses go unnoticed: %s", strerror(errno));
     (void)own_read(&k->own, &k->config->outside, k->config->leased_spis);
+    keyd_leased_follow(&k->leased, &k->own, k->child);
     if (k->own.count == 0)
         log_line(EVENT_WARNING, "%s has no address yet: nobody can be reached through it",
                  k->config->outside.names[0]);
@@ -720,6 +741,7 @@ static void stop(struct keyd *k)
 
     control_socket_free(k->socket);
     k->socket = NULL;
+    keyd_leased_close(&k->leased);
     keyd_channel_close(&k->plane);
     keyd_channel_close(&k->relay);
     keyd_channel_close(&k->keeper);

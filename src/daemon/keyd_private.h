@@ -8,6 +8,7 @@
 #include "daemon/control_socket.h"
 #include "daemon/ipc.h"
 #include "daemon/keyd_channel.h"
+#include "daemon/keyd_leased.h"
 #include "daemon/keyd_profiles.h"
 #include "daemon/keyd_saved.h"
 #include "daemon/keyd_status.h"
@@ -39,6 +40,7 @@ struct keyd {
     struct public_key keys[IPC_KEYS]; /* of the keeper */
     size_t key_count;
     struct own own;
+    struct keyd_leased leased;
     bool stopping, confined;
 };
 

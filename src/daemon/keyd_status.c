@@ -124,6 +124,10 @@ static json_t *gateway_json(const struct ike_sa_info *info, mono_t now)
     json_object_set_new(o, "established", json_boolean(info->established));
     json_object_set_new(o, "since_ms", json_integer(mono_since(now, info->since)));
     json_object_set_new(o, "children", json_integer((json_int_t)info->children));
+    if (info->resumed || info->has_ticket) {
+        json_object_set_new(o, "resumed", json_boolean(info->resumed));
+        json_object_set_new(o, "ticket", json_boolean(info->has_ticket));
+    }
     if (info->peer_addresses != NULL)
         json_object_set_new(o, "addresses", addresses_json(info));
     return o;
@@ -264,11 +268,12 @@ static json_t *lease_json(const struct keyd_status *status)
     }
     for (size_t i = 0; i < status->own->count; i++)
         json_array_append_new(addresses, addr_json(&status->own->addresses[i]));
-    for (size_t i = 0; i < status->own->spi_count; i++) {
-        snprintf(text, sizeof(text), "0x%08x", status->own->spis[i]);
+    for (size_t i = 0; i < status->own->leased.count; i++) {
+        snprintf(text, sizeof(text), "0x%08x", status->own->leased.spis[i]);
         json_array_append_new(spis, json_string(text));
     }
-    return json_pack("{s:o,s:o}", "addresses", addresses, "spis", spis);
+    return json_pack("{s:o,s:o,s:i}", "addresses", addresses, "spis", spis, "ike_port",
+                     status->own->leased.ike_port);
 }
 
 static json_t *uplink_json(const struct keyd_status *status, size_t which)

@@ -12,10 +12,11 @@ bool own_read(struct own *own, const struct outside *outside, bool leased_spis)
         now.ranks[i] = now.where.list[i].rank;
     }
     if (leased_spis)
-        now.spi_count = leased_spis_read(outside->names[0], now.spis);
+        leased_spis_read(outside->names[0], &now.leased);
     bool same = outside_addresses_equal(&now.where, &own->where) &&
-                now.spi_count == own->spi_count &&
-                memcmp(now.spis, own->spis, sizeof(now.spis)) == 0;
+                now.leased.count == own->leased.count &&
+                now.leased.ike_port == own->leased.ike_port &&
+                memcmp(now.leased.spis, own->leased.spis, sizeof(now.leased.spis)) == 0;
     *own = now;
     return !same;
 }

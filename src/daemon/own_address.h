@@ -15,8 +15,7 @@ struct own {
     struct ip_addr addresses[OUTSIDE_ADDRESSES]; /* of `where`, in its order */
     uint8_t ranks[OUTSIDE_ADDRESSES];
     size_t count, live_count;
-    uint32_t spis[LEASED_SPIS]; /* RSIP-009 */
-    size_t spi_count;
+    struct leased_spis leased; /* RSIP-009 */
 };
 
 /* Reads it anew, SPIs only if they are leased, of the first interface. True: it isn't what it was. */

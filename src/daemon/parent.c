@@ -22,6 +22,7 @@
 #include "daemon/log.h"
 #include "daemon/materials.h"
 #include "daemon/open.h"
+#include "daemon/own_address.h"
 #include "daemon/precheck.h"
 #include "daemon/spawn.h"
 #include "daemon/stop_rules.h"
@@ -288,7 +289,24 @@ static void read_signals(struct parent *p)
             p->reload_wanted = true;
 }
 
-/* keyd asks for a reload, and for the addresses that peers have lent us. */
+/* RSIP-006: the port is that of the lease, whatever keyd may say. */
+static void hand_leased_port(const struct parent *p)
+{
+    struct own own = {.count = 0};
+
+    if (!p->config->leased_spis || !own_read(&own, &p->config->outside, true) ||
+        own.leased.ike_port == 0 || own.count == 0)
+        return;
+    struct child_message message = {
+        .fd = open_ike_socket(own.addresses[0].family, own.leased.ike_port, p->mark)};
+    if (message.fd < 0)
+        return;
+    if (!child_send(p->sockets[CHILD_KEYD], &message, CHILD_PORT))
+        log_line(EVENT_WARNING, "can't hand keyd the leased port");
+    close_fd(&message.fd);
+}
+
+/* keyd asks for a reload, for the addresses that peers have lent us, and for a leased port. */
 static void read_keyd(struct parent *p)
 {
     const struct child keyd = {.parent_fd = p->sockets[CHILD_KEYD]};
@@ -302,7 +320,10 @@ static void read_keyd(struct parent *p)
             p->reload_wanted = true;
         else if (result == CHILD_ADDRESS)
             virtual_address_apply(p->config, message.text, message.ok);
-        else if (result == CHILD_CHANNEL || result == CHILD_CONFIG || result == CHILD_MATERIALS)
+        else if (result == CHILD_WANT_PORT)
+            hand_leased_port(p);
+        else if (result == CHILD_CHANNEL || result == CHILD_CONFIG ||
+                 result == CHILD_MATERIALS || result == CHILD_PORT)
             close(message.fd);
     }
     /* Until SIGCHLD says that it has died: no event of this socket is of interest. */
@@ -675,10 +696,10 @@ static bool open_stub_sockets(struct parent *p)
 
 static bool open_sockets(struct parent *p, gid_t control_gid)
 {
-    p->ike_v4_fd = open_ike_socket(IP_V4, p->mark);
+    p->ike_v4_fd = open_ike_socket(IP_V4, OPEN_IKE_PORT, p->mark);
     if (p->ike_v4_fd < 0)
         return false;
-    p->ike_v6_fd = open_ike_socket(IP_V6, p->mark);
+    p->ike_v6_fd = open_ike_socket(IP_V6, OPEN_IKE_PORT, p->mark);
     if (p->ike_v6_fd < 0 && errno != EAFNOSUPPORT)
         return false;
     p->control_fd = open_control_socket(p->config->control, control_gid);

@@ -347,6 +347,7 @@ static void on_parent(struct plane_process *process)
     case CHILD_CONFIG:
         reconfigure(process, message.fd);
         return;
+    case CHILD_PORT:
     case CHILD_MATERIALS:
         close(message.fd);
         return;
@@ -355,6 +356,7 @@ static void on_parent(struct plane_process *process)
     case CHILD_RELOAD:
     case CHILD_RELOADED:
     case CHILD_ADDRESS:
+    case CHILD_WANT_PORT:
         return;
     }
 }

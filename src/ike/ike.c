@@ -28,6 +28,11 @@ void ike_count(struct ike *ike, enum ike_counter_id id)
     ike->last_counted = id;
 }
 
+uint16_t ike_own_port(const struct ike *ike)
+{
+    return ike->config.own_port != 0 ? ike->config.own_port : IKE_PORT;
+}
+
 uint64_t ike_serial(struct ike *ike)
 {
     return ++ike->last_serial;

@@ -90,7 +90,9 @@ static void test_every_key(void **state)
         "fallback: oe-paranoid\n"
         "wait: 30\n"
         "lifespans: {first: 1, normal: 2, low: 3}\n"
-        "limits: {half-open: 4, instances: 6, lookups: 7, cookies: yes}\n"
+        "limits: {half-open: 4, instances: 6, lookups: 7, cookies: yes, puzzles: always,\n"
+        "  puzzle-bits: 12}\n"
+        "ticket-secret-file: /etc/cygnet/tickets\n"
         "legacy-algorithms: true\n"
         "classifier: routing\n"
         "nat-traversal: force\n"
@@ -133,6 +135,9 @@ static void test_every_key(void **state)
     assert_int_equal(config.lifespans.low_s, 3);
     assert_int_equal(config.limits.half_open, 4);
     assert_true(config.limits.cookies);
+    assert_int_equal(config.limits.puzzles, IKE_PUZZLES_ALWAYS);
+    assert_int_equal(config.limits.puzzle_bits, 12);
+    assert_string_equal(config.ticket_secret, "/etc/cygnet/tickets");
     assert_int_equal(config.limits.instances, 6);
     assert_int_equal(config.limits.lookups, 7);
     assert_true(config.legacy_algorithms);
