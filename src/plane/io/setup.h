@@ -1,5 +1,6 @@
 /*
- * What takes privilege, done once by the parent: TUN devices, sockets, the classifier. The plane
+ * What takes privilege, done by the parent: TUN devices, sockets, the classifier; once, but for
+ * outside interfaces that come later (plane_setup_follow()). The plane
  * gets the descriptors and needs no capability. A parent that keeps them open can start a plane
  * again and again: devices, addresses and the classifier stay, and what nobody reads is dropped.
  */
