@@ -423,6 +423,8 @@ static bool check_connection(struct yaml_reader *r, const yaml_node_t *node,
         return yaml_reader_fail(r, node, "aggressive mode is of version 1; add 'version: 1'");
     if (c->ppk != 0 && c->version == IKE_VERSION_1)
         return yaml_reader_fail(r, node, "'ppk' is of version 2; remove it or 'version: 1'");
+    if (c->remote.port != 0 && open)
+        return yaml_reader_fail(r, node, "'port' is where we begin; give 'remote' an address");
     if (c->want_address && open)
         return yaml_reader_fail(r, node, "'virtual-address' asks one peer; give 'remote' an "
                                          "address");
