@@ -88,6 +88,7 @@ struct config_files {
 /* One end of a connection. */
 struct config_end {
     struct ip_prefix address;   /* family 0: any */
+    uint16_t port;              /* remote: where IKE is begun; 0: 500 */
     struct identity id;         /* NONE: not given */
     enum ike_method auth;
     struct config_files keys;   /* local: the private key; remote: public keys, files or base64 */

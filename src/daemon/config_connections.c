@@ -442,6 +442,8 @@ static bool check_connection(struct yaml_reader *r, const yaml_node_t *node,
         return yaml_reader_fail(r, node, "AH doesn't go through TCP; remove 'tcp' or 'protect-with: ah'");
     if (c->tcp == IKE_TCP_NEVER && c->remote.tcp_port != 0)
         return yaml_reader_fail(r, node, "'tcp-port' of a peer goes with 'tcp'; add 'tcp: auto'");
+    if (c->remote.port != 0 && open)
+        return yaml_reader_fail(r, node, "'port' is where we begin; give 'remote' an address");
     if (c->want_address && open)
         return yaml_reader_fail(r, node, "'virtual-address' asks one peer; give 'remote' an "
                                          "address");

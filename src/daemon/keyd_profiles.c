@@ -194,6 +194,7 @@ static bool make_profile(struct maker *m, const struct config_connection *c,
     p->legacy = m->config->legacy_algorithms;
     p->local = c->local.address.addr;
     p->remote = c->remote.address;
+    p->remote_port = c->remote.port;
     p->own_id = c->local.id;
     p->peer_id = c->remote.id;
     p->own_method = c->local.auth;
@@ -206,7 +207,7 @@ static bool make_profile(struct maker *m, const struct config_connection *c,
     p->pfs_group = (uint16_t)c->pfs_group;
     p->fragmentation_off = c->fragmentation_off;
     /* A leased address doesn't move, and its gateway knows our IKE by where it leaves from (RFC 3104). */
-    p->mobike_off = c->mobike_off || m->config->leased_spis;
+    p->mobike_off = c->mobike_off || m->config->leased_spis || c->remote.port != 0;
     /* IKE goes through the lease's port 500. */
     p->tcp = m->config->leased_spis ? IKE_TCP_NEVER : (uint8_t)c->tcp;
     p->tcp_port = (uint16_t)c->remote.tcp_port;
@@ -259,6 +260,7 @@ static uint64_t hash_files(const struct maker *m, uint64_t seed, const struct co
 static uint64_t hash_end(const struct maker *m, uint64_t seed, const struct config_end *end)
 {
     seed = hash(seed, &end->address, sizeof(end->address));
+    seed = hash(seed, &end->port, sizeof(end->port));
     seed = hash(seed, &end->id, sizeof(end->id));
     seed = hash(seed, &end->auth, sizeof(end->auth));
     seed = hash(seed, &end->crl_required, sizeof(end->crl_required));

@@ -47,6 +47,7 @@ struct ike_profile {
     bool legacy;                 /* 3DES, MD5, SHA-1, groups 2 and 5 too */
     struct ip_addr local;        /* family 0: any */
     struct ip_prefix remote;     /* where it may come from; family 0: anywhere */
+    uint16_t remote_port;        /* where we begin; 0: 500 */
     struct identity own_id;      /* NONE: the local address */
     struct identity peer_id;     /* NONE: any that its credential vouches for */
     enum ike_method own_method, peer_method;

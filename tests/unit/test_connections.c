@@ -213,6 +213,9 @@ static void mistakes(void **state)
         {HEAD "  - {name: x, pool: 10.0.0.0/31, local: {auth: psk}, secret-file: /s, remote: "
               "{auth: psk}, children: [{local: 10.1.0.0/16}]}\n",
          "c.yaml:3:", "not a pool"},
+        {HEAD "  - {name: x, local: {auth: psk}, secret-file: /s, remote: {auth: psk, port: 4000}, "
+              "children: [{local: 10.1.0.0/16, remote: 10.2.0.0/16}]}\n",
+         "c.yaml:3:5:", "'port' is where we begin"},
         /* RSIP-003, RSIP-014 */
         {HEAD OFFICE "leased-spis: yes\n", "c.yaml:3:5:", "add an 'id' to 'local'"},
         {HEAD "  - {name: x, version: 1, local: {auth: psk, id: \"@a.test\"}, secret-file: /s, remote: "
