@@ -157,6 +157,22 @@ def ike2(section, whole, swan):
            f"{section['octets'][0]} octets, responder {section['octets'][1]}")
 
 
+def uplinks(section):
+    yield "An uplink is lost: ms until the tunnel's first packet on the other, and as round trips"
+    if section.get("not_measured"):
+        yield f"  not measured: {section['not_measured']}"
+        return
+    yield f"  {'round trip, ms':16}{'sent':>10}{'trips':>8}{'received':>12}{'trips':>8}   range"
+    for row in section["rows"]:
+        sent, received = statistics.median(row["sent"]), statistics.median(row["received"])
+        yield (f"    {row['round_trip']:<14.2f}{sent:>10.2f}{sent / row['round_trip']:>8.2f}{received:>12.2f}"
+               f"{received / row['round_trip']:>8.2f}   {spread(row['received'], '.2f')}")
+    for row in section["rows"]:
+        if "unproved" in row:
+            yield (f"    received at an address that the peer has to check first, {row['round_trip']:.2f} ms "
+                   f"away: {row['unproved']:.2f} ms, {row['unproved'] / row['round_trip']:.2f} trips")
+
+
 def rsip(section):
     yield "RSIP server alone"
     if section.get("not_measured"):
@@ -189,6 +205,6 @@ def text(result):
     for lines in (throughput(result["throughput"], size), round_trips(result["round_trips"], size),
                   first_reply(result["first_reply"], size, plain),
                   handshakes(result["handshakes"]), ike2(result["ike2"], result["keyd_ike"], result["swan_ike"]), memory(result["memory"]),
-                  processes(result["processes"]), rsip(result["rsip"]), models(result["models"])):
+                  processes(result["processes"]), uplinks(result["uplinks"]), rsip(result["rsip"]), models(result["models"])):
         yield ""
         yield from lines

@@ -12,12 +12,13 @@ struct raw_connection {
     enum ike_version version;
     int aggressive, ah;
     struct config_raw_end local, remote;
-    bool has_local, has_remote, virtual_address, fragmentation, mobike, childless;
+    bool has_local, has_remote, virtual_address, fragmentation, mobike, childless, resumption;
     const yaml_node_t *secret, *pool, *children, *pfs, *ppk, *additional;
     struct {
         uint32_t ike_s, child_s;
     } lifetimes;
     uint32_t dpd_s;
+    enum ike_padding padding;
 };
 
 struct raw_child {
@@ -34,6 +35,10 @@ struct raw_ppk {
 static const struct yaml_choice versions[] = {
     {"1", IKE_VERSION_1}, {"2", IKE_VERSION_2}, {"any", IKE_ANY_VERSION}, {NULL, 0}};
 static const struct yaml_choice protections[] = {{"esp", 0}, {"ah", 1}, {NULL, 0}};
+static const struct yaml_choice paddings[] = {{"auto", IKE_PADDING_AUTO},
+                                              {"pss", IKE_PADDING_PSS},
+                                              {"pkcs1", IKE_PADDING_PKCS1},
+                                              {NULL, 0}};
 static const struct yaml_choice modes[] = {{"main", 0}, {"aggressive", 1}, {NULL, 0}};
 static const struct yaml_choice starts[] = {{"never", TUNNEL_RESPOND},
                                             {"on-traffic", TUNNEL_ON_TRAFFIC},
@@ -86,6 +91,8 @@ static const struct yaml_field connection_fields[] = {
     {"fragmentation", yaml_read_bool, RAW(fragmentation)},
     {"mobike", yaml_read_bool, RAW(mobike)},
     {"childless", yaml_read_bool, RAW(childless)},
+    {"resumption", yaml_read_bool, RAW(resumption)},
+    {"rsa-padding", yaml_read_choice, RAW(padding), .choices = paddings},
     {"ppk", config_keep_node, RAW(ppk)},
     {"additional-key-exchanges", config_keep_node, RAW(additional)},
     {NULL, NULL},
@@ -425,6 +432,8 @@ static bool check_connection(struct yaml_reader *r, const yaml_node_t *node,
         return yaml_reader_fail(r, node, "'ppk' is of version 2; remove it or 'version: 1'");
     if (c->remote.port != 0 && open)
         return yaml_reader_fail(r, node, "'port' is where we begin; give 'remote' an address");
+    if (c->resumption && c->version == IKE_VERSION_1)
+        return yaml_reader_fail(r, node, "'resumption' is of version 2; remove it or 'version: 1'");
     if (c->want_address && open)
         return yaml_reader_fail(r, node, "'virtual-address' asks one peer; give 'remote' an "
                                          "address");
@@ -455,6 +464,8 @@ static bool read_connection(struct yaml_reader *r, const yaml_node_t *node,
     c->fragmentation_off = !raw.fragmentation;
     c->mobike_off = !raw.mobike;
     c->childless = raw.childless;
+    c->resumption = raw.resumption;
+    c->rsa_padding = raw.padding;
     c->ike_lifetime_s = raw.lifetimes.ike_s;
     c->child_lifetime_s = raw.lifetimes.child_s;
     c->dpd_s = raw.dpd_s;

@@ -20,7 +20,7 @@ struct keyd {
     struct cygnet_config *config;
     const struct child *child;
     struct event_base *base;
-    struct event *timer, *parent, *addresses, *udp[2], *terminate, *leave, *poll;
+    struct event *timer, *parent, *addresses, *routes, *udp[2], *terminate, *leave, *poll;
     int udp_fd[2]; /* IPv4, IPv6 */
     int addresses_fd;
     struct keyd_channel plane, relay, keeper, resolver;

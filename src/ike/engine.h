@@ -51,6 +51,7 @@ enum {
     X(EXCHANGE, "unsupported-exchange")                                                            \
     X(UNKNOWN_SA, "unknown-cookies")                                                               \
     X(BAD_COOKIE, "bad-responder-cookie")                                                          \
+    X(BAD_PUZZLE, "puzzle-not-solved")                                                             \
     X(NO_HALF_OPEN, "half-open-gone")                                                              \
     X(HALF_OPEN_EVICTED, "half-open-evicted")                                                      \
     X(UNPROVEN_EVICTED, "unauthenticated-evicted")                                                 \
@@ -143,6 +144,7 @@ struct ike_request {
     struct v2_child *making;
     uint64_t born;
     uint32_t wait_ms; /* 0: give_up_ms */
+    bool pkcs1;  /* the peer did not believe an RSA-PSS signature */
     bool reused; /* the SA was there before: silence may mean that the peer forgot it */
 };
 
@@ -211,7 +213,9 @@ struct ike {
     struct ike_timer half_open_timer;
     struct v2_engine v2;
     struct address_set own; /* our addresses, as a list */
+    uint8_t own_ranks[ADDRESS_SET_MAX];
     bool own_known;
+    struct address_ways ways;
 
     struct heap timers;
     struct fifo effects;

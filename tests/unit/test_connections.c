@@ -99,6 +99,7 @@ static void every_key(void **state)
                 "             ca: /ca.pem, crl: [/crl.pem], crl-required: true}\n"
                 "    pool: 10.99.0.0/24\n    lifetimes: {ike: 7200, child: 600}\n    dpd: 15\n"
                 "    pfs: 19\n    fragmentation: false\n    mobike: false\n    childless: yes\n"
+                "    resumption: yes\n    rsa-padding: pkcs1\n"
                 "    ppk: {id: quantum, file: /ppk, required: false}\n"
                 "    children:\n"
                 "      - {name: web, local: [10.1.0.0/16, 10.3.0.0/16], protocol: tcp,\n"
@@ -118,6 +119,8 @@ static void every_key(void **state)
     assert_true(c->fragmentation_off);
     assert_true(c->mobike_off);
     assert_true(c->childless);
+    assert_true(c->resumption);
+    assert_int_equal(c->rsa_padding, IKE_PADDING_PKCS1);
     assert_false(c->ppk_required);
     assert_string_equal(config_text(&config, c->ppk_id), "quantum");
     assert_int_equal(c->selector_count, 2); /* two nets on one side */
