@@ -186,13 +186,14 @@ static void test_tunnels(void **state)
     struct ip_addr from;
     struct view inner;
     (void)state;
-    for (unsigned type = RSIP_TUNNEL_IPIP; type <= RSIP_TUNNEL_GRE; type++) {
-        struct view data = view_of_text("a datagram");
+    for (unsigned i = 0; i < 4; i++) {
+        unsigned type = i < 2 ? RSIP_TUNNEL_IPIP : RSIP_TUNNEL_GRE;
+        struct view data = view_of_text(i % 2 ? "`IPv6 datagram" : "E datagram");
         size_t len = rsip_tunnel_header(type, data, header);
         struct ip_header h = {.src = ip_addr_v4(0x0a000002),
                               .dst = ip_addr_v4(0x0a000001),
                               .total_len = (uint32_t)(IP_V4_HEADER + len + data.len),
-                              .proto = rsip_tunnel_proto(type),
+                              .proto = rsip_tunnel_proto(type, data),
                               .ttl = 64};
         ip_header_write(&h, outer);
         memcpy(outer + IP_V4_HEADER, header, len);
@@ -216,7 +217,7 @@ static void test_tunnels(void **state)
                              ERR_UNSUPPORTED);
         }
     }
-    assert_int_equal(rsip_tunnel_proto(RSIP_TUNNEL_L2TP), 0);
+    assert_int_equal(rsip_tunnel_proto(RSIP_TUNNEL_L2TP, view_of(NULL, 0)), 0);
 }
 
 int main(void)

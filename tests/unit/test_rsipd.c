@@ -97,7 +97,7 @@ static void test_mistakes(void **state)
         {"client: {server: 10.0.0.1}\nserver: {inside: 10.0.0.1, outside: e, pool: [addresses: "
          "192.0.2.1], hosts: [from: 10.0.0.0/8]}\n",
          "or both"},
-        {"client: {server: gw}\n", "rsip.yaml:1:18: 'gw' is not an IPv4 address"},
+        {"client: {server: gw}\n", "rsip.yaml:1:18: 'gw' is not an IP address"},
         {"client: {server: 10.0.0.1, ports: 256}\n", "from 0 to 255"},
         {"client: {server: 10.0.0.1, method: nat}\n", "nat"},
         {"client: {ports: 1}\n", "server"},

@@ -18,6 +18,8 @@ enum {
     RSIPD_PATH_MAX = 256,
     RSIPD_NAME_MAX = 16, /* of an interface */
     RSIPD_USER_MAX = 32,
+    RSIPD_SECRET_MAX = 64,
+    RSIPD_POOL_BITS = 12, /* a range has so many bits at most */
     RSIPD_ERROR_MAX = 512,
     RSIPD_TEXT_MAX = 256 * 1024,
 };
@@ -40,6 +42,7 @@ struct rsipd_server {
     size_t local_count;
     bool tcp_only;
     uint32_t hosts, hold_s;
+    char l2tp_secret[RSIPD_SECRET_MAX]; /* empty: none */
 };
 
 struct rsipd_client {
@@ -49,6 +52,8 @@ struct rsipd_client {
     enum rsip_method method;
     uint32_t ports, spis, lease_s;
     enum rsip_tunnel tunnel;
+    enum ip_family family; /* of the leased address; IP_NONE: not said */
+    char l2tp_secret[RSIPD_SECRET_MAX];
     struct ip_addr address;                /* wanted; family 0: any */
     struct ip_endpoint remote;             /* under a remote flow policy; family 0: none */
     struct ip_prefix routes[RSIPD_ROUTES]; /* reached through the gateway */

@@ -25,6 +25,9 @@ struct rsipd_trace {
 /* A message to or from `peer`: a host for the server, the gateway for a client. */
 void rsipd_trace_message(struct rsipd_trace *t, bool sent, const struct ip_addr *peer,
                          struct view bytes);
+/* The same of an L2TP datagram; one that carries a datagram of a program is left out. */
+void rsipd_trace_l2tp(struct rsipd_trace *t, bool sent, const struct ip_addr *peer,
+                      struct view bytes);
 /* The reply to {"cmd":"trace"}, a new reference. */
 json_t *rsipd_trace_json(const struct rsipd_trace *t);
 
