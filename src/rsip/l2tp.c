@@ -66,10 +66,10 @@ static struct ip_endpoint endpoint_of(const struct tunnel *t)
     return (struct ip_endpoint){.addr = t->peer->key.addr, .port = t->port};
 }
 
-void l2tp_emit(struct l2tp *l, const struct tunnel *t, enum l2tp_effect_kind kind,
-               struct view bytes)
+void l2tp_emit_to(struct l2tp *l, const struct ip_endpoint *peer, enum l2tp_effect_kind kind,
+                  struct view bytes)
 {
-    struct l2tp_effect effect = {.kind = kind, .peer = endpoint_of(t)};
+    struct l2tp_effect effect = {.kind = kind, .peer = *peer};
     uint8_t *copy = bytes.len == 0 ? NULL : malloc(bytes.len);
 
     if (copy != NULL)
@@ -79,6 +79,13 @@ void l2tp_emit(struct l2tp *l, const struct tunnel *t, enum l2tp_effect_kind kin
         l2tp_count(l, C_l2tp_no_memory); /* as if lost: it is repeated */
         free(copy);
     }
+}
+
+void l2tp_emit(struct l2tp *l, const struct tunnel *t, enum l2tp_effect_kind kind,
+               struct view bytes)
+{
+    const struct ip_endpoint peer = endpoint_of(t);
+    l2tp_emit_to(l, &peer, kind, bytes);
 }
 
 bool l2tp_next_effect(struct l2tp *l, struct l2tp_effect *ret)
@@ -107,11 +114,12 @@ struct tunnel *tunnel_find(const struct l2tp *l, const struct ip_addr *peer, uin
     return NULL;
 }
 
-struct tunnel *tunnel_called(const struct l2tp *l, const struct ip_addr *peer, uint16_t peer_id)
+struct tunnel *tunnel_by_peer_id(const struct l2tp *l, const struct ip_addr *peer, uint16_t peer_id,
+                                 bool (*in)(enum tunnel_state state))
 {
     const struct l2tp_peer *p = peer_find(l, peer);
     for (size_t i = 0; p != NULL && i < p->count; i++)
-        if (p->tunnels[i]->state == TUNNEL_CALLED && p->tunnels[i]->peer_id == peer_id)
+        if (in(p->tunnels[i]->state) && p->tunnels[i]->peer_id == peer_id)
             return p->tunnels[i];
     return NULL;
 }

@@ -406,30 +406,78 @@ static enum err dispatch(struct tunnel *t, const struct l2tp_header *h,
     }
 }
 
+static bool has_lease(const struct l2tp *l, const struct ip_addr *host)
+{
+    struct ip_addr v4 = {.family = IP_V4}, v6 = {.family = IP_V6};
+    return l->env.address(l->env.ctx, host, IP_V4, &v4) ||
+           l->env.address(l->env.ctx, host, IP_V6, &v6);
+}
+
+static bool is_called(enum tunnel_state state)
+{
+    return state == TUNNEL_CALLED;
+}
+
+static bool is_alive(enum tunnel_state state)
+{
+    return state < TUNNEL_CLOSING;
+}
+
 /* A gateway answers a host that has a lease. One that repeats its request is heard in the tunnel
  * that it has begun. */
 static struct tunnel *tunnel_of_request(struct l2tp *l, const struct ip_endpoint *from,
                                         const struct l2tp_message *m)
 {
-    struct ip_addr v4 = {.family = IP_V4}, v6 = {.family = IP_V6};
-
     if (!l->config.gateway || m->type != L2TP_SCCRQ || m->tunnel == 0 ||
         !has(m, L2TP_F_TUNNEL | L2TP_F_VERSION | L2TP_F_HOST_NAME)) {
         l2tp_count(l, C_l2tp_unexpected);
         return NULL;
     }
-    if (!l->env.address(l->env.ctx, &from->addr, IP_V4, &v4) &&
-        !l->env.address(l->env.ctx, &from->addr, IP_V6, &v6)) {
+    if (!has_lease(l, &from->addr)) {
         l2tp_count(l, C_l2tp_unknown_host);
         return NULL;
     }
-    struct tunnel *t = tunnel_called(l, &from->addr, m->tunnel);
+    struct tunnel *t = tunnel_by_peer_id(l, &from->addr, m->tunnel, is_called);
     if (t != NULL)
         return t;
     t = tunnel_new(l, from, TUNNEL_CALLED);
     if (t != NULL)
         t->peer_id = m->tunnel;
     return t;
+}
+
+/* A gateway that was started anew has forgotten its tunnels. It tells a host that still uses one, in
+ * the way of section 4.4.3: the tunnel's ID is in the message, for the host's own isn't known. */
+static void tell_unknown(struct l2tp *l, const struct ip_endpoint *from, uint16_t id,
+                         const struct l2tp_message *m)
+{
+    const struct l2tp_message stop = {.type = L2TP_STOPCCN,
+                                      .present = L2TP_F_RESULT | L2TP_F_TUNNEL,
+                                      .tunnel = id,
+                                      .result = L2TP_STOP_CLEAR};
+    const struct l2tp_header header = {0};
+    uint8_t room[64];
+    struct builder b = builder_on(span_of(room, sizeof(room)));
+
+    if (!l->config.gateway || m->type == L2TP_ZLB || m->type == L2TP_STOPCCN ||
+        !has_lease(l, &from->addr))
+        return;
+    l2tp_message_build(&b, &header, &stop);
+    l2tp_emit_to(l, from, L2TP_FX_SEND, builder_written(&b));
+}
+
+/* The other end of tell_unknown(). */
+static bool told_unknown(struct l2tp *l, const struct ip_endpoint *from,
+                         const struct l2tp_header *h, const struct l2tp_message *m)
+{
+    if (l->config.gateway || h->tunnel != 0 || m->type != L2TP_STOPCCN || !has(m, L2TP_F_TUNNEL))
+        return false;
+    struct tunnel *t = tunnel_by_peer_id(l, &from->addr, m->tunnel, is_alive);
+    if (t == NULL || t->port != from->port)
+        return false;
+    (void)on_stop(t, m);
+    tunnel_set_timer(t);
+    return true;
 }
 
 static struct tunnel *find(struct l2tp *l, const struct ip_endpoint *from,
@@ -443,6 +491,8 @@ static struct tunnel *find(struct l2tp *l, const struct ip_endpoint *from,
         t->port = from->port;
     if (t == NULL || t->port != from->port) {
         l2tp_count(l, C_l2tp_unknown_tunnel);
+        if (t == NULL && h->tunnel != 0)
+            tell_unknown(l, from, h->tunnel, m);
         return NULL;
     }
     return t;
@@ -458,6 +508,8 @@ enum err tunnel_control(struct l2tp *l, const struct ip_endpoint *from,
         l2tp_count(l, C_l2tp_malformed);
         return err;
     }
+    if (told_unknown(l, from, h, &m))
+        return ERR_OK;
     struct tunnel *t = find(l, from, h, &m);
     if (t == NULL)
         return ERR_UNKNOWN;

@@ -108,12 +108,15 @@ static inline void l2tp_count(struct l2tp *l, enum l2tp_counter_id counter)
 /* l2tp.c */
 void l2tp_emit(struct l2tp *l, const struct tunnel *t, enum l2tp_effect_kind kind,
                struct view bytes);
+void l2tp_emit_to(struct l2tp *l, const struct ip_endpoint *peer, enum l2tp_effect_kind kind,
+                  struct view bytes);
 /* The peer's tunnels make room for one more; NULL: out of memory, or too many hosts. */
 struct tunnel *tunnel_new(struct l2tp *l, const struct ip_endpoint *peer, enum tunnel_state state);
 void tunnel_free(struct tunnel *t);
 struct tunnel *tunnel_find(const struct l2tp *l, const struct ip_addr *peer, uint16_t own_id);
-/* The one that this request has begun, and that waits for its SCCCN. */
-struct tunnel *tunnel_called(const struct l2tp *l, const struct ip_addr *peer, uint16_t peer_id);
+/* The one that the peer has given that ID and that is in that state. */
+struct tunnel *tunnel_by_peer_id(const struct l2tp *l, const struct ip_addr *peer, uint16_t peer_id,
+                                 bool (*in)(enum tunnel_state state));
 void tunnel_set_timer(struct tunnel *t);
 /* The link is no more; a host tries again later. */
 void tunnel_down(struct tunnel *t);

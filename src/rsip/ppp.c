@@ -10,8 +10,8 @@ enum {
     PROTO_IPV6 = 0x0057,
     CONTROL_HEADER = 4,
     OPTION_HEADER = 2,
-    /* RFC 1661 section 4.6 */
-    RESTART_MS = 3000,
+    /* RFC 1661 section 4.6; the path is short */
+    RESTART_MS = 1000,
     MAX_CONFIGURE = 10,
     MAX_FAILURE = 5,
     MRU_MIN = 296,

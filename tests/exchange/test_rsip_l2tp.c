@@ -286,7 +286,8 @@ static void test_loss(void **state)
     }
 }
 
-/* The gateway comes back and knows nothing: the host's HELLO finds out, and it calls again. */
+/* The gateway comes back and knows nothing: the host's HELLO finds out, and it calls again. One
+ * that says nothing is found out by silence. */
 static void test_gateway_restart(void **state)
 {
     (void)state;
@@ -296,9 +297,15 @@ static void test_gateway_restart(void **state)
     w.gateway = make(true, "");
     assert_false(passes(w.host, &inside, IP_V4));
     assert_int_equal(counter(w.gateway, "l2tp_unknown_tunnel"), 1);
-    run(40 * 1000);
+    run(11 * 1000);
     assert_true(w.host_downs == 1 && w.host_ups == 2);
     assert_true(passes(w.host, &inside, IP_V4));
+    w.gateway_deaf = true;
+    run(40 * 1000);
+    assert_int_equal(w.host_downs, 2);
+    w.gateway_deaf = false;
+    run(40 * 1000);
+    assert_true(w.host_ups == 3 && passes(w.host, &inside, IP_V4));
     end();
 }
 

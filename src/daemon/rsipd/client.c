@@ -361,11 +361,12 @@ static bool own_address(void *ctx, const struct ip_addr *gateway, enum ip_family
 
 static bool make_l2tp(struct host *h)
 {
-    enum { HELLO_MS = 5000 }; /* a gateway that was started anew knows nothing of the link */
+    enum { HELLO_MS = 3000, RETRY_MS = 1000 }; /* a gateway that was started anew knows nothing of the link */
     const struct tunnel_l2tp_setup setup = {
         .config = {.name = "rsip-host",
                    .secret = view_of_text(h->config->client.l2tp_secret),
-                   .hello_ms = HELLO_MS},
+                   .hello_ms = HELLO_MS,
+                   .retry_ms = RETRY_MS},
         .env = {.rng = {.fill = rsipd_random}, .address = own_address, .ctx = h},
         .fd = h->fds->l2tp,
         .tun = h->fds->tun,

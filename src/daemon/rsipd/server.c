@@ -357,12 +357,13 @@ static bool leased_by_l2tp(void *ctx, const struct ip_addr *host, enum ip_family
     return rsip_server_leased(s->core, host, RSIP_TUNNEL_L2TP, addr);
 }
 
+/* The link has no address at our end: a host would send the tunnel itself into the tunnel, if it were
+ * the inside one. */
 static bool make_l2tp(struct server *s, const struct rsipd_server *config)
 {
     const struct tunnel_l2tp_setup setup = {
         .config = {.gateway = true,
                    .name = "rsip-gateway",
-                   .own = config->inside,
                    .secret = view_of_text(config->l2tp_secret)},
         .env = {.rng = {.fill = rsipd_random}, .address = leased_by_l2tp, .ctx = s},
         .fd = s->fds->l2tp,
