@@ -1,7 +1,7 @@
 /*
- * L2TP tunnels between a host and its gateway (RFC 2661; RSIP-091): the host is the caller (LAC), the
- * gateway the callee (LNS), and each tunnel carries one session with a PPP link in it. Datagrams of
- * UDP and timers come in; datagrams and news about the link go out as effects. No IO.
+ * L2TP tunnels between a host and its gateway (RFC 2661; RSIP-091): the host is the caller (LAC),
+ * the gateway the callee (LNS), and each tunnel carries one session with a PPP link in it.
+ * Datagrams of UDP and timers come in; datagrams and news about the link go out as effects. No IO.
  *
  * A gateway answers only hosts that have a lease for it, keeps LIMIT_L2TP_TUNNELS of each, and a
  * tunnel that comes up ends the older ones of its host. Tunnels are known by the host's address and
@@ -27,11 +27,11 @@ enum {
 
 struct l2tp_config {
     bool gateway;
-    const char *name;      /* told to the peer; L2TP_NAME_MAX with the final zero, copied */
-    struct ip_addr own;    /* a gateway's address at its end of the PPP link; family 0: none */
-    struct view secret;    /* for tunnel authentication; empty: none is asked for */
-    uint32_t hello_ms;     /* silence before we ask if the peer is there; 0: 60000 */
-    uint32_t retry_ms;     /* pause before a host tries again; 0: 5000 */
+    const char *name;   /* told to the peer; L2TP_NAME_MAX with the final zero, copied */
+    struct ip_addr own; /* a gateway's address at its end of the PPP link; family 0: none */
+    struct view secret; /* for tunnel authentication; empty: none is asked for */
+    uint32_t hello_ms;  /* silence before we ask if the peer is there; 0: 60000 */
+    uint32_t retry_ms;  /* pause before a host tries again; 0: 5000 */
 };
 
 struct l2tp_env {
@@ -74,7 +74,8 @@ mono_t l2tp_next_deadline(const struct l2tp *l);
 bool l2tp_next_effect(struct l2tp *l, struct l2tp_effect *ret);
 
 /* What goes in front of a datagram to that peer, and to which port; ret holds L2TP_WRAP_MAX octets.
- * 0: there is no way, or the datagram is longer than *ret_room, which the peer takes (0: no way). */
+ * 0: there is no way, or the datagram is longer than *ret_room, which the peer takes (0: no way).
+ */
 size_t l2tp_wrap(struct l2tp *l, const struct ip_addr *to, struct view datagram, uint8_t *ret,
                  struct ip_endpoint *ret_to, uint32_t *ret_room);
 

@@ -160,10 +160,10 @@ static bool response_is_good(struct tunnel *t, const struct l2tp_message *m)
 
     if (t->l->config.secret.len == 0)
         return true;
-    bool good = (m->present & L2TP_F_RESPONSE) != 0 &&
-                response_to(t->l, (uint8_t)m->type, view_of(t->challenge, sizeof(t->challenge)),
-                            want) &&
-                secret_equal(view_of(want, L2TP_RESPONSE), m->response);
+    bool good =
+        (m->present & L2TP_F_RESPONSE) != 0 &&
+        response_to(t->l, (uint8_t)m->type, view_of(t->challenge, sizeof(t->challenge)), want) &&
+        secret_equal(view_of(want, L2TP_RESPONSE), m->response);
     if (!good) {
         l2tp_count(t->l, C_l2tp_bad_secret);
         tunnel_stop(t, L2TP_STOP_DENIED, L2TP_ERROR_NONE);
@@ -446,8 +446,9 @@ static struct tunnel *tunnel_of_request(struct l2tp *l, const struct ip_endpoint
     return t;
 }
 
-/* A gateway that was started anew has forgotten its tunnels. It tells a host that still uses one, in
- * the way of section 4.4.3: the tunnel's ID is in the message, for the host's own isn't known. */
+/* A gateway that was started anew has forgotten its tunnels. It tells a host that still uses one,
+ * in the way of section 4.4.3: the tunnel's ID is in the message, for the host's own isn't known.
+ */
 static void tell_unknown(struct l2tp *l, const struct ip_endpoint *from, uint16_t id,
                          const struct l2tp_message *m)
 {
@@ -498,8 +499,7 @@ static struct tunnel *find(struct l2tp *l, const struct ip_endpoint *from,
     return t;
 }
 
-enum err tunnel_control(struct l2tp *l, const struct ip_endpoint *from,
-                        const struct l2tp_header *h)
+enum err tunnel_control(struct l2tp *l, const struct ip_endpoint *from, const struct l2tp_header *h)
 {
     struct l2tp_message m;
     enum err err = l2tp_message_parse(h->payload, &m);

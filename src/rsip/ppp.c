@@ -509,9 +509,9 @@ void ppp_datagram_header(enum ip_family family, uint8_t *ret)
 const char *ppp_protocol_name(struct view frame, const char **ret_code)
 {
     static const char *const names[] = {"LCP", "IPCP", "IPV6CP"};
-    static const char *const codes[] = {"Configure-Request", "Configure-Ack",  "Configure-Nak",
+    static const char *const codes[] = {"Configure-Request", "Configure-Ack",     "Configure-Nak",
                                         "Configure-Reject",  "Terminate-Request", "Terminate-Ack",
-                                        "Code-Reject",       "Protocol-Reject",  "Echo-Request",
+                                        "Code-Reject",       "Protocol-Reject",   "Echo-Request",
                                         "Echo-Reply",        "Discard-Request"};
     struct cursor cur = cursor_of(frame);
     uint16_t protocol = read_protocol(&cur);

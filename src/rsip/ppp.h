@@ -37,9 +37,9 @@ struct ppp_env {
 
 struct ppp_control {
     enum ppp_state state;
-    uint8_t id;                 /* of our last Configure-Request */
+    uint8_t id;                  /* of our last Configure-Request */
     uint8_t left, naks, refused; /* requests left to send; naks sent; our options not liked */
-    bool no_option;             /* the peer doesn't know our one option */
+    bool no_option;              /* the peer doesn't know our one option */
     mono_t timeout;
 };
 
@@ -49,7 +49,7 @@ struct ppp {
     struct ppp_control control[PPP_PROTOCOLS];
     uint32_t magic;
     uint8_t interface_id[8];
-    struct ip_addr own;      /* IPv4, by IPCP; family 0: none is told */
+    struct ip_addr own; /* IPv4, by IPCP; family 0: none is told */
     uint16_t peer_mru;
     uint8_t reject_id;
 };

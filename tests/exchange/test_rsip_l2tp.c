@@ -1,6 +1,6 @@
 /*
- * L2TP between a host and its gateway (RSIP-091), in virtual time: set-up with and without a secret,
- * loss, restarts of either end, and what a hostile peer may try.
+ * L2TP between a host and its gateway (RSIP-091), in virtual time: set-up with and without a
+ * secret, loss, restarts of either end, and what a hostile peer may try.
  */
 #include "../unit/check.h"
 
@@ -363,7 +363,8 @@ static struct l2tp_message request(uint16_t id)
                                  .tunnel = id};
 }
 
-/* A flood of requests: a host without a lease gets no answer, one with a lease harms itself alone. */
+/* A flood of requests: a host without a lease gets no answer, one with a lease harms itself alone.
+ */
 static void test_flood(void **state)
 {
     struct l2tp_info info;
@@ -413,10 +414,8 @@ static void test_repeated_request(void **state)
 /* Somebody else's tunnel and session, by its right numbers; and what was sent, once more. */
 static void test_strangers_and_replays(void **state)
 {
-    const struct l2tp_message stop = {.type = L2TP_STOPCCN,
-                                      .present = L2TP_F_RESULT | L2TP_F_TUNNEL,
-                                      .result = 1,
-                                      .tunnel = 1};
+    const struct l2tp_message stop = {
+        .type = L2TP_STOPCCN, .present = L2TP_F_RESULT | L2TP_F_TUNNEL, .result = 1, .tunnel = 1};
     const struct l2tp_message cdn = {
         .type = L2TP_CDN, .present = L2TP_F_RESULT | L2TP_F_SESSION, .result = 1};
     struct l2tp_info info;
@@ -436,13 +435,13 @@ static void test_strangers_and_replays(void **state)
                                    build(room, info.own_tunnel, 0, ns, 0, &stop)),
                          ERR_REPLAY);
     /* numbers far ahead wait for what is missing: for ever */
-    assert_int_equal(hand_over(w.gateway, &private_addr, 40000,
-                               build(room, info.own_tunnel, 0, 900, 0, &stop)),
-                     ERR_REPLAY);
+    assert_int_equal(
+        hand_over(w.gateway, &private_addr, 40000, build(room, info.own_tunnel, 0, 900, 0, &stop)),
+        ERR_REPLAY);
     uint8_t frame[OCTETS];
     struct builder b = builder_on(span_of(frame, sizeof(frame)));
-    l2tp_data_build(&b, &(struct l2tp_header){.tunnel = info.own_tunnel,
-                                              .session = info.own_session ^ 1});
+    l2tp_data_build(
+        &b, &(struct l2tp_header){.tunnel = info.own_tunnel, .session = info.own_session ^ 1});
     builder_u32(&b, 0xff03c021);
     builder_u32(&b, 0x05010004); /* LCP Terminate-Request */
     hand_over(w.gateway, &private_addr, 40000, builder_written(&b));

@@ -38,7 +38,7 @@ struct host {
     struct rsip_message bind;
     bool up;
     enum rsip_error last_error;
-    char ports_before[32]; /* the system's ephemeral ports; empty: ours are not set */
+    char ports_before[32];    /* the system's ephemeral ports; empty: ours are not set */
     struct tunnel_l2tp *l2tp; /* NULL: another tunnel */
     struct rsipd_trace trace;
     uint8_t packet[LIMIT_PACKET];
@@ -327,8 +327,8 @@ static void on_tunnel(evutil_socket_t fd, short what, void *ctx)
     struct ip_addr from;
     struct view inner;
     (void)what;
-    for (int i = 0;
-         i < BURST && rsipd_tunnel_receive(h->fds, fd, room, &tunnel, &from, &inner); i++)
+    for (int i = 0; i < BURST && rsipd_tunnel_receive(h->fds, fd, room, &tunnel, &from, &inner);
+         i++)
         if (h->up && tunnel == h->bind.tunnels[0] &&
             ip_addr_equal(&from, &h->config->client.server))
             (void)!write(h->fds->tun, inner.ptr, inner.len);
@@ -361,7 +361,10 @@ static bool own_address(void *ctx, const struct ip_addr *gateway, enum ip_family
 
 static bool make_l2tp(struct host *h)
 {
-    enum { HELLO_MS = 3000, RETRY_MS = 1000 }; /* a gateway that was started anew knows nothing of the link */
+    enum {
+        HELLO_MS = 3000,
+        RETRY_MS = 1000
+    }; /* a gateway that was started anew knows nothing of the link */
     const struct tunnel_l2tp_setup setup = {
         .config = {.name = "rsip-host",
                    .secret = view_of_text(h->config->client.l2tp_secret),
@@ -396,9 +399,7 @@ static struct rsip_want wish_of(const struct rsipd_client *config)
     uint8_t type = config->family == IP_V6 ? RSIP_ADDR_V6 : RSIP_ADDR_V4;
     struct rsip_want want = {
         .method = config->method,
-        .local = {.type = type,
-                  .any = config->address.family == IP_NONE,
-                  .addr = config->address},
+        .local = {.type = type, .any = config->address.family == IP_NONE, .addr = config->address},
         .remote = {.type = type,
                    .any = config->remote.addr.family == IP_NONE,
                    .addr = config->remote.addr},
@@ -438,8 +439,9 @@ static bool start(struct host *h)
     h->timer = evtimer_new(h->base, on_timer, h);
     h->control = control_socket_new(h->base, h->fds->control, answer, h);
     if (h->timer == NULL || h->control == NULL || !watch(h, h->fds->udp, on_udp) ||
-        !watch(h, h->fds->tun, on_tun) || !watch(h, h->fds->six, on_tunnel) || !watch(h, h->fds->ipip, on_tunnel) ||
-        !watch(h, h->fds->gre, on_tunnel) || !rsipd_stop_on_signals(h->base))
+        !watch(h, h->fds->tun, on_tun) || !watch(h, h->fds->six, on_tunnel) ||
+        !watch(h, h->fds->ipip, on_tunnel) || !watch(h, h->fds->gre, on_tunnel) ||
+        !rsipd_stop_on_signals(h->base))
         return false;
     if (l2tp != 0 && (!make_l2tp(h) || !watch(h, h->fds->l2tp, on_l2tp)))
         return false;

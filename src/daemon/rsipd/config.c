@@ -19,8 +19,7 @@ static bool read_addr(struct yaml_reader *r, const yaml_node_t *node,
     struct ip_addr addr;
 
     if (text == NULL || !ip_addr_parse(text, &addr))
-        return yaml_reader_fail(r, node,
-                                "'%.60s' is not an IP address; write one, as in 10.0.0.1",
+        return yaml_reader_fail(r, node, "'%.60s' is not an IP address; write one, as in 10.0.0.1",
                                 text != NULL ? text : "a list");
     memcpy(at(field, base), &addr, sizeof(addr));
     return true;
@@ -405,7 +404,8 @@ static bool check_pool(struct yaml_reader *r, const yaml_node_t *at, const struc
 
 /* The address that is leased, the routes and the remote end are of one family; that of the tunnel
  * may be another. */
-static bool check_families(struct yaml_reader *r, const yaml_node_t *at, struct rsipd_config *config)
+static bool check_families(struct yaml_reader *r, const yaml_node_t *at,
+                           struct rsipd_config *config)
 {
     struct rsipd_client *c = &config->client;
     const struct ip_addr *hints[] = {&c->address, &c->remote.addr, &c->routes[0].addr};
@@ -419,12 +419,14 @@ static bool check_families(struct yaml_reader *r, const yaml_node_t *at, struct 
         c->family = IP_V4;
     for (size_t i = 0; i < 2; i++)
         if (hints[i]->family != IP_NONE && hints[i]->family != c->family)
-            return yaml_reader_fail(r, at, "'address', 'remote' and 'family' disagree; take one "
-                                           "family, IPv4 or IPv6");
+            return yaml_reader_fail(r, at,
+                                    "'address', 'remote' and 'family' disagree; take one "
+                                    "family, IPv4 or IPv6");
     for (size_t i = 0; i < c->route_count; i++)
         if (c->routes[i].addr.family != c->family)
-            return yaml_reader_fail(r, at, "a route is not of the family that is leased; leave it "
-                                           "out, or say which 'family'");
+            return yaml_reader_fail(r, at,
+                                    "a route is not of the family that is leased; leave it "
+                                    "out, or say which 'family'");
     if (c->route_count > 0)
         return true;
     c->route_count = 1;

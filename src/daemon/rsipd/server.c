@@ -48,7 +48,7 @@ struct server {
     uint64_t next_channel;
     struct tunnel_l2tp *l2tp; /* NULL: no policy has it */
     struct rsipd_trace trace;
-    uint8_t packet[LIMIT_PACKET];
+    uint8_t packet[LIMIT_PACKET], piece[LIMIT_PACKET];
 };
 
 static void send_message(struct server *s, const struct rsip_server_effect *effect)
@@ -276,13 +276,25 @@ static void answer_ping(struct server *s, struct span datagram)
     (void)!write(s->fds->tun, datagram.ptr, reply.total_len);
 }
 
-static void send_to_host(struct server *s, const struct rsip_verdict *verdict,
-                         struct view datagram)
+static void send_whole(struct server *s, const struct rsip_verdict *verdict, struct view datagram)
 {
     if (verdict->tunnel == RSIP_TUNNEL_L2TP)
         tunnel_l2tp_send(s->l2tp, &verdict->host, datagram);
     else
         rsipd_tunnel_send(s->fds, verdict->tunnel, &verdict->host, datagram);
+}
+
+static void send_to_host(struct server *s, const struct rsip_verdict *verdict, struct view datagram)
+{
+    struct fragments f;
+    size_t len;
+
+    if (!reassembler_fragments(s->in, datagram, &f)) {
+        send_whole(s, verdict, datagram);
+        return;
+    }
+    while ((len = fragments_next(&f, span_of(s->piece, sizeof(s->piece)))) > 0)
+        send_whole(s, verdict, view_of(s->piece, len));
 }
 
 /* From the public realm: through the tunnel to whoever leased what it is for (RSIP-055). */
@@ -313,12 +325,20 @@ static void take_from_host(struct server *s, const struct ip_addr *from, enum rs
                            struct view inner)
 {
     struct rsip_verdict verdict;
+    struct fragments f;
+    size_t len;
 
     if (!reassembler_input(s->out, rsipd_now(), from, inner, &inner))
         return;
     rsip_server_outbound(s->core, rsipd_now(), from, tunnel, inner, &verdict);
-    if (verdict.fate == RSIP_FATE_FORWARD)
+    if (verdict.fate != RSIP_FATE_FORWARD)
+        return;
+    if (!reassembler_fragments(s->out, inner, &f)) {
         (void)!write(s->fds->tun, inner.ptr, inner.len);
+        return;
+    }
+    while ((len = fragments_next(&f, span_of(s->piece, sizeof(s->piece)))) > 0)
+        (void)!write(s->fds->tun, s->piece, len);
 }
 
 static void on_tunnel(evutil_socket_t fd, short what, void *ctx)
@@ -329,8 +349,8 @@ static void on_tunnel(evutil_socket_t fd, short what, void *ctx)
     struct ip_addr from;
     struct view inner;
     (void)what;
-    for (int i = 0;
-         i < BURST && rsipd_tunnel_receive(s->fds, fd, room, &tunnel, &from, &inner); i++)
+    for (int i = 0; i < BURST && rsipd_tunnel_receive(s->fds, fd, room, &tunnel, &from, &inner);
+         i++)
         take_from_host(s, &from, tunnel, inner);
     drain(s);
 }
@@ -357,8 +377,8 @@ static bool leased_by_l2tp(void *ctx, const struct ip_addr *host, enum ip_family
     return rsip_server_leased(s->core, host, RSIP_TUNNEL_L2TP, addr);
 }
 
-/* The link has no address at our end: a host would send the tunnel itself into the tunnel, if it were
- * the inside one. */
+/* The link has no address at our end: a host would send the tunnel itself into the tunnel, if it
+ * were the inside one. */
 static bool make_l2tp(struct server *s, const struct rsipd_server *config)
 {
     const struct tunnel_l2tp_setup setup = {
@@ -451,8 +471,8 @@ static bool start(struct server *s, const struct rsipd_config *config)
     drain(s);
     bool udp = s->fds->udp < 0 || watch(s, s->fds->udp, on_udp);
     return udp && watch(s, s->fds->tcp, on_connection) && watch(s, s->fds->tun, on_tun) &&
-           watch(s, s->fds->ipip, on_tunnel) && watch(s, s->fds->six, on_tunnel) && watch(s, s->fds->gre, on_tunnel) &&
-           rsipd_stop_on_signals(s->base);
+           watch(s, s->fds->ipip, on_tunnel) && watch(s, s->fds->six, on_tunnel) &&
+           watch(s, s->fds->gre, on_tunnel) && rsipd_stop_on_signals(s->base);
 }
 
 int rsipd_server_main(const struct rsipd_config *config, const struct rsipd_fds *fds)

@@ -14,7 +14,8 @@
 enum { SPIS_NAMED = 4 };
 
 /* Appends to the record's detail; what there is no room for is left out. */
-__attribute__((format(printf, 2, 3))) static void add(struct event_record *r, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void add(struct event_record *r, const char *format,
+                                                      ...)
 {
     size_t len = strlen(r->detail), room = sizeof(r->detail) - len;
     va_list args;

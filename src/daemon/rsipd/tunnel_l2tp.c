@@ -174,12 +174,12 @@ json_t *tunnel_l2tp_status(const struct tunnel_l2tp *t, json_t *counters)
     uint64_t value;
 
     while (t != NULL && l2tp_tunnel(t->core, &info))
-        json_array_append_new(
-            list, json_pack("{s:s,s:s,s:i,s:i,s:i,s:i,s:b,s:b}", "peer",
-                            ip_endpoint_format(&info.peer, text), "state", info.state, "tunnel",
-                            info.own_tunnel, "peer_tunnel", info.peer_tunnel, "session",
-                            info.own_session, "peer_session", info.peer_session, "ipv4", info.ipv4,
-                            "ipv6", info.ipv6));
+        json_array_append_new(list,
+                              json_pack("{s:s,s:s,s:i,s:i,s:i,s:i,s:b,s:b}", "peer",
+                                        ip_endpoint_format(&info.peer, text), "state", info.state,
+                                        "tunnel", info.own_tunnel, "peer_tunnel", info.peer_tunnel,
+                                        "session", info.own_session, "peer_session",
+                                        info.peer_session, "ipv4", info.ipv4, "ipv6", info.ipv6));
     for (size_t i = 0; t != NULL && counters != NULL && l2tp_counter(t->core, i, &name, &value);
          i++)
         json_object_set_new(counters, name, json_integer((json_int_t)value));

@@ -1,7 +1,7 @@
 /*
- * L2TP for cygnet-rsipd: the engine of rsip/l2tp.h on its socket, in libevent's loop. Both roles use
- * it. Datagrams that are too long for the link are cut, or answered with ICMP, for a PPP link takes
- * no larger ones than its end says.
+ * L2TP for cygnet-rsipd: the engine of rsip/l2tp.h on its socket, in libevent's loop. Both roles
+ * use it. Datagrams that are too long for the link are cut, or answered with ICMP, for a PPP link
+ * takes no larger ones than its end says.
  */
 #ifndef CYGNET_DAEMON_RSIPD_TUNNEL_L2TP_H
 #define CYGNET_DAEMON_RSIPD_TUNNEL_L2TP_H
