@@ -212,6 +212,8 @@ bool net_address(const char *device, const struct ip_addr *addr, bool add)
 
     r.address = (struct ifaddrmsg){.ifa_family = (uint8_t)family_of(addr),
                                    .ifa_prefixlen = (uint8_t)ip_addr_bits(addr),
+                                   /* nobody else can have it: of use at once */
+                                   .ifa_flags = addr->family == IP_V6 ? IFA_F_NODAD : 0,
                                    .ifa_index = if_nametoindex(device)};
     put(&r, IFA_LOCAL, addr->octets, ip_addr_len(addr));
     put(&r, IFA_ADDRESS, addr->octets, ip_addr_len(addr));
