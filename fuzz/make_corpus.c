@@ -39,8 +39,10 @@ int main(int argc, char **argv)
         {"ike_relay", seeds_ike_relay},
         {"ip", seeds_ip},
         {"isakmp", seeds_isakmp},
+        {"l2tp", seeds_l2tp},
         {"pfkey", seeds_pfkey},
         {"rsip", seeds_rsip},
+        {"rsip_l2tp", seeds_rsip_l2tp},
     };
     if (argc != 2) {
         fprintf(stderr, "usage: %s DIRECTORY\n", argv[0]);

@@ -388,8 +388,11 @@ static json_t *answer(void *ctx, const char *cmd, const json_t *request)
     if (strcmp(cmd, "status") != 0)
         return json_pack("{s:s}", "error", "no such command; ask for status or trace");
     json_t *status = rsipd_client_status(h->core, &h->bind, h->up, h->last_error);
-    if (h->l2tp != NULL)
-        json_object_set_new(status, "l2tp", tunnel_l2tp_status(h->l2tp, NULL));
+    if (h->l2tp != NULL) {
+        json_t *counters = json_object();
+        json_object_set_new(status, "l2tp", tunnel_l2tp_status(h->l2tp, counters));
+        json_object_set_new(status, "counters", counters);
+    }
     return status;
 }
 
