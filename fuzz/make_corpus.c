@@ -43,6 +43,7 @@ int main(int argc, char **argv)
         {"pfkey", seeds_pfkey},
         {"rsip", seeds_rsip},
         {"rsip_l2tp", seeds_rsip_l2tp},
+        {"saved", seeds_saved},
     };
     if (argc != 2) {
         fprintf(stderr, "usage: %s DIRECTORY\n", argv[0]);
