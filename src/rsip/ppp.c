@@ -105,8 +105,15 @@ static void end(struct ppp *p, enum ppp_protocol which, enum ppp_state state)
 {
     p->control[which].state = state;
     p->control[which].timeout = MONO_NEVER;
+    p->control[which].given_up = false;
     for (unsigned i = PPP_IPCP; which == PPP_LCP && i < PPP_PROTOCOLS; i++)
         end(p, (enum ppp_protocol)i, PPP_CLOSED);
+}
+
+static void give_up(struct ppp *p, enum ppp_protocol which)
+{
+    end(p, which, which == PPP_LCP ? PPP_DEAD : PPP_CLOSED);
+    p->control[which].given_up = true;
 }
 
 static bool wanted(struct ppp *p, enum ppp_protocol which)
@@ -261,7 +268,7 @@ static void answer_request(struct ppp *p, enum ppp_protocol which, mono_t now, u
     else if (c->naks++ < MAX_FAILURE)
         send_control(p, numbers[which], CONFIGURE_NAK, id, builder_written(&v.nak));
     else /* it doesn't listen (section 4.6, Max-Failure) */
-        end(p, which, which == PPP_LCP ? PPP_DEAD : PPP_CLOSED);
+        give_up(p, which);
 }
 
 static void take_ack(struct ppp *p, enum ppp_protocol which, mono_t now)
@@ -308,7 +315,7 @@ static void take_refusal(struct ppp *p, enum ppp_protocol which, mono_t now, boo
     else
         take_hint(p, which, options);
     if (++c->refused > MAX_CONFIGURE) {
-        end(p, which, which == PPP_LCP ? PPP_DEAD : PPP_CLOSED);
+        give_up(p, which);
         return;
     }
     if (c->state != PPP_ACK_SENT)
@@ -436,7 +443,9 @@ static enum err take_control(struct ppp *p, mono_t now, uint16_t protocol, struc
         bool request = packet.len > 0 && packet.ptr[0] == CONFIGURE_REQUEST;
         if (p->control[i].state != PPP_CLOSED)
             return take_code(p, which, now, packet);
-        if (!request || !wanted(p, which))
+        if (!request)
+            return ERR_UNEXPECTED;
+        if (p->control[i].given_up || !wanted(p, which))
             break;
         begin(p, which, now);
         return take_code(p, which, now, packet);

@@ -39,6 +39,7 @@ struct ppp_control {
     enum ppp_state state;
     uint8_t id;                  /* of our last Configure-Request */
     uint8_t left, naks, refused; /* requests left to send; naks sent; our options not liked */
+    bool given_up;               /* the ends don't agree: not again on this link */
     bool no_option;              /* the peer doesn't know our one option */
     mono_t timeout;
 };
