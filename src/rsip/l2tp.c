@@ -189,8 +189,11 @@ struct tunnel *tunnel_new(struct l2tp *l, const struct ip_endpoint *peer, enum t
     t->hello_at = mono_add(l->now, l->config.hello_ms);
     t->gone_at = mono_add(l->now, SETUP_MS);
     p->tunnels[p->count++] = t;
-    tunnel_set_timer(t);
-    return t;
+    if (heap_set(&l->deadlines, &t->deadline, t->gone_at))
+        return t;
+    l2tp_count(l, C_l2tp_no_memory); /* without a deadline it would stay for ever */
+    tunnel_free(t);
+    return NULL;
 }
 
 static void set_retry(struct l2tp *l)

@@ -13,6 +13,13 @@
 
 enum { QUEUE = 256, OCTETS = 600 };
 
+void *__real_malloc(size_t len);
+void *__real_calloc(size_t count, size_t len);
+void *__real_realloc(void *ptr, size_t len);
+void *__wrap_malloc(size_t len);
+void *__wrap_calloc(size_t count, size_t len);
+void *__wrap_realloc(void *ptr, size_t len);
+
 struct datagram {
     bool to_gateway;
     uint16_t from_port, to_port;
@@ -28,6 +35,8 @@ static struct world {
     uint64_t seed;
     uint64_t random;
     unsigned lose_percent, sent, gateway_ups, gateway_downs, host_ups, host_downs;
+    unsigned long countdown; /* to an allocation that fails; 0: none does */
+    bool refused;
     bool leased_v4, leased_v6, gateway_deaf;
     struct view last; /* the last datagram that left the gateway; points into `last_octets` */
     uint8_t last_octets[OCTETS];
@@ -480,6 +489,50 @@ static void test_mandatory(void **state)
     end();
 }
 
+static void *refused(void)
+{
+    w.refused = true;
+    return NULL;
+}
+
+static bool refuse(void)
+{
+    return w.countdown != 0 && --w.countdown == 0;
+}
+
+void *__wrap_malloc(size_t len)
+{
+    return refuse() ? refused() : __real_malloc(len);
+}
+
+void *__wrap_calloc(size_t count, size_t len)
+{
+    return refuse() ? refused() : __real_calloc(count, len);
+}
+
+void *__wrap_realloc(void *ptr, size_t len)
+{
+    return refuse() ? refused() : __real_realloc(ptr, len);
+}
+
+/* Every allocation fails once, at either end: the link comes up all the same, only later. */
+static void test_memory(void **state)
+{
+    unsigned failures = 0;
+    (void)state;
+    for (unsigned n = 1; n == failures + 1; n++) {
+        begin("secret", "secret");
+        w.countdown = n;
+        dial();
+        failures += w.refused;
+        w.countdown = 0;
+        run(200 * 1000);
+        assert_true(passes(w.host, &inside, IP_V4) && passes(w.gateway, &private_addr, IP_V4));
+        end();
+    }
+    assert_in_range(failures, 20, 200);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -494,6 +547,7 @@ int main(void)
         cmocka_unit_test(test_repeated_request),
         cmocka_unit_test(test_strangers_and_replays),
         cmocka_unit_test(test_mandatory),
+        cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests_name("rsip_l2tp", tests, NULL, NULL);
 }
