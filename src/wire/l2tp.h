@@ -55,7 +55,6 @@ enum l2tp_result {
     L2TP_STOP_ERROR = 2,   /* general error, see the error code */
     L2TP_STOP_DENIED = 4,  /* not authorized */
     L2TP_STOP_VERSION = 5, /* protocol version not supported */
-    L2TP_CALL_ERROR = 2,   /* CDN: general error */
     L2TP_CALL_NONE_LEFT = 4,
 };
 enum { L2TP_ERROR_NONE = 0, L2TP_ERROR_UNKNOWN_AVP = 8 };

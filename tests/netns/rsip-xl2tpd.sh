@@ -114,7 +114,7 @@ END
 
 # the host dies and comes back: its new tunnel takes the place of the old one, with the same address
 old=$(tunnel)
-guest 'kill -9 $(pidof xl2tpd pppd); (xl2tpd -D -c /mnt/xl2tpd.conf >/tmp/xl2tpd.log 2>&1 &)'
+guest "kill -9 \$(pidof xl2tpd pppd); (xl2tpd -D -c /mnt/xl2tpd.conf >/tmp/xl2tpd.log 2>&1 &)"
 dial
 pinged
 echo "xl2tpd and pppd as a host: authenticated tunnel, the leased address by IPCP, its MRU kept to, dialled again"
