@@ -40,8 +40,10 @@ int main(int argc, char **argv)
         {"ike_stream", seeds_ike_stream},
         {"ip", seeds_ip},
         {"isakmp", seeds_isakmp},
+        {"l2tp", seeds_l2tp},
         {"pfkey", seeds_pfkey},
         {"rsip", seeds_rsip},
+        {"rsip_l2tp", seeds_rsip_l2tp},
         {"saved", seeds_saved},
     };
     if (argc != 2) {

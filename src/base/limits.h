@@ -60,6 +60,8 @@ enum {
     LIMIT_RSIP_HOSTS = 100000,   /* registered at a time */
     LIMIT_RSIP_REMOTES = 4,      /* addresses that a remote name stands for in one bind */
     LIMIT_RSIP_FRAGMENTS = 256,  /* datagrams being put together */
+    LIMIT_L2TP_TUNNELS = 4,      /* of one host, those that are being set up included */
+    LIMIT_L2TP_HOSTS = 16384,    /* that have any */
     LIMIT_RSIP_FRAGMENT_OCTETS = 4 * 1024 * 1024, /* all of them together */
 
     /* channel between keyd and plane */

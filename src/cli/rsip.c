@@ -58,6 +58,20 @@ static void print_drops(json_t *counters)
         putchar('\n');
 }
 
+static void print_links(const json_t *status)
+{
+    const json_t *links = json_object_get(status, "l2tp");
+
+    for (size_t i = 0; i < json_array_size(links); i++) {
+        const json_t *link = json_array_get(links, i);
+        printf("L2TP with %s: %s, tunnel %lld (there %lld)%s%s\n", cli_text(link, "peer", ""),
+               cli_text(link, "state", ""), cli_number(link, "tunnel"),
+               cli_number(link, "peer_tunnel"),
+               json_is_true(json_object_get(link, "ipv4")) ? ", IPv4" : "",
+               json_is_true(json_object_get(link, "ipv6")) ? ", IPv6" : "");
+    }
+}
+
 static void print_server(const json_t *status)
 {
     const json_t *binds = json_object_get(status, "binds");
@@ -69,6 +83,7 @@ static void print_server(const json_t *status)
     for (size_t i = 0; i < json_array_size(binds); i++)
         print_lease(json_array_get(binds, i));
     print_drops(json_object_get(status, "counters"));
+    print_links(status);
 }
 
 static void print_client(const json_t *status)
@@ -77,6 +92,7 @@ static void print_client(const json_t *status)
     if (json_object_get(status, "address") != NULL)
         printf("%s  ports %s  %s\n", cli_text(status, "address", ""),
                cli_text(status, "ports", "-"), cli_text(status, "tunnel", ""));
+    print_links(status);
     if (json_object_get(status, "last_error") != NULL)
         printf("the gateway said %s\n", cli_text(status, "last_error", ""));
 }
@@ -92,7 +108,8 @@ void cli_print_lease(const json_t *reply)
     printf("RSIP lease ");
     for (size_t i = 0; i < json_array_size(addresses); i++)
         printf("%s ", json_string_value(json_array_get(addresses, i)));
-    printf(json_array_size(spis) > 0 ? "with the inbound SPIs" : "without SPIs: no tunnel can begin");
+    printf(json_array_size(spis) > 0 ? "with the inbound SPIs"
+                                     : "without SPIs: no tunnel can begin");
     for (size_t i = 0; i < json_array_size(spis); i++)
         printf(" %s", json_string_value(json_array_get(spis, i)));
     if (cli_number(lease, "ike_port") != 0)

@@ -300,6 +300,8 @@ static bool any_address_left(const struct draft *d)
 {
     const struct pool_address *a;
     for (size_t i = 0; (a = pool_at(d->s->pool, i)) != NULL; i++) {
+        if (pool_addr(a)->family != d->request->local.addr.family)
+            continue;
         if (d->method == RSIP_METHOD_RSA) {
             if (pool_range(a)->whole && pool_whole_free(a))
                 return true;

@@ -156,6 +156,25 @@ struct rsip_bind *rsip_bind_on(const struct rsip_host *host, const struct pool_a
     return NULL;
 }
 
+bool rsip_server_leased(const struct rsip_server *s, const struct ip_addr *host_addr,
+                        enum rsip_tunnel tunnel, struct ip_addr *addr)
+{
+    const struct rsip_host *host = rsip_host_find(s, host_addr);
+    const struct ip_addr *other = NULL;
+
+    for (const struct rsip_bind *b = host == NULL ? NULL : host->binds; b != NULL; b = b->next) {
+        const struct ip_addr *leased = pool_addr(b->address);
+        if (b->tunnel != tunnel || leased->family != addr->family)
+            continue;
+        if (ip_addr_equal(leased, addr))
+            return true;
+        other = leased;
+    }
+    if (other != NULL)
+        *addr = *other;
+    return other != NULL;
+}
+
 bool rsip_bind_remote_allowed(const struct rsip_bind *bind, const struct ip_addr *remote)
 {
     for (size_t i = 0; i < bind->remote_count; i++)

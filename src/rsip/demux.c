@@ -7,6 +7,7 @@
 #include "wire/ip.h"
 
 enum { PROTO_AH = 51, IKE_PORT = 500, PORTS_LEN = 4 };
+enum { V6_HOP_BY_HOP = 0, V6_ROUTING = 43, V6_DESTINATION = 60, EXTENSIONS_MAX = 8 };
 
 enum icmp_class { ICMP_OTHER, ICMP_REQUEST, ICMP_REPLY, ICMP_ERROR };
 
@@ -121,6 +122,23 @@ static bool read_packet(struct view datagram, struct packet *ret)
     return true;
 }
 
+/* RFC 8200 section 4. False: it is a later fragment, or none of this makes sense. */
+static bool skip_extensions(struct cursor *cur, uint8_t *proto)
+{
+    for (int i = 0; i < EXTENSIONS_MAX; i++) {
+        bool fragment = *proto == IP_PROTO_FRAGMENT;
+        if (!fragment && *proto != V6_HOP_BY_HOP && *proto != V6_ROUTING &&
+            *proto != V6_DESTINATION)
+            return true;
+        *proto = cursor_u8(cur);
+        uint8_t len = cursor_u8(cur);
+        if (fragment && cursor_u16(cur) >> 3 != 0)
+            return false;
+        cursor_skip(cur, fragment ? 4 : len * 8u + 6);
+    }
+    return false;
+}
+
 static bool read_quoted_header(struct cursor *cur, struct quoted *q)
 {
     uint8_t first = cursor_u8(cur);
@@ -141,6 +159,8 @@ static bool read_quoted_header(struct cursor *cur, struct quoted *q)
         cursor_skip(cur, 1);
         q->src = ip_addr_from(cursor_take(cur, 16));
         q->dst = ip_addr_from(cursor_take(cur, 16));
+        if (!skip_extensions(cur, &q->proto))
+            return false;
     }
     return !cur->bad && (first >> 4 == 4 || first >> 4 == 6);
 }

@@ -143,6 +143,11 @@ void rsip_server_inbound(struct rsip_server *s, mono_t now, struct view datagram
 void rsip_server_outbound(struct rsip_server *s, mono_t now, const struct ip_addr *host,
                           enum rsip_tunnel tunnel, struct view datagram, struct rsip_verdict *ret);
 
+/* Whether the host has a bind through that tunnel on an address of addr's family: *addr stays if it
+ * is one of those, and else becomes one. */
+bool rsip_server_leased(const struct rsip_server *s, const struct ip_addr *host,
+                        enum rsip_tunnel tunnel, struct ip_addr *addr);
+
 /* For status: `at` is NULL at first; nothing may happen during the walk. False: no more. */
 struct rsip_host_info {
     const void *at;

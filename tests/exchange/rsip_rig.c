@@ -397,6 +397,7 @@ static void put_upper(struct builder *b, const struct rig_packet *p)
         builder_fill(b, 0, 16);
         break;
     case IP_PROTO_ICMP:
+    case IP_PROTO_ICMPV6:
         builder_u8(b, p->icmp_type);
         builder_fill(b, 0, 3);
         builder_u32(b, p->icmp_id);
@@ -409,17 +410,29 @@ static void put_upper(struct builder *b, const struct rig_packet *p)
     }
 }
 
+static void put_options(struct builder *b, uint8_t proto)
+{
+    const uint8_t options[] = {60, 0, 1, 4, 0,     0, 0, 0, 44, 0, 1, 4,
+                               0,  0, 0, 0, proto, 0, 0, 0, 0,  0, 0, 7};
+    builder_bytes(b, options, sizeof(options));
+}
+
 struct view rig_build_packet(const struct rig_packet *p, uint8_t *room)
 {
     struct builder b = builder_on(span_of(room, PACKET_ROOM));
 
-    builder_fill(&b, 0, IP_V4_HEADER);
+    static const uint8_t hop_by_hop = 0;
+    struct ip_addr src = rig_ip(p->src);
+
+    builder_fill(&b, 0, ip_header_len(src.family));
+    if (p->options)
+        put_options(&b, p->proto);
     put_upper(&b, p);
     assert_false(b.bad);
-    const struct ip_header header = {.src = rig_ip(p->src),
+    const struct ip_header header = {.src = src,
                                      .dst = rig_ip(p->dst),
                                      .total_len = (uint32_t)b.len,
-                                     .proto = p->proto,
+                                     .proto = p->options ? hop_by_hop : p->proto,
                                      .ttl = 64};
     ip_header_write(&header, room);
     return view_of(room, b.len);

@@ -86,6 +86,7 @@ struct rig_packet {
     uint8_t icmp_type;
     uint32_t icmp_id;
     struct view inside; /* what an ICMP error quotes */
+    bool options;       /* IPv6: behind hop-by-hop, destination options and an only fragment */
 };
 struct view rig_build_packet(const struct rig_packet *p, uint8_t *room);
 struct rsip_verdict rig_in(struct rig *rig, const struct rig_packet *p);

@@ -4,7 +4,8 @@ import sys
 
 SIZE = 1 << 20
 
-with socket.create_server((sys.argv[1], int(sys.argv[2]))) as server:
+FAMILY = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+with socket.create_server((sys.argv[1], int(sys.argv[2])), family=FAMILY) as server:
     server.settimeout(20)
     print("ready", flush=True)
     peer, address = server.accept()

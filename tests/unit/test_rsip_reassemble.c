@@ -82,6 +82,78 @@ static void test_any_order(void **state)
     reassembler_free(r);
 }
 
+/* The same datagram as IPv6, cut by hand: hop-by-hop options in front of each fragment header. */
+static size_t cut_v6(uint32_t payload, uint32_t piece, uint32_t id)
+{
+    static const uint8_t options[] = {IP_PROTO_FRAGMENT, 0, 1, 4, 0, 0, 0, 0};
+    struct ip_header h = {.proto = 0, .tos = 0x28, .ttl = 61};
+    size_t count = 0;
+
+    assert_true(ip_addr_parse("2001:db8::2", &h.src) && ip_addr_parse("2001:db8:1::10", &h.dst));
+    check_rng_fill(&seed, whole, payload);
+    for (uint32_t at = 0; at < payload; at += piece, count++) {
+        uint32_t take = payload - at < piece ? payload - at : piece, more = at + take < payload;
+        const uint8_t fragment[] = {IP_PROTO_UDP,        0,
+                                    (uint8_t)(at >> 8),  (uint8_t)(at | more),
+                                    (uint8_t)(id >> 24), (uint8_t)(id >> 16),
+                                    (uint8_t)(id >> 8),  (uint8_t)id};
+        uint8_t *room = rooms[count];
+        h.total_len = (uint32_t)(IP_V6_HEADER + sizeof(options) + sizeof(fragment) + take);
+        assert_true(count < PIECES && h.total_len <= ROOM);
+        ip_header_write(&h, room);
+        memcpy(room + IP_V6_HEADER, options, sizeof(options));
+        memcpy(room + IP_V6_HEADER + sizeof(options), fragment, sizeof(fragment));
+        memcpy(room + IP_V6_HEADER + sizeof(options) + sizeof(fragment), whole + at, take);
+        pieces[count] = view_of(room, h.total_len);
+    }
+    return count;
+}
+
+/* IPv6 is put together, and leaves in fragments again that are no longer than those that came. */
+static void test_v6(void **state)
+{
+    uint8_t room[ROOM], again[70000];
+    struct fragments f;
+    struct view got;
+    (void)state;
+    begin();
+    for (unsigned round = 0; round < 200; round++) {
+        uint32_t payload = 2000 + check_random(&seed) % 20000;
+        uint32_t piece = (600 + check_random(&seed) % 700) & ~7u;
+        size_t count = cut_v6(payload, piece, round), parts = 0, len, at = 0;
+        shuffle(count);
+        for (size_t i = 0; i + 1 < count; i++)
+            assert_false(reassembler_input(r, now, &via, pieces[i], &got));
+        assert_true(reassembler_input(r, now, &via, pieces[count - 1], &got));
+        check_view(view_of(got.ptr + IP_V6_HEADER, got.len - IP_V6_HEADER),
+                   view_of(whole, payload));
+        struct ip_header h;
+        assert_int_equal(ip_header_parse(got, &h), ERR_OK);
+        assert_true(h.proto == IP_PROTO_UDP && !ip_is_fragment(&h) && h.tos == 0x28 && h.ttl == 61);
+        assert_true(reassembler_fragments(r, got, &f));
+        while ((len = fragments_next(&f, span_of(room, sizeof(room)))) > 0) {
+            assert_int_equal(ip_header_parse(view_of(room, len), &h), ERR_OK);
+            assert_true(h.total_len == len && h.fragment_at == at && h.id == round);
+            assert_true(h.proto == IP_PROTO_UDP && len - h.header_len <= piece);
+            memcpy(again + at, room + h.header_len, len - h.header_len);
+            at += len - h.header_len;
+            assert_int_equal(h.more_fragments, at < payload);
+            parts++;
+        }
+        check_view(view_of(again, at), view_of(whole, payload));
+        assert_int_equal(parts, count);
+    }
+    cut_v6(500, 1200, 1); /* a fragment that is all there is (RFC 6946) stays as it is */
+    assert_true(reassembler_input(r, now, &via, pieces[0], &got));
+    check_view(got, pieces[0]);
+    assert_false(reassembler_fragments(r, got, &f));
+    cut_v6(3000, 1200, 2);
+    rooms[0][6] = 43; /* a routing header */
+    assert_false(reassembler_input(r, now, &via, pieces[0], &got));
+    assert_true(mono_is_never(reassembler_next_deadline(r)));
+    reassembler_free(r);
+}
+
 static void test_whole_passes(void **state)
 {
     struct view got;
@@ -186,13 +258,14 @@ static void test_tunnels(void **state)
     struct ip_addr from;
     struct view inner;
     (void)state;
-    for (unsigned type = RSIP_TUNNEL_IPIP; type <= RSIP_TUNNEL_GRE; type++) {
-        struct view data = view_of_text("a datagram");
+    for (unsigned i = 0; i < 4; i++) {
+        unsigned type = i < 2 ? RSIP_TUNNEL_IPIP : RSIP_TUNNEL_GRE;
+        struct view data = view_of_text(i % 2 ? "`datagram!" : "E datagram");
         size_t len = rsip_tunnel_header(type, data, header);
         struct ip_header h = {.src = ip_addr_v4(0x0a000002),
                               .dst = ip_addr_v4(0x0a000001),
                               .total_len = (uint32_t)(IP_V4_HEADER + len + data.len),
-                              .proto = rsip_tunnel_proto(type),
+                              .proto = rsip_tunnel_proto(type, data),
                               .ttl = 64};
         ip_header_write(&h, outer);
         memcpy(outer + IP_V4_HEADER, header, len);
@@ -216,16 +289,17 @@ static void test_tunnels(void **state)
                              ERR_UNSUPPORTED);
         }
     }
-    assert_int_equal(rsip_tunnel_proto(RSIP_TUNNEL_L2TP), 0);
+    assert_int_equal(rsip_tunnel_proto(RSIP_TUNNEL_L2TP, view_of(NULL, 0)), 0);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_any_order),   cmocka_unit_test(test_whole_passes),
-        cmocka_unit_test(test_timeout),     cmocka_unit_test(test_overlap),
-        cmocka_unit_test(test_hosts_apart), cmocka_unit_test(test_flood),
-        cmocka_unit_test(test_noise),       cmocka_unit_test(test_tunnels),
+        cmocka_unit_test(test_any_order),    cmocka_unit_test(test_v6),
+        cmocka_unit_test(test_whole_passes), cmocka_unit_test(test_timeout),
+        cmocka_unit_test(test_overlap),      cmocka_unit_test(test_hosts_apart),
+        cmocka_unit_test(test_flood),        cmocka_unit_test(test_noise),
+        cmocka_unit_test(test_tunnels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

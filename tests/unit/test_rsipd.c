@@ -97,6 +97,29 @@ static void test_client(void **state)
     assert_true(c->set_port_range);
 }
 
+/* L2TP, and which family is meant. */
+static void test_families(void **state)
+{
+    const struct rsipd_client *c = &config.client;
+    (void)state;
+    assert_true(parse("client: {server: \"fd00::1\", tunnel: l2tp, l2tp-secret: hush}"));
+    assert_int_equal(c->tunnel, RSIP_TUNNEL_L2TP);
+    assert_string_equal(c->l2tp_secret, "hush");
+    assert_true(c->server.family == IP_V6 && c->family == IP_V4);
+    assert_int_equal(c->routes[0].addr.family, IP_V4);
+    assert_true(parse("client: {server: 10.0.0.1, family: ipv6}"));
+    assert_true(c->family == IP_V6 && c->routes[0].addr.family == IP_V6 && c->route_count == 1);
+    assert_true(parse("client: {server: 10.0.0.1, address: \"2001:db8::1\"}"));
+    assert_int_equal(c->family, IP_V6);
+    assert_true(parse("client: {server: 10.0.0.1, routes: \"2001:db8::/32\"}"));
+    assert_int_equal(c->family, IP_V6);
+    assert_true(
+        parse("server: {inside: \"fd00::1\", outside: e, l2tp-secret: hush, pool: "
+              "[addresses: \"2001:db8::/116\"], hosts: {from: \"fd00::/8\", tunnels: [l2tp]}}"));
+    assert_int_equal(config.server.policies[0].policy.tunnels, 1 << RSIP_TUNNEL_L2TP);
+    assert_string_equal(config.server.l2tp_secret, "hush");
+}
+
 static void test_mistakes(void **state)
 {
     static const struct {
@@ -111,7 +134,7 @@ static void test_mistakes(void **state)
          "rsip.yaml:2:9: of its own address the gateway can lease some ports only"},
         {"client: {server: 10.0.0.1, remote: a b}\n", "rsip.yaml:1:36: 'a b' is neither an IPv4 address"},
         {"client: {server: 10.0.0.1, first-spi: 255}\n", "'first-spi' is not an SPI"},
-        {"client: {server: gw}\n", "rsip.yaml:1:18: 'gw' is not an IPv4 address"},
+        {"client: {server: gw}\n", "rsip.yaml:1:18: 'gw' is not an IP address"},
         {"client: {server: 10.0.0.1, ports: 256}\n", "from 0 to 255"},
         {"client: {server: 10.0.0.1, method: nat}\n", "nat"},
         {"client: {ports: 1}\n", "server"},
@@ -126,6 +149,13 @@ static void test_mistakes(void **state)
          "10.0.0.0/8, lease: 100, lease-max: 50}]}\n",
          "longer than"},
         {"server: {inside: 10.0.0.1, outside: e, hosts: [from: 10.0.0.0/8]}\n", "pool"},
+        {"server: {inside: 10.0.0.1, outside: e, pool: [addresses: \"2001:db8::/64\"], hosts: "
+         "[from: 10.0.0.0/8]}\n",
+         "take a /20 or a /116"},
+        {"client: {server: 10.0.0.1, address: 192.0.2.1, family: ipv6}\n", "disagree"},
+        {"client: {server: 10.0.0.1, family: ipv4, routes: \"2001:db8::/32\"}\n",
+         "say which 'family'"},
+        {"client: {server: 10.0.0.1, tunnel: pptp}\n", "pptp"},
     };
     (void)state;
     for (size_t i = 0; i < CHECK_COUNT(rows); i++) {
@@ -193,9 +223,8 @@ static void test_store(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_server),
-        cmocka_unit_test(test_client),
-        cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_server),   cmocka_unit_test(test_client),
+        cmocka_unit_test(test_families), cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

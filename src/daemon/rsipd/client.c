@@ -20,6 +20,8 @@
 #include "daemon/rsipd/rsipd.h"
 #include "daemon/rsipd/status.h"
 #include "daemon/rsipd/trace.h"
+#include "daemon/rsipd/tunnel_l2tp.h"
+#include "wire/ip.h"
 
 #define PORT_RANGE "net/ipv4/ip_local_port_range"
 
@@ -36,7 +38,8 @@ struct host {
     struct rsip_message bind;
     bool up;
     enum rsip_error last_error;
-    char ports_before[32]; /* the system's ephemeral ports; empty: ours are not set */
+    char ports_before[32];    /* the system's ephemeral ports; empty: ours are not set */
+    struct tunnel_l2tp *l2tp; /* NULL: another tunnel */
     struct rsipd_trace trace;
     uint8_t packet[LIMIT_PACKET];
 };
@@ -85,6 +88,7 @@ static void bind_down(struct host *h)
     if (!h->up)
         return;
     h->up = false;
+    tunnel_l2tp_disconnect(h->l2tp);
     show_spis(h, &(struct rsip_spis){0}, &(struct rsip_ports){0});
     net_address(h->config->device, &h->bind.local.addr, false); /* its routes go with it */
     restore_ports(h);
@@ -104,6 +108,8 @@ static void bind_up(struct host *h, const struct rsip_message *m)
     for (size_t i = 0; i < h->config->client.route_count; i++)
         net_route(h->config->device, &h->config->client.routes[i], &m->local.addr, true);
     set_ports(h, &m->local_ports);
+    if (m->tunnels[0] == RSIP_TUNNEL_L2TP)
+        tunnel_l2tp_connect(h->l2tp, &h->config->client.server);
     log_line(EVENT_INFO, "%s is leased for %u s", ip_addr_format(&m->local.addr, text),
              (unsigned)m->lease_s);
 }
@@ -145,30 +151,31 @@ static void on_stream_event(struct bufferevent *stream, short what, void *ctx)
     input(h, &(struct rsip_client_event){.kind = RSIP_CEV_DOWN});
 }
 
-static struct sockaddr_in server_address(const struct host *h)
+static socklen_t server_address(const struct host *h, struct sockaddr_storage *ret)
 {
-    struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons(RSIP_PORT)};
-    memcpy(&sa.sin_addr, h->config->client.server.octets, 4);
-    return sa;
+    const struct ip_endpoint at = {.addr = h->config->client.server, .port = RSIP_PORT};
+    return net_sockaddr(&at, ret);
 }
 
 /* Ours, as the gateway sees it. */
 static struct ip_addr private_address(const struct host *h)
 {
-    struct sockaddr_in sa = server_address(h);
-    socklen_t len = sizeof(sa);
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    bool ok = fd >= 0 && connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) == 0 &&
+    struct sockaddr_storage sa;
+    socklen_t len = server_address(h, &sa);
+    int fd = socket(sa.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool ok = fd >= 0 && connect(fd, (const struct sockaddr *)&sa, len) == 0 &&
               getsockname(fd, (struct sockaddr *)&sa, &len) == 0;
 
     if (fd >= 0)
         close(fd);
-    return ok ? ip_addr_from(view_of(&sa.sin_addr, 4)) : (struct ip_addr){.family = IP_V4};
+    return ok ? net_endpoint(&sa).addr
+              : (struct ip_addr){.family = h->config->client.server.family};
 }
 
 static void connect_stream(struct host *h)
 {
-    struct sockaddr_in sa = server_address(h);
+    struct sockaddr_storage sa;
+    socklen_t len = server_address(h, &sa);
 
     if (h->stream != NULL)
         bufferevent_free(h->stream);
@@ -177,13 +184,14 @@ static void connect_stream(struct host *h)
         return;
     bufferevent_setcb(h->stream, on_stream, NULL, on_stream_event, h);
     bufferevent_enable(h->stream, EV_READ | EV_WRITE);
-    bufferevent_socket_connect(h->stream, (const struct sockaddr *)&sa, sizeof(sa));
+    bufferevent_socket_connect(h->stream, (const struct sockaddr *)&sa, (int)len);
 }
 
 /* RSIP-060: whichever is configured. */
 static void send_message(struct host *h, struct view bytes)
 {
-    struct sockaddr_in sa = server_address(h);
+    struct sockaddr_storage sa;
+    socklen_t len = server_address(h, &sa);
 
     rsipd_trace_message(&h->trace, true, &h->config->client.server, bytes);
     if (h->config->client.transport == RSIP_TCP) {
@@ -192,7 +200,7 @@ static void send_message(struct host *h, struct view bytes)
         return;
     }
     (void)!sendto(h->fds->udp, bytes.ptr, bytes.len, MSG_DONTWAIT, (const struct sockaddr *)&sa,
-                  sizeof(sa));
+                  len);
 }
 
 static void note_error(struct host *h, const char *what, enum rsip_error error)
@@ -269,16 +277,30 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 static void on_udp(evutil_socket_t fd, short what, void *ctx)
 {
     struct host *h = ctx;
-    struct sockaddr_in want = server_address(h), sa;
+    const struct ip_endpoint server = {.addr = h->config->client.server, .port = RSIP_PORT};
+    struct sockaddr_storage sa;
     uint8_t message[RSIP_MESSAGE_MAX];
     socklen_t sa_len = sizeof(sa);
     ssize_t len;
     (void)what;
     while ((len = recvfrom(fd, message, sizeof(message), MSG_DONTWAIT, (struct sockaddr *)&sa,
-                           &sa_len)) >= 0)
-        if (sa.sin_addr.s_addr == want.sin_addr.s_addr && sa.sin_port == want.sin_port)
+                           &sa_len)) >= 0) {
+        struct ip_endpoint from = net_endpoint(&sa);
+        sa_len = sizeof(sa);
+        if (ip_endpoint_equal(&from, &server))
             input(h, &(struct rsip_client_event){.kind = RSIP_CEV_MESSAGE,
                                                  .bytes = view_of(message, (size_t)len)});
+    }
+}
+
+/* What the device says of itself over IPv6, from its link-local address, is for nobody. */
+static bool may_leave(const struct host *h, struct view datagram)
+{
+    struct ip_pair pair;
+
+    return h->up && ip_pair_of(datagram, &pair) == ERR_OK &&
+           pair.src.family == h->bind.local.addr.family &&
+           (pair.src.family == IP_V4 || ip_addr_equal(&pair.src, &h->bind.local.addr));
 }
 
 /* RSIP-012, RSIP-053 */
@@ -290,9 +312,13 @@ static void on_tun(evutil_socket_t fd, short what, void *ctx)
         ssize_t len = read(fd, h->packet, sizeof(h->packet));
         if (len <= 0)
             return;
-        if (h->up && h->packet[0] >> 4 == 4)
-            rsipd_tunnel_send(h->fds, h->bind.tunnels[0], &h->config->client.server,
-                              view_of(h->packet, (size_t)len));
+        struct view datagram = view_of(h->packet, (size_t)len);
+        if (!may_leave(h, datagram))
+            continue;
+        if (h->bind.tunnels[0] == RSIP_TUNNEL_L2TP)
+            tunnel_l2tp_send(h->l2tp, &h->config->client.server, datagram);
+        else
+            rsipd_tunnel_send(h->fds, h->bind.tunnels[0], &h->config->client.server, datagram);
     }
 }
 
@@ -304,10 +330,56 @@ static void on_tunnel(evutil_socket_t fd, short what, void *ctx)
     struct ip_addr from;
     struct view inner;
     (void)what;
-    for (int i = 0; i < BURST && rsipd_tunnel_receive(fd, room, &tunnel, &from, &inner); i++)
+    for (int i = 0; i < BURST && rsipd_tunnel_receive(h->fds, fd, room, &tunnel, &from, &inner);
+         i++)
         if (h->up && tunnel == h->bind.tunnels[0] &&
             ip_addr_equal(&from, &h->config->client.server))
             (void)!write(h->fds->tun, inner.ptr, inner.len);
+}
+
+static void on_l2tp(evutil_socket_t fd, short what, void *ctx)
+{
+    struct host *h = ctx;
+    struct span room = span_of(h->packet, sizeof(h->packet));
+    struct ip_addr from;
+    struct view inner;
+    (void)fd;
+    (void)what;
+    for (int i = 0; i < BURST && tunnel_l2tp_receive(h->l2tp, room, &from, &inner); i++)
+        if (h->up && ip_addr_equal(&from, &h->config->client.server))
+            (void)!write(h->fds->tun, inner.ptr, inner.len);
+}
+
+/* The PPP link has the leased address at our end. */
+static bool own_address(void *ctx, const struct ip_addr *gateway, enum ip_family family,
+                        struct ip_addr *addr)
+{
+    const struct host *h = ctx;
+    (void)gateway;
+    if (!h->up || h->bind.local.addr.family != family)
+        return false;
+    *addr = h->bind.local.addr;
+    return true;
+}
+
+static bool make_l2tp(struct host *h)
+{
+    enum {
+        HELLO_MS = 3000,
+        RETRY_MS = 1000
+    }; /* a gateway that was started anew knows nothing of the link */
+    const struct tunnel_l2tp_setup setup = {
+        .config = {.name = "rsip-host",
+                   .secret = view_of_text(h->config->client.l2tp_secret),
+                   .hello_ms = HELLO_MS,
+                   .retry_ms = RETRY_MS},
+        .env = {.rng = {.fill = rsipd_random}, .address = own_address, .ctx = h},
+        .fd = h->fds->l2tp,
+        .tun = h->fds->tun,
+        .trace = &h->trace};
+
+    h->l2tp = tunnel_l2tp_new(h->base, &setup);
+    return h->l2tp != NULL;
 }
 
 static json_t *answer(void *ctx, const char *cmd, const json_t *request)
@@ -318,18 +390,23 @@ static json_t *answer(void *ctx, const char *cmd, const json_t *request)
         return rsipd_trace_json(&h->trace);
     if (strcmp(cmd, "status") != 0)
         return json_pack("{s:s}", "error", "no such command; ask for status or trace");
-    return rsipd_client_status(h->core, &h->bind, h->up, h->last_error);
+    json_t *status = rsipd_client_status(h->core, &h->bind, h->up, h->last_error);
+    if (h->l2tp != NULL) {
+        json_t *counters = json_object();
+        json_object_set_new(status, "l2tp", tunnel_l2tp_status(h->l2tp, counters));
+        json_object_set_new(status, "counters", counters);
+    }
+    return status;
 }
 
 /* RSIP-002, RSIP-030: ports are asked for, unless the configuration says that none are needed. */
 static struct rsip_want wish_of(const struct rsipd_client *config)
 {
+    uint8_t type = config->family == IP_V6 ? RSIP_ADDR_V6 : RSIP_ADDR_V4;
     struct rsip_want want = {
         .method = config->method,
-        .local = {.type = RSIP_ADDR_V4,
-                  .any = config->address.family == IP_NONE,
-                  .addr = config->address},
-        .remote = {.type = RSIP_ADDR_V4,
+        .local = {.type = type, .any = config->address.family == IP_NONE, .addr = config->address},
+        .remote = {.type = type,
                    .any = config->remote.addr.family == IP_NONE,
                    .addr = config->remote.addr},
         .ports = {.form = RSIP_RANGE_ANY, .count = (uint8_t)config->ports},
@@ -363,8 +440,10 @@ static bool watch(struct host *h, int fd, event_callback_fn on)
 static bool start(struct host *h)
 {
     const struct rsipd_client *config = &h->config->client;
+    unsigned l2tp = h->fds->l2tp >= 0 ? 1 << RSIP_TUNNEL_L2TP : 0;
+    unsigned tunnels = 1 << RSIP_TUNNEL_IPIP | 1 << RSIP_TUNNEL_GRE | l2tp;
     const struct rsip_client_config core = {.transport = config->transport,
-                                            .tunnels = 1 << RSIP_TUNNEL_IPIP | 1 << RSIP_TUNNEL_GRE,
+                                            .tunnels = (uint8_t)tunnels,
                                             .retransmit_us = config->first_timeout_ms * 1000};
     const struct rsip_want want = wish_of(config);
 
@@ -374,8 +453,11 @@ static bool start(struct host *h)
     h->timer = evtimer_new(h->base, on_timer, h);
     h->control = control_socket_new(h->base, h->fds->control, answer, h);
     if (h->timer == NULL || h->control == NULL || !watch(h, h->fds->udp, on_udp) ||
-        !watch(h, h->fds->tun, on_tun) || !watch(h, h->fds->ipip, on_tunnel) ||
-        !watch(h, h->fds->gre, on_tunnel) || !rsipd_stop_on_signals(h->base))
+        !watch(h, h->fds->tun, on_tun) || !watch(h, h->fds->six, on_tunnel) ||
+        !watch(h, h->fds->ipip, on_tunnel) || !watch(h, h->fds->gre, on_tunnel) ||
+        !rsipd_stop_on_signals(h->base))
+        return false;
+    if (l2tp != 0 && (!make_l2tp(h) || !watch(h, h->fds->l2tp, on_l2tp)))
         return false;
     h->trace.gateway = config->server;
     h->trace.host = private_address(h);

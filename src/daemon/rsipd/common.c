@@ -10,8 +10,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/rsipd/net.h"
 #include "daemon/rsipd/rsipd.h"
 #include "rsip/tunnel.h"
+#include "wire/ip.h"
 
 static int64_t clock_ms(clockid_t clock)
 {
@@ -38,44 +40,83 @@ void rsipd_random(void *ctx, uint8_t *ret, size_t len)
         abort();
 }
 
-void rsipd_tunnel_send(const struct rsipd_fds *fds, unsigned tunnel, const struct ip_addr *to,
-                       struct view datagram)
+static int dscp_of(struct view datagram)
 {
-    uint8_t header[RSIP_GRE_HEADER];
+    if (datagram.len < 2)
+        return 0;
+    if (datagram.ptr[0] >> 4 == 4)
+        return datagram.ptr[1] & 0xfc;
+    return (datagram.ptr[0] << 4 | datagram.ptr[1] >> 4) & 0xfc;
+}
+
+void rsipd_wrapped_send(int fd, const struct ip_endpoint *to, struct view header,
+                        struct view datagram)
+{
     union {
         struct cmsghdr align;
         uint8_t room[CMSG_SPACE(sizeof(int))];
     } control = {0};
-    struct sockaddr_in sa = {.sin_family = AF_INET};
-    struct iovec parts[] = {{header, rsip_tunnel_header(tunnel, datagram, header)},
+    struct sockaddr_storage sa;
+    struct iovec parts[] = {{(void *)(uintptr_t)header.ptr, header.len},
                             {(void *)(uintptr_t)datagram.ptr, datagram.len}};
     struct msghdr message = {.msg_name = &sa,
-                             .msg_namelen = sizeof(sa),
+                             .msg_namelen = net_sockaddr(to, &sa),
                              .msg_iov = parts,
                              .msg_iovlen = 2,
                              .msg_control = &control,
                              .msg_controllen = sizeof(control)};
     struct cmsghdr *cmsg = CMSG_FIRSTHDR(&message);
-    int tos = datagram.len > 1 ? datagram.ptr[1] & 0xfc : 0;
+    bool six = to->addr.family == IP_V6;
+    int tos = dscp_of(datagram);
 
-    memcpy(&sa.sin_addr, to->octets, 4);
-    cmsg->cmsg_level = IPPROTO_IP;
-    cmsg->cmsg_type = IP_TOS;
+    cmsg->cmsg_level = six ? IPPROTO_IPV6 : IPPROTO_IP;
+    cmsg->cmsg_type = six ? IPV6_TCLASS : IP_TOS;
     cmsg->cmsg_len = CMSG_LEN(sizeof(int));
     memcpy(CMSG_DATA(cmsg), &tos, sizeof(tos));
     /* a datagram that doesn't leave now is lost, as on any link */
-    (void)!sendmsg(tunnel == RSIP_TUNNEL_GRE ? fds->gre : fds->ipip, &message, MSG_DONTWAIT);
+    (void)!sendmsg(fd, &message, MSG_DONTWAIT);
 }
 
-bool rsipd_tunnel_receive(int fd, struct span room, enum rsip_tunnel *ret_tunnel,
-                          struct ip_addr *ret_from, struct view *ret_inner)
+void rsipd_tunnel_send(const struct rsipd_fds *fds, unsigned tunnel, const struct ip_addr *to,
+                       struct view datagram)
 {
+    const struct ip_endpoint at = {.addr = *to};
+    uint8_t header[RSIP_GRE_HEADER];
+    size_t len = rsip_tunnel_header(tunnel, datagram, header);
+    uint8_t proto = rsip_tunnel_proto(tunnel, datagram);
+    int fd = proto == IP_PROTO_IPV4 ? fds->ipip : proto == IP_PROTO_IPV6 ? fds->six : fds->gre;
+
+    rsipd_wrapped_send(fd, &at, view_of(header, len), datagram);
+}
+
+static uint8_t proto_of(const struct rsipd_fds *fds, int fd)
+{
+    return fd == fds->ipip ? IP_PROTO_IPV4 : fd == fds->six ? IP_PROTO_IPV6 : RSIP_PROTO_GRE;
+}
+
+bool rsipd_tunnel_receive(const struct rsipd_fds *fds, int fd, struct span room,
+                          enum rsip_tunnel *ret_tunnel, struct ip_addr *ret_from,
+                          struct view *ret_inner)
+{
+    struct sockaddr_storage sa = {0};
+    socklen_t sa_len = sizeof(sa);
+    enum err err;
     ssize_t len;
 
-    while ((len = recv(fd, room.ptr, room.len, MSG_DONTWAIT)) >= 0 || errno == EINTR)
-        if (len > 0 && rsip_tunnel_open(view_of(room.ptr, (size_t)len), ret_tunnel, ret_from,
-                                        ret_inner) == ERR_OK)
+    while ((len = recvfrom(fd, room.ptr, room.len, MSG_DONTWAIT, (struct sockaddr *)&sa,
+                           &sa_len)) >= 0 ||
+           errno == EINTR) {
+        struct view bytes = view_of(room.ptr, len > 0 ? (size_t)len : 0);
+        if (sa.ss_family == AF_INET6) { /* IPv6 comes without its header */
+            err = rsip_tunnel_payload(proto_of(fds, fd), bytes, ret_tunnel, ret_inner);
+            *ret_from = net_endpoint(&sa).addr;
+        } else {
+            err = rsip_tunnel_open(bytes, ret_tunnel, ret_from, ret_inner);
+        }
+        if (err == ERR_OK)
             return true;
+        sa_len = sizeof(sa);
+    }
     return false;
 }
 

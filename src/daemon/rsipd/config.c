@@ -19,9 +19,8 @@ static bool read_addr(struct yaml_reader *r, const yaml_node_t *node,
     const char *text = yaml_reader_scalar(node);
     struct ip_addr addr;
 
-    if (text == NULL || !ip_addr_parse(text, &addr) || addr.family != IP_V4)
-        return yaml_reader_fail(r, node,
-                                "'%.60s' is not an IPv4 address; write one, as in 10.0.0.1",
+    if (text == NULL || !ip_addr_parse(text, &addr))
+        return yaml_reader_fail(r, node, "'%.60s' is not an IP address; write one, as in 10.0.0.1",
                                 text != NULL ? text : "a list");
     memcpy(at(field, base), &addr, sizeof(addr));
     return true;
@@ -180,7 +179,8 @@ static const struct yaml_choice methods[] = {{"rsa-ip", RSIP_METHOD_RSA},
                                              {"rsipsec", RSIP_METHOD_IPSEC},
                                              {NULL, 0}};
 static const struct yaml_choice tunnels[] = {
-    {"ip-ip", RSIP_TUNNEL_IPIP}, {"gre", RSIP_TUNNEL_GRE}, {NULL, 0}};
+    {"ip-ip", RSIP_TUNNEL_IPIP}, {"gre", RSIP_TUNNEL_GRE}, {"l2tp", RSIP_TUNNEL_L2TP}, {NULL, 0}};
+static const struct yaml_choice families[] = {{"ipv4", IP_V4}, {"ipv6", IP_V6}, {NULL, 0}};
 static const struct yaml_choice flows_local[] = {
     {"macro", RSIP_FLOW_MACRO}, {"micro", RSIP_FLOW_MICRO}, {NULL, 0}};
 static const struct yaml_choice flows_remote[] = {
@@ -330,6 +330,7 @@ static const struct yaml_field server_fields[] = {
     {"tcp-only", yaml_read_bool, SERVER(tcp_only)},
     {"registrations", yaml_read_number, SERVER(hosts), .least = 1, .most = LIMIT_RSIP_HOSTS},
     {"hold", yaml_read_number, SERVER(hold_s), .least = 0, .most = 3600},
+    {"l2tp-secret", yaml_read_text, SERVER(l2tp_secret), .room = RSIPD_SECRET_MAX},
     {NULL, NULL},
 };
 
@@ -406,6 +407,8 @@ static const struct yaml_field client_fields[] = {
     {"transport", yaml_read_choice, CLIENT(transport), .choices = transports},
     {"method", yaml_read_choice, CLIENT(method), .choices = methods},
     {"tunnel", yaml_read_choice, CLIENT(tunnel), .choices = tunnels},
+    {"family", yaml_read_choice, CLIENT(family), .choices = families},
+    {"l2tp-secret", yaml_read_text, CLIENT(l2tp_secret), .room = RSIPD_SECRET_MAX},
     {"ports", yaml_read_number, CLIENT(ports), .least = 0, .most = RSIP_PORTS_MAX},
     {"spis", yaml_read_number, CLIENT(spis), .least = 1, .most = RSIP_SPIS_MAX},
     {"first-spi", read_spi, CLIENT(first_spi)},
@@ -453,6 +456,47 @@ static void fill_defaults(struct rsipd_config *config)
     };
 }
 
+/* A pool is proxied address by address, so there is an end to it. */
+static bool check_pool(struct yaml_reader *r, const yaml_node_t *at, const struct rsipd_server *s)
+{
+    for (size_t i = 0; i < s->range_count; i++)
+        if (ip_addr_bits(&s->ranges[i].prefix.addr) - s->ranges[i].prefix.bits > RSIPD_POOL_BITS)
+            return yaml_reader_fail(
+                r, at, "a range of the pool has more than 4096 addresses; take a /20 or a /116");
+    return true;
+}
+
+/* The address that is leased, the routes and the remote end are of one family; that of the tunnel
+ * may be another. */
+static bool check_families(struct yaml_reader *r, const yaml_node_t *at,
+                           struct rsipd_config *config)
+{
+    struct rsipd_client *c = &config->client;
+    const struct ip_addr *hints[] = {&c->address, &c->remote.addr, &c->routes[0].addr};
+
+    if (config->server.given)
+        return check_pool(r, at, &config->server);
+    for (size_t i = 0; i < 3; i++)
+        if (c->family == IP_NONE)
+            c->family = hints[i]->family;
+    if (c->family == IP_NONE)
+        c->family = IP_V4;
+    for (size_t i = 0; i < 2; i++)
+        if (hints[i]->family != IP_NONE && hints[i]->family != c->family)
+            return yaml_reader_fail(r, at,
+                                    "'address', 'remote' and 'family' disagree; take one "
+                                    "family, IPv4 or IPv6");
+    for (size_t i = 0; i < c->route_count; i++)
+        if (c->routes[i].addr.family != c->family)
+            return yaml_reader_fail(r, at,
+                                    "a route is not of the family that is leased; leave it "
+                                    "out, or say which 'family'");
+    if (c->route_count > 0)
+        return true;
+    c->route_count = 1;
+    return ip_prefix_parse(c->family == IP_V6 ? "::/0" : "0.0.0.0/0", &c->routes[0]);
+}
+
 bool rsipd_config_parse(struct view text, const char *name, struct rsipd_config *ret,
                         char *ret_error)
 {
@@ -467,11 +511,9 @@ bool rsipd_config_parse(struct view text, const char *name, struct rsipd_config 
     bool ok = yaml_reader_fields(&r, root, fields, ret);
     if (ok && ret->server.given == ret->client.given)
         ok = yaml_reader_fail(&r, root, "no 'server' or 'client', or both; give one of them");
+    if (ok)
+        ok = check_families(&r, root, ret);
     yaml_document_delete(&document);
-    if (ok && ret->client.route_count == 0)
-        ret->client.route_count = 1; /* all zeros: everything */
-    if (ok && ret->client.routes[0].addr.family == IP_NONE)
-        ok = ip_prefix_parse("0.0.0.0/0", &ret->client.routes[0]);
     for (size_t i = 0; i < ret->server.policy_count; i++) {
         struct rsipd_policy *p = &ret->server.policies[i];
         p->policy.rules = p->rules;

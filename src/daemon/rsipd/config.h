@@ -20,6 +20,8 @@ enum {
     RSIPD_PATH_MAX = 256,
     RSIPD_NAME_MAX = 16, /* of an interface */
     RSIPD_USER_MAX = 32,
+    RSIPD_SECRET_MAX = 64,
+    RSIPD_POOL_BITS = 12, /* a range has so many bits at most */
     RSIPD_ERROR_MAX = 512,
     RSIPD_TEXT_MAX = 256 * 1024,
 };
@@ -44,6 +46,7 @@ struct rsipd_server {
     size_t dns_count;
     bool tcp_only;
     uint32_t hosts, hold_s;
+    char l2tp_secret[RSIPD_SECRET_MAX]; /* empty: none */
 };
 
 struct rsipd_client {
@@ -54,6 +57,8 @@ struct rsipd_client {
     uint32_t ports, spis, lease_s;
     uint32_t first_spi; /* of `spis` in a row, if particular ones are wanted; 0: any */
     enum rsip_tunnel tunnel;
+    enum ip_family family; /* of the leased address; IP_NONE: not said */
+    char l2tp_secret[RSIPD_SECRET_MAX];
     struct ip_addr address;                /* wanted; family 0: any */
     struct ip_endpoint remote;             /* under a remote flow policy; family 0: none, or ... */
     char remote_name[RSIPD_REMOTE_MAX];    /* ... by its name; empty: none */

@@ -20,12 +20,13 @@
 #include "daemon/rsipd/net.h"
 #include "daemon/rsipd/own.h"
 #include "daemon/rsipd/rsipd.h"
+#include "rsip/l2tp.h"
 #include "rsip/tunnel.h"
 #include "wire/ip.h"
 
 #define DEFAULT_CONFIG "/etc/cygnet/rsip.yaml"
 
-enum { SERVER_MTU = 65535, RESTART_S = 1, STEADY_S = 10 };
+enum { SERVER_MTU = 65535, LINK_MTU = 1500, RESTART_S = 1, STEADY_S = 10 };
 
 static const char usage[] = "usage: cygnet-rsipd [--config FILE] [--check] [--verbose]\n"
                             "\n"
@@ -37,7 +38,7 @@ static const char usage[] = "usage: cygnet-rsipd [--config FILE] [--check] [--ve
                             "  -h, --help         print this\n";
 
 static struct rsipd_config config;
-static struct rsipd_fds fds = {-1, -1, -1, -1, -1, -1};
+static struct rsipd_fds fds = {-1, -1, -1, -1, -1, -1, -1, -1};
 static volatile sig_atomic_t stopping;
 static pid_t child;
 
@@ -61,14 +62,45 @@ static bool read_config(const char *path)
     return ok;
 }
 
+static bool uses_l2tp(void)
+{
+    bool used = config.client.given && config.client.tunnel == RSIP_TUNNEL_L2TP;
+
+    for (size_t i = 0; i < config.server.policy_count; i++)
+        used = used || (config.server.policies[i].policy.tunnels & 1 << RSIP_TUNNEL_L2TP) != 0;
+    return used;
+}
+
+/* Of a host's device: what a tunnel leaves of Ethernet. IP-IP has room to spare. */
+static unsigned client_mtu(void)
+{
+    size_t outer = ip_header_len(config.client.server.family);
+
+    if (config.client.tunnel == RSIP_TUNNEL_L2TP)
+        return (unsigned)(LINK_MTU - outer - IP_UDP_HEADER - L2TP_WRAP_MAX);
+    return (unsigned)(LINK_MTU - outer - RSIP_GRE_HEADER);
+}
+
+/* A host's sockets are bound to no address of its own, which may change. */
+static struct ip_addr local_address(void)
+{
+    return config.server.given ? config.server.inside
+                               : (struct ip_addr){.family = config.client.server.family};
+}
+
 static bool open_common(gid_t gid)
 {
-    static const struct ip_addr any = {.family = IP_V4};
-    const struct ip_addr *local = config.server.given ? &config.server.inside : &any;
+    const struct ip_addr local = local_address();
 
-    fds.tun = net_tun_open(config.device, config.server.given ? SERVER_MTU : NET_TUN_MTU);
-    fds.ipip = fds.tun < 0 ? -1 : net_tunnel_socket(IP_PROTO_IPV4, local);
-    fds.gre = fds.ipip < 0 ? -1 : net_tunnel_socket(RSIP_PROTO_GRE, local);
+    fds.tun = net_tun_open(config.device, config.server.given ? SERVER_MTU : client_mtu());
+    fds.ipip = fds.tun < 0 ? -1 : net_tunnel_socket(IP_PROTO_IPV4, &local);
+    fds.six = fds.ipip < 0 ? -1 : net_tunnel_socket(IP_PROTO_IPV6, &local);
+    fds.gre = fds.six < 0 ? -1 : net_tunnel_socket(RSIP_PROTO_GRE, &local);
+    if (fds.gre >= 0 && uses_l2tp()) {
+        fds.l2tp = net_udp_tunnel_socket(&local, config.server.given ? L2TP_PORT : 0);
+        if (fds.l2tp < 0)
+            return false;
+    }
     if (fds.gre < 0 || !open_parents(config.control) || !open_is_free(config.control))
         return false;
     fds.control = open_control_socket(config.control, gid);
@@ -83,6 +115,17 @@ static bool set_device(void)
     return net_sysctl(path, "2");
 }
 
+/* A range has 4096 addresses at most: rsipd_config_parse() sees to it. */
+static struct ip_addr nth_address(const struct ip_prefix *prefix, uint32_t n)
+{
+    struct ip_addr addr = prefix->addr;
+    size_t last = ip_addr_len(&addr) - 1;
+
+    addr.octets[last] = (uint8_t)(addr.octets[last] | (n & 0xff));
+    addr.octets[last - 1] = (uint8_t)(addr.octets[last - 1] | n >> 8);
+    return addr;
+}
+
 /* The pool lies behind the device for the kernel, and its neighbours outside find it here. */
 static bool set_pool(bool add)
 {
@@ -94,46 +137,45 @@ static bool set_pool(bool add)
             continue;
         const struct ip_prefix *prefix = &config.server.ranges[i].prefix;
         uint32_t count = UINT32_C(1) << (ip_addr_bits(&prefix->addr) - prefix->bits);
-        uint32_t first = (uint32_t)prefix->addr.octets[0] << 24 | prefix->addr.octets[1] << 16 |
-                         prefix->addr.octets[2] << 8 | prefix->addr.octets[3];
         if (add)
             ok = net_route(config.device, prefix, &none, true) && ok;
         for (uint32_t n = 0; n < count && ok; n++) {
-            struct ip_addr addr = ip_addr_v4(first + n);
+            struct ip_addr addr = nth_address(prefix, n);
             ok = net_proxy(config.server.outside, &addr, add);
         }
     }
     return ok;
 }
 
-static bool pool_is_sane(void)
+static bool set_forwarding(void)
 {
-    for (size_t i = 0; i < config.server.range_count; i++) {
-        const struct ip_prefix *prefix = &config.server.ranges[i].prefix;
-        if (prefix->addr.family != IP_V4 || prefix->bits < 20) {
-            log_line(EVENT_ERROR, "a range of the pool is not IPv4, or larger than a /20");
-            return false;
-        }
-    }
-    return true;
+    char path[96];
+    bool ok = net_sysctl("net/ipv4/ip_forward", "1"), six = false;
+
+    for (size_t i = 0; i < config.server.range_count; i++)
+        six = six || config.server.ranges[i].prefix.addr.family == IP_V6;
+    if (!six)
+        return ok;
+    snprintf(path, sizeof(path), "net/ipv6/conf/%s/proxy_ndp", config.server.outside);
+    return ok && net_sysctl("net/ipv6/conf/all/forwarding", "1") && net_sysctl(path, "1");
 }
 
 static bool open_server(uid_t uid, gid_t gid)
 {
     const struct rsipd_server *server = &config.server;
 
-    if (!pool_is_sane() || !open_common(gid) || !open_state_dir(config.state, uid, gid))
+    if (!open_common(gid) || !open_state_dir(config.state, uid, gid))
         return false;
     if (!server->tcp_only) /* it still answers, that TCP is wanted (RSIP-146) */
         log_line(EVENT_DEBUG, "UDP and TCP");
     fds.udp = net_message_socket(&server->inside, RSIP_PORT, false);
     fds.tcp = fds.udp < 0 ? -1 : net_message_socket(&server->inside, RSIP_PORT, true);
-    return fds.tcp >= 0 && set_device() && net_sysctl("net/ipv4/ip_forward", "1") && set_pool(true);
+    return fds.tcp >= 0 && set_device() && set_forwarding() && set_pool(true);
 }
 
 static bool open_client(gid_t gid)
 {
-    static const struct ip_addr any = {.family = IP_V4};
+    const struct ip_addr any = local_address();
     if (!open_common(gid) || !net_tun_keep(fds.tun, config.device) || !set_device())
         return false;
     fds.udp = net_message_socket(&any, 0, false);

@@ -59,6 +59,18 @@ int net_tun_open(const char *name, unsigned mtu)
     return -1;
 }
 
+static struct ip_addr address_of(const struct sockaddr *sa)
+{
+    const struct sockaddr_in6 *six = (const void *)sa;
+    const struct sockaddr_in *four = (const void *)sa;
+
+    if (sa != NULL && sa->sa_family == AF_INET)
+        return ip_addr_from(view_of(&four->sin_addr, 4));
+    if (sa != NULL && sa->sa_family == AF_INET6)
+        return ip_addr_from(view_of(&six->sin6_addr, 16));
+    return (struct ip_addr){.family = IP_NONE};
+}
+
 bool net_tun_keep(int fd, const char *name)
 {
     struct ifaddrs *all;
@@ -69,30 +81,55 @@ bool net_tun_keep(int fd, const char *name)
     if (getifaddrs(&all) != 0)
         return failed("can't read the addresses of", name);
     for (const struct ifaddrs *entry = all; entry != NULL; entry = entry->ifa_next) {
-        const struct sockaddr_in *v4 = (const void *)entry->ifa_addr;
-        if (strcmp(entry->ifa_name, name) == 0 && v4 != NULL && v4->sin_family == AF_INET) {
-            struct ip_addr addr = ip_addr_from(view_of(&v4->sin_addr, sizeof(v4->sin_addr)));
+        struct ip_addr addr = address_of(entry->ifa_addr);
+        if (strcmp(entry->ifa_name, name) == 0 && addr.family != IP_NONE && !ip_addr_is_special(&addr))
             net_address(name, &addr, false);
-        }
     }
     freeifaddrs(all);
     return true;
 }
 
-static struct sockaddr_in sockaddr_of(const struct ip_addr *addr, uint16_t port)
+static int family_of(const struct ip_addr *addr)
 {
-    struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons(port)};
-    if (addr->family == IP_V4)
-        memcpy(&sa.sin_addr, addr->octets, 4);
-    return sa;
+    return addr->family == IP_V6 ? AF_INET6 : AF_INET;
+}
+
+socklen_t net_sockaddr(const struct ip_endpoint *at, struct sockaddr_storage *ret)
+{
+    const struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(at->port)};
+    const struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(at->port)};
+
+    memset(ret, 0, sizeof(*ret));
+    if (at->addr.family == IP_V6) {
+        memcpy(ret, &six, sizeof(six));
+        memcpy(&((struct sockaddr_in6 *)(void *)ret)->sin6_addr, at->addr.octets, 16);
+        return sizeof(six);
+    }
+    memcpy(ret, &four, sizeof(four));
+    memcpy(&((struct sockaddr_in *)(void *)ret)->sin_addr, at->addr.octets, 4);
+    return sizeof(four);
+}
+
+struct ip_endpoint net_endpoint(const struct sockaddr_storage *sa)
+{
+    const struct sockaddr_in6 *six = (const void *)sa;
+    const struct sockaddr_in *four = (const void *)sa;
+
+    if (sa->ss_family == AF_INET6)
+        return (struct ip_endpoint){.addr = ip_addr_from(view_of(&six->sin6_addr, 16)),
+                                    .port = ntohs(six->sin6_port)};
+    return (struct ip_endpoint){.addr = ip_addr_from(view_of(&four->sin_addr, 4)),
+                                .port = ntohs(four->sin_port)};
 }
 
 static int bound(int fd, const struct ip_addr *local, uint16_t port, const char *what)
 {
-    struct sockaddr_in sa = sockaddr_of(local, port);
+    const struct ip_endpoint at = {.addr = *local, .port = port};
+    struct sockaddr_storage sa;
+    socklen_t len = net_sockaddr(&at, &sa);
     int octets = BUFFER_OCTETS;
 
-    if (fd < 0 || bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) != 0) {
+    if (fd < 0 || bind(fd, (const struct sockaddr *)&sa, len) != 0) {
         char text[IP_ADDR_TEXT_MAX];
         failed(what, ip_addr_format(local, text));
         if (fd >= 0)
@@ -105,20 +142,33 @@ static int bound(int fd, const struct ip_addr *local, uint16_t port, const char 
 }
 
 /* The kernel cuts a tunnel's datagram where a link is too small for it, and puts it together. */
+static int let_fragment(int fd, const struct ip_addr *local)
+{
+    int never = IP_PMTUDISC_DONT, never_v6 = IPV6_PMTUDISC_DONT;
+
+    if (fd >= 0 && local->family == IP_V6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &never_v6, sizeof(never_v6));
+    else if (fd >= 0)
+        setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &never, sizeof(never));
+    return fd;
+}
+
 int net_tunnel_socket(uint8_t proto, const struct ip_addr *local)
 {
-    int fd = socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, proto);
-    int never = IP_PMTUDISC_DONT;
+    int fd = socket(family_of(local), SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, proto);
+    return bound(let_fragment(fd, local), local, 0, "can't open the tunnel's socket at");
+}
 
-    if (fd >= 0)
-        setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &never, sizeof(never));
-    return bound(fd, local, 0, "can't open the tunnel's socket at");
+int net_udp_tunnel_socket(const struct ip_addr *local, uint16_t port)
+{
+    int fd = socket(family_of(local), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    return bound(let_fragment(fd, local), local, port, "can't open the socket for L2TP at");
 }
 
 int net_message_socket(const struct ip_addr *local, uint16_t port, bool stream)
 {
     int type = (stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, on = 1;
-    int fd = socket(AF_INET, type, 0);
+    int fd = socket(family_of(local), type, 0);
 
     if (fd >= 0 && stream)
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
@@ -193,8 +243,10 @@ bool net_address(const char *device, const struct ip_addr *addr, bool add)
 {
     struct request r = request_of(RTM_NEWADDR, RTM_DELADDR, add, sizeof(r.address));
 
-    r.address = (struct ifaddrmsg){.ifa_family = AF_INET,
+    r.address = (struct ifaddrmsg){.ifa_family = (uint8_t)family_of(addr),
                                    .ifa_prefixlen = (uint8_t)ip_addr_bits(addr),
+                                   /* nobody else can have it: of use at once */
+                                   .ifa_flags = addr->family == IP_V6 ? IFA_F_NODAD : 0,
                                    .ifa_index = if_nametoindex(device)};
     put(&r, IFA_LOCAL, addr->octets, ip_addr_len(addr));
     put(&r, IFA_ADDRESS, addr->octets, ip_addr_len(addr));
@@ -216,17 +268,17 @@ bool net_route(const char *device, const struct ip_prefix *to, const struct ip_a
     struct request r = request_of(RTM_NEWROUTE, RTM_DELROUTE, add, sizeof(r.route));
     uint32_t index = if_nametoindex(device);
 
-    r.route = (struct rtmsg){.rtm_family = AF_INET,
+    r.route = (struct rtmsg){.rtm_family = (uint8_t)family_of(&to->addr),
                              .rtm_dst_len = to->bits,
                              .rtm_table = RT_TABLE_MAIN,
                              .rtm_protocol = RTPROT_STATIC,
                              .rtm_scope = RT_SCOPE_LINK,
                              .rtm_type = RTN_UNICAST};
     if (to->bits > 0)
-        put(&r, RTA_DST, to->addr.octets, 4);
+        put(&r, RTA_DST, to->addr.octets, ip_addr_len(&to->addr));
     put(&r, RTA_OIF, &index, sizeof(index));
-    if (source->family == IP_V4)
-        put(&r, RTA_PREFSRC, source->octets, 4);
+    if (source->family == to->addr.family)
+        put(&r, RTA_PREFSRC, source->octets, ip_addr_len(source));
     return talk(&r, "can't set a route into", device);
 }
 
@@ -271,12 +323,12 @@ bool net_proxy(const char *device, const struct ip_addr *addr, bool add)
 {
     struct request r = request_of(RTM_NEWNEIGH, RTM_DELNEIGH, add, sizeof(r.neighbour));
 
-    r.neighbour = (struct ndmsg){.ndm_family = AF_INET,
+    r.neighbour = (struct ndmsg){.ndm_family = (uint8_t)family_of(addr),
                                  .ndm_ifindex = (int)if_nametoindex(device),
                                  .ndm_state = NUD_PERMANENT,
                                  .ndm_flags = NTF_PROXY};
     put(&r, NDA_DST, addr->octets, ip_addr_len(addr));
-    return talk(&r, "can't answer ARP on", device);
+    return talk(&r, "can't answer for the address on", device);
 }
 
 static int sysctl_open(const char *path, int flags)

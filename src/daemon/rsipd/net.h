@@ -6,17 +6,23 @@
 #ifndef CYGNET_DAEMON_RSIPD_NET_H
 #define CYGNET_DAEMON_RSIPD_NET_H
 
-#include "base/addr.h"
+#include <sys/socket.h>
 
-enum { NET_TUN_MTU = 1476 }; /* of a host's device: a datagram in GRE in IPv4 in Ethernet */
+#include "base/addr.h"
 
 /* A TUN device without any header in front of its datagrams, up and non-blocking. -1: failed. */
 int net_tun_open(const char *name, unsigned mtu);
 /* The device outlives its process, with what others have attached to it; what a former process left on it
  * goes. Its restart is none for them. */
 bool net_tun_keep(int fd, const char *name);
-/* A raw IPv4 socket for a tunnel's protocol, at our address; family 0: any. -1: failed. */
+/* Both ways; an address of all zeros is any of its family. */
+socklen_t net_sockaddr(const struct ip_endpoint *at, struct sockaddr_storage *ret);
+struct ip_endpoint net_endpoint(const struct sockaddr_storage *sa);
+/* A raw socket for a tunnel's protocol, at our address. Over IPv4 it reads whole datagrams, over
+ * IPv6 what is behind the header. -1: failed. */
 int net_tunnel_socket(uint8_t proto, const struct ip_addr *local);
+/* UDP for a tunnel, as above. -1: failed. */
+int net_udp_tunnel_socket(const struct ip_addr *local, uint16_t port);
 /* UDP, or TCP (`stream`) and listening. -1: failed. */
 int net_message_socket(const struct ip_addr *local, uint16_t port, bool stream);
 
@@ -40,7 +46,7 @@ struct net_rule {
 };
 /* One that is there already, or not any more, is no fault. */
 bool net_rule(const struct net_rule *rule, bool add);
-/* The device's neighbours are told that the address is here (ARP). */
+/* The device's neighbours are told that the address is here (ARP, neighbour discovery). */
 bool net_proxy(const char *device, const struct ip_addr *addr, bool add);
 /* /proc/sys/PATH; a path that isn't there is no fault. */
 bool net_sysctl(const char *path, const char *value);

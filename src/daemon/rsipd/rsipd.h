@@ -12,7 +12,9 @@
 struct event_base;
 
 struct rsipd_fds {
-    int tun, ipip, gre; /* the device; the tunnels' raw sockets */
+    int tun;            /* the device */
+    int ipip, six, gre; /* the tunnels' raw sockets, IP protocols 4, 41, 47 */
+    int l2tp;           /* UDP; -1: L2TP is not used */
     int udp, tcp;       /* server: messages; client: udp alone */
     int control;        /* listening */
 };
@@ -25,12 +27,16 @@ int rsipd_client_main(const struct rsipd_config *config, const struct rsipd_fds 
 mono_t rsipd_now(void);
 int64_t rsipd_wall_ms(void); /* time of day at mono 0 */
 void rsipd_random(void *ctx, uint8_t *ret, size_t len);
-/* Sends a datagram through its tunnel, with the DSCP of the inner one (RSIP-205). */
+/* Sends header and datagram, with the DSCP of the latter (RSIP-205). */
+void rsipd_wrapped_send(int fd, const struct ip_endpoint *to, struct view header,
+                        struct view datagram);
+/* Sends a datagram through IP-IP or GRE. */
 void rsipd_tunnel_send(const struct rsipd_fds *fds, unsigned tunnel, const struct ip_addr *to,
                        struct view datagram);
-/* Reads what there is from a raw socket; false: nothing. */
-bool rsipd_tunnel_receive(int fd, struct span room, enum rsip_tunnel *ret_tunnel,
-                          struct ip_addr *ret_from, struct view *ret_inner);
+/* Reads what there is from one of the raw sockets; false: nothing. */
+bool rsipd_tunnel_receive(const struct rsipd_fds *fds, int fd, struct span room,
+                          enum rsip_tunnel *ret_tunnel, struct ip_addr *ret_from,
+                          struct view *ret_inner);
 /* A stop by SIGTERM or SIGINT ends the loop. */
 bool rsipd_stop_on_signals(struct event_base *base);
 

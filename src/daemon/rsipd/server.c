@@ -17,11 +17,13 @@
 #include "daemon/control_socket.h"
 #include "daemon/log.h"
 #include "daemon/rsipd/names.h"
+#include "daemon/rsipd/net.h"
 #include "daemon/rsipd/own.h"
 #include "daemon/rsipd/rsipd.h"
 #include "daemon/rsipd/status.h"
 #include "daemon/rsipd/store.h"
 #include "daemon/rsipd/trace.h"
+#include "daemon/rsipd/tunnel_l2tp.h"
 #include "rsip/reassemble.h"
 #include "wire/ip.h"
 
@@ -48,25 +50,20 @@ struct server {
     struct reassembler *in, *out; /* RSIP-192 */
     struct connection connections[CONNECTIONS];
     uint64_t next_channel;
+    struct tunnel_l2tp *l2tp; /* NULL: no policy has it */
     struct rsipd_trace trace;
-    uint8_t packet[LIMIT_PACKET];
+    uint8_t packet[LIMIT_PACKET], piece[LIMIT_PACKET];
 };
-
-static struct ip_endpoint endpoint_of(const struct sockaddr_in *sa)
-{
-    return (struct ip_endpoint){.addr = ip_addr_from(view_of(&sa->sin_addr, 4)),
-                                .port = ntohs(sa->sin_port)};
-}
 
 static void send_message(struct server *s, const struct rsip_server_effect *effect)
 {
-    struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons(effect->host.port)};
+    struct sockaddr_storage sa;
+    socklen_t sa_len = net_sockaddr(&effect->host, &sa);
 
     rsipd_trace_message(&s->trace, true, &effect->host.addr, effect->bytes);
     if (effect->transport == RSIP_UDP) {
-        memcpy(&sa.sin_addr, effect->host.addr.octets, 4);
         (void)!sendto(s->fds->udp, effect->bytes.ptr, effect->bytes.len, MSG_DONTWAIT,
-                      (const struct sockaddr *)&sa, sizeof(sa));
+                      (const struct sockaddr *)&sa, sa_len);
         return;
     }
     for (size_t i = 0; i < CONNECTIONS; i++)
@@ -169,7 +166,7 @@ static void take_message(struct server *s, const struct ip_endpoint *host,
 static void on_udp(evutil_socket_t fd, short what, void *ctx)
 {
     struct server *s = ctx;
-    struct sockaddr_in sa;
+    struct sockaddr_storage sa;
     (void)what;
     for (int i = 0; i < BURST; i++) {
         socklen_t sa_len = sizeof(sa);
@@ -177,7 +174,7 @@ static void on_udp(evutil_socket_t fd, short what, void *ctx)
                                (struct sockaddr *)&sa, &sa_len);
         if (len < 0)
             return;
-        struct ip_endpoint host = endpoint_of(&sa);
+        struct ip_endpoint host = net_endpoint(&sa);
         take_message(s, &host, RSIP_UDP, 0, view_of(s->packet, (size_t)len));
     }
 }
@@ -240,7 +237,7 @@ static struct connection *free_slot(struct server *s, const struct ip_addr *host
 static void on_connection(evutil_socket_t fd, short what, void *ctx)
 {
     struct server *s = ctx;
-    struct sockaddr_in sa;
+    struct sockaddr_storage sa;
     socklen_t sa_len = sizeof(sa);
     int peer = accept4(fd, (struct sockaddr *)&sa, &sa_len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     const struct timeval idle = {.tv_sec = IDLE_S};
@@ -248,7 +245,7 @@ static void on_connection(evutil_socket_t fd, short what, void *ctx)
 
     if (peer < 0)
         return;
-    struct ip_endpoint host = endpoint_of(&sa);
+    struct ip_endpoint host = net_endpoint(&sa);
     struct connection *c = free_slot(s, &host.addr);
     struct bufferevent *stream =
         c == NULL ? NULL : bufferevent_socket_new(s->base, peer, BEV_OPT_CLOSE_ON_FREE);
@@ -267,27 +264,33 @@ static void on_connection(evutil_socket_t fd, short what, void *ctx)
 /* RSIP-209: a ping of a leased address is answered here, and never forwarded to a host. */
 static void answer_ping(struct server *s, struct span datagram)
 {
+    enum { ECHO_REQUEST = 8, ECHO_REQUEST_V6 = 128, ECHO_REPLY_V6 = 129 };
     struct ip_header h;
-    enum { ECHO_REQUEST = 8 };
 
-    if (ip_header_parse(view_of(datagram.ptr, datagram.len), &h) != ERR_OK ||
-        h.src.family != IP_V4 || h.proto != IP_PROTO_ICMP || ip_is_fragment(&h) ||
-        h.total_len < h.header_len + 8u || datagram.ptr[h.header_len] != ECHO_REQUEST)
+    if (ip_header_parse(view_of(datagram.ptr, datagram.len), &h) != ERR_OK || ip_is_fragment(&h) ||
+        h.total_len < h.header_len + 8u)
         return;
+    bool six = h.src.family == IP_V6;
     uint8_t *icmp = datagram.ptr + h.header_len;
-    size_t icmp_len = h.total_len - h.header_len;
+    size_t icmp_len = h.total_len - h.header_len, header_len = ip_header_len(h.src.family);
+    if (h.proto != (six ? IP_PROTO_ICMPV6 : IP_PROTO_ICMP) ||
+        icmp[0] != (six ? ECHO_REQUEST_V6 : ECHO_REQUEST))
+        return;
+    const struct ip_pair pair = {.src = h.dst, .dst = h.src};
     struct ip_header reply = {.src = h.dst,
                               .dst = h.src,
-                              .total_len = (uint32_t)(IP_V4_HEADER + icmp_len),
-                              .proto = IP_PROTO_ICMP,
+                              .total_len = (uint32_t)(header_len + icmp_len),
+                              .proto = h.proto,
                               .tos = h.tos,
                               .ttl = 64};
-    memmove(datagram.ptr + IP_V4_HEADER, icmp, icmp_len);
-    icmp = datagram.ptr + IP_V4_HEADER;
-    icmp[0] = icmp[2] = icmp[3] = 0;
-    uint16_t sum = ip_sum_fold(ip_sum_add(0, view_of(icmp, icmp_len)));
-    icmp[2] = (uint8_t)(sum >> 8);
-    icmp[3] = (uint8_t)sum;
+    memmove(datagram.ptr + header_len, icmp, icmp_len);
+    icmp = datagram.ptr + header_len;
+    icmp[0] = six ? ECHO_REPLY_V6 : 0;
+    icmp[2] = icmp[3] = 0;
+    uint32_t sum = six ? ip_sum_pseudo(&pair, h.proto, (uint32_t)icmp_len) : 0;
+    uint16_t folded = ip_sum_fold(ip_sum_add(sum, view_of(icmp, icmp_len)));
+    icmp[2] = (uint8_t)(folded >> 8);
+    icmp[3] = (uint8_t)folded;
     ip_header_write(&reply, datagram.ptr);
     (void)!write(s->fds->tun, datagram.ptr, reply.total_len);
 }
@@ -303,6 +306,27 @@ static void take_ours(struct server *s, struct view datagram)
         (void)!write(s->fds->tun, datagram.ptr, datagram.len);
     else if (datagram.ptr == s->packet)
         answer_ping(s, span_of(s->packet, datagram.len));
+}
+
+static void send_whole(struct server *s, const struct rsip_verdict *verdict, struct view datagram)
+{
+    if (verdict->tunnel == RSIP_TUNNEL_L2TP)
+        tunnel_l2tp_send(s->l2tp, &verdict->host, datagram);
+    else
+        rsipd_tunnel_send(s->fds, verdict->tunnel, &verdict->host, datagram);
+}
+
+static void send_to_host(struct server *s, const struct rsip_verdict *verdict, struct view datagram)
+{
+    struct fragments f;
+    size_t len;
+
+    if (!reassembler_fragments(s->in, datagram, &f)) {
+        send_whole(s, verdict, datagram);
+        return;
+    }
+    while ((len = fragments_next(&f, span_of(s->piece, sizeof(s->piece)))) > 0)
+        send_whole(s, verdict, view_of(s->piece, len));
 }
 
 /* From the public realm: through the tunnel to whoever leased what it is for (RSIP-055). */
@@ -322,30 +346,84 @@ static void on_tun(evutil_socket_t fd, short what, void *ctx)
             continue;
         rsip_server_inbound(s->core, rsipd_now(), datagram, &verdict);
         if (verdict.fate == RSIP_FATE_FORWARD)
-            rsipd_tunnel_send(s->fds, verdict.tunnel, &verdict.host, datagram);
+            send_to_host(s, &verdict, datagram);
         else if (verdict.fate == RSIP_FATE_GATEWAY)
             take_ours(s, datagram);
     }
 }
 
 /* From a host: out of the tunnel, if it may (RSIP-054). */
+static void take_from_host(struct server *s, const struct ip_addr *from, enum rsip_tunnel tunnel,
+                           struct view inner)
+{
+    struct rsip_verdict verdict;
+    struct fragments f;
+    size_t len;
+
+    if (!reassembler_input(s->out, rsipd_now(), from, inner, &inner))
+        return;
+    rsip_server_outbound(s->core, rsipd_now(), from, tunnel, inner, &verdict);
+    if (verdict.fate != RSIP_FATE_FORWARD)
+        return;
+    if (!reassembler_fragments(s->out, inner, &f)) {
+        (void)!write(s->fds->tun, inner.ptr, inner.len);
+        return;
+    }
+    while ((len = fragments_next(&f, span_of(s->piece, sizeof(s->piece)))) > 0)
+        (void)!write(s->fds->tun, s->piece, len);
+}
+
 static void on_tunnel(evutil_socket_t fd, short what, void *ctx)
 {
     struct server *s = ctx;
     struct span room = span_of(s->packet, sizeof(s->packet));
-    struct rsip_verdict verdict;
     enum rsip_tunnel tunnel;
     struct ip_addr from;
     struct view inner;
     (void)what;
-    for (int i = 0; i < BURST && rsipd_tunnel_receive(fd, room, &tunnel, &from, &inner); i++) {
-        if (!reassembler_input(s->out, rsipd_now(), &from, inner, &inner))
-            continue;
-        rsip_server_outbound(s->core, rsipd_now(), &from, tunnel, inner, &verdict);
-        if (verdict.fate == RSIP_FATE_FORWARD)
-            (void)!write(s->fds->tun, inner.ptr, inner.len);
-    }
+    for (int i = 0; i < BURST && rsipd_tunnel_receive(s->fds, fd, room, &tunnel, &from, &inner);
+         i++)
+        take_from_host(s, &from, tunnel, inner);
     drain(s);
+}
+
+static void on_l2tp(evutil_socket_t fd, short what, void *ctx)
+{
+    struct server *s = ctx;
+    struct span room = span_of(s->packet, sizeof(s->packet));
+    struct ip_addr from;
+    struct view inner;
+    (void)fd;
+    (void)what;
+    for (int i = 0; i < BURST && tunnel_l2tp_receive(s->l2tp, room, &from, &inner); i++)
+        take_from_host(s, &from, RSIP_TUNNEL_L2TP, inner);
+    drain(s);
+}
+
+/* Who has no lease through L2TP has no business there. */
+static bool leased_by_l2tp(void *ctx, const struct ip_addr *host, enum ip_family family,
+                           struct ip_addr *addr)
+{
+    const struct server *s = ctx;
+    addr->family = (uint8_t)family;
+    return rsip_server_leased(s->core, host, RSIP_TUNNEL_L2TP, addr);
+}
+
+/* The link has no address at our end: a host would send the tunnel itself into the tunnel, if it
+ * were the inside one. */
+static bool make_l2tp(struct server *s, const struct rsipd_server *config)
+{
+    const struct tunnel_l2tp_setup setup = {
+        .config = {.gateway = true,
+                   .name = "rsip-gateway",
+                   .secret = view_of_text(config->l2tp_secret)},
+        .env = {.rng = {.fill = rsipd_random}, .address = leased_by_l2tp, .ctx = s},
+        .fd = s->fds->l2tp,
+        .tun = s->fds->tun,
+        .trace = &s->trace};
+
+    s->l2tp = tunnel_l2tp_new(s->base, &setup);
+    return s->l2tp != NULL;
 }
 
 static json_t *answer(void *ctx, const char *cmd, const json_t *request)
@@ -356,7 +434,10 @@ static json_t *answer(void *ctx, const char *cmd, const json_t *request)
         return rsipd_trace_json(&s->trace);
     if (strcmp(cmd, "status") != 0)
         return json_pack("{s:s}", "error", "no such command; ask for status or trace");
-    return rsipd_server_status(s->core, rsipd_now());
+    json_t *status = rsipd_server_status(s->core, rsipd_now());
+    json_object_set_new(status, "l2tp",
+                        tunnel_l2tp_status(s->l2tp, json_object_get(status, "counters")));
+    return status;
 }
 
 static bool make_core(struct server *s, const struct rsipd_server *config)
@@ -420,13 +501,15 @@ static bool start(struct server *s, const struct rsipd_config *config)
         return false;
     s->trace.gateway = config->server.inside;
     s->trace.control = s->control;
+    if (s->fds->l2tp >= 0 && (!make_l2tp(s, &config->server) || !watch(s, s->fds->l2tp, on_l2tp)))
+        return false;
     if (s->store != NULL)
         lease_store_each(s->store, restore, s);
     drain(s);
     bool udp = s->fds->udp < 0 || watch(s, s->fds->udp, on_udp);
     return udp && watch(s, s->fds->tcp, on_connection) && watch(s, s->fds->tun, on_tun) &&
-           watch(s, s->fds->ipip, on_tunnel) && watch(s, s->fds->gre, on_tunnel) &&
-           rsipd_stop_on_signals(s->base);
+           watch(s, s->fds->ipip, on_tunnel) && watch(s, s->fds->six, on_tunnel) &&
+           watch(s, s->fds->gre, on_tunnel) && rsipd_stop_on_signals(s->base);
 }
 
 int rsipd_server_main(const struct rsipd_config *config, const struct rsipd_fds *fds)

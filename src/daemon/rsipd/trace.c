@@ -7,12 +7,15 @@
 #include "daemon/control_socket.h"
 #include "daemon/event_json.h"
 #include "daemon/rsipd/rsipd.h"
+#include "rsip/ppp.h"
+#include "wire/l2tp.h"
 #include "wire/rsip.h"
 
 enum { SPIS_NAMED = 4 };
 
 /* Appends to the record's detail; what there is no room for is left out. */
-__attribute__((format(printf, 2, 3))) static void add(struct event_record *r, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void add(struct event_record *r, const char *format,
+                                                      ...)
 {
     size_t len = strlen(r->detail), room = sizeof(r->detail) - len;
     va_list args;
@@ -28,7 +31,7 @@ static void add_address(struct event_record *r, const char *what, const struct r
 {
     char text[IP_ADDR_TEXT_MAX];
 
-    if (a->type == RSIP_ADDR_V4 && !a->any)
+    if ((a->type == RSIP_ADDR_V4 || a->type == RSIP_ADDR_V6) && !a->any)
         add(r, "%s %s", what, ip_addr_format(&a->addr, text));
 }
 
@@ -80,15 +83,12 @@ static void describe(struct event_record *r, const struct rsip_message *m)
         add(r, "%u s", m->lease_s);
 }
 
-void rsipd_trace_message(struct rsipd_trace *t, bool sent, const struct ip_addr *peer,
-                         struct view bytes)
+static struct event_record *new_record(struct rsipd_trace *t, bool sent, const struct ip_addr *peer)
 {
     struct event_record *r = &t->records[t->added % RSIPD_TRACE_RECORDS];
     const struct event_end self = {.party = EVENT_PARTY_SELF};
     const struct event_end other = {.party = EVENT_PARTY_ADDR, .addr = *peer};
     bool server = t->host.family == IP_NONE;
-    struct rsip_message m;
-    enum rsip_error error;
 
     *r = (struct event_record){
         .serial = ++t->added,
@@ -101,6 +101,25 @@ void rsipd_trace_message(struct rsipd_trace *t, bool sent, const struct ip_addr 
         .flow = {.src = server ? *peer : t->host, .dst = t->gateway},
         .peer = *peer,
     };
+    return r;
+}
+
+static void tell(struct rsipd_trace *t, const struct event_record *r)
+{
+    if (t->control == NULL || !control_socket_has_subscribers(t->control))
+        return;
+    json_t *line = event_json_build(r);
+    control_socket_broadcast(t->control, line);
+    json_decref(line);
+}
+
+void rsipd_trace_message(struct rsipd_trace *t, bool sent, const struct ip_addr *peer,
+                         struct view bytes)
+{
+    struct event_record *r = new_record(t, sent, peer);
+    struct rsip_message m;
+    enum rsip_error error;
+
     if (rsip_parse(bytes, &m, &error) == ERR_OK) {
         describe(r, &m);
     } else {
@@ -108,11 +127,46 @@ void rsipd_trace_message(struct rsipd_trace *t, bool sent, const struct ip_addr 
         snprintf(r->title, sizeof(r->title), "not a message of RSIP");
         add(r, "%s, %zu octets", rsip_error_name(error), bytes.len);
     }
-    if (t->control == NULL || !control_socket_has_subscribers(t->control))
+    tell(t, r);
+}
+
+static void describe_l2tp(struct event_record *r, const struct l2tp_header *h)
+{
+    struct l2tp_message m;
+
+    if (l2tp_message_parse(h->payload, &m) != ERR_OK) {
+        r->level = EVENT_DEBUG;
+        snprintf(r->title, sizeof(r->title), "not a message of L2TP");
         return;
-    json_t *line = event_json_build(r);
-    control_socket_broadcast(t->control, line);
-    json_decref(line);
+    }
+    const char *name = m.type == L2TP_ZLB ? "ZLB" : l2tp_type_name(m.type);
+    r->level = m.type == L2TP_ZLB || m.type == L2TP_HELLO ? EVENT_DEBUG : EVENT_INFO;
+    snprintf(r->title, sizeof(r->title), "L2TP %s", name != NULL ? name : "unknown");
+    add(r, "tunnel %u, session %u, Ns %u, Nr %u", h->tunnel, h->session, h->ns, h->nr);
+    if (m.present & L2TP_F_TUNNEL)
+        add(r, "assigns tunnel %u", m.tunnel);
+    if (m.present & L2TP_F_SESSION)
+        add(r, "assigns session %u", m.session);
+    if (m.present & L2TP_F_RESULT)
+        add(r, "result %u, error %u", m.result, m.error);
+}
+
+void rsipd_trace_l2tp(struct rsipd_trace *t, bool sent, const struct ip_addr *peer,
+                      struct view bytes)
+{
+    const char *protocol = NULL, *code = NULL;
+    struct l2tp_header h;
+
+    if (l2tp_header_parse(bytes, &h) != ERR_OK)
+        return;
+    if (!h.control && (protocol = ppp_protocol_name(h.payload, &code)) == NULL)
+        return;
+    struct event_record *r = new_record(t, sent, peer);
+    if (h.control)
+        describe_l2tp(r, &h);
+    else
+        snprintf(r->title, sizeof(r->title), "PPP %s %s", protocol, code);
+    tell(t, r);
 }
 
 json_t *rsipd_trace_json(const struct rsipd_trace *t)
