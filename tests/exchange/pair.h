@@ -72,7 +72,7 @@ struct pair_side {
     unsigned peer_keys[PAIR_KEYS];
     uint64_t rng_state;
 
-    bool refuse, no_spi, no_install, no_keys, no_signature;
+    bool refuse, no_spi, no_install, no_keys, no_signature, no_work;
     bool hold[32];             /* by effect kind: leave the question open */
     struct pair_question held; /* the last question left open */
     uint64_t ticket;           /* what it authorizes the peer's proposals as */
@@ -81,6 +81,8 @@ struct pair_side {
     size_t profile_count;
     const struct private_key *own_key; /* where a profile has a key of its own */
 
+    enum err late; /* what the last public-key operation that came back led to */
+    unsigned asked_work;
     unsigned up, failed, deleted, authenticated, removed;
     unsigned keepalives, moves;
     bool connected; /* as last reported */

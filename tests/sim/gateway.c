@@ -293,6 +293,9 @@ static void drain(struct sim_gateway *g)
             break;
         case CONTROL_FX_DECRYPT: /* only of configured peers, which there are none here */
             break;
+        case CONTROL_FX_WORK: /* control makes it itself here */
+            ike_work_free(fx.work);
+            break;
         case CONTROL_FX_PFKEY:
             note_keys(g, fx.bytes);
             event = world_event(g->world, SIM_EV_TO_PLANE, g, in_order(g->world, &g->to_plane_us),

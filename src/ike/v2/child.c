@@ -141,7 +141,7 @@ static enum err make_share(struct v2_step *step)
     }
     enum err err = fresh_nonce(step->ike, &child->nonce_i);
     if (err == ERR_OK && child->method != 0 && child->kex == NULL)
-        err = kex_new(child->method, &step->ike->env.rng, &child->kex);
+        err = defer_kex_new(step->ike, &step->works, child->method, &child->kex);
     return err;
 }
 
@@ -409,8 +409,8 @@ static enum err answer_share(struct v2_step *step)
     }
     if (method == 0)
         return ERR_OK;
-    enum err err =
-        kex_respond(method, &step->ike->env.rng, blob_view(&child->peer_ke), reply, secret);
+    enum err err = defer_kex_respond(step->ike, &step->works, method, blob_view(&child->peer_ke),
+                                     reply, secret);
     if (err == ERR_OK && (!blob_set(&child->own_ke, view_of(reply, kex_reply_len(method))) ||
                           !blob_set(&child->secret, view_of(secret, kex_secret_len(method)))))
         err = ERR_MEMORY;

@@ -163,7 +163,7 @@ static enum err receive_init_response(struct ike *ike, const struct ike_event *e
         return v2_drop(ike, IKE_COUNT_MALFORMED, ERR_VALUE);
     if (sa == NULL || !sa->initiator)
         return v2_drop(ike, IKE_COUNT_UNKNOWN_SA, ERR_UNKNOWN);
-    if (x == NULL || x->state != V2_I_WAIT_INIT)
+    if (x == NULL || x->state != V2_I_WAIT_INIT || x->parked != NULL)
         return v2_drop(ike, IKE_COUNT_DUPLICATE, ERR_REPLAY);
     if (!v2_nat_may_come_from(sa, event))
         return v2_drop(ike, IKE_COUNT_ADDRESS, ERR_SELECTOR);
@@ -240,7 +240,8 @@ static enum err receive_request(struct ike *ike, struct v2_sa *sa, const struct 
     bool late = sa->established && first;
     if (early || late)
         return v2_drop(ike, IKE_COUNT_NO_ROW, ERR_UNEXPECTED);
-    if (sa->established ? sa->theirs != NULL : sa->theirs->state != V2_R_WAIT_AUTH)
+    if (sa->established ? sa->theirs != NULL
+                        : sa->theirs->state != V2_R_WAIT_AUTH || sa->theirs->parked != NULL)
         return v2_drop(ike, IKE_COUNT_DUPLICATE, ERR_REPLAY); /* its answer is on the way */
     if (v2_message_kind_of(header->exchange, false, &payloads) == V2_NO_MESSAGE)
         return v2_drop(ike, IKE_COUNT_EXCHANGE, ERR_UNSUPPORTED);
@@ -265,6 +266,8 @@ static enum err receive_request(struct ike *ike, struct v2_sa *sa, const struct 
 
 static bool waits(const struct v2_exchange *x)
 {
+    if (x->parked != NULL)
+        return false; /* an answer is being worked on */
     return x->state == V2_I_WAIT_AUTH || x->state == V2_I_WAIT_MEDIATE || x->state == V2_C_I_WAIT_REPLY ||
            x->state == V2_K_I_WAIT_REPLY || x->state == V2_N_I_WAIT_REPLY ||
            x->state == V2_O_I_WAIT_REPLY;

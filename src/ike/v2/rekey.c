@@ -170,7 +170,7 @@ static enum err make_share(struct v2_step *step)
         return ERR_MEMORY;
     if (x->rekey->kex != NULL)
         return ERR_OK;
-    return kex_new(x->rekey->method, &step->ike->env.rng, &x->rekey->kex);
+    return defer_kex_new(step->ike, &step->works, x->rekey->method, &x->rekey->kex);
 }
 
 enum err rekey_i_offer(struct v2_step *step)
@@ -231,7 +231,7 @@ static enum err finish_kex(struct v2_step *step, uint16_t method, uint8_t *ret_s
     if (ike2_ke_parse(v2_body(step, IKE2_P_KE, 0), &ke) != ERR_OK || ke.method != method ||
         ke.method != kex_method(rekey->kex))
         return v2_refuse(step, ERR_VALUE, 0, "not the key exchange that we sent");
-    enum err err = kex_finish(rekey->kex, ke.data, ret_secret);
+    enum err err = defer_kex_finish(step->ike, &step->works, rekey->kex, ke.data, ret_secret);
     return err == ERR_VALUE ? v2_refuse(step, err, 0, "public value is not acceptable") : err;
 }
 
@@ -352,7 +352,8 @@ static enum err make_and_send(struct v2_step *step, const struct ike2_suite *sui
 {
     uint8_t spi[IKE2_SPI_LEN], reply[KEX_VALUE_MAX], secret[KEX_SECRET_MAX];
     struct v2_sa *sa;
-    enum err err = kex_respond(suite->method, &step->ike->env.rng, ke, reply, secret);
+    enum err err =
+        defer_kex_respond(step->ike, &step->works, suite->method, ke, reply, secret);
     if (err == ERR_VALUE)
         (void)v2_refuse(step, err, IKE2_N_INVALID_SYNTAX, "public value is not acceptable");
     v2_spi_new(step->ike, spi);

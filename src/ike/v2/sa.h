@@ -161,6 +161,7 @@ struct v2_exchange {
     struct v2_sent out; /* initiator: the request */
     struct map_node by_serial;
     uint64_t serial; /* of the question asked; zero: none */
+    struct v2_parked *parked; /* the step that waits for a public-key operation; NULL: none */
     TAILQ_ENTRY(v2_exchange) of_line;
     struct v2_child *child; /* being made; NULL: none */
     struct v2_rekey *rekey; /* an IKE SA being made; NULL: none */
