@@ -141,6 +141,8 @@ void pair_crash(struct pair *pair, unsigned s, bool resume)
     struct pair_side *side = &pair->sides[s];
 
     ike_free(side->ike);
+    while (side->work_count != 0)
+        ike_work_free(side->works[--side->work_count].work);
     start(pair, side);
     side->connected = false;
     memcpy(saved, side->kept, sizeof(saved));
@@ -173,6 +175,8 @@ void pair_free(struct pair *pair)
 {
     for (unsigned i = 0; i < PAIR_SIDES; i++) {
         ike_free(pair->sides[i].ike);
+        for (size_t w = 0; w < pair->sides[i].work_count; w++)
+            ike_work_free(pair->sides[i].works[w].work);
         for (size_t r = 0; r < PAIR_RECORDS; r++)
             free(pair->sides[i].kept[r].octets);
     }
@@ -386,16 +390,40 @@ static enum err answer_keys(struct pair *pair, struct pair_side *side, struct ik
     return input(pair, side, event);
 }
 
-/* Public-key operations, as a thread of the daemon makes them. */
-static enum err answer_work(struct pair *pair, struct pair_side *side,
-                            const struct pair_question *q)
+/* As a thread of the daemon makes it. */
+static enum err work(struct pair *pair, struct pair_side *side, const struct pair_work *asked)
 {
     const struct rng rng = {.fill = fill, .ctx = side};
-    struct ike_event event = {.kind = IKE_EV_WORKED, .serial = q->serial, .work = q->effect.work};
+    struct ike_event event = {
+        .kind = IKE_EV_WORKED, .serial = asked->serial, .work = asked->work};
     if (!side->no_work)
         ike_work_run(event.work, &rng);
     side->late = input(pair, side, &event);
     return side->late;
+}
+
+enum err pair_work(struct pair *pair, unsigned s, size_t i)
+{
+    struct pair_side *side = &pair->sides[s];
+    const struct pair_work asked = side->works[i];
+    assert_true(i < side->work_count);
+    side->work_count--;
+    memmove(&side->works[i], &side->works[i + 1], (side->work_count - i) * sizeof(side->works[0]));
+    enum err err = work(pair, side, &asked);
+    pair_drain(pair, s);
+    return err;
+}
+
+static void ask_work(struct pair *pair, struct pair_side *side, const struct ike_effect *fx)
+{
+    const struct pair_work asked = {fx->serial, fx->work};
+    side->asked_work++;
+    if (!side->queue_work) {
+        (void)work(pair, side, &asked);
+        return;
+    }
+    assert_in_range(side->work_count, 0, PAIR_WORKS - 1);
+    side->works[side->work_count++] = asked;
 }
 
 enum err pair_answer(struct pair *pair, unsigned s, const struct pair_question *q)
@@ -403,8 +431,6 @@ enum err pair_answer(struct pair *pair, unsigned s, const struct pair_question *
     struct pair_side *side = &pair->sides[s];
     struct ike_event event = {.serial = q->serial, .ok = true};
     switch (q->kind) {
-    case IKE_FX_NEED_WORK:
-        return answer_work(pair, side, q);
     case IKE_FX_NEED_SIGNATURE:
         return answer_signature(pair, side, q, &event);
     case IKE_FX_NEED_DECRYPTION:
@@ -448,7 +474,6 @@ static void ask(struct pair *pair, unsigned s, const struct ike_effect *fx)
         q.ciphers_len = fx->bytes.len;
         side->asked_decryption++;
     }
-    side->asked_work += fx->kind == IKE_FX_NEED_WORK;
     side->asked_keys += fx->kind == IKE_FX_NEED_KEYS;
     if (fx->kind == IKE_FX_NEED_AUTHORIZATION) {
         side->asked_authorization++;
@@ -572,6 +597,9 @@ static void take(struct pair *pair, unsigned s, const struct ike_effect *fx)
         side->moves++;
         break;
     }
+    case IKE_FX_NEED_WORK:
+        ask_work(pair, side, fx);
+        break;
     case IKE_FX_SAVE:
         keep(side, fx);
         break;
