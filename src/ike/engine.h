@@ -82,6 +82,7 @@ enum {
     X(DEAD_PEER, "dead-peer")                                                                          \
     X(ELSEWHERE, "public-key-work")                                                                \
     X(TOO_MUCH_WORK, "too-much-public-key-work")                                                   \
+    X(OVERTAKES, "behind-public-key-work")                                                         \
     X(LIMIT, "limit")                                                                              \
     X(CRITICAL, "unknown-critical-payload")                                                        \
     X(WORN_OUT, "message-ids-used-up")                                                             \

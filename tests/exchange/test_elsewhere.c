@@ -350,18 +350,40 @@ static void test_deleted(void **state)
     pair_free(pair);
 }
 
-/* Other requests of the peer are answered while the work is out. */
-static void test_others_go_on(void **state)
+/* The peer deletes what our work in hand is about to complete: in that order. */
+static void test_in_order(void **state)
 {
     struct pair *pair = second_child(PAIR_A);
-    struct pair_side *b = &pair->sides[PAIR_B];
+    struct pair_side *a = &pair->sides[PAIR_A], *b = &pair->sides[PAIR_B];
     (void)state;
-    size_t sent = pair->sent[PAIR_A];
     assert_int_equal(pair_event(pair, PAIR_B, IKE_EV_DELETE_CHILD, b->ticket), ERR_OK);
     pair_run(pair, 20 * PAIR_LATENCY_MS);
-    assert_int_equal(pair->sides[PAIR_A].work_count, 1);
-    assert_true(pair->sent[PAIR_A] > sent);
-    assert_true(b->deleted >= 1);
+    assert_int_equal(pair_counter(pair, PAIR_A, "behind-public-key-work"), 1);
+    run_on(pair, 5000);
+    assert_int_equal(a->up, 1); /* the second is gone before it is up here */
+    assert_int_equal(a->deleted, 1);
+    assert_int_equal(a->failed, 1);
+    assert_int_equal(pair_sad_count(pair, PAIR_A), 0);
+    check_nothing_left(pair);
+    pair_free(pair);
+}
+
+/* Anything else of the peer's is answered while our request is being made. */
+static void test_others_go_on(void **state)
+{
+    struct pair *pair = begin(IKE_VERSION_2);
+    struct pair_side *b = &pair->sides[PAIR_B];
+    (void)state;
+    assert_int_equal(pair_initiate(pair, PAIR_A, TICKET, 0), ERR_OK);
+    run_on(pair, 2000);
+    unsigned asked = b->asked_work;
+    assert_int_equal(pair_initiate(pair, PAIR_A, TICKET + 1, 1), ERR_OK);
+    assert_true(run_to(pair, PAIR_B, asked + 1)); /* the peer's request, at B */
+    assert_int_equal(pair_event(pair, PAIR_B, IKE_EV_DELETE_CHILD, b->ticket), ERR_OK);
+    pair_run(pair, 20 * PAIR_LATENCY_MS);
+    assert_int_equal(b->work_count, 1);
+    assert_int_equal(b->deleted, 1);
+    assert_int_equal(pair->sides[PAIR_A].deleted, 1);
     run_on(pair, 5000);
     check_nothing_left(pair);
     pair_free(pair);
@@ -439,6 +461,7 @@ int main(void)
         cmocka_unit_test(test_never),       cmocka_unit_test(test_no_time),
         cmocka_unit_test(test_bounds),      cmocka_unit_test(test_bound_each),
         cmocka_unit_test(test_deleted),     cmocka_unit_test(test_others_go_on),
+        cmocka_unit_test(test_in_order),
         cmocka_unit_test(test_rekeyed),     cmocka_unit_test(test_forged_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

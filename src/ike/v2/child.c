@@ -271,6 +271,10 @@ enum err child_i_installed(struct v2_step *step)
         return ERR_OK; /* IKE_AUTH without one */
     if (!step->event->ok)
         return v2_refuse(step, ERR_STATE, 0, "the SAs could not be installed");
+    if (child->gone) {
+        child->agreed = false; /* it has its answer */
+        return v2_refuse(step, ERR_STATE, 0, "the peer has deleted it already");
+    }
     return made_new(step->ike, child);
 }
 

@@ -1,7 +1,8 @@
 /*
  * Steps that wait for a public-key operation made elsewhere (ike/defer.h): what they were about is put
  * away, and they are run again from the start once it is there. Meanwhile the exchange takes no
- * message; repetitions of the one at work are duplicates.
+ * message: repetitions of the one at work are duplicates, and a request of the peer that comes behind its
+ * answer waits for that.
  */
 #include "ike/v2/v2.h"
 
@@ -13,6 +14,8 @@ struct v2_parked {
     bool has_message;
     struct ike2_header header;
     struct ike2_payloads payloads; /* they show about.text */
+    struct ike_event behind; /* a datagram; it shows behind_bytes */
+    struct blob behind_bytes;
 };
 
 void v2_parked_free(struct v2_parked *parked)
@@ -20,6 +23,7 @@ void v2_parked_free(struct v2_parked *parked)
     if (parked == NULL)
         return;
     ike_parked_wipe(&parked->about);
+    blob_wipe(&parked->behind_bytes);
     free(parked);
 }
 
@@ -111,6 +115,14 @@ static enum err run_again(struct ike *ike, struct v2_exchange *x, struct v2_park
     return err;
 }
 
+void v2_parked_behind(struct v2_parked *parked, const struct ike_event *event)
+{
+    if (parked->behind_bytes.len != 0 || !blob_set(&parked->behind_bytes, event->bytes))
+        return; /* it will be repeated */
+    parked->behind = *event;
+    parked->behind.bytes = blob_view(&parked->behind_bytes);
+}
+
 bool v2_resume(struct ike *ike, uint64_t serial, struct ike_work *work, enum err *ret)
 {
     struct map_node *node = map_find(&ike->v2.questions, &serial);
@@ -122,6 +134,8 @@ bool v2_resume(struct ike *ike, uint64_t serial, struct ike_work *work, enum err
     v2_ask_over(ike, x);
     parked->about.works.done[parked->about.works.count++] = work;
     *ret = run_again(ike, x, parked);
+    if (parked->behind_bytes.len != 0)
+        (void)v2_receive(ike, &parked->behind);
     v2_parked_free(parked);
     return true;
 }

@@ -217,6 +217,19 @@ static enum err refuse_text(struct v2_step *step, enum err err, const uint8_t *c
     return v2_run_refusal(step, err);
 }
 
+static bool waits(const struct v2_exchange *x)
+{
+    return x->state == V2_I_WAIT_AUTH || x->state == V2_I_WAIT_MEDIATE ||
+           x->state == V2_C_I_WAIT_REPLY || x->state == V2_K_I_WAIT_REPLY ||
+           x->state == V2_N_I_WAIT_REPLY || x->state == V2_O_I_WAIT_REPLY;
+}
+
+/* An answer is being worked on, and what the peer says next may be about what it made. */
+static bool overtakes(const struct v2_sa *sa)
+{
+    return sa->mine != NULL && sa->mine->parked != NULL && waits(sa->mine);
+}
+
 static enum err receive_request(struct ike *ike, struct v2_sa *sa, const struct ike_event *event,
                                 const struct ike2_header *header)
 {
@@ -235,6 +248,10 @@ static enum err receive_request(struct ike *ike, struct v2_sa *sa, const struct 
     }
     if (header->message_id != sa->next_in) /* ADR-035: in order, one at a time */
         return v2_drop(ike, IKE_COUNT_REPLAYED, ERR_REPLAY);
+    if (overtakes(sa)) {
+        v2_parked_behind(sa->mine->parked, event);
+        return v2_drop(ike, IKE_COUNT_OVERTAKES, ERR_LATER);
+    }
     bool first = header->exchange == IKE2_AUTH || header->exchange == IKE2_INTERMEDIATE;
     bool early = !sa->established && (sa->initiator || !first);
     bool late = sa->established && first;
@@ -264,15 +281,6 @@ static enum err receive_request(struct ike *ike, struct v2_sa *sa, const struct 
     return err == ERR_OK ? v2_run_message(&step, kind) : refuse_text(&step, err, &critical);
 }
 
-static bool waits(const struct v2_exchange *x)
-{
-    if (x->parked != NULL)
-        return false; /* an answer is being worked on */
-    return x->state == V2_I_WAIT_AUTH || x->state == V2_I_WAIT_MEDIATE || x->state == V2_C_I_WAIT_REPLY ||
-           x->state == V2_K_I_WAIT_REPLY || x->state == V2_N_I_WAIT_REPLY ||
-           x->state == V2_O_I_WAIT_REPLY;
-}
-
 static enum err receive_response(struct ike *ike, struct v2_sa *sa, const struct ike_event *event,
                                  const struct ike2_header *header)
 {
@@ -280,7 +288,7 @@ static enum err receive_response(struct ike *ike, struct v2_sa *sa, const struct
     struct ike2_payloads payloads = {.count = 0};
     uint8_t digest[V2_DIGEST_LEN] = {0}, critical = 0;
 
-    if (x == NULL || x->id != header->message_id || !waits(x))
+    if (x == NULL || x->id != header->message_id || !waits(x) || x->parked != NULL)
         return v2_drop(ike, IKE_COUNT_DUPLICATE, ERR_REPLAY);
     if (header->exchange != v2_sent_exchange(&x->out))
         return v2_drop(ike, IKE_COUNT_NO_ROW, ERR_UNEXPECTED);

@@ -207,6 +207,7 @@ struct v2_child {
     uint16_t refused;            /* the notify that stands in its place */
     bool outbound_given;         /* handed out for installation */
     bool agreed;                 /* the peer thinks that it is up */
+    bool gone;                   /* the peer has deleted it already */
     bool reported;               /* it is a child now, and not ours any more */
     bool silent;                 /* the peer let all its time go by without an answer */
     bool unwanted;               /* cancelled while its request was out */

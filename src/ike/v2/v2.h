@@ -96,6 +96,8 @@ enum err v2_run(struct v2_step *step);
 MUST_USE enum err v2_park(struct v2_step *step);
 /* False: nobody here waits for that. Else the work is taken, and the step is run again: *ret. */
 bool v2_resume(struct ike *ike, uint64_t serial, struct ike_work *work, enum err *ret);
+/* A request of the peer waits for the work too, if it is the first; then it comes in again. */
+void v2_parked_behind(struct v2_parked *parked, const struct ike_event *event);
 void v2_parked_free(struct v2_parked *parked);
 
 /* line.c */
