@@ -70,6 +70,7 @@ enum err v1_park(struct v1_step *step, const uint8_t *digest)
         .stranger = !step->sa->initiator && !ike_sa_established(step->sa),
         .first = first};
     struct view text = digest != NULL ? chain_of(step->payloads) : view_of(NULL, 0);
+    const char *what = step->works.asked != NULL ? ike_work_name(step->works.asked) : "";
     enum err err = about.serial != 0 ? ike_park(ike, &parked->about, &step->works, step->event,
                                                 text, &about)
                                      : ERR_MEMORY;
@@ -85,6 +86,7 @@ enum err v1_park(struct v1_step *step, const uint8_t *digest)
     if (digest != NULL)
         keep_message(parked, step, digest);
     x->parked = parked;
+    v1_trace(ike, step->sa, x, EVENT_DEBUG, "Public-key operation", what);
     /* Nothing is repeated in the meantime. */
     x->give_up = mono_add(ike->now, ike->config.give_up_ms);
     ike_timer_set(ike, &x->timer, x->give_up);

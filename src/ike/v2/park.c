@@ -68,6 +68,7 @@ enum err v2_park(struct v2_step *step)
                                       .remote = &sa->remote.addr,
                                       .stranger = !sa->initiator && !sa->established,
                                       .first = step->fresh};
+    const char *what = step->works.asked != NULL ? ike_work_name(step->works.asked) : "";
     enum err err = about.serial != 0 ? ike_park(ike, &parked->about, &step->works, step->event,
                                                 message ? chain_of(step->payloads) : view_of(NULL, 0),
                                                 &about)
@@ -83,6 +84,7 @@ enum err v2_park(struct v2_step *step)
     if (message)
         keep_message(parked, step);
     x->parked = parked;
+    v2_trace(ike, sa, x, EVENT_DEBUG, "Public-key operation", what);
     /* Nothing is repeated in the meantime. */
     x->give_up = mono_add(ike->now, ike->config.give_up_ms);
     ike_timer_set(ike, &x->timer, x->give_up);
