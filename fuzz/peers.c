@@ -83,7 +83,9 @@ void peers_open(struct peers *peers, struct peers_way way)
         side->rng_state = s + 1;
         side->next_spi = SPI_FIRST * (s + 1);
         configure(side, s, way);
-        const struct ike_config config = {.profiles = &side->profile, .profile_count = 1};
+        const struct ike_config config = {.profiles = &side->profile,
+                                          .profile_count = 1,
+                                          .work_elsewhere = s == PEERS_B};
         const struct ike_env env = {.rng = {fill, side}, .wall = {wall, NULL}, .trace = {ignore, NULL}};
         enum err err = ike_new(&config, &env, &side->ike);
         assert(err == ERR_OK);
@@ -142,6 +144,14 @@ static void decrypt(struct peers *peers, unsigned s, const struct ike_effect *fx
     input(peers, s, &event);
 }
 
+static void work(struct peers *peers, unsigned s, const struct ike_effect *fx)
+{
+    const struct rng rng = {fill, &peers->sides[s]};
+    const struct ike_event event = {.kind = IKE_EV_WORKED, .serial = fx->serial, .work = fx->work};
+    ike_work_run(event.work, &rng);
+    input(peers, s, &event);
+}
+
 static void answer(struct peers *peers, unsigned s, const struct ike_effect *fx)
 {
     struct peers_side *side = &peers->sides[s];
@@ -152,6 +162,9 @@ static void answer(struct peers *peers, unsigned s, const struct ike_effect *fx)
         return;
     case IKE_FX_NEED_DECRYPTION:
         decrypt(peers, s, fx);
+        return;
+    case IKE_FX_NEED_WORK:
+        work(peers, s, fx);
         return;
     case IKE_FX_NEED_KEYS: /* strangers have none */
         event.kind = IKE_EV_PEER_KEYS;

@@ -1,5 +1,5 @@
 """Programs of bench/ that need no lab: memory and handshake, with the real control and plane objects in
-one process; ike2, with two keying engines; bench-rsip, with an RSIP server; and model, which draws."""
+one process; ike2 and pauses, with two keying engines; bench-rsip, with an RSIP server; and model, which draws."""
 
 import os
 import statistics
@@ -44,6 +44,13 @@ def ike2(build, repeats, count, at_once):
     return {**{name: statistics.median(float(each[name]) for each in runs) for name in runs[0]},
             "samples": [{name: float(each[name]) for name in each} for each in runs],
             "held": int(held), "octets": [int(each) for each in octets]}
+
+
+def pauses(build, repeats, operations, milliseconds):
+    """Medians over the repeats."""
+    runs = [dict(run(build, "pauses", "strangers", milliseconds)) for _ in range(repeats)]
+    return {**{name: float(value) for name, value in run(build, "pauses", "costs", operations)},
+            **{name: statistics.median(float(each[name]) for each in runs) for name in runs[0]}}
 
 
 def rsip(build, repeats):

@@ -157,6 +157,23 @@ def ike2(section, whole, swan):
            f"{section['octets'][0]} octets, responder {section['octets'][1]}")
 
 
+def pauses(section):
+    yield "An established peer while strangers begin IKE SAs with MODP-4096: public-key work in the loop, in threads"
+    if section.get("not_measured"):
+        yield f"  not measured: {section['not_measured']}"
+        return
+    yield f"  {'':56}{'loop':>9}{'threads':>9}{'ratio':>8}"
+    for load, words in (("half", "half a processor's worth"), ("double", "two processors' worth")):
+        for name, what in (("turn", "longest turn, processor ms"), ("median", "answer, ms"),
+                           ("late", "99th percentile, ms"), ("answered", "strangers answered")):
+            loop, threads = (section[f"{load}_{how}_{name}"] for how in ("loop", "threads"))
+            yield (f"    {words if name == 'turn' else '':26}{what:28}"[:58].ljust(58)
+                   + f"{loop:>9.2f}{threads:>9.2f}{number(threads and loop / threads, '.2f'):>8}")
+    yield "    us each: " + ", ".join(
+        f"{name.split('_', 1)[1]} {value:.0f}" for name, value in section.items()
+        if name.startswith(("respond_", "verify_")))
+
+
 def uplinks(section):
     yield "An uplink is lost: ms until the tunnel's first packet on the other, and as round trips"
     if section.get("not_measured"):
@@ -204,7 +221,8 @@ def text(result):
     size = result["size"]
     for lines in (throughput(result["throughput"], size), round_trips(result["round_trips"], size),
                   first_reply(result["first_reply"], size, plain),
-                  handshakes(result["handshakes"]), ike2(result["ike2"], result["keyd_ike"], result["swan_ike"]), memory(result["memory"]),
+                  handshakes(result["handshakes"]), ike2(result["ike2"], result["keyd_ike"], result["swan_ike"]),
+                  pauses(result["pauses"]), memory(result["memory"]),
                   processes(result["processes"]), uplinks(result["uplinks"]), rsip(result["rsip"]), models(result["models"])):
         yield ""
         yield from lines

@@ -13,6 +13,7 @@ enum err_class {
     ERR_CLASS_DROP,   /* count it, say nothing to the peer */
     ERR_CLASS_NOTIFY, /* the peer may be told */
     ERR_CLASS_KILL,   /* the SA it belongs to ends */
+    ERR_CLASS_WAIT,   /* nothing is wrong: the same once more when what was asked for is there */
     ERR_CLASS_LIMIT,  /* one of base/limits.h was reached */
     ERR_CLASS_BUG,    /* our fault: out of memory, library failure, broken invariant */
 };
@@ -36,6 +37,7 @@ enum err_class {
     X(POLICY, NOTIFY, "policy forbids it")                                                         \
     X(SELECTOR, DROP, "addresses do not match what was negotiated")                                \
     X(EXPIRED, KILL, "lifetime is over")                                                           \
+    X(LATER, WAIT, "waits for what was asked for")                                                 \
     X(LIMIT, LIMIT, "a limit was reached")                                                         \
     X(MEMORY, BUG, "out of memory")                                                                \
     X(CRYPTO, BUG, "the cryptographic library refused")                                            \

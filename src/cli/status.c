@@ -169,6 +169,15 @@ static void print_summary(const json_t *summary)
     }
 }
 
+/* Public-key operations; nothing if the loop makes them. */
+static void print_work(const json_t *work)
+{
+    if (json_is_object(work))
+        printf("keys       %lld operations by %lld threads, %lld waiting, at most %lld so far\n",
+               cli_number(work, "done"), cli_number(work, "threads"), cli_number(work, "waiting"),
+               cli_number(work, "most_waiting"));
+}
+
 /* ADR-044: which there are to choose from; a single one goes without saying. */
 static void print_uplinks(const json_t *uplinks)
 {
@@ -201,6 +210,7 @@ static void print_status(const json_t *status)
         printf(" (%lld anonymous)", cli_number(flows, "anonymous"));
     printf(", %lld clear, %lld denied, %lld held\n", cli_number(flows, "pass"),
            cli_number(flows, "deny"), cli_number(flows, "hold"));
+    print_work(json_object_get(status, "work"));
     print_processes(json_object_get(status, "processes"));
     const json_t *gateways = json_object_get(status, "gateways");
     const json_t *tunnels = json_object_get(status, "tunnels");

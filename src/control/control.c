@@ -10,6 +10,7 @@ void control_push(struct control *c, const struct control_effect *effect)
     if (effect->bytes.len != 0) {
         octets = malloc(effect->bytes.len);
         if (octets == NULL) {
+            ike_work_free(effect->work);
             c->counters[CONTROL_COUNT_effects_lost]++;
             return;
         }
@@ -18,6 +19,7 @@ void control_push(struct control *c, const struct control_effect *effect)
     }
     if (!fifo_push(&c->effects, &copy)) {
         free(octets);
+        ike_work_free(effect->work);
         c->counters[CONTROL_COUNT_effects_lost]++;
     }
 }
@@ -228,6 +230,11 @@ static void from_ike(struct control *c, mono_t now, const struct ike_effect *fx)
         out.kind = CONTROL_FX_DECRYPT;
         control_push(c, &out);
         break;
+    case IKE_FX_NEED_WORK:
+        out.kind = CONTROL_FX_WORK;
+        out.work = fx->work;
+        control_push(c, &out);
+        break;
     case IKE_FX_NEED_SPI:
         plane_link_ask_spi(c, now, fx);
         break;
@@ -339,6 +346,7 @@ static enum err dispatch(struct control *c, mono_t now, const struct control_eve
         .ok = event->ok,
         .serial = event->serial,
         .bytes = event->bytes,
+        .work = event->work,
     };
     struct discover_event answer = {
         .kind = DISCOVER_EV_ANSWER, .serial = event->serial, .answer = event->answer};
@@ -357,6 +365,9 @@ static enum err dispatch(struct control *c, mono_t now, const struct control_eve
         return ike_input(c->ike, now, &ike);
     case CONTROL_EV_DECRYPTED:
         ike.kind = IKE_EV_DECRYPTED;
+        return ike_input(c->ike, now, &ike);
+    case CONTROL_EV_WORKED:
+        ike.kind = IKE_EV_WORKED;
         return ike_input(c->ike, now, &ike);
     case CONTROL_EV_ANSWER:
         return discover_input(c->discover, now, &answer);
@@ -502,8 +513,10 @@ void control_free(struct control *c)
 
     if (c == NULL)
         return;
-    while (fifo_pop(&c->effects, &left))
+    while (fifo_pop(&c->effects, &left)) {
         drop_octets(&left.bytes);
+        ike_work_free(left.work);
+    }
     drop_octets(&c->handed_out);
     fifo_fini(&c->effects);
     greet_fini(c);

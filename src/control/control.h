@@ -49,6 +49,7 @@ enum control_event_kind {
     CONTROL_EV_ANSWER,      /* serial, answer: to a QUERY */
     CONTROL_EV_SIGNED,      /* serial, ok, bytes: to a SIGN */
     CONTROL_EV_DECRYPTED,   /* serial, ok, bytes: to a DECRYPT */
+    CONTROL_EV_WORKED,      /* serial, work: to a WORK; it is control's again */
     CONTROL_EV_PFKEY,       /* bytes: a message from the plane */
     CONTROL_EV_PLANE_READY, /* a channel to a plane is there: learn what it holds, then go on */
     CONTROL_EV_PLANE_GONE,  /* the channel broke; requests in flight fail */
@@ -73,6 +74,7 @@ struct control_event {
     const struct identity *name;
     struct ip_addr address;
     uint32_t ttl_s;
+    struct ike_work *work;
 };
 
 enum control_effect_kind {
@@ -80,6 +82,7 @@ enum control_effect_kind {
     CONTROL_FX_QUERY, /* serial, name, type */
     CONTROL_FX_SIGN,  /* serial, bytes, own_key, scheme */
     CONTROL_FX_DECRYPT, /* serial, bytes, own_key */
+    CONTROL_FX_WORK,  /* serial, work: a public-key operation, the receiver's until it is given back */
     CONTROL_FX_PFKEY, /* bytes: to the plane */
     CONTROL_FX_SAVE,  /* serial, bytes: keep this record under that number; it holds keys */
     CONTROL_FX_FORGET, /* serial */
@@ -104,6 +107,7 @@ struct control_effect {
     struct traffic_pair traffic;
     char name[LIMIT_DNS_NAME];
     struct view bytes;
+    struct ike_work *work;
 };
 
 struct control;

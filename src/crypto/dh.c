@@ -5,6 +5,7 @@
 #include "base/secret.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 /*
@@ -51,6 +52,7 @@ struct dh {
     const struct dh_group *group;
     const struct dh_constants *constants;
     BIGNUM *x; /* the private value */
+    atomic_uint owners;
     uint8_t public_value[DH_MAX];
 };
 
@@ -127,11 +129,17 @@ struct view dh_public(const struct dh *dh)
 
 void dh_free(struct dh *dh)
 {
-    if (dh == NULL)
+    if (dh == NULL || atomic_fetch_sub(&dh->owners, 1) != 1)
         return;
     BN_clear_free(dh->x);
     secret_wipe(dh, sizeof(*dh));
     free(dh);
+}
+
+struct dh *dh_hold(struct dh *dh)
+{
+    atomic_fetch_add(&dh->owners, 1);
+    return dh;
 }
 
 static enum err modp_private(struct dh *dh, const struct rng *rng)
@@ -279,6 +287,7 @@ enum err dh_new(uint16_t group, const struct rng *rng, struct dh **ret)
     struct dh *dh = calloc(1, sizeof(*dh));
     if (dh == NULL)
         return ERR_MEMORY;
+    atomic_init(&dh->owners, 1);
     dh->group = found;
     dh->constants = constants;
     dh->x = BN_secure_new();

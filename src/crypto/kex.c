@@ -6,6 +6,7 @@
 #include "crypto/dh.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 enum kex_kind { KIND_GROUP, KIND_CURVE, KIND_KEM };
@@ -40,6 +41,7 @@ static bool kex_available[ROW_COUNT];
 static pthread_once_t kex_once = PTHREAD_ONCE_INIT;
 
 struct kex {
+    atomic_uint owners;
     uint16_t method;
     struct dh *dh;  /* a group of dh.h */
     EVP_PKEY *pkey; /* the others */
@@ -118,11 +120,17 @@ struct view kex_request(const struct kex *kex)
 
 void kex_free(struct kex *kex)
 {
-    if (kex == NULL)
+    if (kex == NULL || atomic_fetch_sub(&kex->owners, 1) != 1)
         return;
     dh_free(kex->dh);
     EVP_PKEY_free(kex->pkey); /* wipes its key */
     free(kex);
+}
+
+struct kex *kex_hold(struct kex *kex)
+{
+    atomic_fetch_add(&kex->owners, 1);
+    return kex;
 }
 
 static enum err curve_new(const struct kex_row *row, const struct rng *rng, EVP_PKEY **ret)
@@ -185,6 +193,7 @@ enum err kex_new(uint16_t method, const struct rng *rng, struct kex **ret)
     struct kex *kex = calloc(1, sizeof(*kex));
     if (kex == NULL)
         return ERR_MEMORY;
+    atomic_init(&kex->owners, 1);
     kex->method = method;
     enum err err = row == NULL ? group_new(kex, rng) : pkey_new(kex, row, rng);
     if (err != ERR_OK) {

@@ -3,7 +3,8 @@
  * groups, Curve25519 and Curve448 (RFC 8031), and key encapsulation (ML-KEM) where libcrypto has
  * it. The initiator makes a kex, sends its request and finishes with the reply; the responder
  * answers in one step and keeps nothing. Both checks of RFC 6989 are done here. Slow: a public-key
- * operation each, so the daemon runs them off its loop; safe to call from any thread.
+ * operation each, so the daemon runs them off its loop; safe to call from any thread. A kex never
+ * changes once it is made.
  */
 #ifndef CYGNET_CRYPTO_KEX_H
 #define CYGNET_CRYPTO_KEX_H
@@ -29,6 +30,8 @@ size_t kex_secret_len(uint16_t method);
 /* Initiator. ERR_UNSUPPORTED: not on this machine. */
 MUST_USE enum err kex_new(uint16_t method, const struct rng *rng, struct kex **ret);
 void kex_free(struct kex *kex);
+/* Another owner, perhaps in another thread; each of them calls kex_free(). */
+struct kex *kex_hold(struct kex *kex);
 uint16_t kex_method(const struct kex *kex);
 /* Valid as long as kex. */
 struct view kex_request(const struct kex *kex);

@@ -139,6 +139,9 @@ static void perform(struct keyd *k, const struct control_effect *fx)
         ipc.octets = fx->bytes;
         ask_keeper(k, &ipc);
         break;
+    case CONTROL_FX_WORK:
+        keyd_work_perform(k, fx);
+        break;
     case CONTROL_FX_PFKEY:
         keyd_channel_send(&k->plane, fx->bytes);
         break;
@@ -618,6 +621,7 @@ static struct control_config control_config(const struct keyd *k)
                 .address_check = c->address_check,
                 .half_open = c->limits.half_open,
                 .crash_secret = k->profiles.crash_secret,
+                .work_elsewhere = k->work.pool != NULL,
                 .ticket_secret = k->profiles.ticket_secret,
                 .cookies_always = c->limits.cookies,
                 .puzzles = c->limits.puzzles,
@@ -712,6 +716,7 @@ static bool open_udp(struct keyd *k, int i, int fd)
 
 static bool start(struct keyd *k)
 {
+    const struct rng rng = {.fill = fill_random};
     struct timeval often = {.tv_sec = KEYD_COUNTERS_EVERY_S};
 
     k->base = event_base_new();
@@ -743,10 +748,12 @@ static bool start(struct keyd *k)
     if (!open_udp(k, 0, CHILD_FD_IKE_V4) || !open_udp(k, 1, CHILD_FD_IKE_V6))
         return false;
     make_profiles(k);
+    keyd_work_start(k, &rng);
     if (make_control(k) != ERR_OK || !open_saved(k))
         return false;
     keyd_saved_give_back(&k->saved, tell_saved, k);
     k->status.control = k->control;
+    k->status.pool = k->work.pool;
     k->status.history = &k->history;
     k->status.plane_counters = &k->plane_counters;
     k->status.config = k->config;
@@ -775,6 +782,7 @@ static void stop(struct keyd *k)
             event_free(events[i]);
     if (k->addresses_fd >= 0)
         close(k->addresses_fd);
+    keyd_work_stop(k);
     control_free(k->control);
     profiles_free(&k->profiles);
     materials_unmap(&k->materials);

@@ -13,6 +13,7 @@
 #include "daemon/keyd_saved.h"
 #include "daemon/keyd_status.h"
 #include "daemon/keyd_unsigned.h"
+#include "daemon/keyd_work.h"
 #include "daemon/log_gate.h"
 #include "daemon/own_address.h"
 
@@ -37,6 +38,7 @@ struct keyd {
     bool waits_for_keys; /* a new configuration has begun with other private keys */
     struct event *no_keys;
     struct keyd_unsigned unanswered;
+    struct keyd_work work;
     struct public_key keys[IPC_KEYS]; /* of the keeper */
     size_t key_count;
     struct own own;

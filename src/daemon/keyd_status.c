@@ -319,6 +319,16 @@ static void add_lease(json_t *o, const struct keyd_status *status)
         json_object_set_new(o, "lease", lease);
 }
 
+/* Public-key operations; null: the loop makes them. */
+static json_t *work_json(struct worker_pool *pool)
+{
+    if (pool == NULL)
+        return json_null();
+    const struct worker_pool_info info = worker_pool_info(pool);
+    return json_pack("{s:i,s:i,s:i,s:I}", "threads", (int)info.threads, "waiting", (int)info.waiting,
+                     "most_waiting", (int)info.most_waiting, "done", (json_int_t)info.done);
+}
+
 json_t *keyd_status_json(const struct keyd_status *status, mono_t now, size_t rows)
 {
     json_t *o = json_object(), *flows = json_object(), *summary = json_object(),
@@ -347,6 +357,7 @@ json_t *keyd_status_json(const struct keyd_status *status, mono_t now, size_t ro
     json_object_set_new(o, "flows", flows);
     json_object_set_new(o, "summary", summary_json(summary));
     json_object_set_new(o, "counters", counters);
+    json_object_set_new(o, "work", work_json(status->pool));
     json_object_set_new(o, "plane", plane_json(status->plane_counters));
     json_decref(summary);
     return o;

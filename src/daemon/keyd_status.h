@@ -13,6 +13,7 @@
 #include "daemon/keyd_counters.h"
 #include "daemon/keyd_history.h"
 #include "daemon/own_address.h"
+#include "daemon/worker_pool.h"
 
 struct keyd_status {
     const struct control *control;
@@ -20,6 +21,7 @@ struct keyd_status {
     const struct keyd_counters *plane_counters;
     const struct cygnet_config *config;
     const struct own *own;
+    struct worker_pool *pool; /* NULL: there is none */
     mono_t started;
     pid_t pids[CHILD_ROLE_COUNT]; /* 0: not running */
     uint32_t restarts[CHILD_ROLE_COUNT];

@@ -21,6 +21,7 @@
 #include "base/heap.h"
 #include "base/limits.h"
 #include "base/map.h"
+#include "ike/defer.h"
 #include "ike/half_open.h"
 #include "ike/ike.h"
 #include "ike/proposal.h"
@@ -80,6 +81,9 @@ enum {
     X(BAD_REQUEST, "bad-request")                                                                  \
     X(GAVE_UP, "gave-up")                                                                          \
     X(DEAD_PEER, "dead-peer")                                                                          \
+    X(ELSEWHERE, "public-key-work")                                                                \
+    X(TOO_MUCH_WORK, "too-much-public-key-work")                                                   \
+    X(OVERTAKES, "behind-public-key-work")                                                         \
     X(LIMIT, "limit")                                                                              \
     X(CRITICAL, "unknown-critical-payload")                                                        \
     X(WORN_OUT, "message-ids-used-up")                                                             \
@@ -210,6 +214,8 @@ struct ike {
     established; /* in the order in which a full table looks at them */
     uint64_t unproven_seeds[2];
     uint16_t unproven_from[IKE_UNPROVEN_SLOTS]; /* how many of those came from where */
+    size_t work_out, work_strangers;         /* NEED_WORK not yet answered; for strangers */
+    uint16_t work_from[IKE_UNPROVEN_SLOTS];  /* those, by where they come from */
     struct half_open_table half_open;
     struct ike_timer half_open_timer;
     struct v2_engine v2;
@@ -331,14 +337,6 @@ const struct ike_profile *ike_profile_next(const struct ike *ike, const struct i
                                            const struct ip_addr *remote);
 /* That identity is the one it asks for, or it asks for none in particular. */
 bool ike_profile_is_for(const struct ike_profile *profile, const struct identity *peer_id);
-
-/* certify.c */
-/* The key of the peer's certificate: `certs` are DER, the peer's own first. It has to have the identity
- * `id`, and a chain has to lead from it to an anchor of the profile now. ERR_AUTH: not so;
- * *ret_reason, for people, is static. */
-MUST_USE enum err ike_certify(const struct ike *ike, const struct ike_profile *profile,
-                              const struct identity *id, const struct view *certs, size_t count,
-                              struct public_key *ret, const char **ret_reason);
 
 /* request.c */
 enum err ike_initiate(struct ike *ike, const struct ike_event *event);

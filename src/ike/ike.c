@@ -224,7 +224,7 @@ void ike_free(struct ike *ike)
     while ((node = map_first(&ike->children)) != NULL)
         ike_child_free(ike, MAP_OWNER(node, struct ike_child, by_spi));
     while (ike_next_effect(ike, &effect))
-        ;
+        ike_work_free(effect.work);
     assert(ike->peers.count == 0 && ike->tickets.count == 0 && ike->questions.count == 0);
     half_open_fini(&ike->half_open);
     ike_timer_drop(ike, &ike->half_open_timer);
@@ -350,6 +350,8 @@ static void trace_drop(const struct ike *ike, const struct ike_event *event, enu
 
 static enum err dispatch(struct ike *ike, const struct ike_event *event)
 {
+    if (event->kind == IKE_EV_WORKED)
+        return ike_worked(ike, event);
     if (ike->shutting_down) {
         ike_count(ike, IKE_COUNT_SHUTTING_DOWN); /* OE-174 */
         return ERR_UNEXPECTED;
@@ -371,6 +373,8 @@ static enum err dispatch(struct ike *ike, const struct ike_event *event)
         return answer(ike, event, V1_ON_SPI, V2_ON_SPI);
     case IKE_EV_INSTALLED:
         return answer(ike, event, V1_ON_INSTALLED, V2_ON_INSTALLED);
+    case IKE_EV_WORKED:
+        break;
     case IKE_EV_MOVED:
         return ike_child_moved(ike, event);
     case IKE_EV_DELETE_CHILD:

@@ -6,7 +6,8 @@
  *
  * A request with a ticket gets exactly one CHILD_UP or CHILD_FAILED. Questions (NEED_...) carry a
  * serial and the exchange sleeps until an event brings that serial back; a stale serial is ignored.
- * Pointers inside an effect stay valid until the next call into the engine. Nothing lasting is
+ * Pointers inside an effect stay valid until the next call into the engine, but a piece of work is
+ * handed over (ike/work.h). Nothing lasting is
  * changed by a message before that message is authenticated.
  *
  * What must outlive this engine leaves as SAVE: one opaque record for each established phase 1 SA
@@ -24,6 +25,7 @@
 #include "crypto/aead.h"
 #include "crypto/key.h"
 #include "ike/profile.h"
+#include "ike/work.h"
 #include "wire/identity.h"
 #include "wire/sa.h"
 
@@ -48,6 +50,7 @@ struct ike_config {
     enum address_check address_check; /* MOBIKE: is a peer's new address checked before SAs go there? */
     bool key_export;           /* IKE SAs tell their keys (KEYS), so that a capture can be read */
     struct view crash_secret;  /* IKEv2: what outlives even our state, for RFC 6290; empty: nothing does */
+    bool work_elsewhere;       /* public-key operations are asked for (NEED_WORK), not made in here */
     struct view ticket_secret; /* IKEv2: what seals tickets of RFC 5723, over restarts; empty: one of our own */
     bool cookies_always;       /* IKEv2: ask every stranger for a cookie, not only under pressure */
     enum ike_puzzles puzzles;  /* IKEv2: what strangers have to solve (RFC 8019) */
@@ -75,6 +78,7 @@ enum ike_event_kind {
     IKE_EV_PEER_KEYS,    /* serial, ok, keys: answers NEED_KEYS */
     IKE_EV_SIGNED,       /* serial, ok, bytes = signature: answers NEED_SIGNATURE */
     IKE_EV_DECRYPTED,    /* serial, ok, bytes = the texts, each after its length in two octets: answers NEED_DECRYPTION */
+    IKE_EV_WORKED,       /* serial, work: answers NEED_WORK; it is the engine's again */
     IKE_EV_AUTHORIZED,   /* serial, ok, ticket, with a profile: traffic: answers NEED_AUTHORIZATION */
     IKE_EV_SPI,          /* serial, ok, spi: answers NEED_SPI */
     IKE_EV_INSTALLED,    /* serial, ok: answers INSTALL */
@@ -115,6 +119,7 @@ struct ike_event {
     const struct ip_addr *addresses;
     const uint8_t *address_ranks; /* the operator's preference, 0 the best; NULL: all alike */
     size_t address_count;
+    struct ike_work *work;
 };
 
 enum ike_failure {
@@ -130,6 +135,7 @@ enum ike_effect_kind {
     IKE_FX_PEER_AUTHENTICATED, /* peer, peer_id, initiator */
     IKE_FX_NEED_SIGNATURE,     /* serial, own_key, scheme, bytes = what to sign */
     IKE_FX_NEED_DECRYPTION,    /* serial, own_key, bytes = one or two cipher texts, each as long as the key (IKE-014) */
+    IKE_FX_NEED_WORK,          /* serial, work, peer: a public-key operation; work is the receiver's until it is given back */
     IKE_FX_NEED_AUTHORIZATION, /* serial, peer, peer_id, key, flow, behind_nat, initiator (of phase 1: we): may it have this tunnel? (OE-092)
                                   With a profile: traffic as offered, and flow only if it is one pair of hosts */
     IKE_FX_NEED_SPI,           /* serial, peer, local: an inbound SPI */
@@ -172,6 +178,7 @@ struct ike_effect {
     spi_t spi, spi_in, spi_out;
     struct esp_suite suite;
     enum ike_failure failure;
+    struct ike_work *work;
     char text[120];
 };
 

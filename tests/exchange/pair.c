@@ -100,6 +100,8 @@ static void start(struct pair *pair, struct pair_side *side)
         config.profiles = side->profiles;
         config.profile_count = side->profile_count;
     }
+    /* Every test is run both ways: tests/exchange/meson.build. */
+    config.work_elsewhere |= getenv("PAIR_WORK_ELSEWHERE") != NULL;
     assert_int_equal(ike_new(&config, &env, &side->ike), ERR_OK);
 }
 
@@ -140,6 +142,8 @@ void pair_crash(struct pair *pair, unsigned s, bool resume)
     struct pair_side *side = &pair->sides[s];
 
     ike_free(side->ike);
+    while (side->work_count != 0)
+        ike_work_free(side->works[--side->work_count].work);
     start(pair, side);
     side->connected = false;
     memcpy(saved, side->kept, sizeof(saved));
@@ -172,6 +176,8 @@ void pair_free(struct pair *pair)
 {
     for (unsigned i = 0; i < PAIR_SIDES; i++) {
         ike_free(pair->sides[i].ike);
+        for (size_t w = 0; w < pair->sides[i].work_count; w++)
+            ike_work_free(pair->sides[i].works[w].work);
         for (size_t r = 0; r < PAIR_RECORDS; r++)
             free(pair->sides[i].kept[r].octets);
     }
@@ -256,9 +262,10 @@ enum err pair_inject(struct pair *pair, unsigned side, struct view octets)
         .remote = pair->sides[!side].addr,
         .bytes = octets,
     };
+    pair->sides[side].late = ERR_OK;
     enum err err = input(pair, &pair->sides[side], &event);
     pair_drain(pair, side);
-    return err;
+    return err == ERR_OK ? pair->sides[side].late : err;
 }
 
 enum err pair_give(struct pair *pair, const struct pair_datagram *d)
@@ -270,9 +277,10 @@ enum err pair_give(struct pair *pair, const struct pair_datagram *d)
         .natt = d->natt,
         .bytes = view_of(d->octets, d->len),
     };
+    pair->sides[!d->from].late = ERR_OK;
     enum err err = input(pair, &pair->sides[!d->from], &event);
     pair_drain(pair, !d->from);
-    return err;
+    return err == ERR_OK ? pair->sides[!d->from].late : err;
 }
 
 /* The SAD */
@@ -381,6 +389,42 @@ static enum err answer_keys(struct pair *pair, struct pair_side *side, struct ik
     event->keys = keys;
     event->key_count = side->no_keys ? 0 : side->peer_key_count;
     return input(pair, side, event);
+}
+
+/* As a thread of the daemon makes it. */
+static enum err work(struct pair *pair, struct pair_side *side, const struct pair_work *asked)
+{
+    const struct rng rng = {.fill = fill, .ctx = side};
+    struct ike_event event = {
+        .kind = IKE_EV_WORKED, .serial = asked->serial, .work = asked->work};
+    if (!side->no_work)
+        ike_work_run(event.work, &rng);
+    side->late = input(pair, side, &event);
+    return side->late;
+}
+
+enum err pair_work(struct pair *pair, unsigned s, size_t i)
+{
+    struct pair_side *side = &pair->sides[s];
+    const struct pair_work asked = side->works[i];
+    assert_true(i < side->work_count);
+    side->work_count--;
+    memmove(&side->works[i], &side->works[i + 1], (side->work_count - i) * sizeof(side->works[0]));
+    enum err err = work(pair, side, &asked);
+    pair_drain(pair, s);
+    return err;
+}
+
+static void ask_work(struct pair *pair, struct pair_side *side, const struct ike_effect *fx)
+{
+    const struct pair_work asked = {fx->serial, fx->work};
+    side->asked_work++;
+    if (!side->queue_work) {
+        (void)work(pair, side, &asked);
+        return;
+    }
+    assert_in_range(side->work_count, 0, PAIR_WORKS - 1);
+    side->works[side->work_count++] = asked;
 }
 
 enum err pair_answer(struct pair *pair, unsigned s, const struct pair_question *q)
@@ -556,6 +600,9 @@ static void take(struct pair *pair, unsigned s, const struct ike_effect *fx)
         side->moves++;
         break;
     }
+    case IKE_FX_NEED_WORK:
+        ask_work(pair, side, fx);
+        break;
     case IKE_FX_SAVE:
         keep(side, fx);
         break;

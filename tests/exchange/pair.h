@@ -25,7 +25,8 @@ enum {
     PAIR_KEYS = 6,      /* RSA, but two are ECDSA P-256, and the last is RSA-1024 */
     PAIR_ECDSA_KEY = 3, /* the first of them */
     PAIR_SHORT_KEY = 5,
-    PAIR_RECORDS = 1024
+    PAIR_RECORDS = 1024,
+    PAIR_WORKS = 512,
 };
 
 /* What a SAVE left. */
@@ -63,6 +64,12 @@ struct pair_question {
     size_t ciphers_len;
 };
 
+/* The same, for a public-key operation. */
+struct pair_work {
+    uint64_t serial;
+    struct ike_work *work;
+};
+
 struct pair_side {
     struct ike *ike;
     struct ip_endpoint addr;
@@ -72,7 +79,7 @@ struct pair_side {
     unsigned peer_keys[PAIR_KEYS];
     uint64_t rng_state;
 
-    bool refuse, no_spi, no_install, no_keys, no_signature;
+    bool refuse, no_spi, no_install, no_keys, no_signature, no_work;
     bool hold[32];             /* by effect kind: leave the question open */
     struct pair_question held; /* the last question left open */
     uint64_t ticket;           /* what it authorizes the peer's proposals as */
@@ -81,6 +88,11 @@ struct pair_side {
     size_t profile_count;
     const struct private_key *own_key; /* where a profile has a key of its own */
 
+    bool queue_work; /* public-key operations wait for pair_work() */
+    struct pair_work works[PAIR_WORKS]; /* in the order in which they were asked for */
+    size_t work_count;
+    enum err late; /* what the last public-key operation that came back led to */
+    unsigned asked_work;
     unsigned up, failed, deleted, authenticated, removed;
     unsigned keepalives, moves;
     uint32_t stream_kept, stream_closed; /* TCP, the last of either */
@@ -131,6 +143,8 @@ void pair_free(struct pair *pair);
 const struct private_key *pair_private_key(unsigned which);
 const struct public_key *pair_public_key(unsigned which);
 
+/* Makes one of side->works; `no_work`: gives it back as it is. */
+enum err pair_work(struct pair *pair, unsigned side, size_t i);
 /* The side's engine is gone and a new one takes its place; with `resume` it gets what was saved. */
 void pair_crash(struct pair *pair, unsigned side, bool resume);
 size_t pair_record_count(const struct pair *pair, unsigned side);

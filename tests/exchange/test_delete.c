@@ -227,6 +227,34 @@ static void test_phase1_lifetime(void **state)
     pair_free(pair);
 }
 
+/* OE-084: the phase 1 SA is over, and either end, or both at once, wants to replace the tunnel: a new
+ * phase 1 SA is made for it by who wants it, and the tunnel is there all the time. */
+static void test_phase1_renewed(void **state)
+{
+    const struct pair_options options = {.config = {.ike_lifetime_s = 100}};
+    (void)state;
+    for (unsigned who = 1; who <= 3; who++) {
+        struct pair *pair = up_with(&options);
+        struct pair_side *a = &pair->sides[PAIR_A], *b = &pair->sides[PAIR_B];
+        pair_run(pair, 100000);
+        assert_int_equal(a->ike->all_count + b->ike->all_count, 0);
+        a->ticket = 7;
+        if (who & 1)
+            assert_int_equal(pair_initiate(pair, PAIR_A, 7, 0), ERR_OK);
+        if (who & 2)
+            assert_int_equal(pair_initiate(pair, PAIR_B, b->ticket, 0), ERR_OK);
+        for (unsigned i = 0; i < 600; i++) {
+            pair_run(pair, 100);
+            assert_in_range(pair_check_keys(pair), 2, 6);
+        }
+        assert_int_equal(a->ike->all_count, who == 3 ? 2 : 1); /* phase 1 SAs that cross both stay */
+        assert_int_equal(b->ike->all_count, a->ike->all_count);
+        assert_true(a->up >= 2 && b->up >= 2);
+        assert_int_equal(a->failed + b->failed + a->deleted + b->deleted, 0);
+        pair_free(pair);
+    }
+}
+
 /* The responder keeps to the shorter lifetime that it was offered. */
 static void test_phase1_lifetime_offered(void **state)
 {
@@ -406,6 +434,7 @@ int main(void)
         cmocka_unit_test(test_rekey_refused),
         cmocka_unit_test(test_simultaneous_rekey),
         cmocka_unit_test(test_phase1_lifetime),
+        cmocka_unit_test(test_phase1_renewed),
         cmocka_unit_test(test_phase1_lifetime_offered),
         cmocka_unit_test(test_phase1_limit),
         cmocka_unit_test(test_delete_without_phase1),

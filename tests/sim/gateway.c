@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { CHANNEL_US = 200, KEEPER_US = 700 };
+enum { CHANNEL_US = 200, KEEPER_US = 700, WORK_US = 500, WORK_JITTER_US = 20000 };
 
 static void show(void *ctx, const struct event_record *record)
 {
@@ -189,6 +189,15 @@ static struct control_config whole_config(const struct sim_gateway *g)
     return config;
 }
 
+static void forget_control(struct sim_gateway *g)
+{
+    for (size_t i = 0; i < SIM_WORKS; i++) {
+        ike_work_free(g->works[i].work);
+        g->works[i].work = NULL;
+    }
+    control_free(g->control);
+}
+
 static void start_control(struct sim_gateway *g)
 {
     struct control_config config = whole_config(g);
@@ -275,6 +284,22 @@ static void control_asks_keeper(struct sim_gateway *g, const struct control_effe
     event->serial = fx->serial;
 }
 
+/* Threads beside keyd's loop, so they end in any order. */
+static void control_asks_threads(struct sim_gateway *g, const struct control_effect *fx)
+{
+    struct sim_work *place = g->works;
+    while (place < g->works + SIM_WORKS && place->work != NULL)
+        place++;
+    if (place == g->works + SIM_WORKS)
+        abort();
+    *place = (struct sim_work){fx->serial, fx->work};
+    struct sim_event *event =
+        world_event(g->world, SIM_EV_WORKED, g, WORK_US + world_random(g->world, WORK_JITTER_US),
+                    view_of(NULL, 0));
+    event->life = g->keyd_life;
+    event->serial = fx->serial;
+}
+
 static void drain(struct sim_gateway *g)
 {
     struct control_effect fx;
@@ -292,6 +317,9 @@ static void drain(struct sim_gateway *g)
             control_asks_keeper(g, &fx);
             break;
         case CONTROL_FX_DECRYPT: /* only of configured peers, which there are none here */
+            break;
+        case CONTROL_FX_WORK:
+            control_asks_threads(g, &fx);
             break;
         case CONTROL_FX_PFKEY:
             note_keys(g, fx.bytes);
@@ -354,7 +382,7 @@ void gateway_start(struct sim_gateway *g)
 
 static void switch_off(struct sim_gateway *g)
 {
-    control_free(g->control);
+    forget_control(g);
     plane_free(g->plane);
     g->control = NULL;
     g->plane = NULL;
@@ -378,7 +406,7 @@ static void crash_keyd(struct sim_gateway *g, int64_t restart_us)
     if (g->control == NULL)
         return;
     disk_remember(g);
-    control_free(g->control);
+    forget_control(g);
     g->control = NULL;
     g->keyd_life++;
     g->world->stats.crashes++;
@@ -467,6 +495,22 @@ static void answer_arrives(struct sim_gateway *g, const struct sim_event *event)
     tell_control(g, &control);
 }
 
+static void thread_answers(struct sim_gateway *g, uint64_t serial)
+{
+    const struct rng rng = world_rng(g->world);
+    struct control_event done = {.kind = CONTROL_EV_WORKED, .serial = serial};
+
+    for (size_t i = 0; i < SIM_WORKS; i++)
+        if (g->works[i].work != NULL && g->works[i].serial == serial) {
+            done.work = g->works[i].work;
+            g->works[i].work = NULL;
+        }
+    if (done.work == NULL)
+        abort();
+    ike_work_run(done.work, &rng);
+    tell_control(g, &done);
+}
+
 static bool of_this_life(const struct sim_gateway *g, const struct sim_event *event)
 {
     switch (event->kind) {
@@ -475,6 +519,7 @@ static bool of_this_life(const struct sim_gateway *g, const struct sim_event *ev
     case SIM_EV_TO_KEYD:
     case SIM_EV_ANSWER:
     case SIM_EV_SIGNED:
+    case SIM_EV_WORKED:
         return g->control != NULL && event->life == g->keyd_life;
     case SIM_EV_START_KEYD:
         return g->control == NULL && !g->off;
@@ -520,6 +565,9 @@ void gateway_event(struct sim_gateway *g, struct sim_event *event)
     case SIM_EV_SIGNED:
         control.kind = CONTROL_EV_SIGNED;
         tell_control(g, &control);
+        break;
+    case SIM_EV_WORKED:
+        thread_answers(g, event->serial);
         break;
     case SIM_EV_SEND:
         host_sends(g, event);

@@ -262,6 +262,7 @@ void world_init(struct world *w, uint64_t seed, bool verbose)
         choose_classes(w, w->gateways[i]);
         w->gateways[i]->control_config.oe.return_tunnel = (enum oe_return)((seed + i) % 4);
         w->gateways[i]->control_config.oe.ike_version = (enum ike_version)((seed / 4 + i) % 3);
+        w->gateways[i]->control_config.ike.work_elsewhere = (seed + i) % 3 != 0;
         gateway_start(w->gateways[i]);
     }
     for (unsigned i = 0; i < w->faults.crashes; i++) {

@@ -17,7 +17,7 @@
 #include "plane/plane.h"
 
 enum {
-    SIM_GATEWAYS = 5, /* in a world drawn from a seed; by hand there may be any number */
+    SIM_GATEWAYS = 5, SIM_WORKS = 64, /* in a world drawn from a seed; by hand there may be any number */
     SIM_HOSTS = 3,    /* behind each gateway */
     SIM_POLICIES = 8,
     SIM_PACKET = 2048,
@@ -101,6 +101,10 @@ struct sim_gateway {
     struct public_key also;     /* published beside it while keys roll over; alg 0: none */
     bool off;                   /* no Cygnet here: its hosts talk in clear */
     struct control *control; /* NULL while keyd is down */
+    struct sim_work {
+        uint64_t serial;
+        struct ike_work *work; /* NULL: a free place */
+    } works[SIM_WORKS];        /* public-key operations that are out */
     struct plane *plane;     /* NULL while the plane is down */
     unsigned keyd_life, plane_life; /* messages meant for a former life are lost */
     int64_t to_plane_us, to_keyd_us; /* last delivery: the channel keeps its order */
@@ -215,6 +219,7 @@ enum sim_event_kind {
     SIM_EV_TO_KEYD,
     SIM_EV_ANSWER,
     SIM_EV_SIGNED,
+    SIM_EV_WORKED,
     SIM_EV_SEND,     /* a host sends a datagram: flow */
     SIM_EV_CRASH_KEYD,
     SIM_EV_CRASH_PLANE,

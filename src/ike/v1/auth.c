@@ -260,7 +260,7 @@ enum err auth_read_id(struct v1_step *step, struct identity *ret)
     return auth_parse_id(step, v1_body(step, ISAKMP_P_ID, 0), ret);
 }
 
-enum err auth_verify_signature(const struct v1_step *step, struct view id, struct view signature,
+enum err auth_verify_signature(struct v1_step *step, struct view id, struct view signature,
                                const struct public_key *keys, size_t key_count,
                                const struct public_key **ret)
 {
@@ -272,12 +272,14 @@ enum err auth_verify_signature(const struct v1_step *step, struct view id, struc
     if (err != ERR_OK)
         return err;
     for (size_t i = 0; i < key_count; i++) {
-        if (ike_key_long_enough(legacy, &keys[i]) &&
-            public_key_verify_ike1(&keys[i], view_of(hash, hash_len(sa->suite.hash)), signature) ==
-                ERR_OK) {
+        if (!ike_key_long_enough(legacy, &keys[i]))
+            continue;
+        err = defer_verify(step->ike, &step->works, &keys[i], SIGNATURE_UNKNOWN,
+                           view_of(hash, hash_len(sa->suite.hash)), signature);
+        if (err == ERR_OK)
             *ret = &keys[i];
-            return ERR_OK;
-        }
+        if (err == ERR_OK || err == ERR_LATER)
+            return err;
     }
     return ERR_AUTH;
 }
@@ -352,7 +354,10 @@ static enum err certified_key(struct v1_step *step, const struct ike_profile *pr
     for (size_t i = 0; (p = isakmp_payload_find(step->payloads, ISAKMP_P_CERT, i)) != NULL; i++)
         if (count < CERTS_MAX && p->body.len > 1 && p->body.ptr[0] == CERT_X509_SIGNATURE)
             certs[count++] = view_of(p->body.ptr + 1, p->body.len - 1);
-    enum err err = ike_certify(step->ike, profile, id, certs, count, &key, &reason);
+    enum err err =
+        defer_certify(step->ike, &step->works, profile, id, certs, count, &key, &reason);
+    if (err == ERR_LATER)
+        return err;
     if (err != ERR_OK)
         return v1_refuse(step, err, V1_NO_NOTIFY, reason);
     struct public_key *keys = malloc(sizeof(*keys));

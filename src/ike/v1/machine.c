@@ -29,7 +29,7 @@ static void arm(struct ike *ike, struct v1_exchange *x, enum v1_timer kind)
     ike_timer_set(ike, &x->timer, at);
 }
 
-static void forget_question(struct ike *ike, struct v1_exchange *x)
+void v1_ask_over(struct ike *ike, struct v1_exchange *x)
 {
     if (x->serial != 0)
         map_remove(&ike->questions, &x->by_serial);
@@ -39,7 +39,7 @@ static void forget_question(struct ike *ike, struct v1_exchange *x)
 uint64_t v1_ask(struct v1_step *step)
 {
     struct v1_exchange *x = step->x;
-    forget_question(step->ike, x);
+    v1_ask_over(step->ike, x);
     x->serial = ike_serial(step->ike);
     if (!map_insert(&step->ike->questions, &x->by_serial))
         x->serial = 0;
@@ -63,7 +63,9 @@ enum err v1_exchange_init(struct ike *ike, struct v1_exchange *x, struct ike_sa 
 
 void v1_exchange_fini(struct ike *ike, struct v1_exchange *x)
 {
-    forget_question(ike, x);
+    v1_ask_over(ike, x);
+    v1_parked_free(x->parked);
+    x->parked = NULL;
     ike_timer_drop(ike, &x->timer);
     retransmit_clear(&x->out);
     secret_wipe(x->iv, sizeof(x->iv));
@@ -278,9 +280,11 @@ static void refuse(struct v1_step *step, enum err err)
         v1_fail(step->ike, x, failure_of(step, err), why);
 }
 
-static enum err run(struct v1_step *step, const uint8_t *digest)
+enum err v1_run(struct v1_step *step, const uint8_t *digest)
 {
     enum err err = step->row->handle(step);
+    if (err == ERR_LATER && (err = v1_park(step, digest)) == ERR_OK)
+        return ERR_OK;
     if (err == ERR_OK) {
         assert(step->sent == (step->row->sends != V1_NO_MESSAGE));
         enter(step, digest);
@@ -293,7 +297,7 @@ static enum err run(struct v1_step *step, const uint8_t *digest)
     return err;
 }
 
-static struct v1_step step_on(struct ike *ike, struct v1_exchange *x)
+struct v1_step v1_step_on(struct ike *ike, struct v1_exchange *x)
 {
     struct v1_step step = {
         .ike = ike,
@@ -307,27 +311,32 @@ static struct v1_step step_on(struct ike *ike, struct v1_exchange *x)
 
 enum err v1_start(struct ike *ike, struct v1_exchange *x)
 {
-    struct v1_step step = step_on(ike, x);
+    struct v1_step step = v1_step_on(ike, x);
     step.fresh = true;
     step.row = v1_row_find(x->state, V1_ON_START, v1_way_of(x->sa));
     assert(step.row != NULL);
-    return run(&step, NULL);
+    enum err err = v1_run(&step, NULL);
+    ike_works_wipe(&step.works);
+    return err;
 }
 
 enum err v1_answer(struct ike *ike, const struct ike_event *event, enum v1_trigger trigger)
 {
     struct map_node *node = event->serial ? map_find(&ike->questions, &event->serial) : NULL;
     struct v1_exchange *x = node ? MAP_OWNER(node, struct v1_exchange, by_serial) : NULL;
-    const struct v1_row *row = x ? v1_row_find(x->state, trigger, v1_way_of(x->sa)) : NULL;
+    const struct v1_row *row =
+        x != NULL && x->parked == NULL ? v1_row_find(x->state, trigger, v1_way_of(x->sa)) : NULL;
     if (row == NULL) {
         ike_count(ike, IKE_COUNT_STALE);
         return ERR_UNKNOWN;
     }
-    forget_question(ike, x);
-    struct v1_step step = step_on(ike, x);
+    v1_ask_over(ike, x);
+    struct v1_step step = v1_step_on(ike, x);
     step.row = row;
     step.event = event;
-    return run(&step, NULL);
+    enum err err = v1_run(&step, NULL);
+    ike_works_wipe(&step.works);
+    return err;
 }
 
 /* Messages */
@@ -358,6 +367,8 @@ static enum err receive_on(struct ike *ike, struct v1_step *step, const struct i
     struct v1_exchange *x = step->x;
     struct isakmp_payloads payloads;
     uint8_t digest[IKE_DIGEST_LEN];
+    if (x->parked != NULL)
+        return drop(ike, IKE_COUNT_DUPLICATE, ERR_REPLAY); /* one is being worked on */
     enum err err = hash_digest(HASH_SHA2_256, &event->bytes, 1, digest);
     if (err != ERR_OK)
         return drop(ike, IKE_COUNT_CRYPTO, err);
@@ -380,8 +391,11 @@ static enum err receive_on(struct ike *ike, struct v1_step *step, const struct i
     step->event = event;
     v1_trace_message(ike, step->sa, x, message, false, "");
     err = v1_message_check(message, &payloads);
-    if (err == ERR_OK)
-        return run(step, digest);
+    if (err == ERR_OK) {
+        err = v1_run(step, digest);
+        ike_works_wipe(&step->works);
+        return err;
+    }
     if (step->row->gets == V1_QM1 || step->row->gets == V1_QM2)
         v1_refuse(step, err, V1_PAYLOAD_MALFORMED, NULL); /* proven, so the peer hears of it */
     refuse(step, err);
@@ -408,7 +422,7 @@ static enum err receive_quick(struct ike *ike, struct ike_sa *sa, const struct i
         if (err != ERR_OK)
             return drop(ike, counter_of(err), err);
     }
-    struct v1_step step = step_on(ike, &quick->x);
+    struct v1_step step = v1_step_on(ike, &quick->x);
     step.header = header;
     step.fresh = fresh;
     err = receive_on(ike, &step, event);
@@ -432,7 +446,7 @@ static enum err receive_known(struct ike *ike, struct ike_sa *sa, const struct i
     case ISAKMP_AGGRESSIVE_MODE: {
         if (header->msgid.value != 0)
             return drop(ike, IKE_COUNT_MALFORMED, ERR_VALUE);
-        struct v1_step step = step_on(ike, &sa->main);
+        struct v1_step step = v1_step_on(ike, &sa->main);
         step.header = header;
         return receive_on(ike, &step, event);
     }
@@ -472,7 +486,7 @@ static enum err receive_offer(struct ike *ike, const struct ike_event *event,
     }
     memcpy(sa.cookies, header->cookie_i, ISAKMP_COOKIE_LEN);
     sa.number = ike_serial(ike);
-    struct v1_step step = step_on(ike, &sa.main);
+    struct v1_step step = v1_step_on(ike, &sa.main);
     step.header = header;
     step.fresh = true;
     enum err err = receive_on(ike, &step, event);
@@ -505,7 +519,7 @@ static enum err receive_proof(struct ike *ike, const struct ike_event *event,
         return drop(ike, counter_of(err), err);
     err = half_open_revive(record, sa);
     if (err == ERR_OK) {
-        struct v1_step step = step_on(ike, &sa->main);
+        struct v1_step step = v1_step_on(ike, &sa->main);
         step.header = header;
         step.fresh = true;
         err = receive_on(ike, &step, event);
@@ -514,7 +528,8 @@ static enum err receive_proof(struct ike *ike, const struct ike_event *event,
         ike_sa_free(ike, sa);
         return err;
     }
-    half_open_remove(ike, record);
+    if (sa->main.parked == NULL) /* else once it has proved acceptable */
+        half_open_remove(ike, record);
     ike_sa_unproven_add(ike, sa);
     return ERR_OK;
 }
@@ -551,7 +566,7 @@ static enum err receive_aggressive(struct ike *ike, const struct ike_event *even
         return drop(ike, counter_of(err), err);
     sa->main.state = V1_AM_R_START;
     ike_sa_unproven_add(ike, sa);
-    struct v1_step step = step_on(ike, &sa->main);
+    struct v1_step step = v1_step_on(ike, &sa->main);
     step.header = header;
     step.fresh = true;
     err = receive_on(ike, &step, event);
@@ -619,6 +634,10 @@ void v1_fail(struct ike *ike, struct v1_exchange *x, enum ike_failure failure, c
 static void give_up(struct ike *ike, struct v1_exchange *x)
 {
     ike_count(ike, IKE_COUNT_GAVE_UP);
+    if (x->parked != NULL) {
+        v1_fail(ike, x, IKE_FAILURE_OTHER, "no answer from our own side in time");
+        return;
+    }
     switch (x->state) {
     case V1_MM_I_WAIT_SA:
     case V1_MM_I_WAIT_KE:

@@ -121,7 +121,10 @@ enum err main_make_share(struct v1_step *step)
     rng_fill(&step->ike->env.rng, fresh, sizeof(fresh));
     if (!blob_set(nonce, view_of(fresh, sizeof(fresh))))
         return ERR_MEMORY;
-    enum err err = dh_new(step->sa->suite.group, &step->ike->env.rng, &dh);
+    /* What is encrypted can't be read twice: encrypted.c. */
+    enum err err = auth_encrypts(step->sa->auth)
+                       ? dh_new(step->sa->suite.group, &step->ike->env.rng, &dh)
+                       : defer_dh_new(step->ike, &step->works, step->sa->suite.group, &dh);
     if (err != ERR_OK)
         return err;
     dh_free(hs->dh);
@@ -168,7 +171,10 @@ enum err main_derive(struct v1_step *step)
     enum err err = auth_secret(step, &psk);
     if (err != ERR_OK)
         return err;
-    err = dh_shared(hs->dh, blob_view(&hs->peer_ke), secret);
+    struct view peer_ke = blob_view(&hs->peer_ke);
+    err = auth_encrypts(step->sa->auth)
+              ? dh_shared(hs->dh, peer_ke, secret)
+              : defer_dh_shared(step->ike, &step->works, hs->dh, peer_ke, secret);
     if (err == ERR_OK)
         err = v1_keys_derive(step->sa, view_of(secret, dh_secret_len(step->sa->suite.group)), psk,
                              step->iv);

@@ -211,10 +211,11 @@ static enum err make_share(struct v1_step *step, uint16_t group)
     if (!blob_set(step->x->initiator ? &quick->nonce_i : &quick->nonce_r,
                   view_of(fresh, sizeof(fresh))))
         return ERR_MEMORY;
-    assert(quick->dh == NULL);
+    dh_free(quick->dh); /* of a run of this step that had to wait */
+    quick->dh = NULL;
     if (group == 0)
         return ERR_OK;
-    return dh_new(group, &step->ike->env.rng, &quick->dh);
+    return defer_dh_new(step->ike, &step->works, group, &quick->dh);
 }
 
 static enum err take_share(struct v1_step *step, uint16_t group)
@@ -300,7 +301,9 @@ static enum err make_sas(struct v1_step *step)
     uint8_t secret[DH_MAX];
     bool pfs = quick->choice.group != 0;
     struct view shared = view_of(secret, pfs ? dh_secret_len(quick->choice.group) : 0);
-    enum err err = pfs ? dh_shared(quick->dh, blob_view(&quick->peer_ke), secret) : ERR_OK;
+    enum err err = pfs ? defer_dh_shared(step->ike, &step->works, quick->dh,
+                                         blob_view(&quick->peer_ke), secret)
+                       : ERR_OK;
     if (err == ERR_VALUE)
         v1_refuse(step, err, V1_NO_NOTIFY, "public value is not acceptable");
     for (size_t i = 0; i < 2 && err == ERR_OK; i++) {

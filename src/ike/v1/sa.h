@@ -59,6 +59,7 @@ struct v1_exchange {
     const char *doubt; /* why a message proved nothing, where a better one may still come */
     struct map_node by_serial;
     uint64_t serial; /* of the question asked; zero: none */
+    struct v1_parked *parked; /* the step that waits for a public-key operation; NULL: none */
 };
 
 /* What Main Mode needs until it is done (IKE-010: then it is wiped). */

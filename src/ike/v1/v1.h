@@ -3,6 +3,7 @@
  *
  *   table.c    which message carries what, and the state tables
  *   machine.c  runs them: finds the exchange and the row, checks, calls the handler, sets the state
+ *   park.c     steps that wait for a public-key operation
  *   message.c  opens and seals messages: encryption, HASH payloads, sending
  *   keymat.c   SKEYID and its children, KEYMAT, IVs
  *   main.c     Main Mode's handlers      aggressive.c  Aggressive Mode's
@@ -47,6 +48,7 @@ struct v1_step {
     const struct isakmp_payloads *payloads; /* its text, in the clear */
     const struct ike_event *event;          /* an answer */
     bool fresh; /* the exchange was made for this message: on an error the caller frees it */
+    struct ike_works works; /* public-key operations that it had made (ike/defer.h) */
     bool sent;
     const char *why;           /* why a handler refuses, for people */
     enum v1_notify notify;     /* and for the peer */
@@ -67,6 +69,19 @@ enum err v1_start(struct ike *ike, struct v1_exchange *x);
 enum err v1_answer(struct ike *ike, const struct ike_event *event, enum v1_trigger trigger);
 /* Remembers the question and returns its serial. */
 uint64_t v1_ask(struct v1_step *step);
+void v1_ask_over(struct ike *ike, struct v1_exchange *x);
+/* Runs the step's row; `digest` of the message, or NULL. */
+enum err v1_run(struct v1_step *step, const uint8_t *digest);
+/* A step of the exchange as it rests. */
+struct v1_step v1_step_on(struct ike *ike, struct v1_exchange *x);
+/* park.c */
+/* The step's handler said ERR_LATER: the exchange sleeps until the work is back. */
+MUST_USE enum err v1_park(struct v1_step *step, const uint8_t *digest);
+/* False: nobody here waits for that. Else the work is taken, and the step is run again: *ret. */
+bool v1_resume(struct ike *ike, uint64_t serial, struct ike_work *work, enum err *ret);
+void v1_parked_free(struct v1_parked *parked);
+
+/* machine.c */
 /* Ends it, reporting to whoever waits for it; a Main Mode exchange takes its SA along. */
 void v1_fail(struct ike *ike, struct v1_exchange *x, enum ike_failure failure, const char *text);
 enum err v1_exchange_init(struct ike *ike, struct v1_exchange *x, struct ike_sa *sa,
@@ -193,7 +208,7 @@ MUST_USE enum err auth_put_proof(struct v1_step *step, struct v1_out *out);
 MUST_USE enum err auth_read_id(struct v1_step *step, struct identity *ret);
 MUST_USE enum err auth_parse_id(struct v1_step *step, struct view body, struct identity *ret);
 /* ERR_AUTH unless one of the keys made the signature (OE-137). */
-MUST_USE enum err auth_verify_signature(const struct v1_step *step, struct view id,
+MUST_USE enum err auth_verify_signature(struct v1_step *step, struct view id,
                                         struct view signature, const struct public_key *keys,
                                         size_t key_count, const struct public_key **ret);
 /* ERR_AUTH: it is not the peer's HASH. */

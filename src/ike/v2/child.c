@@ -143,7 +143,7 @@ static enum err make_share(struct v2_step *step)
     }
     enum err err = fresh_nonce(step->ike, &child->nonce_i);
     if (err == ERR_OK && child->method != 0 && child->kex == NULL)
-        err = kex_new(child->method, &step->ike->env.rng, &child->kex);
+        err = defer_kex_new(step->ike, &step->works, child->method, &child->kex);
     return err;
 }
 
@@ -295,6 +295,10 @@ enum err child_i_installed(struct v2_step *step)
         return ERR_OK; /* IKE_AUTH without one */
     if (!step->event->ok)
         return v2_refuse(step, ERR_STATE, 0, "the SAs could not be installed");
+    if (child->gone) {
+        child->agreed = false; /* it has its answer */
+        return v2_refuse(step, ERR_STATE, 0, "the peer has deleted it already");
+    }
     return made_new(step->ike, child);
 }
 
@@ -433,8 +437,8 @@ static enum err answer_share(struct v2_step *step)
     }
     if (method == 0)
         return ERR_OK;
-    enum err err =
-        kex_respond(method, &step->ike->env.rng, blob_view(&child->peer_ke), reply, secret);
+    enum err err = defer_kex_respond(step->ike, &step->works, method, blob_view(&child->peer_ke),
+                                     reply, secret);
     if (err == ERR_OK && (!blob_set(&child->own_ke, view_of(reply, kex_reply_len(method))) ||
                           !blob_set(&child->secret, view_of(secret, kex_secret_len(method)))))
         err = ERR_MEMORY;

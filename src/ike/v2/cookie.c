@@ -24,6 +24,7 @@ static void change_secret(struct ike *ike)
 bool v2_cookie_wanted(const struct ike *ike, const struct ip_addr *remote)
 {
     return ike->config.cookies_always || ike->v2.unproven_count >= COOKIE_PRESSURE ||
+           ike_work_presses(ike) ||
            ike->unproven_from[ike_unproven_slot(ike, remote)] >= COOKIE_FROM_ONE;
 }
 

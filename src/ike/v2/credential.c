@@ -283,12 +283,14 @@ static enum err verify_key(struct v2_step *step, const struct ike2_auth *auth, s
     if (scheme == SIGNATURE_UNKNOWN)
         return v2_refuse(step, ERR_AUTH, 0, "a signature of a kind that we don't take");
     for (size_t i = 0; i < count; i++) {
-        if (signature_scheme_fits(scheme, keys[i].alg) &&
-            ike_key_long_enough(step->ike->config.legacy, &keys[i]) &&
-            public_key_verify(&keys[i], scheme, octets, auth->data) == ERR_OK) {
+        if (!signature_scheme_fits(scheme, keys[i].alg) ||
+            !ike_key_long_enough(step->ike->config.legacy, &keys[i]))
+            continue;
+        enum err err = defer_verify(step->ike, &step->works, &keys[i], scheme, octets, auth->data);
+        if (err == ERR_OK)
             *ret = &keys[i];
-            return ERR_OK;
-        }
+        if (err == ERR_OK || err == ERR_LATER)
+            return err;
     }
     return v2_refuse(step, ERR_AUTH, 0, "the peer could not prove its key");
 }
@@ -360,7 +362,9 @@ static enum err verify_certified(struct v2_step *step, const struct identity *id
     const struct public_key *key;
     const char *reason = NULL;
     enum err err =
-        ike_certify(step->ike, profile_of(step), id, certs, count, ret, &reason);
+        defer_certify(step->ike, &step->works, profile_of(step), id, certs, count, ret, &reason);
+    if (err == ERR_LATER)
+        return err;
     if (err != ERR_OK)
         return v2_refuse(step, err, 0, reason);
     return verify_key(step, auth, octets, ret, 1, &key);

@@ -108,7 +108,7 @@ enum err follow_i_send(struct v2_step *step)
         step->at_once = child == NULL;
         return child != NULL ? child_install(step) : ERR_OK;
     }
-    enum err err = kex_new(method, &step->ike->env.rng, &kex);
+    enum err err = defer_kex_new(step->ike, &step->works, method, &kex);
     if (err != ERR_OK)
         return err;
     kex_free(follow->kex);
@@ -132,7 +132,7 @@ enum err follow_i_take(struct v2_step *step)
     if (ike2_ke_parse(v2_body(step, IKE2_P_KE, 0), &ke) != ERR_OK ||
         ke.method != kex_method(follow->kex))
         return v2_refuse(step, ERR_VALUE, 0, "not the key exchange that we sent");
-    enum err err = kex_finish(follow->kex, ke.data, secret);
+    enum err err = defer_kex_finish(step->ike, &step->works, follow->kex, ke.data, secret);
     if (err == ERR_VALUE)
         (void)v2_refuse(step, err, 0, "public value is not acceptable");
     if (err == ERR_OK)
@@ -217,7 +217,8 @@ enum err follow_r_take(struct v2_step *step)
 
     if (ike2_ke_parse(v2_body(step, IKE2_P_KE, 0), &ke) != ERR_OK || ke.method != method)
         return v2_refuse(step, ERR_VALUE, 0, "not the key exchange that was agreed on");
-    enum err err = kex_respond(method, &step->ike->env.rng, ke.data, reply, secret);
+    enum err err =
+        defer_kex_respond(step->ike, &step->works, method, ke.data, reply, secret);
     if (err == ERR_VALUE)
         (void)v2_refuse(step, err, 0, "public value is not acceptable");
     if (err == ERR_OK && !blob_set(&follow->reply, view_of(reply, kex_reply_len(method))))

@@ -113,7 +113,7 @@ struct deleted {
     struct ike_child *children[DELETE_SPIS_MAX];
     size_t count;
     struct {
-        spi_t spis[DELETE_SPIS_MAX];
+        spi_t spis[DELETE_SPIS_MAX + 1];
         size_t count;
     } answers[SA_AH + 1]; /* by enum sa_protocol */
     bool sa;
@@ -127,6 +127,21 @@ static bool has_been_seen(const struct deleted *d, const struct ike_child *child
     return false;
 }
 
+/* One that is up at the peer's end, and is being installed at ours. */
+static bool is_being_made(struct v2_step *step, uint8_t protocol, spi_t spi, struct deleted *all)
+{
+    const struct v2_exchange *x = step->sa->mine;
+    struct v2_child *child = x != NULL ? x->child : NULL;
+    if (child == NULL || (x->state != V2_C_I_INSTALLING && x->state != V2_I_INSTALLING) ||
+        child->spi_out.value != spi.value || v2_protocol(child->suite.esp.protocol) != protocol)
+        return false;
+    if (!child->gone)
+        all->answers[child->suite.esp.protocol].spis[all->answers[child->suite.esp.protocol].count++] =
+            child->spi_in;
+    child->gone = true;
+    return true;
+}
+
 /* Section 1.4.1: each SA of a pair is deleted by the end that receives on it. */
 static void delete_children(struct v2_step *step, const struct ike2_delete *d, struct deleted *all)
 {
@@ -134,6 +149,8 @@ static void delete_children(struct v2_step *step, const struct ike2_delete *d, s
     for (size_t i = 0; i < d->count && all->count < DELETE_SPIS_MAX; i++) {
         spi_t spi = {cursor_u32(&cur)};
         struct ike_child *child = made_find_out(step->sa, spi);
+        if (child == NULL && is_being_made(step, d->protocol, spi, all))
+            continue;
         if (child == NULL || d->protocol != v2_protocol(child->protocol) ||
             has_been_seen(all, child)) {
             ike_count(step->ike, IKE_COUNT_UNKNOWN_DELETE);

@@ -25,20 +25,12 @@ enum err init_fresh_nonce(struct ike *ike, struct blob *ret)
     return blob_set(ret, view_of(nonce, sizeof(nonce))) ? ERR_OK : ERR_MEMORY;
 }
 
-static enum err make_share(struct ike *ike, struct v2_handshake *hs)
-{
-    struct kex *kex;
-    enum err err = kex_new(ike2_first_method(&hs->policy), &ike->env.rng, &kex);
-    if (err != ERR_OK)
-        return err;
-    kex_free(hs->kex);
-    hs->kex = kex;
-    return ERR_OK;
-}
-
 enum err init_make_share(struct v2_step *step)
 {
-    return make_share(step->ike, step->sa->handshake);
+    struct v2_handshake *hs = step->sa->handshake;
+    if (hs->kex != NULL)
+        return ERR_OK;
+    return defer_kex_new(step->ike, &step->works, ike2_first_method(&hs->policy), &hs->kex);
 }
 
 enum err init_new(struct ike *ike, const struct ike_request *request, struct v2_ticket *ticket,
@@ -70,8 +62,6 @@ enum err init_new(struct ike *ike, const struct ike_request *request, struct v2_
         err = v2_exchange_new(ike, sa, ticket != NULL ? V2_S_I_START : V2_I_START, true, &sa->mine);
     if (err == ERR_OK)
         err = init_fresh_nonce(ike, &hs->nonce_i);
-    if (err == ERR_OK && ticket == NULL)
-        err = make_share(ike, hs);
     if (err != ERR_OK) {
         v2_sa_free(ike, sa);
         return err;
@@ -130,6 +120,9 @@ enum err init_i_start(struct v2_step *step)
     struct v2_handshake *hs = step->sa->handshake;
     struct v2_out out;
 
+    enum err err = init_make_share(step);
+    if (err != ERR_OK)
+        return err;
     v2_out_start(step, &out, V2_INIT_REQ);
     if (hs->cookie.len != 0) /* section 2.6: first */
         ike2_writer_notify(&out.w, IKE2_N_COOKIE, blob_view(&hs->cookie));
@@ -141,21 +134,29 @@ enum err init_i_start(struct v2_step *step)
     ike2_writer_close(&out.w);
     v2_put_ke(&out.w, kex_method(hs->kex), kex_request(hs->kex));
     ike2_writer_payload(&out.w, IKE2_P_NONCE, blob_view(&hs->nonce_i));
-    enum err err = v2_nat_put(step, &out.w);
+    err = v2_nat_put(step, &out.w);
     if (err != ERR_OK)
         return err;
     put_abilities(step, &out.w);
     return init_send_and_keep(step, &out, &hs->request);
 }
 
-enum err init_take_cookie(struct v2_step *step, struct view cookie)
+static enum err check_cookie(struct v2_step *step, struct view cookie)
 {
-    struct v2_handshake *hs = step->sa->handshake;
+    const struct v2_handshake *hs = step->sa->handshake;
     if (cookie.len == 0 || cookie.len > V2_COOKIE_MAX)
         return v2_refuse(step, ERR_VALUE, 0, "a cookie of a length that is not allowed");
     if (view_equal(cookie, blob_view(&hs->cookie)))
         return v2_refuse(step, ERR_REPLAY, 0, "that cookie has been sent back");
-    return blob_set(&hs->cookie, cookie) ? ERR_OK : ERR_MEMORY;
+    return ERR_OK;
+}
+
+enum err init_take_cookie(struct v2_step *step, struct view cookie)
+{
+    enum err err = check_cookie(step, cookie);
+    if (err != ERR_OK)
+        return err;
+    return blob_set(&step->sa->handshake->cookie, cookie) ? ERR_OK : ERR_MEMORY;
 }
 
 /* In the SA payload that ike2_..._offer_build() left in `offer`. */
@@ -171,37 +172,41 @@ bool v2_method_offered(const struct ike2_sa *offer, uint16_t method)
 }
 
 /* Section 1.3: the offer stays the same, so that nobody in between can talk us down (2.7). */
-static enum err take_method(struct v2_step *step, struct view data)
+static enum err other_share(struct v2_step *step, struct view data, struct kex **ret)
 {
-    struct v2_handshake *hs = step->sa->handshake;
+    const struct v2_handshake *hs = step->sa->handshake;
     struct cursor cur = cursor_of(data);
     uint16_t method = cursor_u16(&cur);
     struct builder scratch = builder_on(span_of(step->ike->inner, sizeof(step->ike->inner)));
-    struct kex *kex;
 
     ike2_ike_offer_build(&scratch, &hs->policy, view_of(NULL, 0), &step->ike->sa2);
     if (!cursor_done(&cur) || !v2_method_offered(&step->ike->sa2, method) ||
         method == kex_method(hs->kex))
         return v2_refuse(step, ERR_VALUE, 0, "a key exchange that we did not offer");
-    enum err err = kex_new(method, &step->ike->env.rng, &kex);
-    if (err != ERR_OK)
-        return err;
-    kex_free(hs->kex);
-    hs->kex = kex;
-    return ERR_OK;
+    return defer_kex_new(step->ike, &step->works, method, ret);
 }
 
 enum err init_i_again(struct v2_step *step)
 {
     struct v2_handshake *hs = step->sa->handshake;
-    struct ike2_notify n;
+    struct ike2_notify cookie, method;
+    struct kex *kex = NULL;
     if (hs->retries >= V2_TRIES)
         return v2_refuse(step, ERR_LIMIT, 0, "asked for too often");
-    enum err err = v2_notified(step, IKE2_N_COOKIE, &n) ? init_take_cookie(step, n.data) : ERR_OK;
-    if (err == ERR_OK && v2_notified(step, IKE2_N_INVALID_KE_PAYLOAD, &n))
-        err = take_method(step, n.data);
-    if (err != ERR_OK)
+    bool has_cookie = v2_notified(step, IKE2_N_COOKIE, &cookie);
+    enum err err = has_cookie ? check_cookie(step, cookie.data) : ERR_OK;
+    if (err == ERR_OK && v2_notified(step, IKE2_N_INVALID_KE_PAYLOAD, &method))
+        err = other_share(step, method.data, &kex);
+    if (err == ERR_OK && has_cookie && !blob_set(&hs->cookie, cookie.data))
+        err = ERR_MEMORY;
+    if (err != ERR_OK) {
+        kex_free(kex);
         return err;
+    }
+    if (kex != NULL) {
+        kex_free(hs->kex);
+        hs->kex = kex;
+    }
     hs->retries++;
     return defence_takes_on(step) ? ERR_OK : init_i_start(step);
 }
@@ -259,9 +264,11 @@ static enum err take_answer(struct v2_step *step, const struct ike2_suite *suite
     struct v2_sa *sa = step->sa;
     struct v2_handshake *hs = sa->handshake;
     uint8_t secret[KEX_SECRET_MAX];
-    enum err err = kex_finish(hs->kex, ke->data, secret);
+    enum err err = defer_kex_finish(step->ike, &step->works, hs->kex, ke->data, secret);
+    if (err == ERR_VALUE)
+        (void)v2_refuse(step, err, 0, "public value is not acceptable");
     if (err != ERR_OK)
-        return v2_refuse(step, err, 0, "public value is not acceptable");
+        return err;
     sa->suite = *suite;
     memcpy(sa->peer_spi, step->header->spi_r, IKE2_SPI_LEN);
     err = derive(step, view_of(secret, kex_secret_len(suite->method)), blob_view(&hs->nonce_i),
@@ -361,7 +368,7 @@ static enum err answer_share(struct v2_step *step, const struct ike2_ke_payload 
     struct v2_handshake *hs = sa->handshake;
     uint8_t secret[KEX_SECRET_MAX];
     enum err err =
-        kex_respond(ke->method, &step->ike->env.rng, ke->data, ret_reply, secret);
+        defer_kex_respond(step->ike, &step->works, ke->method, ke->data, ret_reply, secret);
     if (err == ERR_VALUE)
         return v2_refuse(step, err, 0, "public value is not acceptable");
     if (err == ERR_OK)

@@ -82,7 +82,7 @@ static bool is_initial(const struct v2_exchange *x)
     return x->state < V2_C_I_START && !x->sa->established;
 }
 
-static void forget_question(struct ike *ike, struct v2_exchange *x)
+void v2_ask_over(struct ike *ike, struct v2_exchange *x)
 {
     if (x->serial != 0)
         map_remove(&ike->v2.questions, &x->by_serial);
@@ -130,11 +130,21 @@ void v2_exchange_free(struct ike *ike, struct v2_exchange *x)
         child_free(ike, x->child);
     rekey_free(x->rekey);
     follow_forget(x);
-    forget_question(ike, x);
+    v2_ask_over(ike, x);
+    v2_parked_free(x->parked);
     v2_tcp_drop(ike, NULL, &x->tcp);
     ike_timer_drop(ike, &x->timer);
     v2_sent_wipe(&x->out);
     free(x);
+}
+
+uint64_t v2_ask_serial(struct ike *ike, struct v2_exchange *x)
+{
+    v2_ask_over(ike, x);
+    x->serial = ike_serial(ike);
+    if (!map_insert(&ike->v2.questions, &x->by_serial))
+        x->serial = 0;
+    return x->serial;
 }
 
 /* A question to our own side. */
@@ -142,13 +152,9 @@ enum err v2_ask(struct v2_step *step, struct ike_effect *fx)
 {
     const struct v2_sa *sa = step->sa;
     struct v2_exchange *x = step->x;
-    forget_question(step->ike, x);
-    x->serial = ike_serial(step->ike);
-    if (!map_insert(&step->ike->v2.questions, &x->by_serial)) {
-        x->serial = 0;
+    fx->serial = v2_ask_serial(step->ike, x);
+    if (fx->serial == 0)
         return ERR_MEMORY;
-    }
-    fx->serial = x->serial;
     fx->version = IKE_VERSION_2;
     fx->profile = sa->profile;
     fx->local = sa->local;
@@ -322,11 +328,13 @@ static void refuse(struct v2_step *step, enum err err)
 }
 
 /* Rows follow one another as long as nothing has to be asked. */
-static enum err run(struct v2_step *step)
+enum err v2_run(struct v2_step *step)
 {
     static const struct ike_event yes = {.ok = true};
     for (;;) {
         enum err err = step->row->handle(step);
+        if (err == ERR_LATER && (err = v2_park(step)) == ERR_OK)
+            return ERR_OK;
         if (err != ERR_OK) {
             refuse(step, err);
             return err;
@@ -357,21 +365,24 @@ void v2_start(struct ike *ike, struct v2_exchange *x)
     struct v2_step step = step_on(ike, x);
     step.row = v2_row_find(x->state, V2_ON_START, V2_NO_MESSAGE);
     assert(step.row != NULL);
-    (void)run(&step);
+    (void)v2_run(&step);
+    ike_works_wipe(&step.works);
 }
 
 enum err v2_answer(struct ike *ike, const struct ike_event *event, enum v2_trigger trigger)
 {
     struct map_node *node = event->serial ? map_find(&ike->v2.questions, &event->serial) : NULL;
     struct v2_exchange *x = node ? MAP_OWNER(node, struct v2_exchange, by_serial) : NULL;
-    const struct v2_row *row = x ? v2_row_find(x->state, trigger, V2_NO_MESSAGE) : NULL;
+    const struct v2_row *row = x != NULL && x->parked == NULL ? v2_row_find(x->state, trigger, V2_NO_MESSAGE) : NULL;
     if (row == NULL)
         return ERR_UNKNOWN;
-    forget_question(ike, x);
+    v2_ask_over(ike, x);
     struct v2_step step = step_on(ike, x);
     step.row = row;
     step.event = event;
-    return run(&step);
+    enum err err = v2_run(&step);
+    ike_works_wipe(&step.works);
+    return err;
 }
 
 /* Which row gets the message; a proven request that fits none is refused like a malformed one. */
@@ -389,8 +400,10 @@ enum err v2_run_message(struct v2_step *step, enum v2_message_kind kind)
 {
     enum err err = find_row(step, kind);
     if (err == ERR_OK)
-        return run(step);
-    refuse(step, err);
+        err = v2_run(step);
+    else
+        refuse(step, err);
+    ike_works_wipe(&step->works);
     return err;
 }
 
@@ -452,6 +465,10 @@ static void own_side_silent(struct ike *ike, struct v2_exchange *x)
 static void give_up(struct ike *ike, struct v2_exchange *x)
 {
     ike_count(ike, IKE_COUNT_GAVE_UP);
+    if (x->parked != NULL) {
+        own_side_silent(ike, x);
+        return;
+    }
     switch (x->state) {
     case V2_I_WAIT_INIT:
         if (x->sa->handshake->hinted)
@@ -498,11 +515,11 @@ static void exchange_timer(struct ike *ike, struct ike_timer *timer)
         v2_line_go(ike, x->sa);
         return;
     }
-    if (is_solving(x)) {
+    if (x->parked == NULL && is_solving(x)) {
         defence_work(ike, x);
         return;
     }
-    if (x->timer_kind == V2_TIMER_RESEND && v2_mobike_stranded(x)) {
+    if (x->parked == NULL && x->timer_kind == V2_TIMER_RESEND && v2_mobike_stranded(x)) {
         x->give_up = mono_add(ike->now, patience_ms(ike, x));
         x->wait_ms = ike->config.retransmit_ms;
         arm(ike, x, V2_TIMER_RESEND);

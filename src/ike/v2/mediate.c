@@ -123,7 +123,7 @@ enum err mediate_i_send(struct v2_step *step)
         step->skips = true;
         return child_ask_spi(step);
     }
-    enum err err = kex_new(method, &step->ike->env.rng, &kex);
+    enum err err = defer_kex_new(step->ike, &step->works, method, &kex);
     if (err != ERR_OK)
         return err;
     kex_free(hs->kex);
@@ -144,7 +144,7 @@ enum err mediate_i_take(struct v2_step *step)
     if (ike2_ke_parse(v2_body(step, IKE2_P_KE, 0), &ke) != ERR_OK ||
         ke.method != kex_method(hs->kex))
         return v2_refuse(step, ERR_VALUE, 0, "not the key exchange that we sent");
-    enum err err = kex_finish(hs->kex, ke.data, secret);
+    enum err err = defer_kex_finish(step->ike, &step->works, hs->kex, ke.data, secret);
     if (err == ERR_VALUE)
         (void)v2_refuse(step, err, 0, "public value is not acceptable");
     if (err == ERR_OK)
@@ -201,7 +201,7 @@ enum err mediate_r_answer(struct v2_step *step)
     if (ike2_ke_parse(v2_body(step, IKE2_P_KE, 0), &ke) != ERR_OK || ke.method != method)
         return v2_refuse(step, ERR_VALUE, 0, "not the key exchange that was agreed on");
     hs->from = (struct v2_path){step->event->local, step->event->remote, step->event->natt};
-    enum err err = kex_respond(method, &step->ike->env.rng, ke.data, reply, secret);
+    enum err err = defer_kex_respond(step->ike, &step->works, method, ke.data, reply, secret);
     if (err == ERR_VALUE)
         (void)v2_refuse(step, err, 0, "public value is not acceptable");
     if (err == ERR_OK)

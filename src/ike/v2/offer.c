@@ -110,7 +110,7 @@ static enum err finish_kex(struct v2_step *step)
     if (ike2_ke_parse(v2_body(step, IKE2_P_KE, 0), &ke) != ERR_OK ||
         ke.method != child->suite.method || ke.method != kex_method(child->kex))
         return v2_refuse(step, ERR_VALUE, 0, "not the key exchange that we sent");
-    enum err err = kex_finish(child->kex, ke.data, secret);
+    enum err err = defer_kex_finish(step->ike, &step->works, child->kex, ke.data, secret);
     if (err == ERR_OK &&
         !blob_set(&child->secret, view_of(secret, kex_secret_len(child->suite.method))))
         err = ERR_MEMORY;

@@ -141,8 +141,8 @@ static enum err receive_init_response(struct ike *ike, const struct ike_event *e
         return v2_drop(ike, IKE_COUNT_MALFORMED, ERR_VALUE);
     if (sa == NULL || !sa->initiator)
         return v2_drop(ike, IKE_COUNT_UNKNOWN_SA, ERR_UNKNOWN);
-    if (x == NULL || x->state != (header->exchange == IKE2_SESSION_RESUME ? V2_S_I_WAIT_REPLY
-                                                                          : V2_I_WAIT_INIT))
+    if (x == NULL || x->parked != NULL ||
+        x->state != (header->exchange == IKE2_SESSION_RESUME ? V2_S_I_WAIT_REPLY : V2_I_WAIT_INIT))
         return v2_drop(ike, IKE_COUNT_DUPLICATE, ERR_REPLAY);
     if (!v2_nat_may_come_from(sa, event))
         return v2_drop(ike, IKE_COUNT_ADDRESS, ERR_SELECTOR);
@@ -199,6 +199,20 @@ static enum err refuse_text(struct v2_step *step, enum err err, const uint8_t *c
     return v2_run_refusal(step, err);
 }
 
+static bool waits(const struct v2_exchange *x)
+{
+    return x->state == V2_I_WAIT_AUTH || x->state == V2_I_WAIT_MEDIATE || x->state == V2_C_I_WAIT_REPLY ||
+           x->state == V2_C_I_WAIT_FOLLOWUP || x->state == V2_K_I_WAIT_FOLLOWUP ||
+           x->state == V2_K_I_WAIT_REPLY || x->state == V2_N_I_WAIT_REPLY ||
+           x->state == V2_O_I_WAIT_REPLY;
+}
+
+/* An answer is being worked on, and what the peer says next may be about what it made. */
+static bool overtakes(const struct v2_sa *sa)
+{
+    return sa->mine != NULL && sa->mine->parked != NULL && waits(sa->mine);
+}
+
 static enum err receive_request(struct ike *ike, struct v2_sa *sa, const struct ike_event *event,
                                 const struct ike2_header *header)
 {
@@ -217,12 +231,17 @@ static enum err receive_request(struct ike *ike, struct v2_sa *sa, const struct 
     }
     if (header->message_id != sa->next_in) /* ADR-035: in order, one at a time */
         return v2_drop(ike, IKE_COUNT_REPLAYED, ERR_REPLAY);
+    if (overtakes(sa)) {
+        v2_parked_behind(sa->mine->parked, event);
+        return v2_drop(ike, IKE_COUNT_OVERTAKES, ERR_LATER);
+    }
     bool first = header->exchange == IKE2_AUTH || header->exchange == IKE2_INTERMEDIATE;
     bool early = !sa->established && (sa->initiator || !first);
     bool late = sa->established && first;
     if (early || late)
         return v2_drop(ike, IKE_COUNT_NO_ROW, ERR_UNEXPECTED);
-    if (sa->established ? sa->theirs != NULL : sa->theirs->state != V2_R_WAIT_AUTH)
+    if (sa->established ? sa->theirs != NULL
+                        : sa->theirs->state != V2_R_WAIT_AUTH || sa->theirs->parked != NULL)
         return v2_drop(ike, IKE_COUNT_DUPLICATE, ERR_REPLAY); /* its answer is on the way */
     if (v2_message_kind_of(header->exchange, false, &payloads) == V2_NO_MESSAGE)
         return v2_drop(ike, IKE_COUNT_EXCHANGE, ERR_UNSUPPORTED);
@@ -249,14 +268,6 @@ static enum err receive_request(struct ike *ike, struct v2_sa *sa, const struct 
     return err == ERR_OK ? v2_run_message(&step, kind) : refuse_text(&step, err, &critical);
 }
 
-static bool waits(const struct v2_exchange *x)
-{
-    return x->state == V2_I_WAIT_AUTH || x->state == V2_I_WAIT_MEDIATE || x->state == V2_C_I_WAIT_REPLY ||
-           x->state == V2_C_I_WAIT_FOLLOWUP || x->state == V2_K_I_WAIT_FOLLOWUP ||
-           x->state == V2_K_I_WAIT_REPLY || x->state == V2_N_I_WAIT_REPLY ||
-           x->state == V2_O_I_WAIT_REPLY;
-}
-
 static enum err receive_response(struct ike *ike, struct v2_sa *sa, const struct ike_event *event,
                                  const struct ike2_header *header)
 {
@@ -264,7 +275,7 @@ static enum err receive_response(struct ike *ike, struct v2_sa *sa, const struct
     struct ike2_payloads payloads = {.count = 0};
     uint8_t digest[V2_DIGEST_LEN] = {0}, critical = 0;
 
-    if (x == NULL || x->id != header->message_id || !waits(x))
+    if (x == NULL || x->id != header->message_id || !waits(x) || x->parked != NULL)
         return v2_drop(ike, IKE_COUNT_DUPLICATE, ERR_REPLAY);
     if (header->exchange != v2_sent_exchange(&x->out))
         return v2_drop(ike, IKE_COUNT_NO_ROW, ERR_UNEXPECTED);

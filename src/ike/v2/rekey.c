@@ -196,7 +196,7 @@ static enum err make_share(struct v2_step *step)
         return ERR_MEMORY;
     if (x->rekey->kex != NULL)
         return ERR_OK;
-    return kex_new(x->rekey->method, &step->ike->env.rng, &x->rekey->kex);
+    return defer_kex_new(step->ike, &step->works, x->rekey->method, &x->rekey->kex);
 }
 
 enum err rekey_i_offer(struct v2_step *step)
@@ -263,7 +263,7 @@ static enum err finish_kex(struct v2_step *step, uint16_t method, uint8_t *ret_s
     if (ike2_ke_parse(v2_body(step, IKE2_P_KE, 0), &ke) != ERR_OK || ke.method != method ||
         ke.method != kex_method(rekey->kex))
         return v2_refuse(step, ERR_VALUE, 0, "not the key exchange that we sent");
-    enum err err = kex_finish(rekey->kex, ke.data, ret_secret);
+    enum err err = defer_kex_finish(step->ike, &step->works, rekey->kex, ke.data, ret_secret);
     return err == ERR_VALUE ? v2_refuse(step, err, 0, "public value is not acceptable") : err;
 }
 
@@ -385,7 +385,7 @@ static enum err answer_share(struct v2_step *step, struct view ke, struct view n
     struct v2_rekey *rekey = step->x->rekey;
     uint16_t method = rekey->suite.method;
     uint8_t reply[KEX_VALUE_MAX], secret[KEX_SECRET_MAX], nonce[V2_NONCE_LEN];
-    enum err err = kex_respond(method, &step->ike->env.rng, ke, reply, secret);
+    enum err err = defer_kex_respond(step->ike, &step->works, method, ke, reply, secret);
     if (err == ERR_VALUE)
         (void)v2_refuse(step, err, IKE2_N_INVALID_SYNTAX, "public value is not acceptable");
     rng_fill(&step->ike->env.rng, nonce, sizeof(nonce));
@@ -406,7 +406,8 @@ enum err rekey_r_choose(struct v2_step *step)
 
     if (is_busy(step->sa))
         return v2_refuse(step, ERR_STATE, IKE2_N_TEMPORARY_FAILURE, "something is under way");
-    x->rekey = calloc(1, sizeof(*x->rekey));
+    if (x->rekey == NULL) /* else this step had to wait */
+        x->rekey = calloc(1, sizeof(*x->rekey));
     if (x->rekey == NULL)
         return ERR_MEMORY;
     enum err err = choose(step, x->rekey, &ke);

@@ -220,6 +220,7 @@ struct v2_exchange {
     struct v2_sent out; /* initiator: the request */
     struct map_node by_serial;
     uint64_t serial; /* of the question asked; zero: none */
+    struct v2_parked *parked; /* the step that waits for a public-key operation; NULL: none */
     TAILQ_ENTRY(v2_exchange) of_line;
     struct v2_child *child; /* being made; NULL: none */
     struct v2_rekey *rekey; /* an IKE SA being made; NULL: none */
@@ -267,6 +268,7 @@ struct v2_child {
     uint16_t refused;            /* the notify that stands in its place */
     bool outbound_given;         /* handed out for installation */
     bool agreed;                 /* the peer thinks that it is up */
+    bool gone;                   /* the peer has deleted it already */
     bool reported;               /* it is a child now, and not ours any more */
     bool silent;                 /* the peer let all its time go by without an answer */
     bool doomed;                 /* responder: both ends replace a child, and the peer will delete its own */

@@ -3,6 +3,7 @@
  *
  *   table.c    which message carries what, and the state table
  *   machine.c  runs it: finds the exchange and the row, checks, calls the handler, sets the state
+ *   park.c     steps that wait for a public-key operation
  *   line.c     one request of ours at a time: the others wait in line
  *   receive.c  from a datagram to the exchange it belongs to; message ids and duplicates
  *   message.c  opens and seals messages, keeps them for repetition
@@ -46,6 +47,7 @@ struct v2_step {
     const struct ike2_payloads *payloads; /* its text, in the clear */
     const struct ike_event *event;        /* the datagram, or an answer */
     bool fresh;   /* the SA was made for this message: on an error the caller frees it */
+    struct ike_works works; /* public-key operations that it had made (ike/defer.h) */
     bool sent;
     bool at_once; /* nothing was asked: the answer's row runs now */
     bool skips;   /* the row's message is not needed: `past` comes next */
@@ -74,6 +76,9 @@ enum err v2_answer(struct ike *ike, const struct ike_event *event, enum v2_trigg
 MUST_USE enum err v2_ask(struct v2_step *step, struct ike_effect *fx);
 /* Begins an exchange of ours whose turn it is. It may be gone afterwards, and its SA with it. */
 void v2_start(struct ike *ike, struct v2_exchange *x);
+/* A serial under which the exchange will be found, instead of the one before; zero: no memory. */
+uint64_t v2_ask_serial(struct ike *ike, struct v2_exchange *x);
+void v2_ask_over(struct ike *ike, struct v2_exchange *x);
 /* Ends it without success, reporting to whoever waits for it; that of the first exchanges takes
  * its SA along. */
 void v2_fail(struct ike *ike, struct v2_exchange *x, enum ike_failure failure, const char *text);
@@ -86,6 +91,18 @@ MUST_USE enum err v2_exchange_new(struct ike *ike, struct v2_sa *sa, enum v2_sta
 void v2_exchange_free(struct ike *ike, struct v2_exchange *x);
 enum ike_counter_id v2_counter_of(enum err err);
 enum err v2_drop(struct ike *ike, enum ike_counter_id counter, enum err err);
+
+/* Runs the step's row and those that follow at once. */
+enum err v2_run(struct v2_step *step);
+
+/* park.c */
+/* The step's handler said ERR_LATER: the exchange sleeps until the work is back. */
+MUST_USE enum err v2_park(struct v2_step *step);
+/* False: nobody here waits for that. Else the work is taken, and the step is run again: *ret. */
+bool v2_resume(struct ike *ike, uint64_t serial, struct ike_work *work, enum err *ret);
+/* A request of the peer waits for the work too, if it is the first; then it comes in again. */
+void v2_parked_behind(struct v2_parked *parked, const struct ike_event *event);
+void v2_parked_free(struct v2_parked *parked);
 
 /* line.c */
 /* A request of ours takes its place in line; NULL: no memory, or too many. */
