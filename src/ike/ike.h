@@ -140,6 +140,7 @@ struct ike_effect {
     bool initiator;
     bool inbound;
     bool behind_nat;     /* the peer is */
+    bool rule_stays;     /* MOVE_SA: addresses in the SPD entry for the SA's traffic are left alone (ADR-041) */
     bool ok;
     struct ip_endpoint local, remote, here;
     struct ip_addr peer; /* the other gateway */
@@ -196,6 +197,8 @@ struct ike_sa_info {
     mono_t since, expires;
     size_t children;
     const struct address_set *peer_addresses; /* MOBIKE, until the next call into the engine; NULL: none */
+    bool draft;              /* by draft-dupont-ikev2-addrmgmt-06, not MOBIKE */
+    const struct address_set *told; /* draft: ours, as the peer has them */
     bool checking, no_way; /* its new address is being checked; none of ours reaches it */
     bool probing;          /* a better pair of addresses */
     uint32_t moves;

@@ -332,7 +332,8 @@ void auth_established(struct v2_step *step)
     bool useless = sa->initiator && config_is_wanted(step) && !sa->handshake->addressed;
     bool initial_contact = sa->handshake->initial_contact && sa->peer_method != IKE_BY_NULL;
 
-    if (sa->handshake->mobike && v2_mobike_begin(ike, sa, &sa->handshake->addresses) != ERR_OK)
+    if ((sa->handshake->mobike || sa->handshake->draft) &&
+        v2_mobike_begin(ike, sa, &sa->handshake->addresses) != ERR_OK)
         ike_count(ike, IKE_COUNT_MEMORY); /* its addresses are those it has now */
     v2_handshake_free(sa->handshake);
     sa->handshake = NULL;

@@ -103,6 +103,8 @@ enum err v2_mobike_begin(struct ike *ike, struct v2_sa *sa, const struct address
         sa->mobike->peer = (struct address_set){.list = {sa->path.remote.addr}, .count = 1};
     /* The first exchanges could not have been answered without being received (section 3.7). */
     address_proved(&sa->mobike->proved, &sa->path.remote.addr);
+    if (sa->handshake != NULL && sa->handshake->draft)
+        v2_addrmgmt_begin(sa);
     set_paths(ike, sa);
     wait_for_probe(ike, sa->mobike);
     v2_saved_sa(ike, sa);
@@ -114,13 +116,14 @@ void v2_mobike_free(struct ike *ike, struct v2_sa *sa)
     if (sa->mobike == NULL)
         return;
     ike_timer_drop(ike, &sa->mobike->probe);
+    v2_addrmgmt_free(sa->mobike);
     free(sa->mobike);
     sa->mobike = NULL;
 }
 
 /* Requests of ours */
 
-static bool is_out(const struct v2_exchange *x)
+bool v2_mobike_is_out(const struct v2_exchange *x)
 {
     return x != NULL && !x->in_line && x->out.datagrams.len != 0;
 }
@@ -137,7 +140,7 @@ static struct v2_exchange *find(const struct v2_sa *sa, enum v2_says says)
 }
 
 /* One of a kind is enough; what is in line says how things are when its turn comes. */
-static void say(struct ike *ike, struct v2_sa *sa, enum v2_says says, const struct v2_path *via)
+void v2_mobike_say(struct ike *ike, struct v2_sa *sa, enum v2_says says, const struct v2_path *via)
 {
     struct v2_exchange *x = find(sa, says);
     if (sa->dying || sa->closing || sa->replaced || (x != NULL && (x->in_line || via != NULL)))
@@ -159,7 +162,7 @@ static void say(struct ike *ike, struct v2_sa *sa, enum v2_says says, const stru
 static void repeat_pending(struct ike *ike, struct v2_sa *sa)
 {
     struct v2_exchange *x = sa->mine;
-    if (!is_out(x))
+    if (!v2_mobike_is_out(x))
         return;
     if (x->says == V2_SAYS_UPDATE || x->says == V2_SAYS_CHECK)
         x->stale = true; /* ADR-014 */
@@ -169,9 +172,12 @@ static void repeat_pending(struct ike *ike, struct v2_sa *sa)
 
 /* Moving */
 
-static void place(struct ike *ike, struct v2_sa *sa, struct ike_child *child)
+/* `rule_stays`: the peer wishes it so; we may too (ADR-040). */
+static void place(struct ike *ike, struct v2_sa *sa, struct ike_child *child, bool rule_stays)
 {
+    const struct ike_profile *profile = v2_profile(ike, sa->profile);
     struct ip_endpoint here = sa->path.local, there = sa->path.remote;
+    child->rule_stays = rule_stays || (profile != NULL && profile->rules_stay);
     child->udp = sa->nat.udp;
     child->follows = v2_nat_follows(sa);
     if (!sa->nat.udp || child->protocol == SA_AH)
@@ -183,8 +189,18 @@ static void place_all(struct ike *ike, struct v2_sa *sa)
 {
     struct ike_child *child;
     LIST_FOREACH (child, &sa->children, of_v2_sa)
-        place(ike, sa, child);
+        if (!v2_addrmgmt_stays(ike, sa, child))
+            place(ike, sa, child, false);
     v2_nat_keepalive_start(ike, sa);
+}
+
+void v2_mobike_place_at(struct ike *ike, struct v2_sa *sa, struct ike_child *child,
+                        const struct v2_path *path, bool rule_stays)
+{
+    const struct v2_path now = sa->path;
+    sa->path = *path;
+    place(ike, sa, child, rule_stays);
+    sa->path = now;
 }
 
 /* While an address is being checked the others are still where it was before, and so is this one. */
@@ -193,22 +209,12 @@ void v2_mobike_place(struct ike *ike, struct v2_sa *sa, struct ike_child *child)
     const struct v2_mobike *mobike = sa->mobike;
     if (mobike == NULL || (mobike->moves == 0 && child->here.addr.family == IP_NONE))
         return;
-    struct v2_path now = sa->path;
-    if (mobike->checking)
-        sa->path = mobike->before;
-    place(ike, sa, child);
-    sa->path = now;
+    const struct v2_path path = mobike->checking ? mobike->before : sa->path;
+    v2_mobike_place_at(ike, sa, child, &path, false);
 }
 
-/* ADR-010 */
-static bool unproved(const struct ike *ike, const struct v2_sa *sa)
-{
-    return address_check_due(ike->config.address_check, &sa->mobike->proved,
-                             &sa->path.remote.addr);
-}
-
-/* ADR-001, ADR-003: the IKE SA is elsewhere now, with its identities, keys and SPIs; its children too, unless the address has to be proved first. */
-static void go(struct ike *ike, struct v2_sa *sa, const struct v2_path *to)
+/* ADR-001, ADR-003: the IKE SA is elsewhere now, with its identities, keys and SPIs. */
+void v2_mobike_shift(struct ike *ike, struct v2_sa *sa, const struct v2_path *to, bool check)
 {
     struct v2_mobike *mobike = sa->mobike;
     if (!mobike->checking)
@@ -216,12 +222,19 @@ static void go(struct ike *ike, struct v2_sa *sa, const struct v2_path *to)
     sa->path = *to;
     mobike->moves++;
     ike_count(ike, IKE_COUNT_MOVED);
-    mobike->checking = unproved(ike, sa);
+    mobike->checking = check;
     tell(ike, sa, EVENT_INFO, "Addresses changed", to);
-    if (!mobike->checking)
-        place_all(ike, sa);
     v2_saved_sa(ike, sa);
     repeat_pending(ike, sa);
+}
+
+/* Its children too, unless the address has to be proved first. */
+static void go(struct ike *ike, struct v2_sa *sa, const struct v2_path *to)
+{
+    bool check = address_check_due(ike->config.address_check, &sa->mobike->proved, &to->remote.addr); /* ADR-010 */
+    v2_mobike_shift(ike, sa, to, check);
+    if (!check)
+        place_all(ike, sa);
 }
 
 /* We decide: the peer hears of it. */
@@ -232,7 +245,10 @@ static void move(struct ike *ike, struct v2_sa *sa, const struct address_pair *p
     sa->mobike->mapped_known = false;
     go(ike, sa, &to);
     wait_for_probe(ike, sa->mobike);
-    say(ike, sa, V2_SAYS_UPDATE, NULL);
+    if (sa->mobike->draft && !address_is_global(&pair->local))
+        v2_addrmgmt_give_way(ike, sa, "its new address means nothing to the peer");
+    else
+        v2_mobike_say(ike, sa, V2_SAYS_UPDATE, NULL);
 }
 
 static void proved(struct ike *ike, struct v2_sa *sa)
@@ -252,6 +268,14 @@ static void disproved(struct ike *ike, struct v2_sa *sa)
     tell(ike, sa, EVENT_WARNING, "Peer not reached at its new address", &sa->path);
     sa->path = mobike->before;
     mobike->checking = false;
+    v2_saved_sa(ike, sa);
+}
+
+void v2_mobike_settle(struct ike *ike, struct v2_sa *sa, bool ok)
+{
+    if (!ok)
+        disproved(ike, sa);
+    sa->mobike->checking = false;
     v2_saved_sa(ike, sa);
 }
 
@@ -283,8 +307,11 @@ static void follow_own(struct ike *ike, struct v2_sa *sa)
 {
     struct v2_path to = sa->path;
     sa->mobike->no_way = !own_address_for(ike, sa, &to.local.addr);
-    if (!sa->mobike->no_way)
-        go(ike, sa, &to);
+    if (sa->mobike->no_way)
+        return;
+    go(ike, sa, &to);
+    if (sa->mobike->draft) /* whose updates either end may send */
+        v2_mobike_say(ike, sa, V2_SAYS_UPDATE, NULL);
 }
 
 static void decide(struct ike *ike, struct v2_sa *sa, bool is_rootless)
@@ -313,7 +340,14 @@ static void own_changed(struct ike *ike, struct v2_sa *sa, const struct address_
     else if (is_rootless)
         follow_own(ike, sa);
     if (find(sa, V2_SAYS_UPDATE) == NULL) /* which says so too */
-        say(ike, sa, V2_SAYS_ADDRESSES, NULL);
+        v2_mobike_say(ike, sa, V2_SAYS_ADDRESSES, NULL);
+}
+
+void v2_mobike_peer_changed(struct ike *ike, struct v2_sa *sa)
+{
+    set_paths(ike, sa);
+    wait_for_probe(ike, sa->mobike);
+    v2_saved_sa(ike, sa);
 }
 
 enum err v2_mobike_addresses(struct ike *ike, const struct ike_event *event)
@@ -359,7 +393,7 @@ static bool may_look(const struct v2_exchange *x)
 {
     const struct v2_mobike *mobike = x->sa->mobike;
     return mobike != NULL && !x->has_via && x->repeats_made >= V2_LOOK_TRIES &&
-           (mobike->decides || x->says == V2_SAYS_ADDRESSES);
+           (mobike->decides || x->says == V2_SAYS_ADDRESSES || (mobike->draft && x->says == V2_SAYS_UPDATE));
 }
 
 /* ADR-020, ADR-021: a request that is repeated may go another way; an answer goes where its request was from. */
@@ -369,6 +403,7 @@ void v2_mobike_repeat(struct ike *ike, struct v2_exchange *x)
     struct address_pair current = pair_of(&sa->path), next;
     x->repeats_made++;
     v2_sent_repeat(ike, sa, v2_mobike_way(x), &x->out);
+    v2_addrmgmt_repeat(ike, x);
     if (!may_look(x))
         return;
     if (!address_paths_after(&sa->mobike->paths, x->looks ? &x->looked : &current, &next))
@@ -387,7 +422,7 @@ void v2_mobike_heard(struct ike *ike, struct v2_exchange *x, const struct ike_ev
     struct v2_sa *sa = x->sa;
     const struct address_pair pair = {event->local.addr, event->remote.addr};
     const struct address_pair current = pair_of(&sa->path);
-    if (sa->mobike == NULL || !sa->mobike->decides || !x->looks ||
+    if (sa->mobike == NULL || (!sa->mobike->decides && !sa->mobike->draft) || !x->looks ||
         address_pair_equal(&pair, &current) || !address_paths_has(&sa->mobike->paths, &pair))
         return;
     if (x->says == V2_SAYS_UPDATE)
@@ -397,7 +432,7 @@ void v2_mobike_heard(struct ike *ike, struct v2_exchange *x, const struct ike_ev
 }
 
 /* Section 3.9: whoever changed one packet need not have kept the path from us. Else another one. */
-static void refused(struct ike *ike, struct v2_sa *sa, bool by_nat)
+void v2_mobike_refused(struct ike *ike, struct v2_sa *sa, bool by_nat)
 {
     struct v2_mobike *mobike = sa->mobike;
     const struct address_pair current = pair_of(&sa->path);
@@ -405,11 +440,11 @@ static void refused(struct ike *ike, struct v2_sa *sa, bool by_nat)
     if (++mobike->refused > REFUSED_MOST)
         mobike->refused = 0;
     else if (by_nat && mobike->refused % 2 != 0)
-        say(ike, sa, V2_SAYS_UPDATE, NULL);
+        v2_mobike_say(ike, sa, V2_SAYS_UPDATE, NULL);
     else if (address_paths_after(&mobike->paths, &current, &next))
         move(ike, sa, &next);
     else if (by_nat)
-        say(ike, sa, V2_SAYS_UPDATE, NULL);
+        v2_mobike_say(ike, sa, V2_SAYS_UPDATE, NULL);
 }
 
 /* A better path may be there again. */
@@ -422,7 +457,7 @@ static void probe_timer(struct ike *ike, struct ike_timer *timer)
     struct address_pair pair;
     if (!mobike->no_way && address_paths_due(&mobike->paths, ike->now, &current, &pair)) {
         const struct v2_path via = path_to(sa, &pair);
-        say(ike, sa, V2_SAYS_PROBE, &via);
+        v2_mobike_say(ike, sa, V2_SAYS_PROBE, &via);
     }
     ike_timer_set(ike, timer, mono_add(ike->now, ADDRESS_PROBE_MS));
 }
@@ -434,12 +469,12 @@ void v2_mobike_esp_from(struct ike *ike, struct v2_sa *sa, const struct ip_endpo
     struct v2_path via = sa->path;
     via.remote = *from;
     if (!same_path(&via, &sa->path))
-        say(ike, sa, V2_SAYS_CHECK, &via);
+        v2_mobike_say(ike, sa, V2_SAYS_CHECK, &via);
 }
 
 /* Answers */
 
-static bool came_from(const struct v2_step *step, const struct v2_path *path)
+bool v2_mobike_came_from(const struct v2_step *step, const struct v2_path *path)
 {
     return ip_endpoint_equal(&step->event->remote, &path->remote) &&
            ip_addr_equal(&step->event->local.addr, &path->local.addr);
@@ -450,7 +485,7 @@ static void checked(struct v2_step *step, bool ok)
     struct ike *ike = step->ike;
     struct v2_sa *sa = step->sa;
     const struct v2_path *via = &step->x->via;
-    ok = ok && came_from(step, via);
+    ok = ok && v2_mobike_came_from(step, via);
     if (same_path(via, &sa->path)) {
         if (ok)
             proved(ike, sa);
@@ -475,7 +510,7 @@ static void probed(struct v2_step *step, bool ok)
     struct v2_sa *sa = step->sa;
     struct v2_mobike *mobike = sa->mobike;
     const struct address_pair current = pair_of(&sa->path), pair = pair_of(&step->x->via);
-    ok = ok && came_from(step, &step->x->via);
+    ok = ok && v2_mobike_came_from(step, &step->x->via);
     if (address_paths_probed(&mobike->paths, step->ike->now, &current, &pair, ok))
         move(step->ike, sa, &pair);
     else
@@ -504,7 +539,7 @@ static enum err updated(struct v2_step *step, bool has_cookie)
     if (v2_notified(step, IKE2_N_UNACCEPTABLE_ADDRESSES, &n) ||
         v2_notified(step, IKE2_N_UNEXPECTED_NAT_DETECTED, &n)) {
         tell(ike, sa, EVENT_WARNING, ike2_notify_name(n.type), &sa->path);
-        refused(ike, sa, n.type == IKE2_N_UNEXPECTED_NAT_DETECTED);
+        v2_mobike_refused(ike, sa, n.type == IKE2_N_UNEXPECTED_NAT_DETECTED);
         return ERR_OK;
     }
     enum err err = take_nat(step);
@@ -512,7 +547,7 @@ static enum err updated(struct v2_step *step, bool has_cookie)
         return err;
     (void)v2_mobike_mapping_changed(step);
     sa->mobike->refused = 0;
-    if (has_cookie && came_from(step, &sa->path))
+    if (has_cookie && v2_mobike_came_from(step, &sa->path))
         proved(ike, sa);
     else if (!sa->mobike->checking)
         place_all(ike, sa);
@@ -523,7 +558,9 @@ enum err v2_mobike_reply(struct v2_step *step)
 {
     struct v2_sa *sa = step->sa;
     bool has_cookie = false;
-    if (sa->mobike == NULL || step->x->says == V2_SAYS_LITTLE || step->x->stale)
+    if (sa->mobike == NULL || step->x->says == V2_SAYS_LITTLE)
+        return ERR_OK;
+    if ((sa->mobike->draft && v2_addrmgmt_reply(step)) || step->x->stale)
         return ERR_OK;
     enum err err = v2_mobike_cookie(step, &has_cookie);
     if (err != ERR_OK) { /* section 3.7 */
@@ -541,7 +578,7 @@ enum err v2_mobike_reply(struct v2_step *step)
         break;
     case V2_SAYS_ALIVE:
         if (v2_mobike_mapping_changed(step))
-            say(step->ike, sa, V2_SAYS_UPDATE, NULL);
+            v2_mobike_say(step->ike, sa, V2_SAYS_UPDATE, NULL);
         break;
     case V2_SAYS_ADDRESSES:
     case V2_SAYS_LITTLE:
@@ -567,7 +604,7 @@ static void follow_update(struct v2_step *step, const struct v2_nat *nat)
     sa->mobike->no_way = false;
     go(ike, sa, &to);
     if (sa->mobike->checking)
-        say(ike, sa, V2_SAYS_CHECK, &to);
+        v2_mobike_say(ike, sa, V2_SAYS_CHECK, &to);
 }
 
 void v2_mobike_do(struct v2_step *step, const struct v2_mobike_wish *wish)
@@ -590,6 +627,8 @@ void v2_mobike_info(const struct v2_sa *sa, struct ike_sa_info *ret)
     if (mobike == NULL)
         return;
     ret->peer_addresses = &mobike->peer;
+    ret->draft = mobike->draft;
+    ret->told = &mobike->told;
     ret->checking = mobike->checking;
     ret->no_way = mobike->no_way;
     ret->probing = mobike->decides && !mono_is_never(mobike->probe.node.at) &&
@@ -609,8 +648,8 @@ void v2_mobike_inherit(struct ike *ike, struct v2_sa *from, struct v2_sa *to)
     to->nat = from->nat;
     from->mobike = NULL;
     v2_saved_sa(ike, to);
-    if (is_out(x) && (x->says == V2_SAYS_UPDATE || x->stale))
-        say(ike, to, V2_SAYS_UPDATE, NULL);
-    if (is_out(x) && x->says == V2_SAYS_CHECK)
-        say(ike, to, V2_SAYS_CHECK, &x->via);
+    if (v2_mobike_is_out(x) && (x->says == V2_SAYS_UPDATE || x->stale))
+        v2_mobike_say(ike, to, V2_SAYS_UPDATE, NULL);
+    if (v2_mobike_is_out(x) && x->says == V2_SAYS_CHECK)
+        v2_mobike_say(ike, to, V2_SAYS_CHECK, &x->via);
 }

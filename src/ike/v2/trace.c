@@ -25,6 +25,35 @@ static struct event_record record_for(const struct ike *ike, const struct v2_sa 
     return r;
 }
 
+/* "N(PEER_ADDRESS_SOURCE MARK 192.1.1.14)"; the draft's numbers are from the range for private use. */
+static bool name_address(const struct ike2_notify *n, char *text, size_t room)
+{
+    const char *name = addrmgmt_notify_name(n->type);
+    struct addrmgmt_address a;
+    char addr[IP_ADDR_TEXT_MAX];
+    if (name == NULL)
+        return false;
+    if (addrmgmt_address_parse(n, &a) == ERR_OK)
+        text_add(text, room, " N(%s %s %s)", name, addrmgmt_operation_name(a.operation),
+                 ip_addr_format(&a.addr, addr));
+    else
+        text_add(text, room, " N(%s)", name);
+    return true;
+}
+
+/* "U(all)", "U(IKE)", "U(ESP 2 SPIs)" */
+static void name_update(struct view body, char *text, size_t room)
+{
+    struct addrmgmt_update u;
+    if (addrmgmt_update_parse(body, &u) != ERR_OK)
+        text_add(text, room, " U(?)");
+    else if (u.protocol == ADDRMGMT_IKE)
+        text_add(text, room, " U(%s)", u.all ? "all" : "IKE");
+    else
+        text_add(text, room, " U(%s %u SPI%s)", u.protocol == ADDRMGMT_AH ? "AH" : "ESP", u.count,
+                 u.count == 1 ? "" : "s");
+}
+
 /* "SA KE Ni N(COOKIE)": the names of section 1.2. */
 static void name_payloads(const struct v2_message *message, const struct ike2_payloads *payloads,
                           bool notifies, char *text, size_t room)
@@ -36,11 +65,17 @@ static void name_payloads(const struct v2_message *message, const struct ike2_pa
             text_add(text, room, message->response ? " Nr" : " Ni");
             continue;
         }
+        if (p->type == ADDRMGMT_P_UPDATE) {
+            name_update(p->body, text, room);
+            continue;
+        }
         if (p->type != IKE2_P_N) {
             text_add(text, room, " %s", ike2_payload_name(p->type));
             continue;
         }
         if (!notifies || ike2_notify_parse(p->body, &n) != ERR_OK)
+            continue;
+        if (name_address(&n, text, room))
             continue;
         const char *name = ike2_notify_name(n.type);
         if (name != NULL)
