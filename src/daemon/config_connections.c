@@ -58,6 +58,12 @@ static bool read_remote(struct yaml_reader *r, const yaml_node_t *node,
     return yaml_reader_fields(r, node, config_remote_fields, &raw->remote);
 }
 
+enum { MANAGEMENT_NONE, MANAGEMENT_MOBIKE, MANAGEMENT_AUTO, MANAGEMENT_DRAFT, MANAGEMENT_OFF };
+static const struct yaml_choice managements[] = {{"mobike", MANAGEMENT_MOBIKE}, {"auto", MANAGEMENT_AUTO},
+                                                 {"draft", MANAGEMENT_DRAFT}, {"off", MANAGEMENT_OFF}, {NULL, 0}};
+enum { RULES_FOLLOW, RULES_STAY };
+static const struct yaml_choice rule_choices[] = {{"follow", RULES_FOLLOW}, {"stay", RULES_STAY}, {NULL, 0}};
+
 #define RAW(member) offsetof(struct raw_connection, member)
 static const struct yaml_field lifetime_fields[] = {
     {"ike", yaml_read_number, 0, .least = 60, .most = SECONDS_MAX},
@@ -85,6 +91,9 @@ static const struct yaml_field connection_fields[] = {
     {"pfs", config_keep_node, RAW(pfs)},
     {"fragmentation", yaml_read_bool, RAW(fragmentation)},
     {"mobike", yaml_read_bool, RAW(mobike)},
+    {"address-management", yaml_read_choice, RAW(management), .choices = managements},
+    {"address-rules", yaml_read_choice, RAW(rules), .choices = rule_choices},
+    {"check-address-id", yaml_read_bool, RAW(check_address_id)},
     {"childless", yaml_read_bool, RAW(childless)},
     {"ppk", config_keep_node, RAW(ppk)},
     {"additional-key-exchanges", config_keep_node, RAW(additional)},
@@ -100,6 +109,7 @@ static const struct yaml_field child_fields[] = {
     {"local-ports", config_keep_node, CHILD(local_ports)},
     {"remote-ports", config_keep_node, CHILD(remote_ports)},
     {"start", yaml_read_choice, CHILD(start), .choices = starts},
+    {"moves", yaml_read_bool, CHILD(moves)},
     {NULL, NULL},
 };
 
@@ -292,7 +302,7 @@ static bool read_children(struct yaml_reader *r, const yaml_node_t *node,
     for (const yaml_node_item_t *item = node->data.sequence.items.start;
          item < node->data.sequence.items.top; item++) {
         const yaml_node_t *entry = yaml_document_get_node(r->document, *item);
-        struct raw_child raw = {.start = TUNNEL_ON_TRAFFIC};
+        struct raw_child raw = {.start = TUNNEL_ON_TRAFFIC, .moves = true};
         if (entry->type != YAML_MAPPING_NODE)
             return yaml_reader_fail(r, entry, "a child has keys; write '- local: 10.1.0.0/16'");
         if (!yaml_reader_fields(r, entry, child_fields, &raw))
@@ -435,7 +445,7 @@ static bool check_connection(struct yaml_reader *r, const yaml_node_t *node,
 static bool read_connection(struct yaml_reader *r, const yaml_node_t *node,
                             struct cygnet_config *config)
 {
-    struct raw_connection raw = {.fragmentation = true, .mobike = true};
+    struct raw_connection raw = {.fragmentation = true, .mobike = true, .check_address_id = true};
     struct config_connection *c = &config->connections[config->connection_count];
 
     if (node->type != YAML_MAPPING_NODE)
@@ -451,7 +461,10 @@ static bool read_connection(struct yaml_reader *r, const yaml_node_t *node,
     c->ah = raw.ah != 0;
     c->want_address = raw.virtual_address;
     c->fragmentation_off = !raw.fragmentation;
-    c->mobike_off = !raw.mobike;
+    c->mobike_off = !raw.mobike || raw.management == MANAGEMENT_DRAFT || raw.management == MANAGEMENT_OFF;
+    c->addrmgmt = raw.management == MANAGEMENT_DRAFT || raw.management == MANAGEMENT_AUTO;
+    c->rules_stay = raw.rules == RULES_STAY;
+    c->any_address_id = !raw.check_address_id;
     c->childless = raw.childless;
     c->ike_lifetime_s = raw.lifetimes.ike_s;
     c->child_lifetime_s = raw.lifetimes.child_s;
