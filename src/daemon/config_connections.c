@@ -18,12 +18,15 @@ struct raw_connection {
         uint32_t ike_s, child_s;
     } lifetimes;
     uint32_t dpd_s;
+    int management, rules;
+    bool check_address_id;
 };
 
 struct raw_child {
     char name[IKE_PROFILE_NAME];
     const yaml_node_t *local, *remote, *protocol, *local_ports, *remote_ports;
     enum tunnel_start start;
+    bool moves;
 };
 
 struct raw_ppk {
@@ -59,10 +62,12 @@ static bool read_remote(struct yaml_reader *r, const yaml_node_t *node,
 }
 
 enum { MANAGEMENT_NONE, MANAGEMENT_MOBIKE, MANAGEMENT_AUTO, MANAGEMENT_DRAFT, MANAGEMENT_OFF };
-static const struct yaml_choice managements[] = {{"mobike", MANAGEMENT_MOBIKE}, {"auto", MANAGEMENT_AUTO},
-                                                 {"draft", MANAGEMENT_DRAFT}, {"off", MANAGEMENT_OFF}, {NULL, 0}};
-enum { RULES_FOLLOW, RULES_STAY };
-static const struct yaml_choice rule_choices[] = {{"follow", RULES_FOLLOW}, {"stay", RULES_STAY}, {NULL, 0}};
+static const struct yaml_choice managements[] = {{"mobike", MANAGEMENT_MOBIKE},
+                                                 {"auto", MANAGEMENT_AUTO},
+                                                 {"draft", MANAGEMENT_DRAFT},
+                                                 {"off", MANAGEMENT_OFF},
+                                                 {NULL, 0}};
+static const struct yaml_choice rule_choices[] = {{"follow", 0}, {"stay", 1}, {NULL, 0}};
 
 #define RAW(member) offsetof(struct raw_connection, member)
 static const struct yaml_field lifetime_fields[] = {
@@ -257,7 +262,7 @@ static bool add_child(struct yaml_reader *r, const yaml_node_t *node, struct cyg
                       struct config_connection *c, const struct raw_child *raw)
 {
     struct nets local = {.count = 0}, remote = {.count = 0};
-    struct tunnel_selector s = {.start = raw->start};
+    struct tunnel_selector s = {.start = raw->start, .stays = !raw->moves};
     struct port_range local_ports, remote_ports;
     uint8_t protocol = 0;
     bool any = false;
@@ -439,6 +444,10 @@ static bool check_connection(struct yaml_reader *r, const yaml_node_t *node,
     if (c->want_address && c->pool.addr.family != IP_NONE)
         return yaml_reader_fail(r, node, "'pool' lends addresses, 'virtual-address' asks for one; "
                                          "keep one of them");
+    if (raw->management != MANAGEMENT_NONE && !raw->mobike)
+        return yaml_reader_fail(r, node, "'address-management' says all that 'mobike' does; remove 'mobike'");
+    if (raw->management != MANAGEMENT_NONE && c->version == IKE_VERSION_1)
+        return yaml_reader_fail(r, node, "'address-management' is of version 2; remove it or 'version: 1'");
     return true;
 }
 
@@ -463,7 +472,7 @@ static bool read_connection(struct yaml_reader *r, const yaml_node_t *node,
     c->fragmentation_off = !raw.fragmentation;
     c->mobike_off = !raw.mobike || raw.management == MANAGEMENT_DRAFT || raw.management == MANAGEMENT_OFF;
     c->addrmgmt = raw.management == MANAGEMENT_DRAFT || raw.management == MANAGEMENT_AUTO;
-    c->rules_stay = raw.rules == RULES_STAY;
+    c->rules_stay = raw.rules != 0;
     c->any_address_id = !raw.check_address_id;
     c->childless = raw.childless;
     c->ike_lifetime_s = raw.lifetimes.ike_s;

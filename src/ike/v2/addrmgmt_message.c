@@ -24,14 +24,15 @@ static enum err ends_hash(const uint8_t *spi_i, const uint8_t *spi_r,
     return hash_digest(HASH_SHA1, parts, 5, ret);
 }
 
-/* ADR-022, ADR-088, ADR-089: where NAT traversal is ruled out. The Vendor ID says whose number it is. */
+/* ADR-022, ADR-088, ADR-089: where NAT traversal is ruled out, and the peer is not known by its address as
+ * strangers are. The Vendor ID says whose number it is. */
 enum err v2_addrmgmt_put_prevention(const struct v2_step *step, struct ike2_writer *w)
 {
     static const uint8_t zero[IKE2_SPI_LEN] = {0};
     const struct v2_sa *sa = step->sa;
     uint8_t hash[HASH_MAX];
-    bool understood = sa->initiator || addrmgmt_vendor_shown(step->payloads);
-    if (step->ike->config.nat != IKE_NAT_OFF || !understood)
+    bool wanted = sa->initiator ? sa->profile != 0 : addrmgmt_vendor_shown(step->payloads);
+    if (step->ike->config.nat != IKE_NAT_OFF || !wanted)
         return ERR_OK;
     enum err err = ends_hash(v2_spi_i(sa), sa->initiator ? zero : v2_spi_r(sa), &sa->path.local,
                              &sa->path.remote, hash);
