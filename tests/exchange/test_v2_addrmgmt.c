@@ -305,6 +305,24 @@ static void test_named(void **state)
     rig_free(rig);
 }
 
+/* ADR-024, ADR-085: the same at the end that follows: what it binds stays where all is to move, and its answer
+ * tells. */
+static void test_bound_there(void **state)
+{
+    struct rig *rig = rig_up(NULL);
+    (void)state;
+    rig_child(rig, 1);
+    rig->stays[PAIR_B] = rig_traffic(PAIR_B, 1);
+    rig->profiles[PAIR_B].stay_count = 1;
+    RIG_HAVE(rig, PAIR_A, "192.1.1.14");
+    rig_run(rig, 1 * SECONDS);
+    assert_true(rig_saw(rig, " UA/0/0 RR_COOKIE;"));
+    assert_true(rig_saw(rig, "B- 192.1.1.5>192.1.1.14 U/0/0 U/1/1 RR_COOKIE;"));
+    assert_true(rig_child_at(rig, 0, "192.1.1.14", B));
+    assert_int_equal(rig_entry(rig, PAIR_B, false, 1)->moved.addr.family, IP_NONE);
+    rig_free(rig);
+}
+
 /* ADR-011, ADR-012, ADR-013, ADR-016: a mobile node and its home agent. The IKE SA is between the care-of
  * address and the agent; the child for signalling has the home address as its selector and stays as it
  * is through two hand-overs, the tunnel for everything else follows the care-of address. */
@@ -496,7 +514,7 @@ int main(void)
         cmocka_unit_test(test_fast),       cmocka_unit_test(test_both),
         cmocka_unit_test(test_both_lost),  cmocka_unit_test(test_fail_over),
         cmocka_unit_test(test_pending),    cmocka_unit_test(test_policy),
-        cmocka_unit_test(test_named),      cmocka_unit_test(test_home_agent),
+        cmocka_unit_test(test_named),      cmocka_unit_test(test_home_agent), cmocka_unit_test(test_bound_there),
         cmocka_unit_test(test_protocols),  cmocka_unit_test(test_child_alone),
         cmocka_unit_test(test_rules),      cmocka_unit_test(test_new_child),
         cmocka_unit_test(test_rekeyed),    cmocka_unit_test(test_resumed),

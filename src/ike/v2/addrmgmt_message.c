@@ -167,46 +167,47 @@ static void put_update(struct ike2_writer *w, uint8_t protocol, bool only, const
 }
 
 /* One payload a protocol (ADR-066, ADR-067), with our inbound SPIs of those children that move. */
-static void put_children(const struct v2_step *step, bool only, struct ike2_writer *w)
+static void put_children(const struct ike *ike, const struct v2_sa *sa, bool only,
+                         struct ike2_writer *w)
 {
     static const uint8_t numbers[] = {[SA_ESP] = ADDRMGMT_ESP, [SA_AH] = ADDRMGMT_AH}; /* ADR-070 */
     uint8_t room[4 * V2_UPDATE_SAS];
     const struct ike_child *child;
     for (uint8_t protocol = SA_ESP; protocol <= SA_AH; protocol++) {
         struct builder b = builder_on(span_of(room, sizeof(room)));
-        LIST_FOREACH (child, &step->sa->children, of_v2_sa)
-            if (child->protocol == protocol && !v2_addrmgmt_stays(step->ike, step->sa, child))
+        LIST_FOREACH (child, &sa->children, of_v2_sa)
+            if (child->protocol == protocol && !v2_addrmgmt_stays(ike, sa, child))
                 builder_u32(&b, child->spi_in.value);
         if (b.len != 0)
             put_update(w, numbers[protocol], only, room, b.len / 4);
     }
 }
 
-static bool any_stays(const struct v2_step *step)
+static bool any_stays(const struct ike *ike, const struct v2_sa *sa)
 {
     const struct ike_child *child;
-    LIST_FOREACH (child, &step->sa->children, of_v2_sa)
-        if (v2_addrmgmt_stays(step->ike, step->sa, child))
+    LIST_FOREACH (child, &sa->children, of_v2_sa)
+        if (v2_addrmgmt_stays(ike, sa, child))
             return true;
     return false;
 }
 
 /* ADR-073, ADR-074, ADR-083: all SAs, or the IKE SA and each child that goes with it (ADR-015). */
-static void put_moves(const struct v2_step *step, struct ike2_writer *w)
+static void put_moves(const struct ike *ike, const struct v2_sa *sa, bool only,
+                      struct ike2_writer *w)
 {
-    const struct ike_profile *profile = v2_profile(step->ike, step->sa->profile);
-    bool only = profile != NULL && profile->rules_stay; /* ADR-075 */
-    if (!any_stays(step)) {
+    if (!any_stays(ike, sa)) {
         addrmgmt_update_put(w, &(struct addrmgmt_update){.all = true, .only = only});
         return;
     }
     put_update(w, ADDRMGMT_IKE, only, NULL, 0);
-    put_children(step, only, w);
+    put_children(ike, sa, only, w);
 }
 
 void v2_addrmgmt_put(struct v2_step *step, struct ike2_writer *w)
 {
     struct v2_mobike *mobike = step->sa->mobike;
+    const struct ike_profile *profile = v2_profile(step->ike, step->sa->profile);
     const struct v2_path *path = step->x->has_via ? &step->x->via : &step->sa->path;
     switch (step->x->says) {
     case V2_SAYS_UPDATE:
@@ -216,7 +217,7 @@ void v2_addrmgmt_put(struct v2_step *step, struct ike2_writer *w)
         put_changes(&mobike->told, &mobike->saying, w);
         if (step->x->says == V2_SAYS_ADDRESSES)
             break;
-        put_moves(step, w);
+        put_moves(step->ike, step->sa, profile != NULL && profile->rules_stay, w); /* ADR-075 */
         v2_mobike_put_cookie(step, w, ADDRMGMT_N_RR_COOKIE);
         break;
     case V2_SAYS_CHECK: /* ADR-025 */
@@ -420,7 +421,7 @@ static void put_pairs(const struct v2_sa *sa, const struct v2_update *update, st
     }
 }
 
-void v2_addrmgmt_put_answer(const struct v2_sa *sa, struct ike2_writer *w)
+void v2_addrmgmt_put_answer(const struct ike *ike, const struct v2_sa *sa, struct ike2_writer *w)
 {
     const struct v2_update *update = sa->mobike != NULL ? sa->mobike->asked : NULL;
     if (update == NULL)
@@ -431,7 +432,7 @@ void v2_addrmgmt_put_answer(const struct v2_sa *sa, struct ike2_writer *w)
         else
             ike2_writer_notify(w, ADDRMGMT_N_ADDRESS_REFUSED, view_of(NULL, 0));
     } else if (update->all) {
-        addrmgmt_update_put(w, &(struct addrmgmt_update){.all = true, .only = update->only});
+        put_moves(ike, sa, update->only, w);
     } else if (update->moves) {
         if (update->ike)
             put_update(w, ADDRMGMT_IKE, update->only, NULL, 0);

@@ -191,7 +191,7 @@ enum err info_r_reply(struct v2_step *step)
         put_delete_children(&out.w, protocol, all.answers[protocol].spis,
                             all.answers[protocol].count);
     err = v2_mobike_take(step, &out.w, &wish);
-    v2_addrmgmt_put_answer(step->sa, &out.w);
+    v2_addrmgmt_put_answer(step->ike, step->sa, &out.w);
     if (err == ERR_OK)
         err = v2_out_send(step, &out);
     if (err != ERR_OK)
@@ -214,7 +214,7 @@ enum err info_r_checked(struct v2_step *step)
 {
     struct v2_out out;
     v2_out_start(step, &out, V2_INFO_RSP);
-    v2_addrmgmt_put_answer(step->sa, &out.w);
+    v2_addrmgmt_put_answer(step->ike, step->sa, &out.w);
     return v2_out_send(step, &out);
 }
 

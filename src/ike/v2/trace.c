@@ -85,6 +85,16 @@ static void name_payloads(const struct v2_message *message, const struct ike2_pa
     }
 }
 
+/* What is said and done about addresses concerns no client's flow: its ladder is that of the two gateways. */
+static void name_gateways(struct event_record *r, const struct v2_sa *sa)
+{
+    if (sa->mobike == NULL || r->flow.src.family != IP_NONE)
+        return;
+    r->flow = (struct ip_pair){sa->local.addr, sa->remote.addr};
+    if (!sa->initiator)
+        r->flow = ip_pair_reverse(&r->flow);
+}
+
 /* Of a message: not always the SA's own. */
 static const struct v2_path *way_of(const struct v2_sa *sa, const struct v2_exchange *x)
 {
@@ -105,6 +115,8 @@ void v2_trace_message(struct ike *ike, const struct v2_sa *sa, const struct v2_e
     r.line = message->encrypted ? EVENT_LINE_IKE : EVENT_LINE_CLEAR;
     r.from = sent ? self : peer;
     r.to = sent ? peer : self;
+    if (message->exchange == IKE2_INFORMATIONAL && (payloads->count != 0 || (x != NULL && x->says == V2_SAYS_ADDRESSES)))
+        name_gateways(&r, sa);
     TEXT_SET(r.label, "%s", x != NULL ? message->label : "");
     TEXT_SET(r.title, "%s:", message->name);
     name_payloads(message, payloads, false, r.title, sizeof(r.title));
@@ -131,6 +143,8 @@ void v2_trace(struct ike *ike, const struct v2_sa *sa, const struct v2_exchange 
 {
     struct event_record r = record_for(ike, sa, x);
     r.level = level;
+    if (x == NULL)
+        name_gateways(&r, sa);
     TEXT_SET(r.title, "%s", title);
     TEXT_SET(r.detail, "%s%s%s", detail, x ? "; " : "", x ? v2_state_name(x->state) : "");
     event_emit(&ike->env.trace, &r);

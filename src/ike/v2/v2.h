@@ -529,7 +529,7 @@ MUST_USE enum err v2_addrmgmt_read_ends(struct v2_step *step);
 void v2_addrmgmt_put(struct v2_step *step, struct ike2_writer *w);
 /* ... and of the peer's: false: it is refused, and `ret` says what of it. */
 bool v2_addrmgmt_read(struct v2_step *step, struct v2_update *ret);
-void v2_addrmgmt_put_answer(const struct v2_sa *sa, struct ike2_writer *w);
+void v2_addrmgmt_put_answer(const struct ike *ike, const struct v2_sa *sa, struct ike2_writer *w);
 /* A notify with an address; false: none that can be read. */
 bool v2_addrmgmt_find(const struct v2_step *step, uint16_t type, struct addrmgmt_address *ret);
 
