@@ -97,7 +97,7 @@ struct config_end {
 struct config_connection {
     char name[IKE_PROFILE_NAME];
     enum ike_version version;
-    bool aggressive, want_address, fragmentation_off, mobike_off, ppk_required, childless;
+    bool aggressive, want_address, fragmentation_off, mobike_off, ppk_required, childless, policy_stays;
     bool ah; /* instead of ESP */
     struct config_end local, remote;
     config_string secret, ppk, ppk_id;

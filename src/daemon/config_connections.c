@@ -12,7 +12,7 @@ struct raw_connection {
     enum ike_version version;
     int aggressive, ah;
     struct config_raw_end local, remote;
-    bool has_local, has_remote, virtual_address, fragmentation, mobike, childless;
+    bool has_local, has_remote, virtual_address, fragmentation, mobike, childless, update_policy;
     const yaml_node_t *secret, *pool, *children, *pfs, *ppk, *additional;
     struct {
         uint32_t ike_s, child_s;
@@ -85,6 +85,7 @@ static const struct yaml_field connection_fields[] = {
     {"pfs", config_keep_node, RAW(pfs)},
     {"fragmentation", yaml_read_bool, RAW(fragmentation)},
     {"mobike", yaml_read_bool, RAW(mobike)},
+    {"update-policy", yaml_read_bool, RAW(update_policy)},
     {"childless", yaml_read_bool, RAW(childless)},
     {"ppk", config_keep_node, RAW(ppk)},
     {"additional-key-exchanges", config_keep_node, RAW(additional)},
@@ -435,7 +436,7 @@ static bool check_connection(struct yaml_reader *r, const yaml_node_t *node,
 static bool read_connection(struct yaml_reader *r, const yaml_node_t *node,
                             struct cygnet_config *config)
 {
-    struct raw_connection raw = {.fragmentation = true, .mobike = true};
+    struct raw_connection raw = {.fragmentation = true, .mobike = true, .update_policy = true};
     struct config_connection *c = &config->connections[config->connection_count];
 
     if (node->type != YAML_MAPPING_NODE)
@@ -452,6 +453,7 @@ static bool read_connection(struct yaml_reader *r, const yaml_node_t *node,
     c->want_address = raw.virtual_address;
     c->fragmentation_off = !raw.fragmentation;
     c->mobike_off = !raw.mobike;
+    c->policy_stays = !raw.update_policy;
     c->childless = raw.childless;
     c->ike_lifetime_s = raw.lifetimes.ike_s;
     c->child_lifetime_s = raw.lifetimes.child_s;

@@ -207,6 +207,7 @@ static bool make_profile(struct maker *m, const struct config_connection *c,
     p->fragmentation_off = c->fragmentation_off;
     /* A leased address doesn't move, and its gateway knows our IKE by port 500 (RFC 3104). */
     p->mobike_off = c->mobike_off || m->config->leased_spis;
+    p->policy_stays = c->policy_stays; /* ADR-040 */
     p->childless = c->childless;
     p->dpd_s = c->dpd_s;
     p->ike_lifetime_s = c->ike_lifetime_s;

@@ -60,6 +60,7 @@ struct ike_profile {
     uint16_t pfs_group;           /* IKEv1 Quick Mode and IKEv2 re-keys; 0: as the IKE SA; 0xffff: none */
     bool fragmentation_off;       /* RFC 7383 */
     bool mobike_off;              /* RFC 4555 */
+    bool policy_stays;            /* ADR-040: where a peer has moved to counts for its SAs alone */
     bool childless;               /* RFC 6023: no child in IKE_AUTH, where the peer can do without */
     uint32_t dpd_s;               /* ask a silent peer after so long; 0: 30 */
     uint32_t ike_lifetime_s, child_lifetime_s; /* 0: as the engine's */

@@ -50,8 +50,11 @@ static void tell(struct ike *ike, const struct v2_sa *sa, enum event_level level
 
 /* Birth and death */
 
-static struct ip_addr preferred(const struct ike *ike, const struct v2_sa *sa)
+static struct ip_addr preferred(const struct ike *ike, const struct v2_sa *sa,
+                                const struct address_set *own)
 {
+    if (address_set_has(own, &sa->mobike->asked.local))
+        return sa->mobike->asked.local;
     const struct ike_profile *profile = v2_profile(ike, sa->profile);
     return profile != NULL ? profile->local : (struct ip_addr){.family = IP_NONE};
 }
@@ -60,11 +63,14 @@ static struct ip_addr preferred(const struct ike *ike, const struct v2_sa *sa)
 static void set_paths(struct ike *ike, struct v2_sa *sa)
 {
     struct v2_mobike *mobike = sa->mobike;
-    struct ip_addr first = preferred(ike, sa);
-    struct address_set own = ike->own;
+    struct address_set own = ike->own, peer = mobike->peer;
     if (!ike->own_known && address_set_add(&own, &sa->path.local.addr) != ERR_OK)
         return; /* a tunnel's end has an address that will do */
-    address_paths_set(&mobike->paths, ike->now, &own, &first, &mobike->peer);
+    if (address_set_has(&peer, &mobike->asked.remote) &&
+        address_set_promote(&peer, &mobike->asked.remote) != ERR_OK)
+        return; /* it is a member */
+    struct ip_addr first = preferred(ike, sa, &own);
+    address_paths_set(&mobike->paths, ike->now, &own, &first, &peer);
 }
 
 static void wait_for_probe(struct ike *ike, struct v2_mobike *mobike)
@@ -278,6 +284,16 @@ static bool rootless(const struct ike *ike, const struct v2_sa *sa,
            !address_set_has(&ike->own, local);
 }
 
+/* Who doesn't decide says from where it sends now, and the other end may make up its mind. */
+static void leave(struct ike *ike, struct v2_sa *sa, const struct ip_addr *local)
+{
+    struct v2_path to = sa->path;
+    to.local.addr = *local;
+    sa->mobike->no_way = false;
+    go(ike, sa, &to);
+    say(ike, sa, V2_SAYS_ADDRESSES, NULL);
+}
+
 /* Section 3.5, at its end: who doesn't decide may still leave an address that is gone. */
 static void follow_own(struct ike *ike, struct v2_sa *sa)
 {
@@ -334,6 +350,37 @@ enum err v2_mobike_addresses(struct ike *ike, const struct ike_event *event)
         if (sa->mobike != NULL && sa->established && !sa->dying)
             own_changed(ike, sa, &before);
     }
+    return ERR_OK;
+}
+
+/* ADR-099. A way that is only better liked is kept to; where the old one is gone this one just comes next. */
+enum err v2_mobike_asked(struct ike *ike, struct v2_sa *sa, const struct ip_addr *local,
+                         const struct ip_addr *remote)
+{
+    struct v2_mobike *mobike = sa->mobike;
+    struct address_pair to = pair_of(&sa->path);
+    if (mobike == NULL || sa->dying || sa->closing || sa->replaced)
+        return ERR_UNSUPPORTED;
+    bool rooted = address_set_has(&ike->own, &to.local);
+    if (local->family != IP_NONE)
+        to.local = *local;
+    if (remote->family != IP_NONE)
+        to.remote = *remote;
+    if (to.local.family != to.remote.family || !address_set_has(&ike->own, &to.local) ||
+        !address_set_has(&mobike->peer, &to.remote))
+        return ERR_VALUE;
+    if (!mobike->decides && !ip_addr_equal(&to.remote, &sa->path.remote.addr))
+        return ERR_UNSUPPORTED;
+    if (rooted)
+        mobike->asked = to;
+    set_paths(ike, sa);
+    const struct address_pair current = pair_of(&sa->path);
+    if (address_pair_equal(&to, &current))
+        wait_for_probe(ike, mobike);
+    else if (mobike->decides)
+        move(ike, sa, &to);
+    else
+        leave(ike, sa, &to.local);
     return ERR_OK;
 }
 

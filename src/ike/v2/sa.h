@@ -85,6 +85,7 @@ struct v2_mobike {
     struct address_set peer;   /* where it can be reached; first where it was at the beginning */
     struct address_set proved; /* where it has been reached, as a list */
     struct address_paths paths;
+    struct address_pair asked; /* what somebody here wished for last: the best while there is such a pair */
     bool no_way;               /* none of our addresses reaches any of the peer's */
     bool checking;             /* of the peer's new address; until then, and if it fails: */
     struct v2_path before;

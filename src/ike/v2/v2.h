@@ -431,6 +431,9 @@ void v2_mobike_free(struct ike *ike, struct v2_sa *sa);
 void v2_mobike_inherit(struct ike *ike, struct v2_sa *from, struct v2_sa *to);
 /* Our own addresses have changed. */
 enum err v2_mobike_addresses(struct ike *ike, const struct ike_event *event);
+/* Somebody here wants it elsewhere, an end of no family where it is. Errors: ike_child_update(). */
+enum err v2_mobike_asked(struct ike *ike, struct v2_sa *sa, const struct ip_addr *local,
+                         const struct ip_addr *remote);
 /* A request of ours goes out once more. */
 void v2_mobike_repeat(struct ike *ike, struct v2_exchange *x);
 /* It goes there at first. */
