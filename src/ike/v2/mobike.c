@@ -13,7 +13,7 @@
 
 #include "ike/v2/v2.h"
 
-enum { REFUSED_MOST = 5 };
+enum { REFUSED_MOST = 5, RECHECKS_MOST = 2 };
 
 bool v2_mobike_wanted(const struct ike *ike, const struct v2_sa *sa)
 {
@@ -146,6 +146,8 @@ static struct v2_exchange *find(const struct v2_sa *sa, enum v2_says says)
 static void say(struct ike *ike, struct v2_sa *sa, enum v2_says says, const struct v2_path *via)
 {
     struct v2_exchange *x = find(sa, says);
+    if (x != NULL && x->in_line && via != NULL && says == V2_SAYS_CHECK)
+        x->via = *via; /* of an address that has been left nothing need be known */
     if (sa->dying || sa->closing || sa->replaced || (x != NULL && (x->in_line || via != NULL)))
         return;
     x = v2_line_up(ike, sa, V2_N_I_START);
@@ -214,15 +216,21 @@ static bool unproved(const struct ike *ike, const struct v2_sa *sa)
 }
 
 /* ADR-001, ADR-003: the IKE SA is elsewhere now, with its identities, keys and SPIs; its children too, unless the address has to be proved first. */
-static void go(struct ike *ike, struct v2_sa *sa, const struct v2_path *to)
+static void go(struct ike *ike, struct v2_sa *sa, const struct v2_path *to, const struct v2_nat *nat)
 {
     struct v2_mobike *mobike = sa->mobike;
-    if (!mobike->checking)
+    if (!mobike->checking) {
         mobike->before = sa->path;
+        mobike->nat_before = sa->nat;
+    }
+    if (nat != NULL)
+        sa->nat = *nat;
+    mobike->disproved = false;
     sa->path = *to;
     mobike->moves++;
     ike_count(ike, IKE_COUNT_MOVED);
     mobike->checking = unproved(ike, sa);
+    mobike->rechecks = 0;
     tell(ike, sa, EVENT_INFO, "Addresses changed", to);
     if (!mobike->checking)
         place_all(ike, sa);
@@ -236,7 +244,7 @@ static void move(struct ike *ike, struct v2_sa *sa, const struct address_pair *p
     const struct v2_path to = path_to(sa, pair);
     sa->mobike->no_way = false;
     sa->mobike->mapped_known = false;
-    go(ike, sa, &to);
+    go(ike, sa, &to, NULL);
     wait_for_probe(ike, sa->mobike);
     say(ike, sa, V2_SAYS_UPDATE, NULL);
 }
@@ -257,7 +265,9 @@ static void disproved(struct ike *ike, struct v2_sa *sa)
     ike_count(ike, IKE_COUNT_MOVE_REFUSED);
     tell(ike, sa, EVENT_WARNING, "Peer not reached at its new address", &sa->path);
     sa->path = mobike->before;
+    sa->nat = mobike->nat_before;
     mobike->checking = false;
+    mobike->disproved = true;
     v2_saved_sa(ike, sa);
 }
 
@@ -290,7 +300,7 @@ static void leave(struct ike *ike, struct v2_sa *sa, const struct ip_addr *local
     struct v2_path to = sa->path;
     to.local.addr = *local;
     sa->mobike->no_way = false;
-    go(ike, sa, &to);
+    go(ike, sa, &to, NULL);
     say(ike, sa, V2_SAYS_ADDRESSES, NULL);
 }
 
@@ -300,7 +310,7 @@ static void follow_own(struct ike *ike, struct v2_sa *sa)
     struct v2_path to = sa->path;
     sa->mobike->no_way = !own_address_for(ike, sa, &to.local.addr);
     if (!sa->mobike->no_way)
-        go(ike, sa, &to);
+        go(ike, sa, &to, NULL);
 }
 
 static void decide(struct ike *ike, struct v2_sa *sa, bool is_rootless)
@@ -492,13 +502,19 @@ static bool came_from(const struct v2_step *step, const struct v2_path *path)
            ip_addr_equal(&step->event->local.addr, &path->local.addr);
 }
 
-static void checked(struct v2_step *step, bool ok)
+static void checked(struct v2_step *step, bool has_cookie)
 {
     struct ike *ike = step->ike;
     struct v2_sa *sa = step->sa;
     const struct v2_path *via = &step->x->via;
-    ok = ok && came_from(step, via);
+    bool ok = has_cookie && came_from(step, via);
     if (same_path(via, &sa->path)) {
+        /* Who can have one answer come from elsewhere must not decide where the SA goes. */
+        if (has_cookie && !ok && sa->mobike->rechecks++ < RECHECKS_MOST) {
+            step->x->stale = true;
+            say(ike, sa, V2_SAYS_CHECK, via);
+            return;
+        }
         if (ok)
             proved(ike, sa);
         else
@@ -513,7 +529,7 @@ static void checked(struct v2_step *step, bool ok)
         return;
     }
     address_proved(&sa->mobike->proved, &via->remote.addr);
-    go(ike, sa, via);
+    go(ike, sa, via, NULL);
     place_all(ike, sa);
 }
 
@@ -605,18 +621,21 @@ static void follow_update(struct v2_step *step, const struct v2_nat *nat)
     struct ike *ike = step->ike;
     struct v2_sa *sa = step->sa;
     const struct v2_path to = {step->event->local, step->event->remote, step->event->natt};
-    if (nat->agreed)
-        sa->nat = *nat;
     if (same_path(&to, &sa->path) && !sa->mobike->checking) {
+        if (nat->agreed)
+            sa->nat = *nat;
+        sa->mobike->disproved = false;
         place_all(ike, sa);
         return;
     }
     sa->mobike->no_way = false;
-    go(ike, sa, &to);
+    go(ike, sa, &to, nat->agreed ? nat : NULL);
     if (sa->mobike->checking)
         say(ike, sa, V2_SAYS_CHECK, &to);
 }
 
+/* A peer whose new address could not be proved thinks that it was followed. What it asks next from elsewhere (is
+ * the NAT as it was?) is taken for the update that failed: it may have been somebody on the path who made it fail. */
 void v2_mobike_do(struct v2_step *step, const struct v2_mobike_wish *wish)
 {
     struct v2_sa *sa = step->sa;
@@ -629,6 +648,8 @@ void v2_mobike_do(struct v2_step *step, const struct v2_mobike_wish *wish)
         follow_update(step, &wish->nat);
     else if (wish->addresses && sa->mobike->decides)
         decide(step->ike, sa, false);
+    else if (sa->mobike != NULL && sa->mobike->disproved && wish->nat.agreed)
+        follow_update(step, &wish->nat);
 }
 
 void v2_mobike_info(const struct v2_sa *sa, struct ike_sa_info *ret)

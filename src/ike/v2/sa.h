@@ -89,7 +89,10 @@ struct v2_mobike {
     bool no_way;               /* none of our addresses reaches any of the peer's */
     bool checking;             /* of the peer's new address; until then, and if it fails: */
     struct v2_path before;
+    struct v2_nat nat_before;
+    bool disproved;            /* the peer is perhaps not where its last update said */
     unsigned refused;          /* updates in a row */
+    unsigned rechecks;         /* of the address under check, answered from elsewhere */
     bool mapped_known;         /* what the peer sees of us, as it said last: section 3.8 */
     uint8_t mapped[HASH_MAX];
     struct ike_timer probe;
