@@ -78,6 +78,8 @@ enum ike_event_kind {
                             an error: the peer can't be told */
     IKE_EV_FORMER_PEER,  /* local.addr, remote.addr: it may hold SAs that we lost (OE-175) */
     IKE_EV_ADDRESSES,    /* addresses, address_count: all that we have now, at first and on any change */
+    IKE_EV_UPDATE,       /* peer, spi: outbound, of a child; local.addr, remote.addr: where its IKE SA and all of its
+                            siblings are to be (ADR-099), each of no family: where it is */
     IKE_EV_GREET,        /* local.addr, remote.addr, peer_id, keys: phase 1 with a former peer */
 };
 
@@ -90,6 +92,7 @@ struct ike_event {
     uint8_t protocol; /* DISOWN: enum sa_protocol */
     bool natt; /* DATAGRAM: came through port 4500 (marker already removed) */
     struct ip_endpoint local, remote;
+    struct ip_addr peer; /* UPDATE: as the child was made with it */
     struct view bytes;
     enum ike_version version; /* INITIATE without a profile: ANY is what the engine prefers */
     uint32_t profile;    /* INITIATE: its number; 0: an opportunistic tunnel */
@@ -125,7 +128,8 @@ enum ike_effect_kind {
     IKE_FX_CHILD_DELETED,      /* ticket, spi_in, spi_out: by the peer (OE-069) or after our Delete */
     IKE_FX_REMOVE_SA,          /* spi, inbound, peer, local: take it out of the SAD */
     IKE_FX_MOVE_SA,            /* spi, inbound, peer, local, remote: the peer's end is now remote; with here:
-                                  and ours is that, and ports say whether it goes in UDP */
+                                  and ours is that, and ports say whether it goes in UDP; and policy follows
+                                  unless policy_stays (ADR-039, ADR-075, ADR-076) */
     IKE_FX_SAVE,               /* serial, bytes: keep this record under that number; it holds keys */
     IKE_FX_FORGET,             /* serial: the record is of no use any more */
     IKE_FX_KEYS,               /* bytes: a struct ike_exported; only with key_export */
@@ -140,7 +144,7 @@ struct ike_effect {
     bool initiator;
     bool inbound;
     bool behind_nat;     /* the peer is */
-    bool rule_stays;     /* MOVE_SA: addresses in the SPD entry for the SA's traffic are left alone (ADR-041) */
+    bool policy_stays;   /* MOVE_SA: addresses in policy are not to follow (the O bit) */
     bool ok;
     struct ip_endpoint local, remote, here;
     struct ip_addr peer; /* the other gateway */

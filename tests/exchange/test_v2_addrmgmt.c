@@ -409,14 +409,14 @@ static void test_rules(void **state)
     (void)state;
     for (unsigned i = 0; i < 4; i++) {
         struct rig *rig = rig_up(NULL);
-        rig->profiles[PAIR_A].rules_stay = (i & 1) != 0;
-        rig->profiles[PAIR_B].rules_stay = (i & 2) != 0;
+        rig->profiles[PAIR_A].policy_stays = (i & 1) != 0;
+        rig->profiles[PAIR_B].policy_stays = (i & 2) != 0;
         RIG_HAVE(rig, PAIR_A, "192.1.1.14");
         rig_run(rig, 1 * SECONDS);
         assert_true(rig_saw(rig, (i & 1) != 0 ? " UAO/0/0" : " UA/0/0"));
         for (int inbound = 0; inbound < 2; inbound++) {
-            assert_int_equal(rig_entry(rig, PAIR_A, inbound, 0)->rule_stays, (i & 1) != 0);
-            assert_int_equal(rig_entry(rig, PAIR_B, inbound, 0)->rule_stays, i != 0);
+            assert_int_equal(rig_entry(rig, PAIR_A, inbound, 0)->policy_stays, (i & 1) != 0);
+            assert_int_equal(rig_entry(rig, PAIR_B, inbound, 0)->policy_stays, i != 0);
         }
         rig_free(rig);
     }

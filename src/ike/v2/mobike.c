@@ -13,7 +13,7 @@
 
 #include "ike/v2/v2.h"
 
-enum { REFUSED_MOST = 5 };
+enum { REFUSED_MOST = 5, RECHECKS_MOST = 2 };
 
 bool v2_mobike_wanted(const struct ike *ike, const struct v2_sa *sa)
 {
@@ -50,8 +50,11 @@ static void tell(struct ike *ike, const struct v2_sa *sa, enum event_level level
 
 /* Birth and death */
 
-static struct ip_addr preferred(const struct ike *ike, const struct v2_sa *sa)
+static struct ip_addr preferred(const struct ike *ike, const struct v2_sa *sa,
+                                const struct address_set *own)
 {
+    if (address_set_has(own, &sa->mobike->asked.local))
+        return sa->mobike->asked.local;
     const struct ike_profile *profile = v2_profile(ike, sa->profile);
     return profile != NULL ? profile->local : (struct ip_addr){.family = IP_NONE};
 }
@@ -60,11 +63,14 @@ static struct ip_addr preferred(const struct ike *ike, const struct v2_sa *sa)
 static void set_paths(struct ike *ike, struct v2_sa *sa)
 {
     struct v2_mobike *mobike = sa->mobike;
-    struct ip_addr first = preferred(ike, sa);
-    struct address_set own = ike->own;
+    struct address_set own = ike->own, peer = mobike->peer;
     if (!ike->own_known && address_set_add(&own, &sa->path.local.addr) != ERR_OK)
         return; /* a tunnel's end has an address that will do */
-    address_paths_set(&mobike->paths, ike->now, &own, &first, &mobike->peer);
+    if (address_set_has(&peer, &mobike->asked.remote) &&
+        address_set_promote(&peer, &mobike->asked.remote) != ERR_OK)
+        return; /* it is a member */
+    struct ip_addr first = preferred(ike, sa, &own);
+    address_paths_set(&mobike->paths, ike->now, &own, &first, &peer);
 }
 
 static void wait_for_probe(struct ike *ike, struct v2_mobike *mobike)
@@ -143,6 +149,8 @@ static struct v2_exchange *find(const struct v2_sa *sa, enum v2_says says)
 void v2_mobike_say(struct ike *ike, struct v2_sa *sa, enum v2_says says, const struct v2_path *via)
 {
     struct v2_exchange *x = find(sa, says);
+    if (x != NULL && x->in_line && via != NULL && says == V2_SAYS_CHECK)
+        x->via = *via; /* of an address that has been left nothing need be known */
     if (sa->dying || sa->closing || sa->replaced || (x != NULL && (x->in_line || via != NULL)))
         return;
     x = v2_line_up(ike, sa, V2_N_I_START);
@@ -172,12 +180,12 @@ static void repeat_pending(struct ike *ike, struct v2_sa *sa)
 
 /* Moving */
 
-/* `rule_stays`: the peer wishes it so; we may too (ADR-040). */
-static void place(struct ike *ike, struct v2_sa *sa, struct ike_child *child, bool rule_stays)
+/* `policy_stays`: the peer wishes it so; we may too (ADR-040). */
+static void place(struct ike *ike, struct v2_sa *sa, struct ike_child *child, bool policy_stays)
 {
     const struct ike_profile *profile = v2_profile(ike, sa->profile);
     struct ip_endpoint here = sa->path.local, there = sa->path.remote;
-    child->rule_stays = rule_stays || (profile != NULL && profile->rules_stay);
+    child->policy_stays = policy_stays || (profile != NULL && profile->policy_stays);
     child->udp = sa->nat.udp;
     child->follows = v2_nat_follows(sa);
     if (!sa->nat.udp || child->protocol == SA_AH)
@@ -195,11 +203,11 @@ static void place_all(struct ike *ike, struct v2_sa *sa)
 }
 
 void v2_mobike_place_at(struct ike *ike, struct v2_sa *sa, struct ike_child *child,
-                        const struct v2_path *path, bool rule_stays)
+                        const struct v2_path *path, bool policy_stays)
 {
     const struct v2_path now = sa->path;
     sa->path = *path;
-    place(ike, sa, child, rule_stays);
+    place(ike, sa, child, policy_stays);
     sa->path = now;
 }
 
@@ -213,26 +221,34 @@ void v2_mobike_place(struct ike *ike, struct v2_sa *sa, struct ike_child *child)
     v2_mobike_place_at(ike, sa, child, &path, false);
 }
 
-/* ADR-001, ADR-003: the IKE SA is elsewhere now, with its identities, keys and SPIs. */
-void v2_mobike_shift(struct ike *ike, struct v2_sa *sa, const struct v2_path *to, bool check)
+/* ADR-001, ADR-003: the IKE SA is elsewhere now, with its identities, keys and SPIs. `nat`: and with what is known
+ * of NAT there. */
+void v2_mobike_shift(struct ike *ike, struct v2_sa *sa, const struct v2_path *to,
+                     const struct v2_nat *nat, bool check)
 {
     struct v2_mobike *mobike = sa->mobike;
-    if (!mobike->checking)
+    if (!mobike->checking) {
         mobike->before = sa->path;
+        mobike->nat_before = sa->nat;
+    }
+    if (nat != NULL)
+        sa->nat = *nat;
+    mobike->disproved = false;
     sa->path = *to;
     mobike->moves++;
     ike_count(ike, IKE_COUNT_MOVED);
     mobike->checking = check;
+    mobike->rechecks = 0;
     tell(ike, sa, EVENT_INFO, "Addresses changed", to);
     v2_saved_sa(ike, sa);
     repeat_pending(ike, sa);
 }
 
 /* Its children too, unless the address has to be proved first. */
-static void go(struct ike *ike, struct v2_sa *sa, const struct v2_path *to)
+static void go(struct ike *ike, struct v2_sa *sa, const struct v2_path *to, const struct v2_nat *nat)
 {
     bool check = address_check_due(ike->config.address_check, &sa->mobike->proved, &to->remote.addr); /* ADR-010 */
-    v2_mobike_shift(ike, sa, to, check);
+    v2_mobike_shift(ike, sa, to, nat, check);
     if (!check)
         place_all(ike, sa);
 }
@@ -243,7 +259,7 @@ static void move(struct ike *ike, struct v2_sa *sa, const struct address_pair *p
     const struct v2_path to = path_to(sa, pair);
     sa->mobike->no_way = false;
     sa->mobike->mapped_known = false;
-    go(ike, sa, &to);
+    go(ike, sa, &to, NULL);
     wait_for_probe(ike, sa->mobike);
     if (sa->mobike->draft && !address_is_global(&pair->local))
         v2_addrmgmt_give_way(ike, sa, "its new address means nothing to the peer");
@@ -267,7 +283,9 @@ static void disproved(struct ike *ike, struct v2_sa *sa)
     ike_count(ike, IKE_COUNT_MOVE_REFUSED);
     tell(ike, sa, EVENT_WARNING, "Peer not reached at its new address", &sa->path);
     sa->path = mobike->before;
+    sa->nat = mobike->nat_before;
     mobike->checking = false;
+    mobike->disproved = true;
     v2_saved_sa(ike, sa);
 }
 
@@ -302,6 +320,16 @@ static bool rootless(const struct ike *ike, const struct v2_sa *sa,
            !address_set_has(&ike->own, local);
 }
 
+/* Who doesn't decide says from where it sends now, and the other end may make up its mind. */
+static void leave(struct ike *ike, struct v2_sa *sa, const struct ip_addr *local)
+{
+    struct v2_path to = sa->path;
+    to.local.addr = *local;
+    sa->mobike->no_way = false;
+    go(ike, sa, &to, NULL);
+    v2_mobike_say(ike, sa, sa->mobike->draft ? V2_SAYS_UPDATE : V2_SAYS_ADDRESSES, NULL);
+}
+
 /* Section 3.5, at its end: who doesn't decide may still leave an address that is gone. */
 static void follow_own(struct ike *ike, struct v2_sa *sa)
 {
@@ -309,7 +337,7 @@ static void follow_own(struct ike *ike, struct v2_sa *sa)
     sa->mobike->no_way = !own_address_for(ike, sa, &to.local.addr);
     if (sa->mobike->no_way)
         return;
-    go(ike, sa, &to);
+    go(ike, sa, &to, NULL);
     if (sa->mobike->draft) /* whose updates either end may send */
         v2_mobike_say(ike, sa, V2_SAYS_UPDATE, NULL);
 }
@@ -368,6 +396,37 @@ enum err v2_mobike_addresses(struct ike *ike, const struct ike_event *event)
         if (sa->mobike != NULL && sa->established && !sa->dying)
             own_changed(ike, sa, &before);
     }
+    return ERR_OK;
+}
+
+/* ADR-099. A way that is only better liked is kept to; where the old one is gone this one just comes next. */
+enum err v2_mobike_asked(struct ike *ike, struct v2_sa *sa, const struct ip_addr *local,
+                         const struct ip_addr *remote)
+{
+    struct v2_mobike *mobike = sa->mobike;
+    struct address_pair to = pair_of(&sa->path);
+    if (mobike == NULL || sa->dying || sa->closing || sa->replaced)
+        return ERR_UNSUPPORTED;
+    bool rooted = address_set_has(&ike->own, &to.local);
+    if (local->family != IP_NONE)
+        to.local = *local;
+    if (remote->family != IP_NONE)
+        to.remote = *remote;
+    if (to.local.family != to.remote.family || !address_set_has(&ike->own, &to.local) ||
+        !address_set_has(&mobike->peer, &to.remote))
+        return ERR_VALUE;
+    if (!mobike->decides && !ip_addr_equal(&to.remote, &sa->path.remote.addr))
+        return ERR_UNSUPPORTED;
+    if (rooted)
+        mobike->asked = to;
+    set_paths(ike, sa);
+    const struct address_pair current = pair_of(&sa->path);
+    if (address_pair_equal(&to, &current))
+        wait_for_probe(ike, mobike);
+    else if (mobike->decides)
+        move(ike, sa, &to);
+    else
+        leave(ike, sa, &to.local);
     return ERR_OK;
 }
 
@@ -443,7 +502,7 @@ void v2_mobike_refused(struct ike *ike, struct v2_sa *sa, bool by_nat)
         v2_mobike_say(ike, sa, V2_SAYS_UPDATE, NULL);
     else if (address_paths_after(&mobike->paths, &current, &next))
         move(ike, sa, &next);
-    else if (by_nat)
+    else if (by_nat || mobike->draft) /* whose answer's refusal leaves the peer's SAs where we aren't */
         v2_mobike_say(ike, sa, V2_SAYS_UPDATE, NULL);
 }
 
@@ -480,13 +539,19 @@ bool v2_mobike_came_from(const struct v2_step *step, const struct v2_path *path)
            ip_addr_equal(&step->event->local.addr, &path->local.addr);
 }
 
-static void checked(struct v2_step *step, bool ok)
+static void checked(struct v2_step *step, bool has_cookie)
 {
     struct ike *ike = step->ike;
     struct v2_sa *sa = step->sa;
     const struct v2_path *via = &step->x->via;
-    ok = ok && v2_mobike_came_from(step, via);
+    bool ok = has_cookie && v2_mobike_came_from(step, via);
     if (same_path(via, &sa->path)) {
+        /* Who can have one answer come from elsewhere must not decide where the SA goes. */
+        if (has_cookie && !ok && sa->mobike->rechecks++ < RECHECKS_MOST) {
+            step->x->stale = true;
+            v2_mobike_say(ike, sa, V2_SAYS_CHECK, via);
+            return;
+        }
         if (ok)
             proved(ike, sa);
         else
@@ -501,7 +566,7 @@ static void checked(struct v2_step *step, bool ok)
         return;
     }
     address_proved(&sa->mobike->proved, &via->remote.addr);
-    go(ike, sa, via);
+    go(ike, sa, via, NULL);
     place_all(ike, sa);
 }
 
@@ -595,18 +660,21 @@ static void follow_update(struct v2_step *step, const struct v2_nat *nat)
     struct ike *ike = step->ike;
     struct v2_sa *sa = step->sa;
     const struct v2_path to = {step->event->local, step->event->remote, step->event->natt};
-    if (nat->agreed)
-        sa->nat = *nat;
     if (same_path(&to, &sa->path) && !sa->mobike->checking) {
+        if (nat->agreed)
+            sa->nat = *nat;
+        sa->mobike->disproved = false;
         place_all(ike, sa);
         return;
     }
     sa->mobike->no_way = false;
-    go(ike, sa, &to);
+    go(ike, sa, &to, nat->agreed ? nat : NULL);
     if (sa->mobike->checking)
         v2_mobike_say(ike, sa, V2_SAYS_CHECK, &to);
 }
 
+/* A peer whose new address could not be proved thinks that it was followed. What it asks next from elsewhere (is
+ * the NAT as it was?) is taken for the update that failed: it may have been somebody on the path who made it fail. */
 void v2_mobike_do(struct v2_step *step, const struct v2_mobike_wish *wish)
 {
     struct v2_sa *sa = step->sa;
@@ -619,6 +687,8 @@ void v2_mobike_do(struct v2_step *step, const struct v2_mobike_wish *wish)
         follow_update(step, &wish->nat);
     else if (wish->addresses && sa->mobike->decides)
         decide(step->ike, sa, false);
+    else if (sa->mobike != NULL && sa->mobike->disproved && wish->nat.agreed)
+        follow_update(step, &wish->nat);
 }
 
 void v2_mobike_info(const struct v2_sa *sa, struct ike_sa_info *ret)

@@ -88,10 +88,14 @@ struct v2_mobike {
     struct address_set peer;   /* where it can be reached; first where it was at the beginning */
     struct address_set proved; /* where it has been reached, as a list */
     struct address_paths paths;
+    struct address_pair asked; /* what somebody here wished for last: the best while there is such a pair */
     bool no_way;               /* none of our addresses reaches any of the peer's */
     bool checking;             /* of the peer's new address; until then, and if it fails: */
     struct v2_path before;
+    struct v2_nat nat_before;
+    bool disproved;            /* the peer is perhaps not where its last update said */
     unsigned refused;          /* updates in a row */
+    unsigned rechecks;         /* of the address under check, answered from elsewhere */
     bool mapped_known;         /* what the peer sees of us, as it said last: section 3.8 */
     uint8_t mapped[HASH_MAX];
     struct ike_timer probe;
@@ -100,7 +104,7 @@ struct v2_mobike {
     bool draft;
     struct address_set told;   /* our addresses as it has them, ... */
     struct address_set saying; /* ... and as it will once our request is answered */
-    struct v2_update *asked;   /* its last request, or NULL */
+    struct v2_update *latest;  /* its last request, or NULL */
     struct v2_update *open;    /* the one that waits for a check: that, or one before; or NULL */
 };
 

@@ -441,6 +441,9 @@ void v2_mobike_free(struct ike *ike, struct v2_sa *sa);
 void v2_mobike_inherit(struct ike *ike, struct v2_sa *from, struct v2_sa *to);
 /* Our own addresses have changed. */
 enum err v2_mobike_addresses(struct ike *ike, const struct ike_event *event);
+/* Somebody here wants it elsewhere, an end of no family where it is. Errors: ike_child_update(). */
+enum err v2_mobike_asked(struct ike *ike, struct v2_sa *sa, const struct ip_addr *local,
+                         const struct ip_addr *remote);
 /* A request of ours goes out once more. */
 void v2_mobike_repeat(struct ike *ike, struct v2_exchange *x);
 /* It goes there at first. */
@@ -466,10 +469,11 @@ void v2_mobike_info(const struct v2_sa *sa, struct ike_sa_info *ret);
 void v2_mobike_say(struct ike *ike, struct v2_sa *sa, enum v2_says says, const struct v2_path *via);
 /* The IKE SA is elsewhere now, and what is pending is repeated to there; its children stay. `check`: not
  * for good before the peer has answered there, or else back where it was. */
-void v2_mobike_shift(struct ike *ike, struct v2_sa *sa, const struct v2_path *to, bool check);
+void v2_mobike_shift(struct ike *ike, struct v2_sa *sa, const struct v2_path *to,
+                     const struct v2_nat *nat, bool check);
 void v2_mobike_settle(struct ike *ike, struct v2_sa *sa, bool ok);
 void v2_mobike_place_at(struct ike *ike, struct v2_sa *sa, struct ike_child *child,
-                        const struct v2_path *path, bool rule_stays);
+                        const struct v2_path *path, bool policy_stays);
 /* The peer's addresses are others now. */
 void v2_mobike_peer_changed(struct ike *ike, struct v2_sa *sa);
 bool v2_mobike_came_from(const struct v2_step *step, const struct v2_path *path);
