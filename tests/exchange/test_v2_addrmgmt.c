@@ -107,7 +107,7 @@ static void test_sets(void **state)
 
 /* Hand-overs */
 
-/* ADR-001, ADR-003, ADR-013, ADR-036, ADR-037, ADR-060, ADR-073, ADR-083, ADR-085: one update, the check
+/* ADR-001, ADR-003, ADR-013, ADR-036, ADR-037, ADR-042, ADR-060, ADR-073, ADR-083, ADR-085: one update, the check
  * inside of it, then all SAs are at the new address with their keys and SPIs. */
 static void test_replaced(void **state)
 {

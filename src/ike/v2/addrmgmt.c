@@ -51,6 +51,9 @@ void v2_addrmgmt_free(struct v2_mobike *mobike)
     mobike->latest = NULL;
 }
 
+/* ADR-011, ADR-012, ADR-013, ADR-015: a mobile node's IKE SA is between its care-of address and the home agent,
+ * whatever its children carry. Those that carry its signalling keep their addresses. ADR-024: the other end
+ * moves them if it names them. */
 bool v2_addrmgmt_stays(const struct ike *ike, const struct v2_sa *sa, const struct ike_child *child)
 {
     const struct ike_profile *profile = v2_profile(ike, sa->profile);

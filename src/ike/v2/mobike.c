@@ -430,7 +430,7 @@ enum err v2_mobike_asked(struct ike *ike, struct v2_sa *sa, const struct ip_addr
     return ERR_OK;
 }
 
-/* Trying other paths */
+/* Trying other paths. ADR-044: the draft has nothing of its own for it, nor for ends that move at once. */
 
 const struct v2_path *v2_mobike_way(const struct v2_exchange *x)
 {
