@@ -296,7 +296,16 @@ void v2_addrmgmt_give_way(struct ike *ike, struct v2_sa *sa, const char *why)
         v2_sa_close(ike, sa, why);
 }
 
-/* The first refusal of this kind may be that of a copy which took another way. */
+/* Once it may have been a copy that took another way; or somebody forges sources, but hardly the same ones
+ * time and again. */
+static bool is_nat(struct v2_mobike *mobike, const struct ip_addr *seen)
+{
+    if (!ip_addr_equal(&mobike->seen, seen))
+        mobike->seen_times = 0;
+    mobike->seen = *seen;
+    return ++mobike->seen_times >= V2_SEEN_TIMES;
+}
+
 static void update_refused(struct v2_step *step)
 {
     struct ike *ike = step->ike;
@@ -309,7 +318,7 @@ static void update_refused(struct v2_step *step)
     if (named)
         ip_addr_format(&what.addr, text);
     tell(ike, sa, EVENT_WARNING, "The peer refuses", &sa->path, text);
-    if (seen_elsewhere && sa->mobike->refused % 2 != 0)
+    if (seen_elsewhere && is_nat(sa->mobike, &what.addr))
         v2_addrmgmt_give_way(ike, sa, "there is a NAT on the way");
     else if (sa->mobike->refused == V2_TRIES)
         v2_addrmgmt_give_way(ike, sa, "the peer doesn't follow");
@@ -361,9 +370,11 @@ static bool take_confirmation(struct v2_step *step)
         return true;
     if (refused && step->x->says == V2_SAYS_UPDATE)
         update_refused(step);
-    else if (!refused && step->x->says == V2_SAYS_UPDATE)
-        look_at_pairs(step);
-    return refused;
+    if (refused || step->x->says != V2_SAYS_UPDATE)
+        return refused;
+    mobike->seen_times = 0;
+    look_at_pairs(step);
+    return false;
 }
 
 bool v2_addrmgmt_reply(struct v2_step *step)

@@ -54,6 +54,7 @@ enum {
     V2_LOOK_TRIES = 2,        /* unanswered so often, a request is tried along other paths too */
     V2_MOVE_PATIENCE_MS = 300000, /* for a peer that decides about paths (RFC 4555 section 3.11) */
     V2_UPDATE_SAS = 256,      /* named in one update of addresses */
+    V2_SEEN_TIMES = 3,        /* at the same other address: that is a NAT, and nobody's forgery */
     V2_UPDATE_COPIES = 5,     /* of an open one, answered with a check of where they came from */
     V2_DATAGRAM = 1280,       /* longer ones are sent in fragments (RFC 7383 section 2.5.1) */
 };
@@ -104,6 +105,8 @@ struct v2_mobike {
     bool draft;
     struct address_set told;   /* our addresses as it has them, ... */
     struct address_set saying; /* ... and as it will once our request is answered */
+    struct ip_addr seen;       /* where it saw us instead of where we are, and how often in a row */
+    unsigned seen_times;
     struct v2_update *latest;  /* its last request, or NULL */
     struct v2_update *open;    /* the one that waits for a check: that, or one before; or NULL */
 };
