@@ -233,8 +233,8 @@ void v2_addrmgmt_answered(struct ike *ike, struct v2_sa *sa)
         v2_mobike_say(ike, sa, V2_SAYS_CHECK, &update->to);
 }
 
-/* A copy of the open request from elsewhere: the peer may be there by now. It is asked there too; only its
- * answer shows that the copy is its own. */
+/* A copy of the open request: the peer has had no question, or the answer is lost, or it is elsewhere by now. It is
+ * asked where the copy came from; only its answer shows that the copy is its own. */
 bool v2_addrmgmt_is_copy(struct ike *ike, struct v2_sa *sa, const struct ike_event *event, uint32_t id,
                          const uint8_t *digest)
 {
@@ -244,7 +244,7 @@ bool v2_addrmgmt_is_copy(struct ike *ike, struct v2_sa *sa, const struct ike_eve
     if (x == NULL || x->state != V2_N_R_CHECKING || x->id != id || update == NULL ||
         memcmp(x->digest, digest, V2_DIGEST_LEN) != 0)
         return false;
-    if (same_path(&from, &update->source) || update->copies == V2_UPDATE_COPIES)
+    if (update->copies == V2_UPDATE_COPIES)
         return true;
     update->copies++;
     update->source = x->from = from;

@@ -55,7 +55,7 @@ enum {
     V2_MOVE_PATIENCE_MS = 300000, /* for a peer that decides about paths (RFC 4555 section 3.11) */
     V2_UPDATE_SAS = 256,      /* named in one update of addresses */
     V2_SEEN_TIMES = 3,        /* at the same other address: that is a NAT, and nobody's forgery */
-    V2_UPDATE_COPIES = 5,     /* of an open one, answered with a check of where they came from */
+    V2_UPDATE_COPIES = 8,     /* of an open one, answered with a check of where they came from */
     V2_DATAGRAM = 1280,       /* longer ones are sent in fragments (RFC 7383 section 2.5.1) */
 };
 
