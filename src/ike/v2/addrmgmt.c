@@ -248,7 +248,7 @@ bool v2_addrmgmt_is_copy(struct ike *ike, struct v2_sa *sa, const struct ike_eve
         return true;
     update->copies++;
     update->source = x->from = from;
-    if (v2_mobike_is_out(sa->mine) && sa->mine->says == V2_SAYS_CHECK)
+    if (v2_mobike_is_out(sa->mine)) /* the check, or what it waits for */
         v2_sent_repeat(ike, sa, &from, &sa->mine->out);
     return true;
 }
