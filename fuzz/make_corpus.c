@@ -41,6 +41,7 @@ int main(int argc, char **argv)
         {"isakmp", seeds_isakmp},
         {"pfkey", seeds_pfkey},
         {"rsip", seeds_rsip},
+        {"saved", seeds_saved},
     };
     if (argc != 2) {
         fprintf(stderr, "usage: %s DIRECTORY\n", argv[0]);

@@ -24,6 +24,7 @@ void seeds_ip(const struct seed_sink *sink);
 void seeds_isakmp(const struct seed_sink *sink);
 void seeds_pfkey(const struct seed_sink *sink);
 void seeds_rsip(const struct seed_sink *sink);
+void seeds_saved(const struct seed_sink *sink);
 
 static inline void seed_put(const struct seed_sink *sink, const char *name, struct view bytes)
 {

@@ -129,25 +129,28 @@ def handshakes(section):
            f"DH value {section['dh_new_us']:.0f}, DH secret {section['dh_shared_us']:.0f}")
 
 
-def ike2(section, swan):
-    """swan: what strongSwan's two daemons did in the same run."""
+def ike2(section, whole, swan):
+    """whole, swan: what two Cygnets and two strongSwan daemons did in the same run."""
     yield "IKE SAs of version 2 a second of processor time, X25519, both ends together"
     if section.get("not_measured"):
         yield f"  not measured: {section['not_measured']}"
         return
-    yield f"  {'':32}{'engines':>10}{'keys alone':>12}{'share':>8}{'strongSwan':>12}{'ratio':>8}"
+    yield (f"  {'':22}{'keys alone':>12}{'engines':>10}{'share':>8}{'Cygnet':>10}{'strongSwan':>12}"
+           f"{'ratio':>8}")
     for name, words in (("psk", "shared key"), ("ecdsa", "ECDSA P-256 keys")):
-        theirs = swan.get(name)
-        yield (f"    {words:30}{section[name]:>10.0f}{section[name + '_bare']:>12.0f}"
-               f"{section[name] / section[name + '_bare']:>8.2f}{number(theirs, '.0f'):>12}"
-               f"{number(theirs and section[name] / theirs, '.2f'):>8}")
-    yield ("    (engines: a child each, no sockets or processes; strongSwan: its daemons on the wire, "
-           "no child)")
-    if swan.get("not_measured"):
-        yield f"    strongSwan: not measured: {swan['not_measured']}"
-    else:
-        yield (f"    strongSwan by the clock, on all cores: {swan['psk_clock']:.0f} and "
-               f"{swan['ecdsa_clock']:.0f} a second")
+        ours, theirs = whole.get(name), swan.get(name)
+        yield (f"    {words:20}{section[name + '_bare']:>12.0f}{section[name]:>10.0f}"
+               f"{section[name] / section[name + '_bare']:>8.2f}{number(ours, '.0f'):>10}"
+               f"{number(theirs, '.0f'):>12}{number(ours and theirs and ours / theirs, '.2f'):>8}")
+    yield ("    (engines: no sockets or processes. Cygnet and strongSwan: all their processes, on the wire; "
+           "Cygnet")
+    yield "    and its engines with a child each, which Cygnet installs; strongSwan without)"
+    for name, each in (("Cygnet", whole), ("strongSwan", swan)):
+        if each.get("not_measured"):
+            yield f"    {name}: not measured: {each['not_measured']}"
+        else:
+            yield (f"    {name} by the clock, on all cores: {each['psk_clock']:.0f} and "
+                   f"{each['ecdsa_clock']:.0f} a second")
     yield (f"    us each: sign {section['sign_us']:.0f}, verify {section['verify_us']:.0f}, "
            f"DH value {section['dh_new_us']:.0f}, DH secret {section['dh_shared_us']:.0f}")
     yield (f"    {section['held']} idle at once, heap of each with its child: initiator "
@@ -183,7 +186,7 @@ def text(result):
     size = result["size"]
     for lines in (throughput(result["throughput"], size), round_trips(result["round_trips"], size),
                   first_reply(result["first_reply"], size, plain),
-                  handshakes(result["handshakes"]), ike2(result["ike2"], result["swan_ike"]), memory(result["memory"]),
+                  handshakes(result["handshakes"]), ike2(result["ike2"], result["keyd_ike"], result["swan_ike"]), memory(result["memory"]),
                   processes(result["processes"]), rsip(result["rsip"]), models(result["models"])):
         yield ""
         yield from lines

@@ -1,23 +1,14 @@
 #include "daemon/store.h"
 
-#include <errno.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "daemon/config.h"
-#include "daemon/log.h"
-
-enum { STORE_VERSION = 1 };
+#include "daemon/database.h"
 
 enum statement { CONNECTED, GONE, FORMER, STATEMENTS };
 
 struct store {
-    sqlite3 *db;
-    sqlite3_stmt *statements[STATEMENTS];
-    bool dirty, failed;
+    struct database database;
 };
 
 /* A peer that comes back without an identity known keeps the one it had. */
@@ -33,124 +24,42 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS peers(local TEXT NOT NULL, remote TEXT NOT NULL, identity TEXT,"
     " former_since INTEGER, PRIMARY KEY(local, remote)) WITHOUT ROWID;";
 
-static void failed(struct store *store, const char *what)
-{
-    if (!store->failed)
-        log_line(EVENT_WARNING, "peers can't be remembered (%s: %s); after a crash they learn late",
-                 what, sqlite3_errmsg(store->db));
-    store->failed = true;
-}
-
-static bool run(struct store *store, const char *sql)
-{
-    return sqlite3_exec(store->db, sql, NULL, NULL, NULL) == SQLITE_OK;
-}
-
-/* One process has it open and nothing may be written beside it but its log. A commit survives a
- * crash of the program at once and one of the machine within the kernel's writing delay. */
-static bool prepare(struct store *store)
-{
-    static const char pragmas[] = "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
-                                  "PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY;"
-                                  "PRAGMA wal_autocheckpoint = 256;";
-    char version[64];
-    sqlite3_stmt *check;
-
-    if (!run(store, pragmas) || !run(store, schema))
-        return false;
-    if (sqlite3_prepare_v2(store->db, "PRAGMA user_version", -1, &check, NULL) != SQLITE_OK)
-        return false;
-    int found = sqlite3_step(check) == SQLITE_ROW ? sqlite3_column_int(check, 0) : -1;
-    sqlite3_finalize(check);
-    if (found != 0 && found != STORE_VERSION)
-        return false;
-    snprintf(version, sizeof(version), "PRAGMA user_version = %d", STORE_VERSION);
-    if (!run(store, version))
-        return false;
-    for (int i = 0; i < STATEMENTS; i++)
-        if (sqlite3_prepare_v3(store->db, texts[i], -1, SQLITE_PREPARE_PERSISTENT,
-                               &store->statements[i], NULL) != SQLITE_OK)
-            return false;
-    return true;
-}
-
-static void shut(struct store *store)
-{
-    for (int i = 0; i < STATEMENTS; i++) {
-        sqlite3_finalize(store->statements[i]);
-        store->statements[i] = NULL;
-    }
-    sqlite3_close(store->db);
-    store->db = NULL;
-}
-
-static bool open_once(struct store *store, const char *path)
-{
-    const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW;
-    mode_t before = umask(0077); /* nobody else needs to know whom we talk to */
-    bool ok = sqlite3_open_v2(path, &store->db, flags, NULL) == SQLITE_OK && prepare(store);
-    umask(before);
-    return ok;
-}
-
-static void remove_damaged(const char *path)
-{
-    static const char *const parts[] = {"", "-wal", "-shm", "-journal"};
-    char name[CONFIG_PATH_MAX + 16];
-    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-        snprintf(name, sizeof(name), "%s%s", path, parts[i]);
-        unlink(name);
-    }
-}
+static const struct database_plan plan = {
+    .what = "the list of peers",
+    .loss = "after a crash they learn of it late",
+    .schema = schema,
+    .version = 1,
+    .statements = texts,
+    .statement_count = STATEMENTS,
+};
 
 struct store *store_open(const char *path)
 {
     struct store *store = calloc(1, sizeof(*store));
     if (store == NULL)
         return NULL;
-    if (open_once(store, path))
+    if (database_open(&store->database, &plan, path))
         return store;
-    log_line(EVENT_WARNING, "the list of peers in %s is of no use (%s); a new one is begun", path,
-             sqlite3_errmsg(store->db));
-    shut(store);
-    remove_damaged(path);
-    if (open_once(store, path))
-        return store;
-    failed(store, path);
-    shut(store);
     free(store);
     return NULL;
 }
 
 void store_flush(struct store *store)
 {
-    if (store->dirty && !run(store, "COMMIT"))
-        failed(store, "commit");
-    store->dirty = false;
+    database_flush(&store->database);
 }
 
 bool store_is_dirty(const struct store *store)
 {
-    return store->dirty;
+    return store->database.dirty;
 }
 
 void store_close(struct store *store)
 {
     if (store == NULL)
         return;
-    store_flush(store);
-    shut(store);
+    database_close(&store->database);
     free(store);
-}
-
-static bool begin(struct store *store)
-{
-    if (!store->dirty && !run(store, "BEGIN")) {
-        failed(store, "begin");
-        return false;
-    }
-    store->dirty = true;
-    return true;
 }
 
 void store_begin_life(struct store *store, int64_t now_s)
@@ -160,26 +69,23 @@ void store_begin_life(struct store *store, int64_t now_s)
              "UPDATE peers SET former_since = %lld WHERE former_since IS NULL;"
              "DELETE FROM peers WHERE former_since < %lld",
              (long long)now_s, (long long)(now_s - STORE_FORMER_S));
-    if (begin(store) && !run(store, sql))
-        failed(store, "update");
+    if (database_begin(&store->database) && !database_run(&store->database, sql))
+        database_failed(&store->database, "update");
     store_flush(store);
 }
 
 static void change(struct store *store, enum statement which, const struct store_peer *peer)
 {
-    sqlite3_stmt *statement = store->statements[which];
+    sqlite3_stmt *statement = store->database.statements[which];
     char local[IP_ADDR_TEXT_MAX], remote[IP_ADDR_TEXT_MAX], identity[IDENTITY_TEXT_MAX];
 
-    if (!begin(store))
+    if (!database_begin(&store->database))
         return;
     sqlite3_bind_text(statement, 1, ip_addr_format(&peer->local, local), -1, SQLITE_STATIC);
     sqlite3_bind_text(statement, 2, ip_addr_format(&peer->remote, remote), -1, SQLITE_STATIC);
     if (which == CONNECTED && peer->id.kind != IDENTITY_NONE)
         sqlite3_bind_text(statement, 3, identity_format(&peer->id, identity), -1, SQLITE_STATIC);
-    if (sqlite3_step(statement) != SQLITE_DONE)
-        failed(store, "write");
-    sqlite3_reset(statement);
-    sqlite3_clear_bindings(statement);
+    database_change(&store->database, statement);
 }
 
 void store_connected(struct store *store, const struct store_peer *peer)
@@ -217,7 +123,7 @@ static bool read_identity(sqlite3_stmt *row, int column, struct identity *ret)
 void store_former(struct store *store, void (*give)(void *ctx, const struct store_peer *peer),
                   void *ctx)
 {
-    sqlite3_stmt *row = store->statements[FORMER];
+    sqlite3_stmt *row = store->database.statements[FORMER];
     struct store_peer peer;
     int result;
 
@@ -226,6 +132,6 @@ void store_former(struct store *store, void (*give)(void *ctx, const struct stor
             read_identity(row, 2, &peer.id))
             give(ctx, &peer);
     if (result != SQLITE_DONE)
-        failed(store, "read");
+        database_failed(&store->database, "read");
     sqlite3_reset(row);
 }

@@ -15,10 +15,10 @@ void retransmit_clear(struct retransmit *out)
     *out = (struct retransmit){0};
 }
 
-mono_t retransmit_next(struct retransmit *out, mono_t now, mono_t give_up)
+mono_t retransmit_next(uint32_t *wait_ms, const struct rng *rng, mono_t now, mono_t give_up)
 {
-    mono_t at = mono_add(now, out->wait_ms);
-    if (out->wait_ms <= UINT32_MAX / 2)
-        out->wait_ms *= 2;
+    mono_t at = mono_add(now, *wait_ms + rng_u32(rng) % (*wait_ms / 4 + 1));
+    if (*wait_ms <= UINT32_MAX / 2)
+        *wait_ms *= 2;
     return mono_min(at, give_up);
 }

@@ -6,6 +6,7 @@
 #define CYGNET_IKE_RETRANSMIT_H
 
 #include "base/mono.h"
+#include "base/rng.h"
 #include "ike/blob.h"
 
 struct retransmit {
@@ -21,7 +22,8 @@ static inline bool retransmit_holds(const struct retransmit *out)
 {
     return out->bytes.ptr != NULL;
 }
-/* When to send again, never after `give_up`; doubles the wait for the time after. */
-mono_t retransmit_next(struct retransmit *out, mono_t now, mono_t give_up);
+/* When to send again, never after `give_up`; doubles the wait for the time after. Up to a quarter of the
+ * wait is left to chance: many that began together, and met a peer's limit, don't come back together. */
+mono_t retransmit_next(uint32_t *wait_ms, const struct rng *rng, mono_t now, mono_t give_up);
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
+#include <sqlite3.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -146,7 +147,7 @@ static void test_mode(void **state)
     store_close(store);
 }
 
-/* Not a database, and one of another version: begun anew. A directory that isn't there: none. */
+/* Not a database: begun anew. A directory that isn't there: none. */
 static void test_damaged(void **state)
 {
     static const char junk[] = "this is not a database, but it is long enough to be looked at "
@@ -165,6 +166,32 @@ static void test_damaged(void **state)
     assert_int_equal(former(store).count, 1);
     store_close(store);
     assert_null(store_open("/nonexistent/peers.db"));
+}
+
+/* In use by another process, or written by another version: not opened, and left as it is. */
+static void test_not_ours(void **state)
+{
+    struct store_peer a = peer_of("192.1.1.5", NULL);
+    sqlite3 *db;
+    (void)state;
+    struct store *store = fresh();
+    store_connected(store, &a);
+    store_flush(store);
+    assert_null(store_open(path));
+    store_close(store);
+
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 7", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    assert_null(store_open(path));
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 1", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    store = store_open(path);
+    assert_non_null(store);
+    store_begin_life(store, 1000);
+    assert_int_equal(former(store).count, 1);
+    store_close(store);
 }
 
 static int make_dir(void **state)
@@ -191,6 +218,7 @@ int main(void)
         cmocka_unit_test(test_crash),
         cmocka_unit_test(test_mode),
         cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_not_ours),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }

@@ -11,7 +11,7 @@
 
 struct lease_store;
 
-/* Makes the file if it isn't there, and makes it anew if it is of no use. NULL: said why. */
+/* Makes the file if it isn't there, and makes it anew if it is damaged. NULL: said why. */
 struct lease_store *lease_store_open(const char *path);
 void lease_store_close(struct lease_store *store);
 void lease_store_save(struct lease_store *store, uint64_t serial, struct view bytes);

@@ -22,7 +22,7 @@ static void arm(struct ike *ike, struct v1_exchange *x, enum v1_timer kind)
 {
     mono_t at = x->give_up;
     if (kind == V1_TIMER_RESEND)
-        at = retransmit_next(&x->out, ike->now, x->give_up);
+        at = retransmit_next(&x->out.wait_ms, &ike->env.rng, ike->now, x->give_up);
     else if (kind == V1_TIMER_LINGER)
         at = mono_add(ike->now, IKE_LINGER_MS);
     x->timer_kind = kind;
@@ -665,5 +665,6 @@ static void exchange_timer(struct ike *ike, struct ike_timer *timer)
     x->out.repeated++;
     v1_trace(ike, x->sa, x, EVENT_DEBUG, "No answer yet", "sent again");
     v1_send_raw(ike, x->sa, blob_view(&x->out.bytes));
-    ike_timer_set(ike, &x->timer, retransmit_next(&x->out, ike->now, x->give_up));
+    ike_timer_set(ike, &x->timer,
+                  retransmit_next(&x->out.wait_ms, &ike->env.rng, ike->now, x->give_up));
 }

@@ -175,13 +175,10 @@ static void arm(struct ike *ike, struct v2_exchange *x, enum v2_timer kind)
     x->timer_kind = kind;
     if (waits_for_keeper(x))
         at = mono_min(mono_add(ike->now, V2_ASK_AGAIN_MS), x->give_up);
-    if (kind == V2_TIMER_RESEND) {
-        at = mono_min(mono_add(ike->now, x->wait_ms), x->give_up);
-        if (x->wait_ms <= UINT32_MAX / 2)
-            x->wait_ms *= 2;
-    } else if (kind == V2_TIMER_NONE) {
+    if (kind == V2_TIMER_RESEND)
+        at = retransmit_next(&x->wait_ms, &ike->env.rng, ike->now, x->give_up);
+    else if (kind == V2_TIMER_NONE)
         at = MONO_NEVER;
-    }
     ike_timer_set(ike, &x->timer, at);
 }
 
