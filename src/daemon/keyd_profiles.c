@@ -182,6 +182,20 @@ static struct ip_addr nth_of(const struct ip_prefix *net, bool last)
     return addr;
 }
 
+/* ADR-015: what is bound to its addresses. */
+static bool list_staying(struct maker *m, const struct config_connection *c, struct ike_profile *p)
+{
+    const struct tunnel_selector *selectors = &m->config->selectors[c->first_selector];
+    struct traffic_pair *stays = block(m, (c->selector_count + 1) * sizeof(*stays));
+    if (stays == NULL)
+        return false;
+    for (uint32_t i = 0; i < c->selector_count; i++)
+        if (selectors[i].stays)
+            stays[p->stay_count++] = selectors[i].traffic;
+    p->stays = stays;
+    return true;
+}
+
 static bool make_profile(struct maker *m, const struct config_connection *c,
                          struct ike_profile *p)
 {
@@ -207,7 +221,9 @@ static bool make_profile(struct maker *m, const struct config_connection *c,
     p->fragmentation_off = c->fragmentation_off;
     /* A leased address doesn't move, and its gateway knows our IKE by port 500 (RFC 3104). */
     p->mobike_off = c->mobike_off || m->config->leased_spis;
-    p->policy_stays = c->policy_stays; /* ADR-040 */
+    p->addrmgmt = c->addrmgmt && !m->config->leased_spis;
+    p->rules_stay = c->rules_stay;
+    p->any_address_id = c->any_address_id;
     p->childless = c->childless;
     p->dpd_s = c->dpd_s;
     p->ike_lifetime_s = c->ike_lifetime_s;
@@ -219,7 +235,7 @@ static bool make_profile(struct maker *m, const struct config_connection *c,
         p->pool_first = nth_of(&c->pool, false);
         p->pool_last = nth_of(&c->pool, true);
     }
-    return read_secret(m, c->secret, &p->psk) && read_secret(m, c->ppk, &p->ppk) &&
+    return list_staying(m, c, p) && read_secret(m, c->secret, &p->psk) && read_secret(m, c->ppk, &p->ppk) &&
            read_public_keys(m, &c->remote.keys, p) &&
            read_ders(m, &c->local.chain, "CERTIFICATE", &p->own_chain, &p->own_chain_count) &&
            read_ders(m, &c->remote.ca, "CERTIFICATE", &p->anchors, &p->anchor_count) &&
@@ -271,6 +287,7 @@ static uint64_t hash_selector(uint64_t seed, const struct tunnel_selector *s)
     traffic_format(&s->traffic.remote, remote);
     seed = hash(seed, s->name, sizeof(s->name));
     seed = hash(seed, &s->start, sizeof(s->start));
+    seed = hash(seed, &s->stays, sizeof(s->stays));
     seed = hash(seed, local, strlen(local) + 1);
     return hash(seed, remote, strlen(remote) + 1);
 }
@@ -280,7 +297,8 @@ static uint64_t edition(const struct maker *m, const struct config_connection *c
     const uint32_t numbers[] = {(uint32_t)c->version, c->aggressive,     c->want_address,
                                 c->fragmentation_off, c->ppk_required,   c->ike_lifetime_s,
                                 c->child_lifetime_s,  c->dpd_s,          c->pfs_group,
-                                m->config->legacy_algorithms, c->ah, c->childless, c->mobike_off};
+                                m->config->legacy_algorithms, c->ah, c->childless, c->mobike_off,
+                                c->addrmgmt, c->rules_stay, c->any_address_id};
     uint64_t seed = hash(hash_seed, c->name, sizeof(c->name));
     seed = hash(seed, numbers, sizeof(numbers));
     seed = hash(seed, &c->pool, sizeof(c->pool));

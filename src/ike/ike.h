@@ -129,7 +129,7 @@ enum ike_effect_kind {
     IKE_FX_REMOVE_SA,          /* spi, inbound, peer, local: take it out of the SAD */
     IKE_FX_MOVE_SA,            /* spi, inbound, peer, local, remote: the peer's end is now remote; with here:
                                   and ours is that, and ports say whether it goes in UDP; and policy follows
-                                  unless policy_stays (ADR-039, ADR-075, ADR-076) */
+                                  unless rule_stays (ADR-039, ADR-075, ADR-076) */
     IKE_FX_SAVE,               /* serial, bytes: keep this record under that number; it holds keys */
     IKE_FX_FORGET,             /* serial: the record is of no use any more */
     IKE_FX_KEYS,               /* bytes: a struct ike_exported; only with key_export */
@@ -144,7 +144,7 @@ struct ike_effect {
     bool initiator;
     bool inbound;
     bool behind_nat;     /* the peer is */
-    bool policy_stays;   /* MOVE_SA: addresses in policy are not to follow (the O bit) */
+    bool rule_stays;     /* MOVE_SA: addresses in the SPD entry for the SA's traffic are left alone (ADR-041) */
     bool ok;
     struct ip_endpoint local, remote, here;
     struct ip_addr peer; /* the other gateway */
@@ -201,6 +201,8 @@ struct ike_sa_info {
     mono_t since, expires;
     size_t children;
     const struct address_set *peer_addresses; /* MOBIKE, until the next call into the engine; NULL: none */
+    bool draft;              /* by draft-dupont-ikev2-addrmgmt-06, not MOBIKE */
+    const struct address_set *told; /* draft: ours, as the peer has them */
     bool checking, no_way; /* its new address is being checked; none of ours reaches it */
     bool probing;          /* a better pair of addresses */
     uint32_t moves;

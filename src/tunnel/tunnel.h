@@ -39,6 +39,7 @@ struct tunnel_selector {
     char name[IKE_PROFILE_NAME]; /* the child's */
     struct traffic_pair traffic;
     enum tunnel_start start;
+    bool stays; /* its SAs keep their addresses when the IKE SA moves (struct ike_profile) */
 };
 
 struct tunnel_connection {

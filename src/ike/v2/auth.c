@@ -111,6 +111,19 @@ static bool is_expected(const struct v2_step *step, const struct identity *id)
            identity_equal(id, &address);
 }
 
+/* ADR-090: an ID that is an address has to be the one that the peer is at, unless a NAT hides that, or the
+ * administrator knows better. Strangers are known by their address anyway. */
+static enum err check_address_id(struct v2_step *step, const struct identity *id,
+                                 const struct ip_addr *at)
+{
+    const struct v2_sa *sa = step->sa;
+    const struct ike_profile *profile = v2_profile(step->ike, sa->profile);
+    if (profile == NULL || profile->any_address_id || id->kind != IDENTITY_ADDR || sa->nat.there ||
+        ip_addr_equal(&id->addr, at))
+        return ERR_OK;
+    return v2_refuse(step, ERR_AUTH, 0, "the peer is not at the address that it is known by");
+}
+
 /* The IKE SA is good; its first child is not to be had. */
 static void first_child_fails(struct v2_step *step, enum ike_failure failure, const char *why)
 {
@@ -160,6 +173,9 @@ enum err auth_i_verify(struct v2_step *step)
         return err;
     if (!is_expected(step, &id))
         return v2_refuse(step, ERR_AUTH, 0, "the peer calls itself something else");
+    err = check_address_id(step, &id, &step->event->remote.addr);
+    if (err != ERR_OK)
+        return err;
     hs->initial_contact = v2_notified(step, IKE2_N_INITIAL_CONTACT, &n);
     err = crash_read(step, sa);
     if (err == ERR_OK)
@@ -235,6 +251,9 @@ enum err auth_r_claim(struct v2_step *step)
     bool secret = auth.method == IKE2_AUTH_SHARED_KEY || auth.method == IKE2_AUTH_NULL;
     if (sa->profile == 0 && secret)
         return v2_refuse(step, ERR_AUTH, 0, "no configured peer of that name");
+    err = check_address_id(step, &hs->claimed, &step->event->remote.addr);
+    if (err != ERR_OK)
+        return err;
     if (!blob_set(&hs->id_peer, v2_body(step, IKE2_P_IDI, 0)) ||
         !blob_set(&hs->auth, v2_body(step, IKE2_P_AUTH, 0)))
         return ERR_MEMORY;
@@ -336,7 +355,8 @@ void auth_established(struct v2_step *step)
     bool useless = sa->initiator && config_is_wanted(step) && !sa->handshake->addressed;
     bool initial_contact = sa->handshake->initial_contact && sa->peer_method != IKE_BY_NULL;
 
-    if (sa->handshake->mobike && v2_mobike_begin(ike, sa, &sa->handshake->addresses) != ERR_OK)
+    if ((sa->handshake->mobike || sa->handshake->draft) &&
+        v2_mobike_begin(ike, sa, &sa->handshake->addresses) != ERR_OK)
         ike_count(ike, IKE_COUNT_MEMORY); /* its addresses are those it has now */
     v2_handshake_free(sa->handshake);
     sa->handshake = NULL;

@@ -202,7 +202,7 @@ static void trace_out(struct ike *ike, const struct v2_sa *sa, const struct v2_e
         first = ike->message[16];
         text = view_of(ike->message + IKE2_HEADER_LEN, out->w.b.len - IKE2_HEADER_LEN);
     }
-    if (ike2_payloads_parse(first, text, &payloads, &critical) == ERR_OK)
+    if (ike2_payloads_parse_with(first, text, v2_agreed(sa), &payloads, &critical) == ERR_OK)
         v2_trace_message(ike, sa, x, out->kind, &payloads, true);
 }
 
@@ -258,6 +258,7 @@ static enum v2_message_kind refusal_kind(const struct v2_step *step)
         return V2_MEDIATE_ERROR;
     switch (x->state) {
     case V2_N_R_START:
+    case V2_N_R_CHECKING:
         return V2_INFO_RSP;
     default:
         return x->state < V2_C_I_START ? V2_AUTH_ERROR : V2_CREATE_ERROR;
@@ -399,7 +400,7 @@ enum err v2_open(struct ike *ike, struct v2_sa *sa, const struct ike2_header *he
         ike_count(ike, IKE_COUNT_UNDECRYPTABLE);
     if (err != ERR_OK)
         return err;
-    err = ike2_payloads_parse(first, text, ret, ret_critical);
+    err = ike2_payloads_parse_with(first, text, v2_agreed(sa), ret, ret_critical);
     if (err == ERR_OK && ike2_payload_count(ret, IKE2_P_SK) + ike2_payload_count(ret, IKE2_P_SKF))
         err = ERR_SYNTAX; /* one inside another */
     return err == ERR_LIMIT ? ERR_SYNTAX : err;

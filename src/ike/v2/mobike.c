@@ -53,8 +53,8 @@ static void tell(struct ike *ike, const struct v2_sa *sa, enum event_level level
 static struct ip_addr preferred(const struct ike *ike, const struct v2_sa *sa,
                                 const struct address_set *own)
 {
-    if (address_set_has(own, &sa->mobike->asked.local))
-        return sa->mobike->asked.local;
+    if (address_set_has(own, &sa->mobike->wished.local))
+        return sa->mobike->wished.local;
     const struct ike_profile *profile = v2_profile(ike, sa->profile);
     return profile != NULL ? profile->local : (struct ip_addr){.family = IP_NONE};
 }
@@ -66,8 +66,8 @@ static void set_paths(struct ike *ike, struct v2_sa *sa)
     struct address_set own = ike->own, peer = mobike->peer;
     if (!ike->own_known && address_set_add(&own, &sa->path.local.addr) != ERR_OK)
         return; /* a tunnel's end has an address that will do */
-    if (address_set_has(&peer, &mobike->asked.remote) &&
-        address_set_promote(&peer, &mobike->asked.remote) != ERR_OK)
+    if (address_set_has(&peer, &mobike->wished.remote) &&
+        address_set_promote(&peer, &mobike->wished.remote) != ERR_OK)
         return; /* it is a member */
     struct ip_addr first = preferred(ike, sa, &own);
     address_paths_set(&mobike->paths, ike->now, &own, &first, &peer);
@@ -109,6 +109,8 @@ enum err v2_mobike_begin(struct ike *ike, struct v2_sa *sa, const struct address
         sa->mobike->peer = (struct address_set){.list = {sa->path.remote.addr}, .count = 1};
     /* The first exchanges could not have been answered without being received (section 3.7). */
     address_proved(&sa->mobike->proved, &sa->path.remote.addr);
+    if (sa->handshake != NULL && sa->handshake->draft)
+        v2_addrmgmt_begin(sa);
     set_paths(ike, sa);
     wait_for_probe(ike, sa->mobike);
     v2_saved_sa(ike, sa);
@@ -120,13 +122,14 @@ void v2_mobike_free(struct ike *ike, struct v2_sa *sa)
     if (sa->mobike == NULL)
         return;
     ike_timer_drop(ike, &sa->mobike->probe);
+    v2_addrmgmt_free(sa->mobike);
     free(sa->mobike);
     sa->mobike = NULL;
 }
 
 /* Requests of ours */
 
-static bool is_out(const struct v2_exchange *x)
+bool v2_mobike_is_out(const struct v2_exchange *x)
 {
     return x != NULL && !x->in_line && x->out.datagrams.len != 0;
 }
@@ -143,7 +146,7 @@ static struct v2_exchange *find(const struct v2_sa *sa, enum v2_says says)
 }
 
 /* One of a kind is enough; what is in line says how things are when its turn comes. */
-static void say(struct ike *ike, struct v2_sa *sa, enum v2_says says, const struct v2_path *via)
+void v2_mobike_say(struct ike *ike, struct v2_sa *sa, enum v2_says says, const struct v2_path *via)
 {
     struct v2_exchange *x = find(sa, says);
     if (x != NULL && x->in_line && via != NULL && says == V2_SAYS_CHECK)
@@ -167,7 +170,7 @@ static void say(struct ike *ike, struct v2_sa *sa, enum v2_says says, const stru
 static void repeat_pending(struct ike *ike, struct v2_sa *sa)
 {
     struct v2_exchange *x = sa->mine;
-    if (!is_out(x))
+    if (!v2_mobike_is_out(x))
         return;
     if (x->says == V2_SAYS_UPDATE || x->says == V2_SAYS_CHECK)
         x->stale = true; /* ADR-014 */
@@ -177,9 +180,12 @@ static void repeat_pending(struct ike *ike, struct v2_sa *sa)
 
 /* Moving */
 
-static void place(struct ike *ike, struct v2_sa *sa, struct ike_child *child)
+/* `rule_stays`: the peer wishes it so; we may too (ADR-040). */
+static void place(struct ike *ike, struct v2_sa *sa, struct ike_child *child, bool rule_stays)
 {
+    const struct ike_profile *profile = v2_profile(ike, sa->profile);
     struct ip_endpoint here = sa->path.local, there = sa->path.remote;
+    child->rule_stays = rule_stays || (profile != NULL && profile->rules_stay);
     child->udp = sa->nat.udp;
     child->follows = v2_nat_follows(sa);
     if (!sa->nat.udp || child->protocol == SA_AH)
@@ -191,8 +197,18 @@ static void place_all(struct ike *ike, struct v2_sa *sa)
 {
     struct ike_child *child;
     LIST_FOREACH (child, &sa->children, of_v2_sa)
-        place(ike, sa, child);
+        if (!v2_addrmgmt_stays(ike, sa, child))
+            place(ike, sa, child, false);
     v2_nat_keepalive_start(ike, sa);
+}
+
+void v2_mobike_place_at(struct ike *ike, struct v2_sa *sa, struct ike_child *child,
+                        const struct v2_path *path, bool rule_stays)
+{
+    const struct v2_path now = sa->path;
+    sa->path = *path;
+    place(ike, sa, child, rule_stays);
+    sa->path = now;
 }
 
 /* While an address is being checked the others are still where it was before, and so is this one. */
@@ -201,41 +217,40 @@ void v2_mobike_place(struct ike *ike, struct v2_sa *sa, struct ike_child *child)
     const struct v2_mobike *mobike = sa->mobike;
     if (mobike == NULL || (mobike->moves == 0 && child->here.addr.family == IP_NONE))
         return;
-    struct v2_path now = sa->path;
-    if (mobike->checking)
-        sa->path = mobike->before;
-    place(ike, sa, child);
-    sa->path = now;
+    const struct v2_path path = mobike->checking ? mobike->before : sa->path;
+    v2_mobike_place_at(ike, sa, child, &path, false);
 }
 
-/* ADR-010 */
-static bool unproved(const struct ike *ike, const struct v2_sa *sa)
-{
-    return address_check_due(ike->config.address_check, &sa->mobike->proved,
-                             &sa->path.remote.addr);
-}
-
-/* ADR-001, ADR-003: the IKE SA is elsewhere now, with its identities, keys and SPIs; its children too, unless the address has to be proved first. */
-static void go(struct ike *ike, struct v2_sa *sa, const struct v2_path *to, const struct v2_nat *nat)
+/* ADR-001, ADR-003: the IKE SA is elsewhere now, with its identities, keys and SPIs. */
+void v2_mobike_shift(struct ike *ike, struct v2_sa *sa, const struct v2_path *to, bool check)
 {
     struct v2_mobike *mobike = sa->mobike;
     if (!mobike->checking) {
         mobike->before = sa->path;
         mobike->nat_before = sa->nat;
     }
-    if (nat != NULL)
-        sa->nat = *nat;
     mobike->disproved = false;
     sa->path = *to;
     mobike->moves++;
     ike_count(ike, IKE_COUNT_MOVED);
-    mobike->checking = unproved(ike, sa);
+    mobike->checking = check;
     mobike->rechecks = 0;
     tell(ike, sa, EVENT_INFO, "Addresses changed", to);
-    if (!mobike->checking)
-        place_all(ike, sa);
     v2_saved_sa(ike, sa);
     repeat_pending(ike, sa);
+}
+
+/* Its children too, unless the address has to be proved first. */
+static void go(struct ike *ike, struct v2_sa *sa, const struct v2_path *to, const struct v2_nat *nat)
+{
+    bool check = address_check_due(ike->config.address_check, &sa->mobike->proved, &to->remote.addr); /* ADR-010 */
+    const struct v2_nat was = sa->mobike->checking ? sa->mobike->nat_before : sa->nat;
+    if (nat != NULL)
+        sa->nat = *nat;
+    v2_mobike_shift(ike, sa, to, check);
+    sa->mobike->nat_before = was;
+    if (!check)
+        place_all(ike, sa);
 }
 
 /* We decide: the peer hears of it. */
@@ -246,7 +261,10 @@ static void move(struct ike *ike, struct v2_sa *sa, const struct address_pair *p
     sa->mobike->mapped_known = false;
     go(ike, sa, &to, NULL);
     wait_for_probe(ike, sa->mobike);
-    say(ike, sa, V2_SAYS_UPDATE, NULL);
+    if (sa->mobike->draft && !address_is_global(&pair->local))
+        v2_addrmgmt_give_way(ike, sa, "its new address means nothing to the peer");
+    else
+        v2_mobike_say(ike, sa, V2_SAYS_UPDATE, NULL);
 }
 
 static void proved(struct ike *ike, struct v2_sa *sa)
@@ -268,6 +286,14 @@ static void disproved(struct ike *ike, struct v2_sa *sa)
     sa->nat = mobike->nat_before;
     mobike->checking = false;
     mobike->disproved = true;
+    v2_saved_sa(ike, sa);
+}
+
+void v2_mobike_settle(struct ike *ike, struct v2_sa *sa, bool ok)
+{
+    if (!ok)
+        disproved(ike, sa);
+    sa->mobike->checking = false;
     v2_saved_sa(ike, sa);
 }
 
@@ -301,7 +327,7 @@ static void leave(struct ike *ike, struct v2_sa *sa, const struct ip_addr *local
     to.local.addr = *local;
     sa->mobike->no_way = false;
     go(ike, sa, &to, NULL);
-    say(ike, sa, V2_SAYS_ADDRESSES, NULL);
+    v2_mobike_say(ike, sa, sa->mobike->draft ? V2_SAYS_UPDATE : V2_SAYS_ADDRESSES, NULL);
 }
 
 /* Section 3.5, at its end: who doesn't decide may still leave an address that is gone. */
@@ -309,8 +335,11 @@ static void follow_own(struct ike *ike, struct v2_sa *sa)
 {
     struct v2_path to = sa->path;
     sa->mobike->no_way = !own_address_for(ike, sa, &to.local.addr);
-    if (!sa->mobike->no_way)
-        go(ike, sa, &to, NULL);
+    if (sa->mobike->no_way)
+        return;
+    go(ike, sa, &to, NULL);
+    if (sa->mobike->draft) /* whose updates either end may send */
+        v2_mobike_say(ike, sa, V2_SAYS_UPDATE, NULL);
 }
 
 static void decide(struct ike *ike, struct v2_sa *sa, bool is_rootless)
@@ -339,7 +368,14 @@ static void own_changed(struct ike *ike, struct v2_sa *sa, const struct address_
     else if (is_rootless)
         follow_own(ike, sa);
     if (find(sa, V2_SAYS_UPDATE) == NULL) /* which says so too */
-        say(ike, sa, V2_SAYS_ADDRESSES, NULL);
+        v2_mobike_say(ike, sa, V2_SAYS_ADDRESSES, NULL);
+}
+
+void v2_mobike_peer_changed(struct ike *ike, struct v2_sa *sa)
+{
+    set_paths(ike, sa);
+    wait_for_probe(ike, sa->mobike);
+    v2_saved_sa(ike, sa);
 }
 
 enum err v2_mobike_addresses(struct ike *ike, const struct ike_event *event)
@@ -382,7 +418,7 @@ enum err v2_mobike_asked(struct ike *ike, struct v2_sa *sa, const struct ip_addr
     if (!mobike->decides && !ip_addr_equal(&to.remote, &sa->path.remote.addr))
         return ERR_UNSUPPORTED;
     if (rooted)
-        mobike->asked = to;
+        mobike->wished = to;
     set_paths(ike, sa);
     const struct address_pair current = pair_of(&sa->path);
     if (address_pair_equal(&to, &current))
@@ -416,7 +452,7 @@ static bool may_look(const struct v2_exchange *x)
 {
     const struct v2_mobike *mobike = x->sa->mobike;
     return mobike != NULL && !x->has_via && x->repeats_made >= V2_LOOK_TRIES &&
-           (mobike->decides || x->says == V2_SAYS_ADDRESSES);
+           (mobike->decides || x->says == V2_SAYS_ADDRESSES || (mobike->draft && x->says == V2_SAYS_UPDATE));
 }
 
 /* ADR-020, ADR-021: a request that is repeated may go another way; an answer goes where its request was from. */
@@ -426,6 +462,7 @@ void v2_mobike_repeat(struct ike *ike, struct v2_exchange *x)
     struct address_pair current = pair_of(&sa->path), next;
     x->repeats_made++;
     v2_sent_repeat(ike, sa, v2_mobike_way(x), &x->out);
+    v2_addrmgmt_repeat(ike, x);
     if (!may_look(x))
         return;
     if (!address_paths_after(&sa->mobike->paths, x->looks ? &x->looked : &current, &next))
@@ -444,7 +481,7 @@ void v2_mobike_heard(struct ike *ike, struct v2_exchange *x, const struct ike_ev
     struct v2_sa *sa = x->sa;
     const struct address_pair pair = {event->local.addr, event->remote.addr};
     const struct address_pair current = pair_of(&sa->path);
-    if (sa->mobike == NULL || !sa->mobike->decides || !x->looks ||
+    if (sa->mobike == NULL || (!sa->mobike->decides && !sa->mobike->draft) || !x->looks ||
         address_pair_equal(&pair, &current) || !address_paths_has(&sa->mobike->paths, &pair))
         return;
     if (x->says == V2_SAYS_UPDATE)
@@ -454,7 +491,7 @@ void v2_mobike_heard(struct ike *ike, struct v2_exchange *x, const struct ike_ev
 }
 
 /* Section 3.9: whoever changed one packet need not have kept the path from us. Else another one. */
-static void refused(struct ike *ike, struct v2_sa *sa, bool by_nat)
+void v2_mobike_refused(struct ike *ike, struct v2_sa *sa, bool by_nat)
 {
     struct v2_mobike *mobike = sa->mobike;
     const struct address_pair current = pair_of(&sa->path);
@@ -462,11 +499,11 @@ static void refused(struct ike *ike, struct v2_sa *sa, bool by_nat)
     if (++mobike->refused > REFUSED_MOST)
         mobike->refused = 0;
     else if (by_nat && mobike->refused % 2 != 0)
-        say(ike, sa, V2_SAYS_UPDATE, NULL);
+        v2_mobike_say(ike, sa, V2_SAYS_UPDATE, NULL);
     else if (address_paths_after(&mobike->paths, &current, &next))
         move(ike, sa, &next);
     else if (by_nat)
-        say(ike, sa, V2_SAYS_UPDATE, NULL);
+        v2_mobike_say(ike, sa, V2_SAYS_UPDATE, NULL);
 }
 
 /* A better path may be there again. */
@@ -479,7 +516,7 @@ static void probe_timer(struct ike *ike, struct ike_timer *timer)
     struct address_pair pair;
     if (!mobike->no_way && address_paths_due(&mobike->paths, ike->now, &current, &pair)) {
         const struct v2_path via = path_to(sa, &pair);
-        say(ike, sa, V2_SAYS_PROBE, &via);
+        v2_mobike_say(ike, sa, V2_SAYS_PROBE, &via);
     }
     ike_timer_set(ike, timer, mono_add(ike->now, ADDRESS_PROBE_MS));
 }
@@ -491,12 +528,12 @@ void v2_mobike_esp_from(struct ike *ike, struct v2_sa *sa, const struct ip_endpo
     struct v2_path via = sa->path;
     via.remote = *from;
     if (!same_path(&via, &sa->path))
-        say(ike, sa, V2_SAYS_CHECK, &via);
+        v2_mobike_say(ike, sa, V2_SAYS_CHECK, &via);
 }
 
 /* Answers */
 
-static bool came_from(const struct v2_step *step, const struct v2_path *path)
+bool v2_mobike_came_from(const struct v2_step *step, const struct v2_path *path)
 {
     return ip_endpoint_equal(&step->event->remote, &path->remote) &&
            ip_addr_equal(&step->event->local.addr, &path->local.addr);
@@ -507,12 +544,12 @@ static void checked(struct v2_step *step, bool has_cookie)
     struct ike *ike = step->ike;
     struct v2_sa *sa = step->sa;
     const struct v2_path *via = &step->x->via;
-    bool ok = has_cookie && came_from(step, via);
+    bool ok = has_cookie && v2_mobike_came_from(step, via);
     if (same_path(via, &sa->path)) {
         /* Who can have one answer come from elsewhere must not decide where the SA goes. */
         if (has_cookie && !ok && sa->mobike->rechecks++ < RECHECKS_MOST) {
             step->x->stale = true;
-            say(ike, sa, V2_SAYS_CHECK, via);
+            v2_mobike_say(ike, sa, V2_SAYS_CHECK, via);
             return;
         }
         if (ok)
@@ -538,7 +575,7 @@ static void probed(struct v2_step *step, bool ok)
     struct v2_sa *sa = step->sa;
     struct v2_mobike *mobike = sa->mobike;
     const struct address_pair current = pair_of(&sa->path), pair = pair_of(&step->x->via);
-    ok = ok && came_from(step, &step->x->via);
+    ok = ok && v2_mobike_came_from(step, &step->x->via);
     if (address_paths_probed(&mobike->paths, step->ike->now, &current, &pair, ok))
         move(step->ike, sa, &pair);
     else
@@ -567,7 +604,7 @@ static enum err updated(struct v2_step *step, bool has_cookie)
     if (v2_notified(step, IKE2_N_UNACCEPTABLE_ADDRESSES, &n) ||
         v2_notified(step, IKE2_N_UNEXPECTED_NAT_DETECTED, &n)) {
         tell(ike, sa, EVENT_WARNING, ike2_notify_name(n.type), &sa->path);
-        refused(ike, sa, n.type == IKE2_N_UNEXPECTED_NAT_DETECTED);
+        v2_mobike_refused(ike, sa, n.type == IKE2_N_UNEXPECTED_NAT_DETECTED);
         return ERR_OK;
     }
     enum err err = take_nat(step);
@@ -575,7 +612,7 @@ static enum err updated(struct v2_step *step, bool has_cookie)
         return err;
     (void)v2_mobike_mapping_changed(step);
     sa->mobike->refused = 0;
-    if (has_cookie && came_from(step, &sa->path))
+    if (has_cookie && v2_mobike_came_from(step, &sa->path))
         proved(ike, sa);
     else if (!sa->mobike->checking)
         place_all(ike, sa);
@@ -586,7 +623,9 @@ enum err v2_mobike_reply(struct v2_step *step)
 {
     struct v2_sa *sa = step->sa;
     bool has_cookie = false;
-    if (sa->mobike == NULL || step->x->says == V2_SAYS_LITTLE || step->x->stale)
+    if (sa->mobike == NULL || step->x->says == V2_SAYS_LITTLE)
+        return ERR_OK;
+    if ((sa->mobike->draft && v2_addrmgmt_reply(step)) || step->x->stale)
         return ERR_OK;
     enum err err = v2_mobike_cookie(step, &has_cookie);
     if (err != ERR_OK) { /* section 3.7 */
@@ -604,7 +643,7 @@ enum err v2_mobike_reply(struct v2_step *step)
         break;
     case V2_SAYS_ALIVE:
         if (v2_mobike_mapping_changed(step))
-            say(step->ike, sa, V2_SAYS_UPDATE, NULL);
+            v2_mobike_say(step->ike, sa, V2_SAYS_UPDATE, NULL);
         break;
     case V2_SAYS_ADDRESSES:
     case V2_SAYS_LITTLE:
@@ -631,7 +670,7 @@ static void follow_update(struct v2_step *step, const struct v2_nat *nat)
     sa->mobike->no_way = false;
     go(ike, sa, &to, nat->agreed ? nat : NULL);
     if (sa->mobike->checking)
-        say(ike, sa, V2_SAYS_CHECK, &to);
+        v2_mobike_say(ike, sa, V2_SAYS_CHECK, &to);
 }
 
 /* A peer whose new address could not be proved thinks that it was followed. What it asks next from elsewhere (is
@@ -658,6 +697,8 @@ void v2_mobike_info(const struct v2_sa *sa, struct ike_sa_info *ret)
     if (mobike == NULL)
         return;
     ret->peer_addresses = &mobike->peer;
+    ret->draft = mobike->draft;
+    ret->told = &mobike->told;
     ret->checking = mobike->checking;
     ret->no_way = mobike->no_way;
     ret->probing = mobike->decides && !mono_is_never(mobike->probe.node.at) &&
@@ -677,8 +718,8 @@ void v2_mobike_inherit(struct ike *ike, struct v2_sa *from, struct v2_sa *to)
     to->nat = from->nat;
     from->mobike = NULL;
     v2_saved_sa(ike, to);
-    if (is_out(x) && (x->says == V2_SAYS_UPDATE || x->stale))
-        say(ike, to, V2_SAYS_UPDATE, NULL);
-    if (is_out(x) && x->says == V2_SAYS_CHECK)
-        say(ike, to, V2_SAYS_CHECK, &x->via);
+    if (v2_mobike_is_out(x) && (x->says == V2_SAYS_UPDATE || x->stale))
+        v2_mobike_say(ike, to, V2_SAYS_UPDATE, NULL);
+    if (v2_mobike_is_out(x) && x->says == V2_SAYS_CHECK)
+        v2_mobike_say(ike, to, V2_SAYS_CHECK, &x->via);
 }

@@ -171,8 +171,9 @@ bool v2_nat_may_come_from(const struct v2_sa *sa, const struct ike_event *event)
         return true; /* from anywhere; what it proves, its contents say */
     if (!event->natt || !ip_addr_equal(&sa->path.local.addr, &event->local.addr))
         return false;
-    if (!sa->established)
-        return !sa->initiator && sa->nat.agreed;
+    if (!sa->established) /* ADR-017: another port; another address only where NAT was found */
+        return !sa->initiator && sa->nat.agreed &&
+               (sa->nat.there || ip_addr_equal(&sa->path.remote.addr, &event->remote.addr));
     return v2_nat_follows(sa);
 }
 

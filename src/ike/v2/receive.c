@@ -244,6 +244,8 @@ static enum err receive_request(struct ike *ike, struct v2_sa *sa, const struct 
     bool late = sa->established && first;
     if (early || late)
         return v2_drop(ike, IKE_COUNT_NO_ROW, ERR_UNEXPECTED);
+    if (v2_addrmgmt_is_copy(ike, sa, event, header->message_id, digest))
+        return v2_drop(ike, IKE_COUNT_DUPLICATE, ERR_REPLAY);
     if (sa->established ? sa->theirs != NULL : sa->theirs->state != V2_R_WAIT_AUTH)
         return v2_drop(ike, IKE_COUNT_DUPLICATE, ERR_REPLAY); /* its answer is on the way */
     if (v2_message_kind_of(header->exchange, false, &payloads) == V2_NO_MESSAGE)

@@ -18,6 +18,7 @@
  *   mediate.c  RFC 9242, RFC 9370
  *   nat.c      NAT traversal                    keymat.c  keys
  *   mobike.c   which addresses an SA uses (RFC 4555)   mobike_message.c  and what is said of them
+ *   addrmgmt.c the same by draft-dupont-ikev2-addrmgmt-06   addrmgmt_message.c  and its messages
  *   request.c  which SA serves a request        config.c  virtual addresses
  *   trace.c
  */
@@ -59,6 +60,12 @@ bool v2_notified(const struct v2_step *step, uint16_t type, struct ike2_notify *
 /* Sets why and notify, and returns err. */
 enum err v2_refuse(struct v2_step *step, enum err err, uint16_t notify, const char *why);
 
+/* The payload type for private use that both ends agreed on; 0: none. */
+static inline uint8_t v2_agreed(const struct v2_sa *sa)
+{
+    return sa->mobike != NULL && sa->mobike->draft ? ADDRMGMT_P_UPDATE : IKE2_P_NONE;
+}
+
 /* machine.c */
 /* A message that was opened, for the exchange it belongs to. */
 enum err v2_run_message(struct v2_step *step, enum v2_message_kind kind);
@@ -66,6 +73,8 @@ enum err v2_run_message(struct v2_step *step, enum v2_message_kind kind);
 enum err v2_run_refusal(struct v2_step *step, enum err err);
 /* An answer to a question, found by its serial. ERR_UNKNOWN: not one of version 2's. */
 enum err v2_answer(struct ike *ike, const struct ike_event *event, enum v2_trigger trigger);
+/* The return routability check that the exchange waits for has ended. */
+void v2_checked(struct ike *ike, struct v2_exchange *x);
 /* Remembers the question and sends it. */
 MUST_USE enum err v2_ask(struct v2_step *step, struct ike_effect *fx);
 /* Begins an exchange of ours whose turn it is. It may be gone afterwards, and its SA with it. */
@@ -378,6 +387,7 @@ bool rekey_nonce_lower(struct view a, struct view b);
 enum err info_i_send(struct v2_step *step);
 enum err info_i_reply(struct v2_step *step);
 enum err info_r_reply(struct v2_step *step);
+enum err info_r_checked(struct v2_step *step);
 enum err info_o_again(struct v2_step *step);
 enum err info_o_reply(struct v2_step *step);
 enum err info_o_child(struct v2_step *step);
@@ -476,6 +486,20 @@ struct v2_mobike_wish {
 };
 void v2_mobike_do(struct v2_step *step, const struct v2_mobike_wish *wish);
 void v2_mobike_info(const struct v2_sa *sa, struct ike_sa_info *ret);
+/* For addrmgmt.c. A request of ours takes its place in line; via: that way. */
+void v2_mobike_say(struct ike *ike, struct v2_sa *sa, enum v2_says says, const struct v2_path *via);
+/* The IKE SA is elsewhere now, and what is pending is repeated to there; its children stay. `check`: not
+ * for good before the peer has answered there, or else back where it was. */
+void v2_mobike_shift(struct ike *ike, struct v2_sa *sa, const struct v2_path *to, bool check);
+void v2_mobike_settle(struct ike *ike, struct v2_sa *sa, bool ok);
+void v2_mobike_place_at(struct ike *ike, struct v2_sa *sa, struct ike_child *child,
+                        const struct v2_path *path, bool rule_stays);
+/* The peer's addresses are others now. */
+void v2_mobike_peer_changed(struct ike *ike, struct v2_sa *sa);
+bool v2_mobike_came_from(const struct v2_step *step, const struct v2_path *path);
+bool v2_mobike_is_out(const struct v2_exchange *x);
+/* Our update is refused: another pair, or the same once more. */
+void v2_mobike_refused(struct ike *ike, struct v2_sa *sa, bool by_nat);
 
 /* mobike_message.c */
 /* In IKE_AUTH. */
@@ -486,10 +510,52 @@ MUST_USE enum err v2_mobike_put(struct v2_step *step, struct ike2_writer *w);
 /* ... and of the peer's, with what goes into its answer. */
 MUST_USE enum err v2_mobike_take(struct v2_step *step, struct ike2_writer *w,
                                  struct v2_mobike_wish *ret);
+/* One that nobody can guess, in a notify of that type. */
+void v2_mobike_put_cookie(struct v2_step *step, struct ike2_writer *w, uint16_t type);
 /* In an answer of the peer's. ERR_AUTH: another cookie than ours; *ret_has: it is ours. */
 MUST_USE enum err v2_mobike_cookie(const struct v2_step *step, bool *ret_has);
 /* What the peer saw of us differs from what it saw before (section 3.8). */
 bool v2_mobike_mapping_changed(const struct v2_step *step);
+
+/* addrmgmt.c */
+/* Configured for it, without NAT traversal, and between addresses that mean the same to both ends. */
+bool v2_addrmgmt_wanted(const struct ike *ike, const struct v2_sa *sa);
+void v2_addrmgmt_begin(struct v2_sa *sa);
+void v2_addrmgmt_free(struct v2_mobike *mobike);
+/* What a request of the peer's asks for. With `may_wait`, step->skips says that its answer has to wait
+ * for a check. */
+MUST_USE enum err v2_addrmgmt_take(struct v2_step *step, bool may_wait);
+/* The answer is out: what could not be checked before it is now. */
+void v2_addrmgmt_answered(struct ike *ike, struct v2_sa *sa);
+/* The open request once more. */
+bool v2_addrmgmt_is_copy(struct ike *ike, struct v2_sa *sa, const struct ike_event *event, uint32_t id,
+                         const uint8_t *digest);
+/* A check that is repeated also goes to where the request came from. */
+void v2_addrmgmt_repeat(struct ike *ike, const struct v2_exchange *x);
+/* An answer of the peer's. False: there is more to be done with it. */
+bool v2_addrmgmt_reply(struct v2_step *step);
+/* The child keeps its addresses. */
+bool v2_addrmgmt_stays(const struct ike *ike, const struct v2_sa *sa, const struct ike_child *child);
+/* Addresses that can't be said: the IKE SA makes room for one with NAT traversal. */
+void v2_addrmgmt_give_way(struct ike *ike, struct v2_sa *sa, const char *why);
+
+/* addrmgmt_message.c */
+/* In IKE_SA_INIT. ERR_SELECTOR: something on the way has changed the addresses. */
+MUST_USE enum err v2_addrmgmt_put_prevention(const struct v2_step *step, struct ike2_writer *w);
+MUST_USE enum err v2_addrmgmt_read_prevention(struct v2_step *step);
+/* In IKE_AUTH. */
+void v2_addrmgmt_put_support(const struct v2_step *step, struct ike2_writer *w);
+void v2_addrmgmt_read_support(struct v2_step *step);
+/* In CREATE_CHILD_SA, away from where the IKE SA began. ERR_SELECTOR: other addresses. */
+void v2_addrmgmt_put_ends(const struct v2_step *step, struct ike2_writer *w);
+MUST_USE enum err v2_addrmgmt_read_ends(struct v2_step *step);
+/* In an INFORMATIONAL request of ours, ... */
+void v2_addrmgmt_put(struct v2_step *step, struct ike2_writer *w);
+/* ... and of the peer's: false: it is refused, and `ret` says what of it. */
+bool v2_addrmgmt_read(struct v2_step *step, struct v2_update *ret);
+void v2_addrmgmt_put_answer(const struct ike *ike, const struct v2_sa *sa, struct ike2_writer *w);
+/* A notify with an address; false: none that can be read. */
+bool v2_addrmgmt_find(const struct v2_step *step, uint16_t type, struct addrmgmt_address *ret);
 
 /* request.c */
 enum err v2_request_proceed(struct ike *ike, struct ike_request *request);
