@@ -192,7 +192,7 @@ void tunnel_link_moved(struct control *c, mono_t now, const struct ike_effect *f
 {
     const struct tunnel_event moved = {
         .kind = TUNNEL_EV_MOVED, .ticket = fx->ticket, .peer = fx->remote.addr};
-    if (fx->inbound || fx->rule_stays || fx->here.addr.family == IP_NONE ||
+    if (fx->inbound || fx->policy_stays || fx->here.addr.family == IP_NONE ||
         !tunnel_is_ticket(fx->ticket))
         return;
     tunnels_input(c->tunnels, now, &moved);

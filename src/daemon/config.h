@@ -97,8 +97,8 @@ struct config_end {
 struct config_connection {
     char name[IKE_PROFILE_NAME];
     enum ike_version version;
-    bool aggressive, want_address, fragmentation_off, mobike_off, ppk_required, childless;
-    bool addrmgmt, rules_stay, any_address_id; /* as of struct ike_profile */
+    bool aggressive, want_address, fragmentation_off, mobike_off, ppk_required, childless, policy_stays;
+    bool addrmgmt, any_address_id; /* as of struct ike_profile */
     bool ah; /* instead of ESP */
     struct config_end local, remote;
     config_string secret, ppk, ppk_id;

@@ -12,13 +12,13 @@ struct raw_connection {
     enum ike_version version;
     int aggressive, ah;
     struct config_raw_end local, remote;
-    bool has_local, has_remote, virtual_address, fragmentation, mobike, childless;
+    bool has_local, has_remote, virtual_address, fragmentation, mobike, childless, update_policy;
     const yaml_node_t *secret, *pool, *children, *pfs, *ppk, *additional;
     struct {
         uint32_t ike_s, child_s;
     } lifetimes;
     uint32_t dpd_s;
-    int management, rules;
+    int management;
     bool check_address_id;
 };
 
@@ -67,7 +67,6 @@ static const struct yaml_choice managements[] = {{"mobike", MANAGEMENT_MOBIKE},
                                                  {"draft", MANAGEMENT_DRAFT},
                                                  {"off", MANAGEMENT_OFF},
                                                  {NULL, 0}};
-static const struct yaml_choice rule_choices[] = {{"follow", 0}, {"stay", 1}, {NULL, 0}};
 
 #define RAW(member) offsetof(struct raw_connection, member)
 static const struct yaml_field lifetime_fields[] = {
@@ -97,8 +96,8 @@ static const struct yaml_field connection_fields[] = {
     {"fragmentation", yaml_read_bool, RAW(fragmentation)},
     {"mobike", yaml_read_bool, RAW(mobike)},
     {"address-management", yaml_read_choice, RAW(management), .choices = managements},
-    {"address-rules", yaml_read_choice, RAW(rules), .choices = rule_choices},
     {"check-address-id", yaml_read_bool, RAW(check_address_id)},
+    {"update-policy", yaml_read_bool, RAW(update_policy)},
     {"childless", yaml_read_bool, RAW(childless)},
     {"ppk", config_keep_node, RAW(ppk)},
     {"additional-key-exchanges", config_keep_node, RAW(additional)},
@@ -454,7 +453,8 @@ static bool check_connection(struct yaml_reader *r, const yaml_node_t *node,
 static bool read_connection(struct yaml_reader *r, const yaml_node_t *node,
                             struct cygnet_config *config)
 {
-    struct raw_connection raw = {.fragmentation = true, .mobike = true, .check_address_id = true};
+    struct raw_connection raw = {
+        .fragmentation = true, .mobike = true, .check_address_id = true, .update_policy = true};
     struct config_connection *c = &config->connections[config->connection_count];
 
     if (node->type != YAML_MAPPING_NODE)
@@ -472,8 +472,8 @@ static bool read_connection(struct yaml_reader *r, const yaml_node_t *node,
     c->fragmentation_off = !raw.fragmentation;
     c->mobike_off = !raw.mobike || raw.management == MANAGEMENT_DRAFT || raw.management == MANAGEMENT_OFF;
     c->addrmgmt = raw.management == MANAGEMENT_DRAFT || raw.management == MANAGEMENT_AUTO;
-    c->rules_stay = raw.rules != 0;
     c->any_address_id = !raw.check_address_id;
+    c->policy_stays = !raw.update_policy;
     c->childless = raw.childless;
     c->ike_lifetime_s = raw.lifetimes.ike_s;
     c->child_lifetime_s = raw.lifetimes.child_s;

@@ -222,8 +222,8 @@ static bool make_profile(struct maker *m, const struct config_connection *c,
     /* A leased address doesn't move, and its gateway knows our IKE by port 500 (RFC 3104). */
     p->mobike_off = c->mobike_off || m->config->leased_spis;
     p->addrmgmt = c->addrmgmt && !m->config->leased_spis;
-    p->rules_stay = c->rules_stay;
     p->any_address_id = c->any_address_id;
+    p->policy_stays = c->policy_stays; /* ADR-040 */
     p->childless = c->childless;
     p->dpd_s = c->dpd_s;
     p->ike_lifetime_s = c->ike_lifetime_s;
@@ -298,7 +298,7 @@ static uint64_t edition(const struct maker *m, const struct config_connection *c
                                 c->fragmentation_off, c->ppk_required,   c->ike_lifetime_s,
                                 c->child_lifetime_s,  c->dpd_s,          c->pfs_group,
                                 m->config->legacy_algorithms, c->ah, c->childless, c->mobike_off,
-                                c->addrmgmt, c->rules_stay, c->any_address_id};
+                                c->addrmgmt, c->policy_stays, c->any_address_id};
     uint64_t seed = hash(hash_seed, c->name, sizeof(c->name));
     seed = hash(seed, numbers, sizeof(numbers));
     seed = hash(seed, &c->pool, sizeof(c->pool));

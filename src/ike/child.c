@@ -299,7 +299,7 @@ static void move_sa(struct ike *ike, const struct ike_child *child, bool inbound
         .local = {.addr = child->local},
         .remote = child->at,
         .here = child->here,
-        .rule_stays = child->rule_stays,
+        .policy_stays = child->policy_stays,
     };
     (void)ike_effect_push(ike, &fx);
 }

@@ -173,9 +173,9 @@ struct ike_child {
     struct ip_pair flow;
     spi_t spi_in, spi_out;
     uint8_t protocol;      /* enum sa_protocol */
-    bool rule_stays;       /* its entry of the SPD doesn't follow it */
     bool udp, follows;     /* inside UDP; the peer's end may move (RFC 3947 section 7) */
     struct ip_endpoint at; /* where the plane sends it, if it follows */
+    bool policy_stays;     /* ADR-075: policy is not to follow where it goes */
     struct ip_endpoint here, there; /* its ends, if not those it was made with; of no family: they are */
     uint8_t peer_key[IKE_DIGEST_LEN]; /* whoever deletes it must have proven the same key */
     uint64_t born;

@@ -129,7 +129,7 @@ enum ike_effect_kind {
     IKE_FX_REMOVE_SA,          /* spi, inbound, peer, local: take it out of the SAD */
     IKE_FX_MOVE_SA,            /* spi, inbound, peer, local, remote: the peer's end is now remote; with here:
                                   and ours is that, and ports say whether it goes in UDP; and policy follows
-                                  unless rule_stays (ADR-039, ADR-075, ADR-076) */
+                                  unless policy_stays (ADR-039, ADR-075, ADR-076) */
     IKE_FX_SAVE,               /* serial, bytes: keep this record under that number; it holds keys */
     IKE_FX_FORGET,             /* serial: the record is of no use any more */
     IKE_FX_KEYS,               /* bytes: a struct ike_exported; only with key_export */
@@ -144,7 +144,7 @@ struct ike_effect {
     bool initiator;
     bool inbound;
     bool behind_nat;     /* the peer is */
-    bool rule_stays;     /* MOVE_SA: addresses in the SPD entry for the SA's traffic are left alone (ADR-041) */
+    bool policy_stays;   /* MOVE_SA: addresses in policy are not to follow (the O bit) */
     bool ok;
     struct ip_endpoint local, remote, here;
     struct ip_addr peer; /* the other gateway */

@@ -62,10 +62,10 @@ struct ike_profile {
     bool fragmentation_off;       /* RFC 7383 */
     bool mobike_off;              /* RFC 4555 */
     bool addrmgmt;                /* draft-dupont-ikev2-addrmgmt-06 where the peer has it, before MOBIKE */
-    bool rules_stay;              /* no entry of the SPD changes with an SA's addresses (ADR-040) */
     bool any_address_id;          /* the peer's ID may be another address than the one it comes from (ADR-090) */
     const struct traffic_pair *stays; /* children within these keep their addresses (ADR-015) */
     size_t stay_count;
+    bool policy_stays;            /* ADR-040: where a peer has moved to counts for its SAs alone */
     bool childless;               /* RFC 6023: no child in IKE_AUTH, where the peer can do without */
     uint32_t dpd_s;               /* ask a silent peer after so long; 0: 30 */
     uint32_t ike_lifetime_s, child_lifetime_s; /* 0: as the engine's */

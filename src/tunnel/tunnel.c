@@ -343,7 +343,7 @@ static void child_gone(struct tunnels *t, struct tunnel *tunnel, const char *why
 static void follow(struct tunnel *tunnel, const struct ip_addr *peer)
 {
     const struct ike_profile *profile = tunnel->connection->profile;
-    if (profile->rules_stay || !tunnel->home || tunnel_connection_is_open(tunnel->connection))
+    if (profile->policy_stays || !tunnel->home || tunnel_connection_is_open(tunnel->connection))
         return;
     tunnel->moved = *peer;
     if (ip_addr_equal(peer, &profile->remote.addr))

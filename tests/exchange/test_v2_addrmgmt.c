@@ -107,7 +107,7 @@ static void test_sets(void **state)
 
 /* Hand-overs */
 
-/* ADR-001, ADR-003, ADR-013, ADR-036, ADR-037, ADR-060, ADR-073, ADR-083, ADR-085: one update, the check
+/* ADR-001, ADR-003, ADR-013, ADR-036, ADR-037, ADR-042, ADR-060, ADR-073, ADR-083, ADR-085: one update, the check
  * inside of it, then all SAs are at the new address with their keys and SPIs. */
 static void test_replaced(void **state)
 {
@@ -409,14 +409,14 @@ static void test_rules(void **state)
     (void)state;
     for (unsigned i = 0; i < 4; i++) {
         struct rig *rig = rig_up(NULL);
-        rig->profiles[PAIR_A].rules_stay = (i & 1) != 0;
-        rig->profiles[PAIR_B].rules_stay = (i & 2) != 0;
+        rig->profiles[PAIR_A].policy_stays = (i & 1) != 0;
+        rig->profiles[PAIR_B].policy_stays = (i & 2) != 0;
         RIG_HAVE(rig, PAIR_A, "192.1.1.14");
         rig_run(rig, 1 * SECONDS);
         assert_true(rig_saw(rig, (i & 1) != 0 ? " UAO/0/0" : " UA/0/0"));
         for (int inbound = 0; inbound < 2; inbound++) {
-            assert_int_equal(rig_entry(rig, PAIR_A, inbound, 0)->rule_stays, (i & 1) != 0);
-            assert_int_equal(rig_entry(rig, PAIR_B, inbound, 0)->rule_stays, i != 0);
+            assert_int_equal(rig_entry(rig, PAIR_A, inbound, 0)->policy_stays, (i & 1) != 0);
+            assert_int_equal(rig_entry(rig, PAIR_B, inbound, 0)->policy_stays, i != 0);
         }
         rig_free(rig);
     }

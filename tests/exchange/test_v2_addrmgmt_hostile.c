@@ -282,7 +282,7 @@ static void test_cookie_lengths(void **state)
         bool good = lengths[i] >= 16 && lengths[i] <= 64;
         rig_add_notify(&f, ADDRMGMT_N_RR_COOKIE, view_of(octets, lengths[i]));
         assert_int_equal(rig_send(rig, &f, A), ERR_OK);
-        const struct v2_update *asked = rig_sa(rig, PAIR_B)->mobike->asked;
+        const struct v2_update *asked = rig_sa(rig, PAIR_B)->mobike->latest;
         assert_int_equal(asked->cookie_len, good ? lengths[i] : 0);
         assert_memory_equal(asked->cookie, octets, asked->cookie_len);
         pair_drain(rig->pair, PAIR_B);

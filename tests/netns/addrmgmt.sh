@@ -119,4 +119,6 @@ grep -q 'Update done' "$SCRATCH/trace" || fail "the trace doesn't tell"
 grep -q 'PEER_ADDRESS_SOURCE MARK 192.1.1.34' "$SCRATCH/trace" || fail "the trace doesn't show addresses"
 grep -q 'U(IKE) U(ESP 1 SPI)' "$SCRATCH/trace" || fail "the trace doesn't show what moved"
 lab exec sg-b cygnet trace --ladder --flow 192.1.1.4,192.1.1.5 >"$SCRATCH/ladder"
-cat "$SCRATCH/ladder"
+for word in 'MARK 192.1.1.34' 'U(IKE) U(ESP 1 SPI)' RR_COOKIE 'U(all)'; do
+    grep -qF "$word" "$SCRATCH/ladder" || fail "no $word in the ladder: $(cat "$SCRATCH/ladder")"
+done

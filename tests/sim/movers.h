@@ -53,6 +53,7 @@ struct spent {
 struct movers_options {
     uint32_t peers;
     uint64_t seed;
+    bool draft; /* draft-dupont-ikev2-addrmgmt-06 instead of MOBIKE; it knows no NAT */
     uint32_t watch; /* a peer whose records are printed, and the gateway's of it; UINT32_MAX: none */
     uint32_t loss_permille, nat_percent, twice_percent, away_percent, bomb_permille;
 };

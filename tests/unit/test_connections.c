@@ -140,14 +140,14 @@ static void address_management(void **state)
 {
     static const struct {
         const char *line;
-        bool mobike_off, addrmgmt, rules_stay, any_address_id;
+        bool mobike_off, addrmgmt, policy_stays, any_address_id;
     } cases[] = {
         {"", false, false, false, false},
         {"address-management: mobike", false, false, false, false},
         {"address-management: auto", false, true, false, false},
         {"address-management: draft", true, true, false, false},
         {"address-management: off", true, false, false, false},
-        {"address-rules: stay", false, false, true, false},
+        {"update-policy: no", false, false, true, false},
         {"check-address-id: no", false, false, false, true},
     };
     char text[600];
@@ -162,7 +162,7 @@ static void address_management(void **state)
         const struct config_connection *c = &config.connections[0];
         assert_int_equal(c->mobike_off, cases[i].mobike_off);
         assert_int_equal(c->addrmgmt, cases[i].addrmgmt);
-        assert_int_equal(c->rules_stay, cases[i].rules_stay);
+        assert_int_equal(c->policy_stays, cases[i].policy_stays);
         assert_int_equal(c->any_address_id, cases[i].any_address_id);
         assert_false(config.selectors[0].stays);
     }

@@ -589,7 +589,7 @@ static void policy_follows(void **state)
 static void policy_may_stay(void **state)
 {
     (void)state;
-    profiles[0].rules_stay = true;
+    profiles[0].policy_stays = true;
     uint64_t ticket = lan_up();
     moved_to(ticket, "192.0.2.55");
     assert_int_equal(info_of("lan", true).moved.family, IP_NONE);

@@ -39,7 +39,7 @@ void v2_addrmgmt_begin(struct v2_sa *sa)
 /* What waits is let go of: it is done, or something newer has taken its place. */
 static void close_open(struct v2_mobike *mobike)
 {
-    if (mobike->open != mobike->asked)
+    if (mobike->open != mobike->latest)
         free(mobike->open);
     mobike->open = NULL;
 }
@@ -47,10 +47,13 @@ static void close_open(struct v2_mobike *mobike)
 void v2_addrmgmt_free(struct v2_mobike *mobike)
 {
     close_open(mobike);
-    free(mobike->asked);
-    mobike->asked = NULL;
+    free(mobike->latest);
+    mobike->latest = NULL;
 }
 
+/* ADR-011, ADR-012, ADR-013, ADR-015: a mobile node's IKE SA is between its care-of address and the home agent,
+ * whatever its children carry. Those that carry its signalling keep their addresses. ADR-024: the other end
+ * moves them if it names them. */
 bool v2_addrmgmt_stays(const struct ike *ike, const struct v2_sa *sa, const struct ike_child *child)
 {
     const struct ike_profile *profile = v2_profile(ike, sa->profile);
@@ -189,7 +192,7 @@ static void begin(struct v2_step *step, struct v2_update *update, bool may_wait)
     }
     bool crosses = v2_mobike_is_out(sa->mine) && sa->mine->says == V2_SAYS_UPDATE;
     if (moves_ike(update) && (sa->mobike->checking || !same_path(&update->to, &sa->path))) {
-        v2_mobike_shift(ike, sa, &update->to, check);
+        v2_mobike_shift(ike, sa, &update->to, NULL, check);
         if (crosses) /* ours names the address that the peer has left */
             v2_mobike_say(ike, sa, V2_SAYS_UPDATE, NULL);
     }
@@ -213,9 +216,9 @@ enum err v2_addrmgmt_take(struct v2_step *step, bool may_wait)
     struct v2_update *update = malloc(sizeof(*update));
     if (update == NULL)
         return ERR_MEMORY;
-    if (mobike->asked != mobike->open)
-        free(mobike->asked);
-    mobike->asked = update;
+    if (mobike->latest != mobike->open)
+        free(mobike->latest);
+    mobike->latest = update;
     if (!v2_addrmgmt_read(step, update))
         refuse(step->ike, step->sa, update);
     else if (update->about_addresses)
@@ -226,7 +229,7 @@ enum err v2_addrmgmt_take(struct v2_step *step, bool may_wait)
 void v2_addrmgmt_answered(struct ike *ike, struct v2_sa *sa)
 {
     const struct v2_update *update = sa->mobike != NULL ? sa->mobike->open : NULL;
-    if (update != NULL && update == sa->mobike->asked)
+    if (update != NULL && update == sa->mobike->latest)
         v2_mobike_say(ike, sa, V2_SAYS_CHECK, &update->to);
 }
 
@@ -308,6 +311,8 @@ static void update_refused(struct v2_step *step)
     tell(ike, sa, EVENT_WARNING, "The peer refuses", &sa->path, text);
     if (seen_elsewhere && sa->mobike->refused % 2 != 0)
         v2_addrmgmt_give_way(ike, sa, "there is a NAT on the way");
+    else if (sa->mobike->refused == V2_TRIES)
+        v2_addrmgmt_give_way(ike, sa, "the peer doesn't follow");
     else
         v2_mobike_refused(ike, sa, seen_elsewhere);
 }

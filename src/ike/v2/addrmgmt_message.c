@@ -217,7 +217,7 @@ void v2_addrmgmt_put(struct v2_step *step, struct ike2_writer *w)
         put_changes(&mobike->told, &mobike->saying, w);
         if (step->x->says == V2_SAYS_ADDRESSES)
             break;
-        put_moves(step->ike, step->sa, profile != NULL && profile->rules_stay, w); /* ADR-075 */
+        put_moves(step->ike, step->sa, profile != NULL && profile->policy_stays, w); /* ADR-075 */
         v2_mobike_put_cookie(step, w, ADDRMGMT_N_RR_COOKIE);
         break;
     case V2_SAYS_CHECK: /* ADR-025 */
@@ -423,7 +423,7 @@ static void put_pairs(const struct v2_sa *sa, const struct v2_update *update, st
 
 void v2_addrmgmt_put_answer(const struct ike *ike, const struct v2_sa *sa, struct ike2_writer *w)
 {
-    const struct v2_update *update = sa->mobike != NULL ? sa->mobike->asked : NULL;
+    const struct v2_update *update = sa->mobike != NULL ? sa->mobike->latest : NULL;
     if (update == NULL)
         return;
     if (update->refused) { /* ADR-047 */

@@ -53,8 +53,8 @@ static void tell(struct ike *ike, const struct v2_sa *sa, enum event_level level
 static struct ip_addr preferred(const struct ike *ike, const struct v2_sa *sa,
                                 const struct address_set *own)
 {
-    if (address_set_has(own, &sa->mobike->wished.local))
-        return sa->mobike->wished.local;
+    if (address_set_has(own, &sa->mobike->asked.local))
+        return sa->mobike->asked.local;
     const struct ike_profile *profile = v2_profile(ike, sa->profile);
     return profile != NULL ? profile->local : (struct ip_addr){.family = IP_NONE};
 }
@@ -66,8 +66,8 @@ static void set_paths(struct ike *ike, struct v2_sa *sa)
     struct address_set own = ike->own, peer = mobike->peer;
     if (!ike->own_known && address_set_add(&own, &sa->path.local.addr) != ERR_OK)
         return; /* a tunnel's end has an address that will do */
-    if (address_set_has(&peer, &mobike->wished.remote) &&
-        address_set_promote(&peer, &mobike->wished.remote) != ERR_OK)
+    if (address_set_has(&peer, &mobike->asked.remote) &&
+        address_set_promote(&peer, &mobike->asked.remote) != ERR_OK)
         return; /* it is a member */
     struct ip_addr first = preferred(ike, sa, &own);
     address_paths_set(&mobike->paths, ike->now, &own, &first, &peer);
@@ -180,12 +180,12 @@ static void repeat_pending(struct ike *ike, struct v2_sa *sa)
 
 /* Moving */
 
-/* `rule_stays`: the peer wishes it so; we may too (ADR-040). */
-static void place(struct ike *ike, struct v2_sa *sa, struct ike_child *child, bool rule_stays)
+/* `policy_stays`: the peer wishes it so; we may too (ADR-040). */
+static void place(struct ike *ike, struct v2_sa *sa, struct ike_child *child, bool policy_stays)
 {
     const struct ike_profile *profile = v2_profile(ike, sa->profile);
     struct ip_endpoint here = sa->path.local, there = sa->path.remote;
-    child->rule_stays = rule_stays || (profile != NULL && profile->rules_stay);
+    child->policy_stays = policy_stays || (profile != NULL && profile->policy_stays);
     child->udp = sa->nat.udp;
     child->follows = v2_nat_follows(sa);
     if (!sa->nat.udp || child->protocol == SA_AH)
@@ -203,11 +203,11 @@ static void place_all(struct ike *ike, struct v2_sa *sa)
 }
 
 void v2_mobike_place_at(struct ike *ike, struct v2_sa *sa, struct ike_child *child,
-                        const struct v2_path *path, bool rule_stays)
+                        const struct v2_path *path, bool policy_stays)
 {
     const struct v2_path now = sa->path;
     sa->path = *path;
-    place(ike, sa, child, rule_stays);
+    place(ike, sa, child, policy_stays);
     sa->path = now;
 }
 
@@ -221,14 +221,18 @@ void v2_mobike_place(struct ike *ike, struct v2_sa *sa, struct ike_child *child)
     v2_mobike_place_at(ike, sa, child, &path, false);
 }
 
-/* ADR-001, ADR-003: the IKE SA is elsewhere now, with its identities, keys and SPIs. */
-void v2_mobike_shift(struct ike *ike, struct v2_sa *sa, const struct v2_path *to, bool check)
+/* ADR-001, ADR-003: the IKE SA is elsewhere now, with its identities, keys and SPIs. `nat`: and with what is known
+ * of NAT there. */
+void v2_mobike_shift(struct ike *ike, struct v2_sa *sa, const struct v2_path *to,
+                     const struct v2_nat *nat, bool check)
 {
     struct v2_mobike *mobike = sa->mobike;
     if (!mobike->checking) {
         mobike->before = sa->path;
         mobike->nat_before = sa->nat;
     }
+    if (nat != NULL)
+        sa->nat = *nat;
     mobike->disproved = false;
     sa->path = *to;
     mobike->moves++;
@@ -244,11 +248,7 @@ void v2_mobike_shift(struct ike *ike, struct v2_sa *sa, const struct v2_path *to
 static void go(struct ike *ike, struct v2_sa *sa, const struct v2_path *to, const struct v2_nat *nat)
 {
     bool check = address_check_due(ike->config.address_check, &sa->mobike->proved, &to->remote.addr); /* ADR-010 */
-    const struct v2_nat was = sa->mobike->checking ? sa->mobike->nat_before : sa->nat;
-    if (nat != NULL)
-        sa->nat = *nat;
-    v2_mobike_shift(ike, sa, to, check);
-    sa->mobike->nat_before = was;
+    v2_mobike_shift(ike, sa, to, nat, check);
     if (!check)
         place_all(ike, sa);
 }
@@ -418,7 +418,7 @@ enum err v2_mobike_asked(struct ike *ike, struct v2_sa *sa, const struct ip_addr
     if (!mobike->decides && !ip_addr_equal(&to.remote, &sa->path.remote.addr))
         return ERR_UNSUPPORTED;
     if (rooted)
-        mobike->wished = to;
+        mobike->asked = to;
     set_paths(ike, sa);
     const struct address_pair current = pair_of(&sa->path);
     if (address_pair_equal(&to, &current))
@@ -430,7 +430,7 @@ enum err v2_mobike_asked(struct ike *ike, struct v2_sa *sa, const struct ip_addr
     return ERR_OK;
 }
 
-/* Trying other paths */
+/* Trying other paths. ADR-044: the draft has nothing of its own for it, nor for ends that move at once. */
 
 const struct v2_path *v2_mobike_way(const struct v2_exchange *x)
 {
@@ -502,7 +502,7 @@ void v2_mobike_refused(struct ike *ike, struct v2_sa *sa, bool by_nat)
         v2_mobike_say(ike, sa, V2_SAYS_UPDATE, NULL);
     else if (address_paths_after(&mobike->paths, &current, &next))
         move(ike, sa, &next);
-    else if (by_nat)
+    else if (by_nat || mobike->draft) /* whose answer's refusal leaves the peer's SAs where we aren't */
         v2_mobike_say(ike, sa, V2_SAYS_UPDATE, NULL);
 }
 

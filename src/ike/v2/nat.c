@@ -46,7 +46,7 @@ enum err v2_nat_put_ends(const struct v2_sa *sa, struct ike2_writer *w,
     return ERR_OK;
 }
 
-/* To force UDP, our own end is given as one that no datagram comes from: the peer finds a NAT. */
+/* ADR-004: nowhere if policy knows that there can't be a NAT. To force UDP, our own end is given as one that no datagram comes from: the peer finds a NAT. */
 enum err v2_nat_put(const struct v2_step *step, struct ike2_writer *w)
 {
     const struct v2_sa *sa = step->sa;

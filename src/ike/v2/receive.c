@@ -304,7 +304,7 @@ static enum err receive_response(struct ike *ike, struct v2_sa *sa, const struct
     return err == ERR_OK ? v2_run_message(&step, kind) : refuse_text(&step, err, &critical);
 }
 
-/* OE-064: not protected as everything under an SA has to be. Counted and shown. */
+/* OE-064, ADR-026: not protected as everything under an SA has to be. Counted and shown. */
 static enum err receive_hint(struct ike *ike, const struct v2_sa *sa, const struct ike_event *event,
                              const struct ike2_header *header)
 {

@@ -88,7 +88,7 @@ struct v2_mobike {
     struct address_set peer;   /* where it can be reached; first where it was at the beginning */
     struct address_set proved; /* where it has been reached, as a list */
     struct address_paths paths;
-    struct address_pair wished;/* what somebody here wished for last: the best while there is such a pair */
+    struct address_pair asked; /* what somebody here wished for last: the best while there is such a pair */
     bool no_way;               /* none of our addresses reaches any of the peer's */
     bool checking;             /* of the peer's new address; until then, and if it fails: */
     struct v2_path before;
@@ -104,7 +104,7 @@ struct v2_mobike {
     bool draft;
     struct address_set told;   /* our addresses as it has them, ... */
     struct address_set saying; /* ... and as it will once our request is answered */
-    struct v2_update *asked;   /* its last request, or NULL */
+    struct v2_update *latest;  /* its last request, or NULL */
     struct v2_update *open;    /* the one that waits for a check: that, or one before; or NULL */
 };
 

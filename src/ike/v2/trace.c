@@ -41,6 +41,20 @@ static bool name_address(const struct ike2_notify *n, char *text, size_t room)
     return true;
 }
 
+/* In the title, of what a message says of its sender: "MARK 192.1.1.14", "RR_COOKIE". */
+static void name_briefly(const struct ike2_notify *n, char *text, size_t room)
+{
+    struct addrmgmt_address a;
+    char addr[IP_ADDR_TEXT_MAX];
+    bool refused = n->type == ADDRMGMT_N_ADDRESS_REFUSED;
+    if (n->type == ADDRMGMT_N_RR_COOKIE)
+        text_add(text, room, " RR_COOKIE");
+    else if ((refused || n->type == ADDRMGMT_N_PEER_ADDRESS_SOURCE) &&
+             addrmgmt_address_parse(n, &a) == ERR_OK)
+        text_add(text, room, " %s %s", refused ? "refused" : addrmgmt_operation_name(a.operation),
+                 ip_addr_format(&a.addr, addr));
+}
+
 /* "U(all)", "U(IKE)", "U(ESP 2 SPIs)" */
 static void name_update(struct view body, char *text, size_t room)
 {
@@ -73,8 +87,12 @@ static void name_payloads(const struct v2_message *message, const struct ike2_pa
             text_add(text, room, " %s", ike2_payload_name(p->type));
             continue;
         }
-        if (!notifies || ike2_notify_parse(p->body, &n) != ERR_OK)
+        if (ike2_notify_parse(p->body, &n) != ERR_OK)
             continue;
+        if (!notifies) {
+            name_briefly(&n, text, room);
+            continue;
+        }
         if (name_address(&n, text, room))
             continue;
         const char *name = ike2_notify_name(n.type);

@@ -490,10 +490,11 @@ void v2_mobike_info(const struct v2_sa *sa, struct ike_sa_info *ret);
 void v2_mobike_say(struct ike *ike, struct v2_sa *sa, enum v2_says says, const struct v2_path *via);
 /* The IKE SA is elsewhere now, and what is pending is repeated to there; its children stay. `check`: not
  * for good before the peer has answered there, or else back where it was. */
-void v2_mobike_shift(struct ike *ike, struct v2_sa *sa, const struct v2_path *to, bool check);
+void v2_mobike_shift(struct ike *ike, struct v2_sa *sa, const struct v2_path *to,
+                     const struct v2_nat *nat, bool check);
 void v2_mobike_settle(struct ike *ike, struct v2_sa *sa, bool ok);
 void v2_mobike_place_at(struct ike *ike, struct v2_sa *sa, struct ike_child *child,
-                        const struct v2_path *path, bool rule_stays);
+                        const struct v2_path *path, bool policy_stays);
 /* The peer's addresses are others now. */
 void v2_mobike_peer_changed(struct ike *ike, struct v2_sa *sa);
 bool v2_mobike_came_from(const struct v2_step *step, const struct v2_path *path);
