@@ -59,6 +59,8 @@ enum {
     X(NO_ROW, "unexpected-message")                                                                \
     X(CLEAR, "not-encrypted")                                                                      \
     X(ENCRYPTED, "encrypted-too-early")                                                            \
+    X(SYNCED, "message-ids-synchronized")                                                          \
+    X(SYNC_REFUSED, "message-id-sync-refused")                                                     \
     X(MOVED, "nat-mapping-changed")                                                                \
     X(MOVE_REFUSED, "nat-mapping-change-refused")                                                  \
     X(UNDECRYPTABLE, "undecryptable")                                                              \

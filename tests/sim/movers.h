@@ -53,8 +53,8 @@ struct spent {
 struct movers_options {
     uint32_t peers;
     uint64_t seed;
+    bool draft; /* draft-dupont-ikev2-addrmgmt-06 instead of MOBIKE; it knows no NAT */
     uint32_t watch; /* a peer whose records are printed, and the gateway's of it; UINT32_MAX: none */
-    bool draft;     /* by draft-dupont-ikev2-addrmgmt-06 and without NAT, instead of MOBIKE */
     uint32_t loss_permille, nat_percent, twice_percent, away_percent, bomb_permille;
 };
 

@@ -573,7 +573,8 @@ void movers_init(struct movers *m, const struct movers_options *options)
                          .gateway = ip_addr_v4(0x32000001)};
     m->profile = (struct ike_profile){.number = PROFILE, .name = "road", .version = IKE_VERSION_2,
                                       .own_method = IKE_BY_PSK, .peer_method = IKE_BY_PSK};
-    m->profile.addrmgmt = m->profile.mobike_off = m->options.draft;
+    m->profile.addrmgmt = options->draft;
+    m->profile.mobike_off = options->draft;
     m->profile.psk = view_of((const uint8_t *)secret, sizeof(secret) - 1);
     m->selector = (struct tunnel_selector){
         .name = "road", .traffic = {traffic_of(0x0a010000, 16), traffic_of(MOVERS_INNER, 9)}};

@@ -68,6 +68,7 @@ enum err auth_i_send(struct v2_step *step)
     put_id(&out.w, IKE2_P_IDI, &step->sa->handshake->id_own);
     put_initial_contact(step, &out.w);
     v2_mobike_put_support(step, &out.w);
+    v2_sync_put_support(step->sa, &out.w);
     put_peer_id(step, &out.w);
     credential_put_requests(step, &out.w);
     enum err err = credential_put(step, &out.w);
@@ -185,6 +186,7 @@ enum err auth_i_verify(struct v2_step *step)
         err = v2_mobike_read_support(step);
     if (err == ERR_OK)
         err = resume_take(step);
+    v2_sync_read_support(step);
     return err == ERR_OK ? take_first_child(step) : err;
 }
 
@@ -276,6 +278,7 @@ enum err auth_r_claim(struct v2_step *step)
         err = crash_read(step, sa);
     if (err == ERR_OK)
         err = v2_mobike_read_support(step);
+    v2_sync_read_support(step);
     if (err == ERR_OK)
         err = credential_keep_certificates(step);
     if (err == ERR_OK)
@@ -340,6 +343,7 @@ enum err auth_r_send(struct v2_step *step)
     put_id(&out.w, IKE2_P_IDR, &step->sa->handshake->id_own);
     put_initial_contact(step, &out.w);
     v2_mobike_put_support(step, &out.w);
+    v2_sync_put_support(step->sa, &out.w);
     enum err err = credential_put(step, &out.w);
     if (err == ERR_OK && child != NULL && child->refused == 0)
         err = made_new(step->ike, child);

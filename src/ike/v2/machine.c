@@ -7,6 +7,8 @@
 
 #include "ike/v2/v2.h"
 
+enum { SYNC_TRIES = 3 }; /* unanswered so often, a request may have an id that the peer has seen before */
+
 enum err v2_drop(struct ike *ike, enum ike_counter_id counter, enum err err)
 {
     ike_count(ike, counter);
@@ -528,6 +530,8 @@ static void exchange_timer(struct ike *ike, struct ike_timer *timer)
     assert(x->timer_kind == V2_TIMER_RESEND);
     v2_trace(ike, x->sa, x, EVENT_DEBUG, "No answer yet", "sent again");
     v2_mobike_repeat(ike, x);
+    if (x->repeats_made >= SYNC_TRIES)
+        v2_sync_begin(ike, x->sa);
     arm(ike, x, V2_TIMER_RESEND);
 }
 

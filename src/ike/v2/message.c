@@ -321,6 +321,22 @@ void v2_send_farewell(struct ike *ike, struct v2_sa *sa, const struct v2_exchang
     v2_sent_wipe(&sent);
 }
 
+enum err v2_build_sync(struct ike *ike, struct v2_sa *sa, bool response, struct view data,
+                       struct v2_sent *ret)
+{
+    struct v2_sent sent = {.datagrams = {0}};
+    struct v2_out out;
+    start(ike, &out, sa, response ? V2_INFO_RSP : V2_INFO_REQ, 0);
+    ike2_writer_notify(&out.w, IKE2_N_IKEV2_MESSAGE_ID_SYNC, data);
+    trace_out(ike, sa, NULL, &out);
+    enum err err = seal(ike, sa, &out, &sent);
+    if (err == ERR_OK)
+        *ret = sent;
+    else
+        v2_sent_wipe(&sent);
+    return err;
+}
+
 /* One small datagram for one received. */
 void v2_clear_start(struct ike *ike, const struct ike2_header *header, struct ike2_writer *ret)
 {

@@ -215,8 +215,12 @@ static enum err receive_request(struct ike *ike, struct v2_sa *sa, const struct 
         v2_sent_repeat(ike, sa, &back, &sa->answer);
         return v2_drop(ike, IKE_COUNT_DUPLICATE, ERR_REPLAY);
     }
-    if (header->message_id != sa->next_in) /* ADR-035: in order, one at a time */
+    if (v2_sync_is_request(sa, header))
+        return v2_sync_request(ike, sa, event, header, digest);
+    if (header->message_id != sa->next_in) { /* ADR-035: in order, one at a time */
+        v2_sync_ahead(ike, sa, header, event->bytes);
         return v2_drop(ike, IKE_COUNT_REPLAYED, ERR_REPLAY);
+    }
     bool first = header->exchange == IKE2_AUTH || header->exchange == IKE2_INTERMEDIATE;
     bool early = !sa->established && (sa->initiator || !first);
     bool late = sa->established && first;
@@ -240,6 +244,7 @@ static enum err receive_request(struct ike *ike, struct v2_sa *sa, const struct 
     if (room != ERR_OK)
         return v2_drop(ike, IKE_COUNT_MEMORY, room);
     sa->heard = ike->now;
+    sa->resumed = false;
     v2_nat_follow(ike, sa, event);
     v2_trace_message(ike, sa, sa->theirs, kind, &payloads, false);
     struct v2_step step = {.ike = ike,
@@ -266,6 +271,8 @@ static enum err receive_response(struct ike *ike, struct v2_sa *sa, const struct
     struct ike2_payloads payloads = {.count = 0};
     uint8_t digest[V2_DIGEST_LEN] = {0}, critical = 0;
 
+    if (v2_sync_is_answer(sa, header))
+        return v2_sync_answer(ike, sa, header, event->bytes);
     if (x == NULL || x->id != header->message_id || !waits(x))
         return v2_drop(ike, IKE_COUNT_DUPLICATE, ERR_REPLAY);
     if (header->exchange != v2_sent_exchange(&x->out))
@@ -275,6 +282,7 @@ static enum err receive_response(struct ike *ike, struct v2_sa *sa, const struct
         return err;
     enum v2_message_kind kind = v2_message_kind_of(header->exchange, true, &payloads);
     sa->heard = ike->now;
+    sa->resumed = false;
     v2_nat_follow(ike, sa, event);
     v2_trace_message(ike, sa, x, kind, &payloads, false);
     v2_mobike_heard(ike, x, event);

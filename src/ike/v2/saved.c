@@ -79,7 +79,7 @@ void v2_saved_sa(struct ike *ike, const struct v2_sa *sa)
     builder_bytes(&b, sa->peer_spi, IKE2_SPI_LEN);
     builder_u8(&b, sa->initiator);
     builder_u8(&b, sa->replaced);
-    builder_u8(&b, sa->fragments);
+    builder_u8(&b, (uint8_t)(sa->fragments | sa->sync_agreed << 1));
     record_put_endpoint(&b, &sa->local);
     record_put_endpoint(&b, &sa->remote);
     record_put_endpoint(&b, &sa->path.local);
@@ -205,7 +205,9 @@ static enum err parse_sa(struct cursor *cur, struct sa_record *record)
     cursor_copy(cur, r->peer_spi, sizeof(r->peer_spi));
     r->initiator = cursor_u8(cur) != 0;
     r->replaced = cursor_u8(cur) != 0;
-    r->fragments = cursor_u8(cur) != 0;
+    uint8_t both_can = cursor_u8(cur);
+    r->fragments = (both_can & 1) != 0;
+    r->sync_agreed = (both_can & 2) != 0;
     r->local = record_get_endpoint(cur);
     r->remote = record_get_endpoint(cur);
     r->path.local = record_get_endpoint(cur);
@@ -290,6 +292,7 @@ static enum err fill_sa(struct ike *ike, struct v2_sa *sa, const struct sa_recor
     sa->nat = r->nat;
     sa->replaced = r->replaced;
     sa->fragments = r->fragments;
+    sa->sync_agreed = r->sync_agreed;
     sa->profile = r->profile;
     sa->suite = r->suite;
     sa->keys = r->keys;
@@ -337,6 +340,7 @@ enum err v2_saved_restore_sa(struct ike *ike, uint64_t number, struct cursor *cu
         goto out;
     }
     sa->number = sa->proven = number;
+    sa->resumed = true;
     adopt(sa);
     resume_adopt(ike, sa);
     v2_sa_resume(ike, sa, r.sa.expires);

@@ -92,6 +92,8 @@ MUST_USE enum err v2_exchange_new(struct ike *ike, struct v2_sa *sa, enum v2_sta
                                   bool initiator, struct v2_exchange **ret);
 /* What it negotiated and did not finish is taken back. */
 void v2_exchange_free(struct ike *ike, struct v2_exchange *x);
+/* Who waits for what it was making is told that it won't come. */
+void v2_exchange_end(struct ike *ike, struct v2_exchange *x);
 enum ike_counter_id v2_counter_of(enum err err);
 enum err v2_drop(struct ike *ike, enum ike_counter_id counter, enum err err);
 
@@ -131,6 +133,9 @@ enum err v2_out_send(struct v2_step *step, struct v2_out *out);
 enum err v2_send_refusal(struct v2_step *step, uint16_t notify, struct view data);
 /* A request that is said once: nobody waits for the answer. */
 void v2_send_farewell(struct ike *ike, struct v2_sa *sa, const struct v2_exchange *says);
+/* The INFORMATIONAL message with id zero and IKEV2_MESSAGE_ID_SYNC in it (RFC 6311). */
+MUST_USE enum err v2_build_sync(struct ike *ike, struct v2_sa *sa, bool response, struct view data,
+                                struct v2_sent *ret);
 /* Outside of any SA, in clear, as an answer to the datagram. */
 void v2_send_clear(struct ike *ike, const struct ike_event *event, const struct ike2_header *header,
                    uint16_t notify, struct view data);
@@ -558,6 +563,22 @@ MUST_USE enum err v2_nat_read_ends(const struct v2_step *step, const struct ip_e
 bool v2_nat_follows(const struct v2_sa *sa);
 /* ESP goes in UDP if there is a NAT, or policy has it so. */
 bool v2_nat_needs_udp(const struct ike *ike, const struct v2_nat *nat);
+
+/* sync.c */
+void v2_sync_put_support(const struct v2_sa *sa, struct ike2_writer *w);
+void v2_sync_read_support(const struct v2_step *step);
+void v2_sync_free(struct ike *ike, struct v2_sa *sa);
+/* Our requests find no answer. Does nothing but once for an SA that was resumed. */
+void v2_sync_begin(struct ike *ike, struct v2_sa *sa);
+/* A request of a later id than the next: opened only if it could show that our ids are stale. */
+void v2_sync_ahead(struct ike *ike, struct v2_sa *sa, const struct ike2_header *header,
+                   struct view datagram);
+bool v2_sync_is_answer(const struct v2_sa *sa, const struct ike2_header *header);
+enum err v2_sync_answer(struct ike *ike, struct v2_sa *sa, const struct ike2_header *header,
+                        struct view datagram);
+bool v2_sync_is_request(const struct v2_sa *sa, const struct ike2_header *header);
+enum err v2_sync_request(struct ike *ike, struct v2_sa *sa, const struct ike_event *event,
+                         const struct ike2_header *header, const uint8_t *digest);
 
 /* mobike.c */
 /* Configured peers have it, unless it is switched off. */
