@@ -244,7 +244,7 @@ static enum err receive_request(struct ike *ike, struct v2_sa *sa, const struct 
     if (room != ERR_OK)
         return v2_drop(ike, IKE_COUNT_MEMORY, room);
     sa->heard = ike->now;
-    sa->resumed = false;
+    sa->restored = false;
     v2_nat_follow(ike, sa, event);
     v2_trace_message(ike, sa, sa->theirs, kind, &payloads, false);
     struct v2_step step = {.ike = ike,
@@ -282,7 +282,7 @@ static enum err receive_response(struct ike *ike, struct v2_sa *sa, const struct
         return err;
     enum v2_message_kind kind = v2_message_kind_of(header->exchange, true, &payloads);
     sa->heard = ike->now;
-    sa->resumed = false;
+    sa->restored = false;
     v2_nat_follow(ike, sa, event);
     v2_trace_message(ike, sa, x, kind, &payloads, false);
     v2_mobike_heard(ike, x, event);

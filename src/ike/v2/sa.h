@@ -376,7 +376,7 @@ struct v2_sa {
     struct v2_assembly *assembly;   /* fragments of a message; NULL: none */
     bool fragments;                 /* both ends can (RFC 7383) */
     bool sync_agreed;               /* both ends can (RFC 6311) */
-    bool resumed;                   /* from a record, and nothing has shown yet that it was the last one */
+    bool restored;                  /* from a record, and nothing has shown yet that it was the last one */
     struct v2_sync *sync;           /* a question for the peer's message ids; NULL: none */
     mono_t heard;                   /* the last authentic message */
     LIST_HEAD(, ike_child) children;

@@ -340,7 +340,7 @@ enum err v2_saved_restore_sa(struct ike *ike, uint64_t number, struct cursor *cu
         goto out;
     }
     sa->number = sa->proven = number;
-    sa->resumed = true;
+    sa->restored = true;
     adopt(sa);
     resume_adopt(ike, sa);
     v2_sa_resume(ike, sa, r.sa.expires);
