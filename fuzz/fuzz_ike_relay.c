@@ -14,6 +14,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     if (ike_relay_parse(view_of(data, len), &local, &remote, &datagram) != ERR_OK)
         return 0;
     assert(datagram.ptr >= data && datagram.len == len - IKE_RELAY_HEADER);
+    if (ike_relay_kind_of(view_of(data, len)) != IKE_RELAY_DATAGRAM) {
+        assert(ike_relay_build_note(ike_relay_kind_of(view_of(data, len)), &local, &remote,
+                                    span_of(room, sizeof(room)), &built) == ERR_OK);
+        assert(built == len && datagram.len == 0 && remote.stream != 0);
+        return 0;
+    }
     if (ike_relay_build(&local, &remote, datagram, span_of(room, sizeof(room)), &built) != ERR_OK) {
         assert(datagram.len > LIMIT_IKE_DATAGRAM);
         return 0;

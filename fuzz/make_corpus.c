@@ -38,6 +38,7 @@ int main(int argc, char **argv)
         {"ike_peers", seeds_ike_peers},
         {"ike2", seeds_ike2},
         {"ike_relay", seeds_ike_relay},
+        {"ike_stream", seeds_ike_stream},
         {"ip", seeds_ip},
         {"isakmp", seeds_isakmp},
         {"pfkey", seeds_pfkey},

@@ -21,6 +21,7 @@ void seeds_ike(const struct seed_sink *sink);
 void seeds_ike_peers(const struct seed_sink *sink);
 void seeds_ike2(const struct seed_sink *sink);
 void seeds_ike_relay(const struct seed_sink *sink);
+void seeds_ike_stream(const struct seed_sink *sink);
 void seeds_ip(const struct seed_sink *sink);
 void seeds_isakmp(const struct seed_sink *sink);
 void seeds_pfkey(const struct seed_sink *sink);

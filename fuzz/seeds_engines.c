@@ -151,17 +151,54 @@ void seeds_ike_relay(const struct seed_sink *sink)
 {
     static const uint8_t v4[] = {4, 0, 0x11, 0x94, 192, 1, 1, 4,    0,    0,   0,   0,   0,  0, 0,
                                  0, 0, 0,    0,    0,   4, 0, 0x11, 0x94, 192, 1,   1,   5,  0, 0,
-                                 0, 0, 0,    0,    0,   0, 0, 0,    0,    0,   'I', 'K', 'E'};
+                                 0, 0, 0,    0,    0,   0, 0, 0,    0,    0,   0x80, 0, 0,  7, 'I',
+                                 'K', 'E'};
     uint8_t octets[sizeof(v4)];
 
     seed_put(sink, "ipv4", view_of(v4, sizeof(v4)));
-    seed_put(sink, "empty-datagram", view_of(v4, 40));
-    seed_put(sink, "hostile-short", view_of(v4, 39));
+    seed_put(sink, "empty-datagram", view_of(v4, 44));
+    seed_put(sink, "hostile-short", view_of(v4, 43));
     memcpy(octets, v4, sizeof(v4));
+    octets[1] = 2;
+    seed_put(sink, "note", view_of(octets, 44));
+    seed_put(sink, "hostile-note-with-datagram", view_of(octets, sizeof(octets)));
+    octets[1] = 0;
     octets[0] = octets[20] = 6;
     seed_put(sink, "ipv6", view_of(octets, sizeof(octets)));
     octets[20] = 4;
     seed_put(sink, "hostile-families-differ", view_of(octets, sizeof(octets)));
     octets[0] = octets[20] = 9;
     seed_put(sink, "hostile-family", view_of(octets, sizeof(octets)));
+}
+
+void seeds_ike_stream(const struct seed_sink *sink)
+{
+    static const uint8_t head[] = {'I', 'K', 'E', 'T', 'C', 'P'};
+    uint8_t octets[sizeof(head) + 34 + 3 + 2 + 18] = {0};
+    uint8_t *at = octets + sizeof(head);
+
+    memcpy(octets, head, sizeof(head));
+    at[1] = 34; /* IKE: the marker and a header */
+    at[6] = 1;
+    at[23] = 0x20;
+    at[35] = 3; /* a keepalive */
+    at[36] = 0xff;
+    at[38] = 2; /* empty */
+    at[40] = 18; /* ESP */
+    at[44] = 7;
+    seed_put(sink, "every-kind", view_of(octets, sizeof(octets)));
+    seed_put(sink, "from-the-responder", view_of(at, sizeof(octets) - sizeof(head)));
+    seed_put(sink, "cut", view_of(octets, sizeof(octets) - 1));
+    seed_put(sink, "half-a-prefix", view_of(octets, 3));
+    at[38] = 1;
+    seed_put(sink, "hostile-length-1", view_of(octets, sizeof(octets)));
+    at[38] = 0;
+    seed_put(sink, "hostile-length-0", view_of(octets, sizeof(octets)));
+    at[38] = 5;
+    seed_put(sink, "hostile-three-octets", view_of(octets, sizeof(octets)));
+    at[0] = 0xff;
+    seed_put(sink, "hostile-giant", view_of(octets, sizeof(octets)));
+    octets[5] = 'p';
+    seed_put(sink, "hostile-prefix", view_of(octets, sizeof(octets)));
+    seed_put(sink, "hostile-http", view_of("GET / HTTP/1.0\r\n\r\n", 18));
 }

@@ -24,6 +24,7 @@ static struct sa_params make_sa(bool v6, bool inbound)
         .outer_dst = addr(v6 ? "2001:db8::5" : "192.1.1.5"),
         .udp_src = v6 ? 4500 : 0,
         .udp_dst = v6 ? 4500 : 0,
+        .stream = v6 && !inbound ? 7 : 0,
         .inner_src = ip_prefix_of(&alice, 128),
         .inner_dst = ip_prefix_of(&bob, 128),
         .soft = {.seconds = 3000, .packets = 1u << 30},

@@ -168,7 +168,7 @@ bool ip_prefix_contains(const struct ip_prefix *prefix, const struct ip_addr *ad
 
 bool ip_endpoint_equal(const struct ip_endpoint *a, const struct ip_endpoint *b)
 {
-    return a->port == b->port && ip_addr_equal(&a->addr, &b->addr);
+    return a->port == b->port && a->stream == b->stream && ip_addr_equal(&a->addr, &b->addr);
 }
 
 char *ip_endpoint_format(const struct ip_endpoint *ep, char *ret)

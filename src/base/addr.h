@@ -22,8 +22,13 @@ struct ip_prefix {
 
 struct ip_endpoint {
     struct ip_addr addr;
-    uint16_t port; /* host order */
+    uint16_t port;   /* host order */
+    uint32_t stream; /* of a peer that is reached through TCP (RFC 9329): which stream; 0: datagrams */
 };
+
+/* Who begins a stream gives it its number: this bit says that the peer did, and our end numbered it when it
+ * was accepted. */
+#define IP_STREAM_ACCEPTED 0x80000000u
 
 struct ip_pair {
     struct ip_addr src;

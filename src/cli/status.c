@@ -42,7 +42,7 @@ static void print_processes(json_t *processes)
     putchar('\n');
 }
 
-/* "; ESP in UDP to its port 4500, NAT at its end", or nothing. */
+/* "; ESP in UDP to port 4500, NAT at its end", "; IKE and ESP in TCP to port 4500", or nothing. */
 static void print_nat(const json_t *gateway)
 {
     static const char *const ends[][2] = {{"here", ", NAT at our end"},
@@ -55,7 +55,9 @@ static void print_nat(const json_t *gateway)
     for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
         if (strcmp(nat, ends[i][0]) == 0)
             where = ends[i][1];
-    printf("; ESP in UDP to port %lld%s", cli_number(gateway, "port"), where);
+    bool tcp = strcmp(cli_text(gateway, "transport", "udp"), "tcp") == 0;
+    printf("; %s to port %lld%s", tcp ? "IKE and ESP in TCP" : "ESP in UDP",
+           cli_number(gateway, "port"), where);
 }
 
 static void print_others(const json_t *list, const char *now, const char *before)

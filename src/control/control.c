@@ -216,7 +216,8 @@ static void from_ike(struct control *c, mono_t now, const struct ike_effect *fx)
     };
     switch (fx->kind) {
     case IKE_FX_SEND:
-        out.kind = CONTROL_FX_SEND;
+    case IKE_FX_STREAM:
+        out.kind = fx->kind == IKE_FX_SEND ? CONTROL_FX_SEND : CONTROL_FX_STREAM;
         control_push(c, &out);
         break;
     case IKE_FX_NEED_SIGNATURE:
@@ -370,6 +371,12 @@ static enum err dispatch(struct control *c, mono_t now, const struct control_eve
         return ERR_OK;
     case CONTROL_EV_SHUTDOWN:
         return shut_down(c, now);
+    case CONTROL_EV_STREAM:
+        ike.kind = IKE_EV_STREAM;
+        return ike_input(c->ike, now, &ike);
+    case CONTROL_EV_STREAMS:
+        ike.kind = IKE_EV_STREAMS;
+        return ike_input(c->ike, now, &ike);
     case CONTROL_EV_RESTORE:
         return restart_restore(c, now, event);
     case CONTROL_EV_FORMER_PEER:

@@ -55,6 +55,8 @@ enum control_event_kind {
     CONTROL_EV_NAME,        /* name, address, ttl_s: a hint that a name has an address */
     CONTROL_EV_ROUTES,      /* what env.ways says may have changed */
     CONTROL_EV_SHUTDOWN,    /* delete tunnels politely (OE-173) */
+    CONTROL_EV_STREAM,      /* local, remote: a TCP stream of ours was lost, and is there again */
+    CONTROL_EV_STREAMS,     /* whoever carries TCP is new: which streams are in use? */
     CONTROL_EV_RESTORE,     /* serial, bytes: what a SAVE in a former life said; before PLANE_READY */
     CONTROL_EV_FORMER_PEER, /* local, remote, peer_id: had SAs with us when all was lost (OE-175) */
 };
@@ -83,6 +85,7 @@ enum control_effect_kind {
     CONTROL_FX_FORGET, /* serial */
     CONTROL_FX_ADDRESS, /* ok, address, traffic: a virtual address of ours begins or ends to be */
     CONTROL_FX_KEYS,  /* table, bytes: a line for Wireshark */
+    CONTROL_FX_STREAM, /* ok, local, remote: a TCP stream is in use, or isn't any more */
     CONTROL_FX_PEER,  /* ok, local, remote, peer_id: has SAs with us now, or none (OE-175) */
 };
 

@@ -232,10 +232,12 @@ void plane_link_move_sa(struct control *c, mono_t now, const struct ike_effect *
         message.has = PFKEY_HAS_SA | PFKEY_HAS_NEW_ENDS;
         message.new_src = fx->inbound ? fx->remote : fx->here;
         message.new_dst = fx->inbound ? fx->here : fx->remote;
+        message.sa.stream = fx->remote.stream;
         ask(c, now, &message, &what);
         return;
     }
     *(fx->inbound ? &message.sa.udp_src : &message.sa.udp_dst) = fx->remote.port;
+    message.sa.stream = fx->remote.stream;
     ask(c, now, &message, &what);
 }
 
@@ -486,7 +488,7 @@ static enum err new_mapping(struct control *c, mono_t now, const struct pfkey_me
     struct ike_event moved = {.kind = IKE_EV_MOVED,
                               .ticket = message->ticket,
                               .spi = message->sa.spi,
-                              .remote = {message->peer, message->sa.udp_src}};
+                              .remote = {message->peer, message->sa.udp_src, message->sa.stream}};
     return ike_input(c->ike, now, &moved);
 }
 

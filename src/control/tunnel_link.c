@@ -19,7 +19,7 @@ static void initiate(struct control *c, mono_t now, const struct tunnel_effect *
         .profile = profile->number,
         .version = profile->version,
         .local = {.addr = fx->local},
-        .remote = {.addr = fx->peer},
+        .remote = {.addr = fx->peer, .port = profile->remote_port},
         .traffic = fx->traffic,
         .peer_id = profile->peer_id,
         .keys = profile->peer_keys,

@@ -26,6 +26,8 @@ enum {
     CHILD_LETTER_ADDRESS = 'a',
     CHILD_LETTER_WANT_PORT = 'w',
     CHILD_LETTER_PORT = 'u',
+    CHILD_LETTER_WANTS_SOCKET = 'y',
+    CHILD_LETTER_SOCKET = 'o',
     CHILD_MESSAGE_OCTETS = 11 + CONFIG_ERROR_MAX,
 };
 
@@ -90,6 +92,10 @@ static uint8_t letter_of(const struct child_message *message, enum child_result 
         return CHILD_LETTER_WANT_PORT;
     case CHILD_PORT:
         return CHILD_LETTER_PORT;
+    case CHILD_WANTS_SOCKET:
+        return CHILD_LETTER_WANTS_SOCKET;
+    case CHILD_SOCKET:
+        return CHILD_LETTER_SOCKET;
     default:
         return (uint8_t)message->channel;
     }
@@ -97,7 +103,8 @@ static uint8_t letter_of(const struct child_message *message, enum child_result 
 
 static bool has_text(uint8_t letter)
 {
-    return letter == CHILD_LETTER_RELOADED || letter == CHILD_LETTER_ADDRESS;
+    return letter == CHILD_LETTER_RELOADED || letter == CHILD_LETTER_ADDRESS ||
+           letter == CHILD_LETTER_WANTS_SOCKET;
 }
 
 bool child_send(int socket, const struct child_message *message, enum child_result kind)
@@ -158,6 +165,7 @@ static bool find_kind(uint8_t letter, bool has_fd, enum child_result *ret)
         {CHILD_LETTER_PROCESS, false, CHILD_PROCESS}, {CHILD_LETTER_RELOAD, false, CHILD_RELOAD},
         {CHILD_LETTER_RELOADED, false, CHILD_RELOADED}, {CHILD_LETTER_ADDRESS, false, CHILD_ADDRESS},
         {CHILD_LETTER_WANT_PORT, false, CHILD_WANT_PORT}, {CHILD_LETTER_PORT, true, CHILD_PORT},
+        {CHILD_LETTER_WANTS_SOCKET, false, CHILD_WANTS_SOCKET}, {CHILD_LETTER_SOCKET, true, CHILD_SOCKET},
         {CHILD_LETTER_CONFIG, true, CHILD_CONFIG}, {CHILD_LETTER_MATERIALS, true, CHILD_MATERIALS},
     };
     *ret = CHILD_CHANNEL;

@@ -65,6 +65,8 @@ enum child_result {
                     * what goes to that net */
     CHILD_WANT_PORT, /* from keyd to the parent: a socket for IKE at the leased port */
     CHILD_PORT,    /* to keyd: fd is that socket */
+    CHILD_WANTS_SOCKET, /* from the plane to the parent: a TCP socket with our mark, ok: of IPv6 */
+    CHILD_SOCKET,  /* to the plane: fd is one */
     CHILD_RELOAD,  /* from keyd to the parent: somebody wants the configuration read again */
     CHILD_RELOADED,/* to keyd: ok or not, and text says why not */
     CHILD_GONE,    /* the parent has gone: exit */

@@ -323,6 +323,7 @@ static const struct yaml_field fields[] = {
     {"legacy-algorithms", yaml_read_bool, FIELD(legacy_algorithms)},
     {"classifier", yaml_read_choice, FIELD(classifier), .choices = classifiers},
     {"nat-traversal", yaml_read_choice, FIELD(nat), .choices = nat_choices},
+    {"tcp-port", yaml_read_number, FIELD(tcp_port), .least = 1, .most = 65535},
     {"return-routability", yaml_read_choice, FIELD(address_check), .choices = check_choices},
     {"on-stop", yaml_read_choice, FIELD(on_stop), .choices = on_stop_choices},
     {"leased-spis", yaml_read_bool, FIELD(leased_spis)},

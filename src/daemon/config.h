@@ -88,12 +88,14 @@ struct config_files {
 /* One end of a connection. */
 struct config_end {
     struct ip_prefix address;   /* family 0: any */
+    uint16_t port;              /* remote: where IKE is begun; 0: 500 */
     struct identity id;         /* NONE: not given */
     enum ike_method auth;
     struct config_files keys;   /* local: the private key; remote: public keys, files or base64 */
     struct config_files chain;  /* local: certificates, ours first */
     struct config_files ca, crl; /* remote */
     bool crl_required;
+    uint32_t tcp_port;          /* remote: where it takes TCP; 0: 4500 */
 };
 
 struct config_connection {
@@ -103,6 +105,7 @@ struct config_connection {
     bool addrmgmt, policy_stays, any_address_id; /* as of struct ike_profile */
     bool ah; /* instead of ESP */
     enum ike_padding rsa_padding;
+    enum ike_tcp tcp;
     struct config_end local, remote;
     config_string secret, ppk, ppk_id;
     uint16_t additional[7]; /* RFC 9370 */
@@ -130,6 +133,7 @@ struct cygnet_config {
     enum config_on_stop on_stop;
     bool refuse_clear; /* of a flow with a tunnel, what arrives in clear (RFC 4301 section 5.2) */
     enum ike_nat nat;         /* RFC 3947 */
+    uint32_t tcp_port;        /* where IKE and ESP are taken through TCP (RFC 9329); 0: nowhere */
     enum address_check address_check; /* RFC 4555 section 3.7 */
     enum oe_return return_tunnel; /* OE-168 */
     char policy_files[CONFIG_PATH_MAX]; /* the directory of policy files */

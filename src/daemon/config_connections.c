@@ -10,6 +10,7 @@ enum { SIDE_NETS = 64, PORT_LAST = 65535, SECONDS_MAX = 7 * 24 * 3600 };
 struct raw_connection {
     char name[IKE_PROFILE_NAME];
     enum ike_version version;
+    enum ike_tcp tcp;
     int aggressive, ah;
     struct config_raw_end local, remote;
     bool has_local, has_remote, virtual_address, fragmentation, mobike, childless, resumption;
@@ -42,6 +43,8 @@ static const struct yaml_choice paddings[] = {{"auto", IKE_PADDING_AUTO},
                                               {"pss", IKE_PADDING_PSS},
                                               {"pkcs1", IKE_PADDING_PKCS1},
                                               {NULL, 0}};
+static const struct yaml_choice tcps[] = {
+    {"never", IKE_TCP_NEVER}, {"auto", IKE_TCP_AUTO}, {"always", IKE_TCP_ALWAYS}, {NULL, 0}};
 static const struct yaml_choice modes[] = {{"main", 0}, {"aggressive", 1}, {NULL, 0}};
 static const struct yaml_choice starts[] = {{"never", TUNNEL_RESPOND},
                                             {"on-traffic", TUNNEL_ON_TRAFFIC},
@@ -103,6 +106,7 @@ static const struct yaml_field connection_fields[] = {
     {"address-management", yaml_read_choice, RAW(management), .choices = managements},
     {"check-address-id", yaml_read_bool, RAW(check_address_id)},
     {"update-policy", yaml_read_bool, RAW(update_policy)},
+    {"tcp", yaml_read_choice, RAW(tcp), .choices = tcps},
     {"childless", yaml_read_bool, RAW(childless)},
     {"resumption", yaml_read_bool, RAW(resumption)},
     {"rsa-padding", yaml_read_choice, RAW(padding), .choices = paddings},
@@ -446,6 +450,14 @@ static bool check_connection(struct yaml_reader *r, const yaml_node_t *node,
         return yaml_reader_fail(r, node, "'ppk' is of version 2; remove it or 'version: 1'");
     if (c->resumption && c->version == IKE_VERSION_1)
         return yaml_reader_fail(r, node, "'resumption' is of version 2; remove it or 'version: 1'");
+    if (c->tcp != IKE_TCP_NEVER && c->version == IKE_VERSION_1)
+        return yaml_reader_fail(r, node, "'tcp' is of version 2; remove it or 'version: 1'");
+    if (c->tcp != IKE_TCP_NEVER && c->ah)
+        return yaml_reader_fail(r, node, "AH doesn't go through TCP; remove 'tcp' or 'protect-with: ah'");
+    if (c->tcp == IKE_TCP_NEVER && c->remote.tcp_port != 0)
+        return yaml_reader_fail(r, node, "'tcp-port' of a peer goes with 'tcp'; add 'tcp: auto'");
+    if (c->remote.port != 0 && open)
+        return yaml_reader_fail(r, node, "'port' is where we begin; give 'remote' an address");
     if (c->want_address && open)
         return yaml_reader_fail(r, node, "'virtual-address' asks one peer; give 'remote' an "
                                          "address");
@@ -483,6 +495,7 @@ static bool read_connection(struct yaml_reader *r, const yaml_node_t *node,
     c->addrmgmt = raw.management == MANAGEMENT_DRAFT || raw.management == MANAGEMENT_AUTO;
     c->any_address_id = !raw.check_address_id;
     c->policy_stays = !raw.update_policy;
+    c->tcp = raw.tcp;
     c->childless = raw.childless;
     c->resumption = raw.resumption;
     c->rsa_padding = raw.padding;

@@ -20,7 +20,9 @@ yaml_read_fn config_keep_node;
 struct config_raw_end {
     const yaml_node_t *address, *id, *key, *certificate, *ca, *crl;
     enum ike_method auth;
+    uint32_t port;
     bool crl_required;
+    uint32_t tcp_port;
 };
 extern const struct yaml_field config_local_fields[], config_remote_fields[];
 

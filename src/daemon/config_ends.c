@@ -24,12 +24,14 @@ const struct yaml_field config_local_fields[] = {
 
 const struct yaml_field config_remote_fields[] = {
     {"address", config_keep_node, RAW(address)},
+    {"port", yaml_read_number, RAW(port), .least = 1, .most = UINT16_MAX},
     {"id", config_keep_node, RAW(id)},
     {"auth", yaml_read_choice, RAW(auth), .choices = auths, .remedy = AUTH_REMEDY},
     {"key", config_keep_node, RAW(key)},
     {"ca", config_keep_node, RAW(ca)},
     {"crl", config_keep_node, RAW(crl)},
     {"crl-required", yaml_read_bool, RAW(crl_required)},
+    {"tcp-port", yaml_read_number, RAW(tcp_port), .least = 1, .most = 65535},
     {NULL, NULL},
 };
 
@@ -196,6 +198,8 @@ bool config_end_make(struct yaml_reader *r, const yaml_node_t *node, struct cygn
     memset(ret, 0, sizeof(*ret)); /* the holes too: connections are compared */
     ret->auth = raw->auth;
     ret->crl_required = raw->crl_required;
+    ret->tcp_port = raw->tcp_port;
+    ret->port = (uint16_t)raw->port;
     if (!check_end(r, node, raw, local) || !read_address(r, raw->address, local, &ret->address) ||
         !read_id(r, raw->id, &ret->id))
         return false;

@@ -123,6 +123,7 @@ static bool take_channel(const struct keeper *keeper, const struct child *child,
         break;
     case CHILD_PORT:
     case CHILD_MATERIALS:
+    case CHILD_SOCKET:
     case CHILD_CONFIG: /* not for this role */
         close(message.fd);
         break;
@@ -131,6 +132,7 @@ static bool take_channel(const struct keeper *keeper, const struct child *child,
     case CHILD_RELOADED:
     case CHILD_ADDRESS:
     case CHILD_WANT_PORT:
+    case CHILD_WANTS_SOCKET:
     case CHILD_AGAIN:
         break;
     }

@@ -64,6 +64,15 @@ static void send_datagram(struct keyd *k, const struct control_effect *fx)
         keyd_channel_send(&k->relay, view_of(room, len));
 }
 
+static void send_note(struct keyd *k, const struct control_effect *fx)
+{
+    uint8_t room[IKE_RELAY_HEADER];
+    size_t len;
+    if (ike_relay_build_note(fx->ok ? IKE_RELAY_KEEP : IKE_RELAY_CLOSE, &fx->local, &fx->remote,
+                             span_of(room, sizeof(room)), &len) == ERR_OK)
+        keyd_channel_send(&k->relay, view_of(room, len));
+}
+
 static void send_ipc(struct keyd_channel *to, const struct ipc_message *message)
 {
     static uint8_t room[IPC_MESSAGE_MAX];
@@ -107,6 +116,9 @@ static void perform(struct keyd *k, const struct control_effect *fx)
     switch (fx->kind) {
     case CONTROL_FX_SEND:
         send_datagram(k, fx);
+        break;
+    case CONTROL_FX_STREAM:
+        send_note(k, fx);
         break;
     case CONTROL_FX_QUERY:
         ipc.kind = IPC_QUERY;
@@ -220,8 +232,13 @@ static void from_relay(void *ctx, struct view message)
 {
     struct control_event event = {.kind = CONTROL_EV_DATAGRAM, .natt = true};
 
-    if (ike_relay_parse(message, &event.local, &event.remote, &event.bytes) == ERR_OK)
-        tell(ctx, &event);
+    if (ike_relay_parse(message, &event.local, &event.remote, &event.bytes) != ERR_OK)
+        return;
+    if (ike_relay_kind_of(message) == IKE_RELAY_OPENED)
+        event.kind = CONTROL_EV_STREAM;
+    else if (ike_relay_kind_of(message) != IKE_RELAY_DATAGRAM)
+        return;
+    tell(ctx, &event);
 }
 
 static void reconfigure(struct keyd *k);
@@ -336,6 +353,8 @@ static void take_channel(struct keyd *k, const struct child_message *message)
         break;
     case CHILD_CHANNEL_IKE:
         ok = keyd_channel_open(&k->relay, message->fd);
+        if (ok)
+            tell(k, &(struct control_event){.kind = CONTROL_EV_STREAMS});
         break;
     case CHILD_CHANNEL_SIGN:
         k->status.partners[CHILD_KEEPER] = ok = keyd_channel_open(&k->keeper, message->fd);
@@ -505,9 +524,13 @@ static void on_parent(evutil_socket_t fd, short what, void *arg)
             keyd_leased_take(&k->leased, message.fd, k->base, on_udp, k);
             reconfigure(k);
             break;
+        case CHILD_SOCKET:
+            close(message.fd);
+            break;
         case CHILD_RELOAD:
         case CHILD_ADDRESS:
         case CHILD_WANT_PORT:
+        case CHILD_WANTS_SOCKET:
             break;
         case CHILD_GONE:
             event_base_loopbreak(k->base);

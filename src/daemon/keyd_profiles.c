@@ -208,6 +208,7 @@ static bool make_profile(struct maker *m, const struct config_connection *c,
     p->legacy = m->config->legacy_algorithms;
     p->local = c->local.address.addr;
     p->remote = c->remote.address;
+    p->remote_port = c->remote.port;
     p->own_id = c->local.id;
     p->peer_id = c->remote.id;
     p->own_method = c->local.auth;
@@ -220,10 +221,13 @@ static bool make_profile(struct maker *m, const struct config_connection *c,
     p->pfs_group = (uint16_t)c->pfs_group;
     p->fragmentation_off = c->fragmentation_off;
     /* A leased address doesn't move, and its gateway knows our IKE by where it leaves from (RFC 3104). */
-    p->mobike_off = c->mobike_off || m->config->leased_spis;
-    p->addrmgmt = c->addrmgmt && !m->config->leased_spis;
+    p->mobike_off = c->mobike_off || m->config->leased_spis || c->remote.port != 0;
+    p->addrmgmt = c->addrmgmt && !m->config->leased_spis && c->remote.port == 0;
     p->any_address_id = c->any_address_id;
     p->policy_stays = c->policy_stays; /* ADR-040 */
+    /* IKE goes through the lease's port 500. */
+    p->tcp = m->config->leased_spis ? IKE_TCP_NEVER : (uint8_t)c->tcp;
+    p->tcp_port = (uint16_t)c->remote.tcp_port;
     p->childless = c->childless;
     p->resumption = c->resumption;
     p->padding = c->rsa_padding;
@@ -273,6 +277,7 @@ static uint64_t hash_files(const struct maker *m, uint64_t seed, const struct co
 static uint64_t hash_end(const struct maker *m, uint64_t seed, const struct config_end *end)
 {
     seed = hash(seed, &end->address, sizeof(end->address));
+    seed = hash(seed, &end->port, sizeof(end->port));
     seed = hash(seed, &end->id, sizeof(end->id));
     seed = hash(seed, &end->auth, sizeof(end->auth));
     seed = hash(seed, &end->crl_required, sizeof(end->crl_required));
@@ -301,7 +306,9 @@ static uint64_t edition(const struct maker *m, const struct config_connection *c
                                 c->child_lifetime_s,  c->dpd_s,          c->pfs_group,
                                 m->config->legacy_algorithms, c->ah, c->childless, c->mobike_off,
                                 c->addrmgmt, c->policy_stays, c->any_address_id,
-                                (uint32_t)c->rsa_padding, c->resumption};
+                                (uint32_t)c->rsa_padding, c->resumption,
+
+                                (uint32_t)c->tcp, c->remote.tcp_port};
     uint64_t seed = hash(hash_seed, c->name, sizeof(c->name));
     seed = hash(seed, numbers, sizeof(numbers));
     seed = hash(seed, &c->pool, sizeof(c->pool));

@@ -126,6 +126,7 @@ static json_t *gateway_json(const struct ike_sa_info *info, mono_t now)
     if (info->udp) {
         json_object_set_new(o, "port", json_integer(info->remote.port));
         json_object_set_new(o, "nat", json_string(nat_word(info)));
+        json_object_set_new(o, "transport", json_string(info->tcp ? "tcp" : "udp"));
     }
     json_object_set_new(o, "identity", json_string(identity_format(&info->peer_id, id)));
     json_object_set_new(o, "role", json_string(info->initiator ? "initiator" : "responder"));

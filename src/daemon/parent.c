@@ -29,6 +29,7 @@
 #include "daemon/supervisor.h"
 #include "daemon/virtual_address.h"
 #include "plane/io/setup.h"
+#include "plane/io/sockets.h"
 
 enum {
     PARENT_LEAVE_MS = 3000, /* for keyd to take leave, then for the others */
@@ -53,7 +54,7 @@ struct parent {
     struct plane_setup_result plane_result;
     bool plane_is_set_up;
     int signals, links; /* links: news of interfaces */
-    bool stopping, reload_wanted, keyd_silent;
+    bool stopping, reload_wanted, keyd_silent, plane_silent;
     mono_t next_reload;
     pid_t leaving; /* a keyd that was asked to leave to a newer one */
 };
@@ -216,6 +217,8 @@ static void start(struct parent *p, enum child_role role)
     supervisor_started(&p->supervisor, role, pid, now());
     if (role == CHILD_KEYD)
         p->keyd_silent = false;
+    if (role == CHILD_PLANE)
+        p->plane_silent = false;
     log_line(EVENT_INFO, "%s runs as process %d", child_role_name(role), (int)pid);
     join_partners(p, role);
     tell_keyd(p, role);
@@ -343,21 +346,51 @@ static void follow_links(struct parent *p)
                      change.attached ? "come; the classifier is on it" : "gone");
 }
 
+/* The mark takes privilege, so the plane asks for sockets of which it makes connections (RFC 9329). */
+static void give_socket(const struct parent *p, bool v6)
+{
+    struct child_message socket = {.fd = io_stream_open(v6 ? IP_V6 : IP_V4, p->mark)};
+    if (socket.fd < 0)
+        log_line(EVENT_WARNING, "can't open a TCP socket: %s", strerror(errno));
+    else if (!child_send(p->sockets[CHILD_PLANE], &socket, CHILD_SOCKET))
+        log_line(EVENT_WARNING, "can't hand the plane a TCP socket");
+    close_fd(&socket.fd);
+}
+
+static void read_plane(struct parent *p)
+{
+    const struct child plane = {.parent_fd = p->sockets[CHILD_PLANE]};
+    struct child_message message;
+    enum child_result result;
+
+    if (plane.parent_fd < 0)
+        return;
+    while ((result = child_receive(&plane, &message)) != CHILD_AGAIN && result != CHILD_GONE) {
+        if (result == CHILD_WANTS_SOCKET)
+            give_socket(p, message.ok);
+        else if (message.fd >= 0)
+            close(message.fd);
+    }
+    p->plane_silent = result == CHILD_GONE;
+}
+
 static void wait_until(struct parent *p, mono_t deadline)
 {
     struct pollfd ready[] = {
         {.fd = p->signals, .events = POLLIN},
         {.fd = p->keyd_silent ? -1 : p->sockets[CHILD_KEYD], .events = POLLIN},
+        {.fd = p->plane_silent ? -1 : p->sockets[CHILD_PLANE], .events = POLLIN},
         {.fd = p->links, .events = POLLIN}};
     int64_t left = mono_is_never(deadline) ? -1 : mono_since(deadline, now());
 
     if (!mono_is_never(deadline) && left < 0)
         left = 0;
-    poll(ready, 3, left > 60000 ? 60000 : (int)left);
+    poll(ready, 4, left > 60000 ? 60000 : (int)left);
     if (p->links >= 0 && outside_news_read(p->links) != OUTSIDE_NEWS_NONE)
         follow_links(p);
     read_signals(p);
     read_keyd(p);
+    read_plane(p);
     reap(p);
 }
 
@@ -478,6 +511,8 @@ static const char *fixed_key_changed(const struct cygnet_config *a, const struct
         return "stub";
     if (a->refuse_clear != b->refuse_clear)
         return "refuse-clear";
+    if (a->tcp_port != b->tcp_port)
+        return "tcp-port";
     return a->classifier != b->classifier ? "classifier" : NULL;
 }
 
@@ -655,6 +690,7 @@ static bool set_up_plane(struct parent *p)
 
     struct plane_setup setup = {.outside = p->config->outside,
                                 .mark = p->mark,
+                                .tcp_port = p->config->tcp_port,
                                 .refuse_clear = p->config->refuse_clear,
                                 .classifier = classifiers[p->config->classifier],
                                 .exempt = true};

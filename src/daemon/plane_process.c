@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 #include "plane/io/classifier.h"
 #include "plane/io/ike_relay.h"
 #include "plane/io/io.h"
+#include "plane/io/streams.h"
 #include "wire/pfkey.h"
 
 enum {
@@ -25,6 +27,7 @@ enum {
     SOURCE_PFKEY,
     SOURCE_IKE,
     SOURCE_OUTSIDE,
+    SOURCE_STREAMS,
 
     EVENTS_MAX = 16,
     MESSAGES_AT_ONCE = 64, /* from a channel, before packets get their turn */
@@ -36,6 +39,7 @@ struct plane_process {
     const struct plane_process_config *config;
     struct plane *plane;
     struct io *io;
+    struct streams *streams; /* through TCP */
     struct channel pfkey, ike;
     int epoll, signals, outside;
     bool icmp_on_deny; /* as last configured */
@@ -94,7 +98,10 @@ static void plane_out(void *ctx, enum plane_out kind, struct packet *packet)
 {
     struct plane_process *process = ctx;
 
-    io_write(process->io, kind, packet);
+    if (kind == PLANE_OUT_ESP && packet->outer.stream != 0)
+        streams_send_esp(process->streams, packet);
+    else
+        io_write(process->io, kind, packet);
 }
 
 static void plane_says(void *ctx, struct view message)
@@ -167,6 +174,7 @@ static void settle(struct plane_process *process)
     uint32_t mtu;
 
     io_flush(process->io);
+    streams_flush(process->streams, mono_now());
     while (io_path_mtu(process->io, &dst, &mtu))
         plane_path_mtu(process->plane, &dst, mtu);
     while (io_lost_source(process->io, &way, &source))
@@ -214,6 +222,52 @@ static void on_socket(struct plane_process *process, enum plane_fd which, uint32
     }
 }
 
+/* IKE and ESP through TCP */
+
+static size_t stream_esp(void *ctx, struct packet **packets, size_t count)
+{
+    struct plane_process *process = ctx;
+    uint64_t before = plane_authentic(process->plane);
+
+    plane_inbound(process->plane, mono_now(), packets, count);
+    settle(process);
+    return (size_t)(plane_authentic(process->plane) - before);
+}
+
+static void stream_opened(void *ctx, const struct ip_endpoint *local,
+                          const struct ip_endpoint *remote)
+{
+    struct plane_process *process = ctx;
+    uint8_t room[IKE_RELAY_HEADER];
+    size_t len;
+
+    if (process->ike.fd < 0 ||
+        ike_relay_build_note(IKE_RELAY_OPENED, local, remote, span_of(room, sizeof(room)), &len) !=
+            ERR_OK)
+        return;
+    channel_send(&process->ike, view_of(room, len));
+    if (channel_is_waiting(&process->ike))
+        watch_channel(process, &process->ike, SOURCE_IKE);
+}
+
+static void stream_wants_socket(void *ctx, enum ip_family family)
+{
+    const struct plane_process *process = ctx;
+    const struct child_message message = {.fd = -1, .ok = family == IP_V6};
+
+    if (!child_send(process->config->child->parent_fd, &message, CHILD_WANTS_SOCKET))
+        log_line(EVENT_WARNING, "can't ask for a TCP socket");
+}
+
+static void take_socket(struct plane_process *process, int fd)
+{
+    socklen_t len = sizeof(int);
+    int family = AF_INET;
+
+    (void)!getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &len);
+    streams_socket(process->streams, mono_now(), family == AF_INET6 ? IP_V6 : IP_V4, fd);
+}
+
 static void send_counter(struct plane_process *process, const struct pfkey_message *request,
                          const char *name, uint64_t value)
 {
@@ -242,6 +296,8 @@ static void add_counters(struct plane_process *process, struct view bytes)
     if (request.type == PFKEY_X_COUNTERS) {
         for (size_t i = 0; io_counter(process->io, i, &name, &value); i++)
             send_counter(process, &request, name, value);
+        for (size_t i = 0; streams_counter(process->streams, i, &name, &value); i++)
+            send_counter(process, &request, name, value);
         send_counter(process, &request, "io_channel_lost", process->pfkey.lost);
         send_counter(process, &request, "io_verdict_refused", process->verdicts_refused);
     }
@@ -261,7 +317,16 @@ static enum channel_result send_ike(struct plane_process *process)
             channel_receive(&process->ike, span_of(process->relay, sizeof(process->relay)), &len);
         if (result != CHANNEL_MESSAGE)
             break;
-        if (ike_relay_parse(view_of(process->relay, len), &local, &remote, &datagram) == ERR_OK)
+        struct view message = view_of(process->relay, len);
+        if (ike_relay_parse(message, &local, &remote, &datagram) != ERR_OK)
+            continue;
+        if (ike_relay_kind_of(message) == IKE_RELAY_KEEP)
+            streams_keep(process->streams, mono_now(), &local, &remote);
+        else if (ike_relay_kind_of(message) == IKE_RELAY_CLOSE)
+            streams_close(process->streams, mono_now(), remote.stream);
+        else if (remote.stream != 0)
+            streams_send_ike(process->streams, mono_now(), &local, &remote, datagram);
+        else
             io_send_ike(process->io, &local, &remote, datagram);
     }
     return result;
@@ -342,6 +407,7 @@ static void on_parent(struct plane_process *process)
             settle(process);
         } else if (message.channel == CHILD_CHANNEL_IKE) {
             channel_open(&process->ike, message.fd);
+            streams_forget_owners(process->streams, mono_now());
             watch(process, message.fd, SOURCE_IKE, EPOLLIN);
         } else {
             close(message.fd);
@@ -349,6 +415,9 @@ static void on_parent(struct plane_process *process)
         return;
     case CHILD_CONFIG:
         reconfigure(process, message.fd);
+        return;
+    case CHILD_SOCKET:
+        take_socket(process, message.fd);
         return;
     case CHILD_PORT:
     case CHILD_MATERIALS:
@@ -360,6 +429,7 @@ static void on_parent(struct plane_process *process)
     case CHILD_RELOADED:
     case CHILD_ADDRESS:
     case CHILD_WANT_PORT:
+    case CHILD_WANTS_SOCKET:
         return;
     }
 }
@@ -425,12 +495,16 @@ static void on_event(struct plane_process *process, unsigned source, uint32_t ev
         if (process->ike.fd >= 0)
             on_ike(process, events);
         break;
+    case SOURCE_STREAMS:
+        streams_ready(process->streams, mono_now());
+        break;
     }
 }
 
 static int wait_ms(const struct plane_process *process)
 {
-    mono_t deadline = plane_next_deadline(process->plane);
+    mono_t deadline = mono_min(plane_next_deadline(process->plane),
+                               streams_next_deadline(process->streams));
     int64_t left = mono_is_never(deadline) ? WAIT_MAX_MS : mono_since(deadline, mono_now());
 
     if (left < 0)
@@ -454,6 +528,8 @@ static int loop(struct plane_process *process)
             plane_timer(process->plane, mono_now());
             settle(process);
         }
+        if (mono_reached(mono_now(), streams_next_deadline(process->streams)))
+            streams_timer(process->streams, mono_now());
     }
     return process->status;
 }
@@ -477,7 +553,8 @@ static bool watch_all(struct plane_process *process)
             !watch(process, process->config->fds.fd[i], i, EPOLLIN))
             return false;
     }
-    return watch(process, process->config->child->parent_fd, SOURCE_PARENT, EPOLLIN) &&
+    return watch(process, streams_fd(process->streams), SOURCE_STREAMS, EPOLLIN) &&
+           watch(process, process->config->child->parent_fd, SOURCE_PARENT, EPOLLIN) &&
            watch(process, process->signals, SOURCE_SIGNAL, EPOLLIN);
 }
 
@@ -555,7 +632,18 @@ static bool make(struct plane_process *process)
         .net = plane_net,
         .idle_ms = config->fds.fd[PLANE_FD_VERDICTS] >= 0 ? plane_idle_ms : NULL,
     };
+    struct streams_env streams_env = {
+        .rng = {.fill = fill_random},
+        .ctx = process,
+        .ike = ike_in,
+        .esp = stream_esp,
+        .opened = stream_opened,
+        .wants_socket = stream_wants_socket,
+    };
     enum err err = io_new(&config->fds, &io_env, &process->io);
+    if (err == ERR_OK)
+        err = streams_new(config->fds.fd[PLANE_FD_TCP_V4], config->fds.fd[PLANE_FD_TCP_V6],
+                          &streams_env, &process->streams);
 
     if (err == ERR_OK)
         err = plane_new(&config->plane, &plane_env, &process->plane);
@@ -586,6 +674,7 @@ int plane_process_main(const struct plane_process_config *config)
     channel_close(&process->pfkey);
     channel_close(&process->ike);
     plane_free(process->plane);
+    streams_free(process->streams);
     io_free(process->io);
     for (int i = 0; i < PLANE_FD_COUNT; i++) {
         if (config->fds.fd[i] >= 0)

@@ -194,6 +194,7 @@ static void on_parent(evutil_socket_t fd, short what, void *ctx)
         break;
     case CHILD_PORT:
     case CHILD_MATERIALS:
+    case CHILD_SOCKET:
     case CHILD_CONFIG: /* not for this role */
         close(message.fd);
         break;
@@ -202,6 +203,7 @@ static void on_parent(evutil_socket_t fd, short what, void *ctx)
     case CHILD_RELOADED:
     case CHILD_ADDRESS:
     case CHILD_WANT_PORT:
+    case CHILD_WANTS_SOCKET:
     case CHILD_AGAIN:
         break;
     }

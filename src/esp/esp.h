@@ -45,7 +45,7 @@ void esp_decapsulate(struct esp_sa *sa, struct packet **packets, size_t count, e
  * UDP. */
 void esp_sa_move(struct esp_sa *sa, const struct ip_endpoint *src, const struct ip_endpoint *dst);
 
-/* The largest inner datagram whose packet, with outer IP (and UDP) header, fits in mtu octets. */
+/* The largest inner datagram whose packet, with outer IP (and UDP or TCP) header, fits in mtu octets. */
 uint32_t esp_inner_mtu(const struct esp_sa *sa, uint32_t mtu);
 
 struct esp_counts {

@@ -13,6 +13,7 @@
 struct packet_outer {
     struct ip_addr src, dst;
     uint16_t udp_src, udp_dst; /* 0: native ESP */
+    uint32_t stream;           /* the ports are those of this TCP stream (RFC 9329); 0: UDP's */
     uint8_t tos;               /* DSCP and ECN octet */
     bool dont_fragment;
     bool ah; /* the packet starts at its outer IP header, which AH covers; ESP starts at its own */

@@ -5,7 +5,12 @@
 
 #include <stdlib.h>
 
-enum { ESP_TRAILER = 2 }; /* pad length and next header */
+enum {
+    ESP_TRAILER = 2, /* pad length and next header */
+    /* TCP's header with time stamps, and the length in front of the packet (RFC 9329 section 3.2): then one
+     * packet goes into one segment, and what is inside chooses its MSS so that it does. */
+    ESP_TCP_AROUND = 20 + 12 + 2,
+};
 
 const struct esp_backend *esp_backend_default(void)
 {
@@ -44,6 +49,7 @@ static void sa_take_params(struct esp_sa *sa, const struct sa_params *params)
                                       .dst = params->outer_dst,
                                       .udp_src = params->udp_src,
                                       .udp_dst = params->udp_dst,
+                                      .stream = params->stream,
                                       .ah = sa->ah};
 }
 
@@ -90,6 +96,7 @@ void esp_sa_move(struct esp_sa *sa, const struct ip_endpoint *src, const struct 
     sa->outer.udp_src = src->port;
     sa->outer.dst = dst->addr;
     sa->outer.udp_dst = dst->port;
+    sa->outer.stream = dst->stream;
     if (sa->ah)
         sa->ah_len = ah_header_len(sa, (enum ip_family)dst->addr.family);
 }
@@ -102,7 +109,9 @@ uint32_t esp_inner_mtu(const struct esp_sa *sa, uint32_t mtu)
     }
     uint32_t overhead =
         (uint32_t)ip_header_len(sa->outer.src.family) + ESP_HEADER + sa->iv_len + sa->icv_len;
-    if (sa->outer.udp_dst != 0)
+    if (sa->outer.stream != 0)
+        overhead += ESP_TCP_AROUND;
+    else if (sa->outer.udp_dst != 0)
         overhead += IP_UDP_HEADER;
     if (mtu < overhead + sa->block_len)
         return 0;

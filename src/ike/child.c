@@ -343,7 +343,12 @@ enum err ike_child_moved(struct ike *ike, const struct ike_event *event)
         ike_count(ike, IKE_COUNT_MOVE_REFUSED);
         return ERR_POLICY;
     }
-    if (child->v2_sa != NULL && child->v2_sa->mobike != NULL) {
+    if ((child->at.stream != 0) != (event->remote.stream != 0)) {
+        ike_count(ike, IKE_COUNT_MOVE_REFUSED);
+        return ERR_POLICY;
+    }
+    /* Who can be reached through TCP has shown it (RFC 9329 section 7.1). */
+    if (child->v2_sa != NULL && child->v2_sa->mobike != NULL && event->remote.stream == 0) {
         v2_mobike_esp_from(ike, child->v2_sa, &event->remote);
         return ERR_OK;
     }

@@ -148,6 +148,7 @@ struct ike_request {
     uint64_t born;
     uint32_t wait_ms; /* 0: give_up_ms */
     bool pkcs1;  /* the peer did not believe an RSA-PSS signature */
+    bool tcp;    /* nothing answered to UDP */
     bool reused; /* the SA was there before: silence may mean that the peer forgot it */
 };
 
@@ -175,7 +176,7 @@ struct ike_child {
     struct ip_pair flow;
     spi_t spi_in, spi_out;
     uint8_t protocol;      /* enum sa_protocol */
-    bool udp, follows;     /* inside UDP; the peer's end may move (RFC 3947 section 7) */
+    bool udp, follows;     /* inside UDP or TCP; the peer's end may move (RFC 3947 section 7) */
     struct ip_endpoint at; /* where the plane sends it, if it follows */
     bool policy_stays;     /* ADR-075: policy is not to follow where it goes */
     struct ip_endpoint here, there; /* its ends, if not those it was made with; of no family: they are */

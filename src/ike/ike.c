@@ -316,6 +316,10 @@ static enum err receive(struct ike *ike, const struct ike_event *event)
         ike_count(ike, err == ERR_VERSION ? IKE_COUNT_VERSION : IKE_COUNT_MALFORMED);
         return err;
     }
+    if (event->remote.stream != 0) { /* RFC 9329 is about version 2 */
+        ike_count(ike, IKE_COUNT_VERSION);
+        return ERR_VERSION;
+    }
     if (v2_receive_older(ike, event, header.cookie_i))
         return ERR_VERSION;
     return v1_receive(ike, event, &header);
@@ -390,6 +394,10 @@ static enum err dispatch(struct ike *ike, const struct ike_event *event)
     case IKE_EV_ROUTES:
         v2_mobike_routes(ike);
         return ERR_OK;
+    case IKE_EV_STREAM:
+        return v2_tcp_opened(ike, event);
+    case IKE_EV_STREAMS:
+        return v2_tcp_tell_all(ike);
     }
     ike_count(ike, IKE_COUNT_BAD_REQUEST);
     return ERR_STATE;

@@ -91,6 +91,8 @@ enum ike_event_kind {
     IKE_EV_ROUTES,       /* what env.ways says may have changed */
     IKE_EV_UPDATE,       /* peer, spi: outbound, of a child; local.addr, remote.addr: where its IKE SA and all of its
                             siblings are to be (ADR-099), each of no family: where it is */
+    IKE_EV_STREAM,       /* local, remote: a TCP stream of ours was lost, and is there again */
+    IKE_EV_STREAMS,      /* whoever carries TCP wants to know which streams are in use */
     IKE_EV_GREET,        /* local.addr, remote.addr, peer_id, keys: phase 1 with a former peer */
 };
 
@@ -145,6 +147,7 @@ enum ike_effect_kind {
     IKE_FX_SAVE,               /* serial, bytes: keep this record under that number; it holds keys */
     IKE_FX_FORGET,             /* serial: the record is of no use any more */
     IKE_FX_KEYS,               /* bytes: a struct ike_exported; only with key_export */
+    IKE_FX_STREAM,             /* local, remote, ok: an IKE SA uses the TCP stream, or none does any more */
     IKE_FX_PEER,               /* ok, local, remote, peer_id: has SAs with us now, or none (OE-175) */
 };
 
@@ -206,7 +209,8 @@ struct ike_sa_info {
     uint32_t profile;    /* 0: opportunistic */
     uint8_t cookies[16]; /* or SPIs */
     bool initiator, established;
-    bool nat_here, nat_there, udp; /* what is behind NAT; ESP inside UDP */
+    bool nat_here, nat_there, udp; /* what is behind NAT; ESP inside UDP, or with tcp inside TCP */
+    bool tcp;            /* IKE too */
     struct identity peer_id;
     const char *state;
     char suite[128];

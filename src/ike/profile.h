@@ -35,6 +35,8 @@ enum ike_padding {
     IKE_PADDING_PSS,
     IKE_PADDING_PKCS1,
 };
+/* RFC 9329. AUTO: UDP first, and TCP when nothing answers. As a responder, AUTO and ALWAYS are the same. */
+enum ike_tcp { IKE_TCP_NEVER, IKE_TCP_AUTO, IKE_TCP_ALWAYS };
 
 enum { IKE_PROFILE_NAME = 32 };
 
@@ -46,6 +48,7 @@ struct ike_profile {
     bool legacy;                 /* 3DES, MD5, SHA-1, groups 2 and 5 too */
     struct ip_addr local;        /* family 0: any */
     struct ip_prefix remote;     /* where it may come from; family 0: anywhere */
+    uint16_t remote_port;        /* where we begin; 0: 500 */
     struct identity own_id;      /* NONE: the local address */
     struct identity peer_id;     /* NONE: any that its credential vouches for */
     enum ike_method own_method, peer_method;
@@ -75,6 +78,8 @@ struct ike_profile {
     size_t stay_count;
     bool policy_stays;            /* ADR-040: where a peer has moved to counts for its SAs alone */
     bool resumption;              /* RFC 5723: tickets are asked for, given and taken */
+    uint8_t tcp;                  /* enum ike_tcp */
+    uint16_t tcp_port;            /* where the peer takes it; 0: 4500 */
     bool childless;               /* RFC 6023: no child in IKE_AUTH, where the peer can do without */
     uint32_t dpd_s;               /* ask a silent peer after so long; 0: 30 */
     uint32_t ike_lifetime_s, child_lifetime_s; /* 0: as the engine's */

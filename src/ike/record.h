@@ -13,7 +13,7 @@
 struct ike;
 
 enum {
-    RECORD_VERSION = 7,
+    RECORD_VERSION = 8,
     RECORD_SA = 1,
     RECORD_CHILD = 2,
     RECORD_V2_SA = 3,

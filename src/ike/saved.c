@@ -22,6 +22,7 @@ void record_put_endpoint(struct builder *b, const struct ip_endpoint *end)
 {
     record_put_addr(b, &end->addr);
     builder_u16(b, end->port);
+    builder_u32(b, end->stream);
 }
 
 void record_put_identity(struct builder *b, const struct identity *id)
@@ -149,6 +150,7 @@ struct ip_endpoint record_get_endpoint(struct cursor *cur)
 {
     struct ip_endpoint end = {.addr = record_get_addr(cur)};
     end.port = cursor_u16(cur);
+    end.stream = cursor_u32(cur);
     return end;
 }
 

@@ -83,7 +83,9 @@ static int update(struct plane *plane, const struct pfkey_message *request,
     if (sa == NULL)
         return ESRCH;
     if (request->has & PFKEY_HAS_NEW_ENDS) {
-        enum err err = sad_readdress(sa, &request->new_src, &request->new_dst);
+        struct ip_endpoint src = request->new_src, dst = request->new_dst;
+        *(sa->params.inbound ? &src.stream : &dst.stream) = request->sa.stream;
+        enum err err = sad_readdress(sa, &src, &dst);
         if (err != ERR_OK)
             return errno_of(err);
         answer_sa(sa, ret);
@@ -91,7 +93,7 @@ static int update(struct plane *plane, const struct pfkey_message *request,
     }
     if (sa->esp != NULL && (request->has & PFKEY_HAS_PEER) && !(request->has & PFKEY_HAS_KEYS)) {
         uint16_t port = request->sa.inbound ? request->sa.udp_src : request->sa.udp_dst;
-        const struct ip_endpoint to = {request->peer, port};
+        const struct ip_endpoint to = {request->peer, port, request->sa.stream};
         enum err err = sad_move(sa, &to);
         if (err != ERR_OK)
             return errno_of(err);

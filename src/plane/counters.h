@@ -12,6 +12,7 @@
     X(out_fragmented)         /* cut in two or more before encryption */                           \
     X(in_opportunistic)       /* delivered to oe0 */                                               \
     X(in_configured)          /* delivered to vpn0 */                                              \
+    X(in_authentic)           /* ESP and AH that was the peer's, whatever became of it */             \
     X(drop_out_malformed)     /* not an IP datagram */                                             \
     X(drop_denied)            /* verdict deny */                                                   \
     X(drop_hold_replaced)     /* was "last" when a newer one came (OE-022) */                      \

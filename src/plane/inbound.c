@@ -95,14 +95,15 @@ static void unknown_spi(struct plane *plane, uint32_t spi, struct packet *const 
 /*
  * RFC 3947 section 7: the last authentic packet shows where the peer is. Of packets that overtook
  * each other, the one with the highest number counts. keyd is told, at most once a second, and
- * decides.
+ * decides. So it is with TCP (RFC 9329 section 6.1): the last stream with an authentic packet counts.
  */
 static void note_source(struct plane *plane, struct sad_entry *sa, const struct packet *packet,
                         uint32_t number)
 {
-    const struct ip_endpoint from = {packet->outer.src, packet->outer.udp_src};
+    const struct ip_endpoint from = {packet->outer.src, packet->outer.udp_src,
+                                     packet->outer.stream};
     if (from.port == 0 || sa->from.port == 0 || ip_endpoint_equal(&from, &sa->from) ||
-        number != (uint32_t)sa->counts.sequence || !mono_reached(plane->now, sa->next_move_report))
+        (from.stream != 0) != (sa->from.stream != 0) || number != (uint32_t)sa->counts.sequence || !mono_reached(plane->now, sa->next_move_report))
         return;
     sa->next_move_report = mono_add(plane->now, PLANE_MOVE_REPORT_MS);
     notify_new_mapping(plane, sa, &from);
@@ -132,6 +133,7 @@ static void inbound_group(struct plane *plane, uint32_t spi, struct packet **pac
             plane_count(plane, drop_counter(errs[i]));
             continue;
         }
+        plane_count(plane, PLANE_COUNT_in_authentic);
         note_source(plane, sa, packets[i], numbers[i]);
         deliver(plane, sa, packets[i]);
     }

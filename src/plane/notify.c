@@ -141,6 +141,7 @@ void notify_new_mapping(struct plane *plane, const struct sad_entry *sa,
         .ticket = sa->params.ticket,
     };
     message.sa.udp_src = from->port;
+    message.sa.stream = from->stream;
     plane_count(plane, PLANE_COUNT_new_mapping_reports);
     notify_send(plane, &message);
 }

@@ -47,6 +47,8 @@ static void allow_outer_fragments(const struct sad_entry *sa, struct packet *pac
     uint32_t outer_len = packet->len + (uint32_t)ip_header_len(sa->from.addr.family);
     if (sa->from.port != 0)
         outer_len += IP_UDP_HEADER;
+    if (sa->from.stream != 0) /* the length of a segment is TCP's business */
+        return;
     if (outer_len > sa->path_mtu || sa->path_mtu <= PATH_MTU_V4_LEAST)
         packet->outer.dont_fragment = false;
 }

@@ -152,6 +152,11 @@ mono_t plane_next_deadline(const struct plane *plane)
     return at.ms >= HEAP_IDLE.ms ? MONO_NEVER : at;
 }
 
+uint64_t plane_authentic(const struct plane *plane)
+{
+    return plane->counters[PLANE_COUNT_in_authentic];
+}
+
 bool plane_counter(const struct plane *plane, size_t i, const char **ret_name, uint64_t *ret_value)
 {
     static const char *const names[PLANE_COUNTER_COUNT] = {

@@ -74,6 +74,8 @@ void plane_source_lost(struct plane *plane, mono_t now, const struct ip_pair *wa
 void plane_timer(struct plane *plane, mono_t now);
 mono_t plane_next_deadline(const struct plane *plane);
 
+/* Packets so far that were a peer's, by their ICV. */
+uint64_t plane_authentic(const struct plane *plane);
 /* Every drop and event has a name; `i` from 0 up. False: no more. */
 bool plane_counter(const struct plane *plane, size_t i, const char **ret_name, uint64_t *ret_value);
 size_t plane_spd_count(const struct plane *plane);

@@ -195,7 +195,8 @@ static bool params_valid(const struct sa_params *p)
            p->inner_src.addr.family == p->inner_dst.addr.family && esp_suite_valid(&p->suite) &&
            p->cipher_key_len == esp_suite_cipher_key_len(&p->suite) &&
            p->auth_key_len == esp_suite_auth_key_len(&p->suite) &&
-           (p->suite.protocol == SA_ESP || (p->udp_src == 0 && p->udp_dst == 0));
+           (p->suite.protocol == SA_ESP || (p->udp_src == 0 && p->udp_dst == 0)) &&
+           (p->stream == 0 || (p->udp_src != 0 && p->udp_dst != 0));
 }
 
 enum err sad_mature(struct sad *sad, mono_t now, struct sad_entry *sa,
@@ -216,9 +217,10 @@ enum err sad_mature(struct sad *sad, mono_t now, struct sad_entry *sa,
     }
     sa->esp = esp;
     sa->added = now;
-    const struct ip_endpoint src = {params->outer_src, params->udp_src};
-    const struct ip_endpoint dst = {params->outer_dst, params->udp_dst};
+    const struct ip_endpoint src = {params->outer_src, params->udp_src, 0};
+    const struct ip_endpoint dst = {params->outer_dst, params->udp_dst, 0};
     sa->from = params->inbound ? src : dst;
+    sa->from.stream = params->stream;
     sa->here = params->inbound ? dst : src;
     return ERR_OK;
 }

@@ -34,7 +34,7 @@ struct sad_entry {
     struct sa_params params;    /* keys wiped */
     struct esp_counts counts;   /* after the last burst */
     struct ip_endpoint here;    /* our end, */
-    struct ip_endpoint from;    /* and the peer's, wherever they were at first; port 0: not in UDP */
+    struct ip_endpoint from;    /* and the peer's, wherever they were at first; port 0: not in UDP or TCP */
     struct ip_addr before;      /* inbound: our address before, to which packets are on their way */
     mono_t next_move_report;    /* not before this is keyd told that it is elsewhere */
     mono_t added, used;         /* used: MONO_NEVER before the first packet */

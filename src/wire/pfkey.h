@@ -21,8 +21,9 @@ enum pfkey_type {
     PFKEY_GETSPI = 1,
     PFKEY_UPDATE = 2, /* of a mature SA, without keys: its lifetimes; with PFKEY_HAS_PEER: where its
                        * peer is now, port in udp_src (inbound) or udp_dst (RFC 3947 section 7); with
-                       * PFKEY_HAS_NEW_ENDS: both outer addresses, ports if in UDP (ADR-103). The SA
-                       * goes on being named by the addresses that it was made with */
+                       * PFKEY_HAS_NEW_ENDS: both outer addresses, ports if in UDP (ADR-103). With
+                       * sa.stream either is about TCP. The SA goes on being named by the addresses
+                       * that it was made with */
     PFKEY_ADD = 3,
     PFKEY_DELETE = 4,
     PFKEY_GET = 5, /* with PFKEY_HAS_LAST_USE: last-use query */

@@ -29,6 +29,7 @@ enum {
     SA_STATE_MATURE = 1,
     SA_REPLAY = 32,         /* the largest window every kernel takes; the plane has its own */
     UDP_ENCAP_ESPINUDP = 2, /* RFC 3948 */
+    TCP_ENCAP_ESPINTCP = 7, /* RFC 9329, as Linux numbers it */
     SOCKADDR_V4_ZEROS = 8,
 };
 
@@ -417,7 +418,7 @@ static enum err read_spi_range(struct cursor *cur, struct pfkey_message *m)
     return m->spi_min <= m->spi_max ? ERR_OK : ERR_VALUE;
 }
 
-/* UDP encapsulation, as Linux and KAME carry it */
+/* UDP and TCP encapsulation, as Linux and KAME carry it */
 
 static bool has_udp(const struct pfkey_message *m)
 {
@@ -428,16 +429,16 @@ static void write_nat_t_type(struct builder *b, const struct pfkey_message *m)
 {
     if (!has_udp(m))
         return;
-    builder_u8(b, UDP_ENCAP_ESPINUDP);
+    builder_u8(b, m->sa.stream != 0 ? TCP_ENCAP_ESPINTCP : UDP_ENCAP_ESPINUDP);
     builder_fill(b, 0, 3);
 }
 
 static enum err read_nat_t_type(struct cursor *cur, struct pfkey_message *m)
 {
-    (void)m; /* the ports say it all */
+    (void)m; /* the ports and the stream say it all */
     uint8_t type = cursor_u8(cur);
     cursor_skip(cur, 3);
-    return type == UDP_ENCAP_ESPINUDP ? ERR_OK : ERR_UNSUPPORTED;
+    return type == UDP_ENCAP_ESPINUDP || type == TCP_ENCAP_ESPINTCP ? ERR_OK : ERR_UNSUPPORTED;
 }
 
 static void write_nat_t_port(struct builder *b, const struct pfkey_message *m, uint16_t port)
@@ -475,6 +476,18 @@ static enum err read_nat_t_dport(struct cursor *cur, struct pfkey_message *m)
 {
     m->sa.udp_dst = read_nat_t_port(cur);
     return ERR_OK;
+}
+
+static void write_stream(struct builder *b, const struct pfkey_message *m)
+{
+    if (m->sa.stream != 0)
+        put_u32(b, m->sa.stream);
+}
+
+static enum err read_stream(struct cursor *cur, struct pfkey_message *m)
+{
+    m->sa.stream = get_u32(cur);
+    return m->sa.stream != 0 ? ERR_OK : ERR_VALUE;
 }
 
 /* Small ones of ours: an octet, a number, or nothing but their presence */
@@ -592,6 +605,7 @@ static const struct pfkey_ext exts[] = {
     {PFKEY_EXT_NAT_T_TYPE, PFKEY_HAS_SA, write_nat_t_type, read_nat_t_type},
     {PFKEY_EXT_NAT_T_SPORT, PFKEY_HAS_SA, write_nat_t_sport, read_nat_t_sport},
     {PFKEY_EXT_NAT_T_DPORT, PFKEY_HAS_SA, write_nat_t_dport, read_nat_t_dport},
+    {PFKEY_EXT_X_STREAM, PFKEY_HAS_SA, write_stream, read_stream},
     {PFKEY_EXT_KEY_AUTH, PFKEY_HAS_KEYS, write_key_auth, read_key_auth},
     {PFKEY_EXT_KEY_ENCRYPT, PFKEY_HAS_KEYS, write_key_encrypt, read_key_encrypt},
     {PFKEY_EXT_SPIRANGE, PFKEY_HAS_SPI_RANGE, write_spi_range, read_spi_range},

@@ -43,6 +43,7 @@ enum pfkey_ext_type {
     PFKEY_EXT_X_PORTS = 78,       /* selectors beside the addresses: protocol and ports */
     PFKEY_EXT_X_NEW_ADDRESS_SRC = 79, /* addrmgmt-06 appendix E, laid out as ADDRESS_SRC (ADR-101) */
     PFKEY_EXT_X_NEW_ADDRESS_DST = 80,
+    PFKEY_EXT_X_STREAM = 81,      /* which TCP stream the peer's end is (RFC 9329) */
 };
 
 struct pfkey_ext {

@@ -76,6 +76,7 @@ struct sa_params {
     struct esp_suite suite;
     struct ip_addr outer_src, outer_dst;
     uint16_t udp_src, udp_dst; /* UDP encapsulation (RFC 3948), never of AH; 0: protocol 50 or 51 */
+    uint32_t stream; /* of the peer's end point: the ports are TCP's (RFC 9329), the stream is this; 0: UDP's */
     struct ip_prefix inner_src, inner_dst; /* selectors, in the direction of travel (OE-190) */
     uint8_t protocol;        /* of what is inside; 0: any, and then ports don't matter */
     struct port_range src_ports, dst_ports; /* in the direction of travel, for a protocol */

@@ -460,13 +460,15 @@ static void transmit(struct pair *pair, unsigned from, const struct ike_effect *
                                .source = fx->local,
                                .target = fx->remote,
                                .natt = fx->natt};
-    assert_true(fx->natt == (fx->local.port == 4500));
+    assert_true(fx->natt == (fx->local.port == 4500 || fx->remote.stream != 0));
     if (fx->bytes.len == 0) {
         assert_true(fx->natt);
         pair->sides[from].keepalives++;
         return;
     }
-    assert_in_range(fx->bytes.len, ISAKMP_HEADER_LEN, 1452); /* OE-122: never fragmented */
+    /* OE-122: never fragmented */
+    assert_in_range(fx->bytes.len, ISAKMP_HEADER_LEN,
+                    fx->remote.stream != 0 ? sizeof(d.octets) : 1452);
     memcpy(d.octets, fx->bytes.ptr, fx->bytes.len);
     pair->sent[from]++;
     if (pair->tap != NULL && !pair->tap(pair, &d, pair->tap_ctx))
@@ -564,6 +566,9 @@ static void take(struct pair *pair, unsigned s, const struct ike_effect *fx)
     case IKE_FX_KEYS:
         if (pair->on_keys != NULL)
             pair->on_keys(pair, s, fx);
+        break;
+    case IKE_FX_STREAM:
+        *(fx->ok ? &side->stream_kept : &side->stream_closed) = fx->remote.stream;
         break;
     case IKE_FX_PEER:
         assert_true(side->connected != fx->ok);

@@ -84,6 +84,7 @@ struct pair_side {
 
     unsigned up, failed, deleted, authenticated, removed;
     unsigned keepalives, moves;
+    uint32_t stream_kept, stream_closed; /* TCP, the last of either */
     bool connected; /* as last reported */
     struct pair_record kept[PAIR_RECORDS];
     unsigned asked_keys, asked_authorization, asked_signature, asked_decryption;

@@ -1,7 +1,7 @@
 #!/bin/bash
 # A configured IKEv2 tunnel whose ends change their addresses under a TCP connection and a UDP stream of 100
 # datagrams a second: the connection inside never notices. How many datagrams were lost and how long nothing
-# came is printed; no SA is made anew. ADR-001, ADR-003, ADR-014, ADR-038
+# came is printed; no SA is made anew. ADR-001, ADR-003, ADR-014
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 # shellcheck source=lib/moving.sh

@@ -1,8 +1,8 @@
 #!/bin/bash
 # RFC 3104 appendix F, the road warrior and its reverse. The laptop, y, is in the Internet; n is the firewall of a
 # company, and leases addresses of the company's net to it; x1 is its user's desktop in there. First the laptop begins,
-# by a leased port and SPIs on an address that others share. Then the desktop does, toward an address that the
-# laptop has leased for itself (appendix G). Both keyed by IKE and ESP, and the public side sees neither.
+# by a leased port and SPIs on an address that others share. Then the desktop does: toward that leased port, and
+# toward an address that the laptop has leased for itself (appendix G). All keyed by IKE and ESP, and the public side sees neither.
 # RSIP-001, RSIP-006, RSIP-051
 set -euo pipefail
 # shellcheck source=lib/rsip.sh
@@ -79,6 +79,13 @@ talk
 cygnet x1 status | grep -q 10.0.1.10 || fail "the desktop sees another address: $(cygnet x1 status)"
 
 for host in x1 y; do end_daemon $host; done
+port=$(status y | python3 -c 'import json, sys; print(json.load(sys.stdin)["ports"].split("-")[0])')
+connection y rsip0 x1 "" $INNER_Y "${INNER[x1]}" never "leased-spis: yes"
+connection x1 n y "10.0.1.10, port: $port" "${INNER[x1]}" $INNER_Y at-once
+wait_for 20 "the desktop's tunnel to the leased port" tunnel_up x1
+talk
+
+for host in x1 y; do end_daemon $host; done
 stop y
 laptop "method: rsa-ip"
 wait_for 5 "the laptop's own address" has_address y 10.0.1.11
@@ -94,4 +101,4 @@ wait "$CAPTURE" || true
 [ "$(packets "proto 4")" -gt 40 ] || fail "no tunnel was captured"
 [ "$(packets "ip and not proto 4 and not port 4555")" = 0 ] ||
     fail "on the public side: $(tcpdump -n -r "$SCRATCH/pcap" "ip and not proto 4 and not port 4555" 2>/dev/null | tail -n 5)"
-echo "the road warrior begins by a leased port and SPIs; its desktop begins toward an address of its own"
+echo "the road warrior begins by a leased port and SPIs; its desktop begins toward that port, and toward an address of its own"

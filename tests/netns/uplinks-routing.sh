@@ -12,7 +12,7 @@ lose() {
 }
 
 again() {
-    lab exec sg-a ip link del second
+    ip netns exec "cyg-$LAB_SUFFIX-sg-a" ip link del second
     second
 }
 

@@ -309,6 +309,7 @@ static void drain(struct sim_gateway *g)
             disk_peer(g, &fx);
             break;
         case CONTROL_FX_KEYS:
+        case CONTROL_FX_STREAM:
         case CONTROL_FX_ADDRESS: /* nothing is configured here */
             break;
         }

@@ -88,6 +88,34 @@ static void the_least(void **state)
     assert_mistake(HEAD OFFICE "    protect-with: both\n", "c.yaml:8:", "both");
 }
 
+/* RFC 9329 */
+static void through_tcp(void **state)
+{
+    (void)state;
+    assert_good(HEAD OFFICE);
+    assert_int_equal(config.tcp_port, 0);
+    assert_int_equal(config.connections[0].tcp, IKE_TCP_NEVER);
+    assert_good("tcp-port: 443\n" HEAD OFFICE "    tcp: auto\n");
+    assert_int_equal(config.tcp_port, 443);
+    assert_int_equal(config.connections[0].tcp, IKE_TCP_AUTO);
+    assert_int_equal(config.connections[0].remote.tcp_port, 0);
+    assert_good(HEAD
+                "  - {name: office, local: {auth: psk}, secret-file: /s, tcp: always,\n"
+                "     remote: {address: 192.0.2.5, auth: psk, tcp-port: 443},\n"
+                "     children: [{local: 10.1.0.0/16, remote: 10.2.0.0/16}]}\n");
+    assert_int_equal(config.connections[0].tcp, IKE_TCP_ALWAYS);
+    assert_int_equal(config.connections[0].remote.tcp_port, 443);
+    assert_mistake(HEAD OFFICE "    tcp: perhaps\n", "c.yaml:8:", "always");
+    assert_mistake("tcp-port: 0\n" HEAD OFFICE, "c.yaml:1:", "65535");
+    assert_mistake(HEAD OFFICE "    tcp: auto\n    version: 1\n", "c.yaml:3:", "version 2");
+    assert_mistake(HEAD OFFICE "    tcp: auto\n    protect-with: ah\n", "c.yaml:3:", "AH");
+    assert_mistake(HEAD
+                   "  - {name: office, local: {auth: psk}, secret-file: /s,\n"
+                   "     remote: {address: 192.0.2.5, auth: psk, tcp-port: 443},\n"
+                   "     children: [{local: 10.1.0.0/16, remote: 10.2.0.0/16}]}\n",
+                   "c.yaml:3:", "tcp: auto");
+}
+
 static void every_key(void **state)
 {
     (void)state;
@@ -220,6 +248,9 @@ static void mistakes(void **state)
         {HEAD "  - {name: x, pool: 10.0.0.0/31, local: {auth: psk}, secret-file: /s, remote: "
               "{auth: psk}, children: [{local: 10.1.0.0/16}]}\n",
          "c.yaml:3:", "not a pool"},
+        {HEAD "  - {name: x, local: {auth: psk}, secret-file: /s, remote: {auth: psk, port: 4000}, "
+              "children: [{local: 10.1.0.0/16, remote: 10.2.0.0/16}]}\n",
+         "c.yaml:3:5:", "'port' is where we begin"},
         /* RSIP-003, RSIP-014 */
         {HEAD OFFICE "leased-spis: yes\n", "c.yaml:3:5:", "add an 'id' to 'local'"},
         {HEAD "  - {name: x, version: 1, local: {auth: psk, id: \"@a.test\"}, secret-file: /s, remote: "
@@ -382,6 +413,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_least),
+        cmocka_unit_test(through_tcp),
         cmocka_unit_test(every_key), cmocka_unit_test(address_management),
         cmocka_unit_test(mistakes),
         cmocka_unit_test(virtual_address),

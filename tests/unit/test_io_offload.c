@@ -325,15 +325,15 @@ static void a_short_one_is_the_last(void **state)
 static void relays_ike(void **state)
 {
     uint8_t room[200];
-    struct ip_endpoint local = {ip_addr_v4(0xc0000201), 4500}, remote = {.port = 61234}, l, r;
+    struct ip_endpoint local = {ip_addr_v4(0xc0000201), 4500, 0}, remote = {.port = 61234}, l, r;
     struct view datagram;
     size_t len;
 
     (void)state;
     assert_true(ip_addr_parse("2001:db8::7", &remote.addr));
-    assert_int_equal(ike_relay_build(&local, &remote, view_of_text("x"), span_of(room, 40), &len),
+    assert_int_equal(ike_relay_build(&local, &remote, view_of_text("x"), span_of(room, IKE_RELAY_HEADER), &len),
                      ERR_ROOM);
-    assert_int_equal(ike_relay_build(&local, &remote, view_of_text("x"), span_of(room, 41), &len),
+    assert_int_equal(ike_relay_build(&local, &remote, view_of_text("x"), span_of(room, IKE_RELAY_HEADER + 1), &len),
                      ERR_OK);
     assert_int_equal(ike_relay_parse(view_of(room, len), &l, &r, &datagram), ERR_VALUE);
     assert_true(ip_addr_parse("2001:db8::1", &local.addr));
@@ -346,6 +346,36 @@ static void relays_ike(void **state)
     assert_int_equal(ike_relay_parse(view_of(room, len), &l, &r, &datagram), ERR_OK);
     assert_true(ip_endpoint_equal(&l, &local) && ip_endpoint_equal(&r, &remote));
     assert_true(view_equal(datagram, view_of_text("hello")));
+    assert_int_equal(ike_relay_kind_of(view_of(room, len)), IKE_RELAY_DATAGRAM);
+}
+
+/* Of a TCP stream; a note needs one, and says nothing else. */
+static void relays_streams(void **state)
+{
+    uint8_t room[200];
+    struct ip_endpoint local = {ip_addr_v4(0xc0000201), 4500, 0};
+    struct ip_endpoint remote = {ip_addr_v4(0xc0000202), 61234, IP_STREAM_ACCEPTED | 7}, l, r;
+    struct span all = span_of(room, sizeof(room));
+    struct view datagram;
+    size_t len;
+
+    (void)state;
+    assert_int_equal(ike_relay_build(&local, &remote, view_of_text("hello"), all, &len), ERR_OK);
+    assert_int_equal(ike_relay_parse(view_of(room, len), &l, &r, &datagram), ERR_OK);
+    assert_true(ip_endpoint_equal(&r, &remote));
+    room[1] = IKE_RELAY_KEEP;
+    assert_int_equal(ike_relay_parse(view_of(room, len), &l, &r, &datagram), ERR_VALUE);
+    for (int kind = IKE_RELAY_OPENED; kind <= IKE_RELAY_CLOSE; kind++) {
+        assert_int_equal(ike_relay_build_note(kind, &local, &remote, all, &len), ERR_OK);
+        assert_int_equal(ike_relay_parse(view_of(room, len), &l, &r, &datagram), ERR_OK);
+        assert_int_equal(ike_relay_kind_of(view_of(room, len)), kind);
+        assert_int_equal(r.stream, remote.stream);
+    }
+    room[1]++;
+    assert_int_equal(ike_relay_parse(view_of(room, len), &l, &r, &datagram), ERR_VALUE);
+    remote.stream = 0;
+    assert_int_equal(ike_relay_build_note(IKE_RELAY_KEEP, &local, &remote, all, &len), ERR_OK);
+    assert_int_equal(ike_relay_parse(view_of(room, len), &l, &r, &datagram), ERR_VALUE);
 }
 
 int main(void)
@@ -359,6 +389,7 @@ int main(void)
         cmocka_unit_test(joins_nothing_else),
         cmocka_unit_test(a_short_one_is_the_last),
         cmocka_unit_test(relays_ike),
+        cmocka_unit_test(relays_streams),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

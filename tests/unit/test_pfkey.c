@@ -49,6 +49,7 @@ static void fill_sa(struct sa_params *sa, bool v6)
     sa->outer_dst = addr_of(v6 ? "2001:db8::2" : "192.1.1.5");
     sa->udp_src = 4500;
     sa->udp_dst = 61234;
+    sa->stream = v6 ? IP_STREAM_ACCEPTED | 7 : 0;
     sa->inner_src = prefix_of(v6 ? "192.1.0.65" : "2001:db8:1::/48");
     sa->inner_dst = prefix_of(v6 ? "0.0.0.0/0" : "2001:db8:2::66");
     sa->soft = (struct sa_lifetime){1u << 30, UINT64_MAX, 3000};

@@ -217,9 +217,24 @@ static void the_table_of_paths_is_bounded(void **state)
     path_mtus_fini(&mtus);
 }
 
+/* RFC 9329 section 3: a packet goes into one segment, with its length in front and the usual time stamps. */
+static void through_tcp_it_fits_a_segment(void **state)
+{
+    (void)state;
+    struct path p = path_open(false, false, SA_CONFIGURED);
+    struct sa_params tcp = p.sa;
+    tcp.udp_src = tcp.udp_dst = 4500;
+    uint32_t udp = inner_mtu_of(&tcp, 1500);
+    tcp.stream = 7;
+    assert_in_range(inner_mtu_of(&tcp, 1500), udp - 28, udp - 24); /* 34 octets instead of 8, in units of 4 */
+    assert_int_equal(inner_mtu_of(&tcp, 60), 0);
+    rig_free(p.rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(through_tcp_it_fits_a_segment),
         cmocka_unit_test(the_boundary_is_exact),  cmocka_unit_test(the_source_is_told_what_fits),
         cmocka_unit_test(ipv4_without_df_is_cut), cmocka_unit_test(a_path_is_learnt_and_forgotten),
         cmocka_unit_test(ipv6_inside_keeps_1280), cmocka_unit_test(the_table_of_paths_is_bounded),

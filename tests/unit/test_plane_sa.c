@@ -295,6 +295,66 @@ static void a_new_mapping_is_told(void **state)
     tunnel_close(&t);
 }
 
+/* RFC 9329 section 6.1: through TCP it is the stream that counts, and only authentic ESP. A packet from outside
+ * TCP moves nothing; keyd moves an SA from stream to stream, into TCP and out of it. */
+static void an_sa_goes_through_tcp(void **state)
+{
+    (void)state;
+    struct tunnel t = tunnel_v4();
+    t.sa.udp_src = 50000;
+    t.sa.udp_dst = 4500;
+    t.sa.stream = 7;
+    tunnel_open(&t);
+    rig_send_mark(t.a, &t.flow, 1);
+    struct packet_outer *outer = &t.a->outs[t.a->out_count - 1].outer;
+    assert_int_equal(outer->stream, 7);
+    carry_from(&t, "192.1.1.4", 50000);
+    assert_int_equal(rig_told(t.b, PFKEY_X_NEW_MAPPING), 0);
+    assert_int_equal(rig_counter(t.b, "in_authentic"), 1);
+
+    rig_send_mark(t.a, &t.flow, 2);
+    outer = &t.a->outs[t.a->out_count - 1].outer;
+    outer->stream = 8;
+    t.a->outs[t.a->out_count - 1].octets[20] ^= 1;
+    carry_from(&t, "192.1.1.4", 50000);
+    assert_int_equal(rig_told(t.b, PFKEY_X_NEW_MAPPING), 0);
+    assert_int_equal(rig_counter(t.b, "in_authentic"), 1);
+    t.a->outs[t.a->out_count - 1].octets[20] ^= 1;
+    carry_from(&t, "192.1.1.4", 50000);
+    assert_int_equal(rig_told(t.b, PFKEY_X_NEW_MAPPING), 1);
+    assert_int_equal(rig_last(t.b, PFKEY_X_NEW_MAPPING)->sa.stream, 8);
+    rig_advance(t.b, 1000);
+    rig_send_mark(t.a, &t.flow, 3);
+    t.a->outs[t.a->out_count - 1].outer.stream = 0;
+    carry_from(&t, "192.1.1.99", 4500); /* UDP */
+    assert_int_equal(rig_told(t.b, PFKEY_X_NEW_MAPPING), 1);
+
+    struct pfkey_message move = {.type = PFKEY_UPDATE,
+                                 .has = PFKEY_HAS_SA | PFKEY_HAS_PEER,
+                                 .sa = t.sa,
+                                 .peer = rig_addr("192.1.1.5")};
+    move.sa.stream = IP_STREAM_ACCEPTED | 9;
+    assert_int_equal(rig_ask(t.a, &move).error, 0);
+    rig_clear(t.a);
+    rig_send_mark(t.a, &t.flow, 4);
+    assert_int_equal(t.a->outs[0].outer.stream, IP_STREAM_ACCEPTED | 9);
+    move.has = PFKEY_HAS_SA | PFKEY_HAS_NEW_ENDS;
+    move.new_src = (struct ip_endpoint){rig_addr("192.1.1.4"), 4500, 0};
+    move.new_dst = (struct ip_endpoint){rig_addr("192.1.1.5"), 4500, 0};
+    move.sa.stream = 0;
+    assert_int_equal(rig_ask(t.a, &move).error, 0);
+    rig_clear(t.a);
+    rig_send_mark(t.a, &t.flow, 5);
+    assert_int_equal(t.a->outs[0].outer.stream, 0);
+    assert_int_equal(t.a->outs[0].outer.udp_dst, 4500);
+    move.sa.stream = 11;
+    assert_int_equal(rig_ask(t.a, &move).error, 0);
+    rig_clear(t.a);
+    rig_send_mark(t.a, &t.flow, 6);
+    assert_int_equal(t.a->outs[0].outer.stream, 11);
+    tunnel_close(&t);
+}
+
 /* keyd says where the peer is: a's packets go there, and b is content with what comes from there.
  */
 static void an_sa_moves(void **state)
@@ -838,6 +898,7 @@ int main(void)
         cmocka_unit_test(configured_tunnels_have_a_device_of_their_own),
         cmocka_unit_test(inner_addresses_must_be_the_sas),
         cmocka_unit_test(a_new_mapping_is_told),
+        cmocka_unit_test(an_sa_goes_through_tcp),
         cmocka_unit_test(an_sa_moves),
         cmocka_unit_test(an_sa_has_new_ends),
         cmocka_unit_test(an_unknown_spi_is_a_hint),

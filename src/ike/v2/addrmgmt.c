@@ -25,7 +25,8 @@
 bool v2_addrmgmt_wanted(const struct ike *ike, const struct v2_sa *sa)
 {
     const struct ike_profile *profile = v2_profile(ike, sa->profile);
-    return profile != NULL && profile->addrmgmt && ike->config.nat != IKE_NAT_FORCE &&
+    return profile != NULL && profile->addrmgmt && profile->tcp == IKE_TCP_NEVER &&
+           !v2_path_is_tcp(&sa->path) && ike->config.nat != IKE_NAT_FORCE &&
            !v2_nat_needs_udp(ike, &sa->nat) && address_is_global(&sa->path.local.addr) &&
            address_is_global(&sa->path.remote.addr);
 }

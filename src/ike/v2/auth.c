@@ -267,6 +267,8 @@ enum err auth_r_claim(struct v2_step *step)
         err = check_address_id(step, &hs->claimed, &step->event->remote.addr);
     if (err != ERR_OK)
         return err;
+    if (!v2_tcp_allowed(step->ike, sa, step->event))
+        return v2_refuse(step, ERR_AUTH, 0, "no configured peer of that name that may use TCP");
     if (!blob_set(&hs->id_peer, v2_body(step, IKE2_P_IDI, 0)) ||
         !blob_set(&hs->auth, v2_body(step, IKE2_P_AUTH, 0)))
         return ERR_MEMORY;

@@ -116,7 +116,8 @@ bool defence_passes(struct ike *ike, const struct ike_event *event, const struct
     struct view nonce;
 
     *ret_worked = 0;
-    if (bits == 0 && !v2_cookie_wanted(ike, &event->remote.addr))
+    /* A stream has shown already that it receives what is sent to it (RFC 9329 section 6.3). */
+    if (bits == 0 && (event->remote.stream != 0 || !v2_cookie_wanted(ike, &event->remote.addr)))
         return true;
     if (payload == NULL || ike2_nonce_parse(payload->body, &nonce) != ERR_OK) {
         ike_count(ike, IKE_COUNT_MALFORMED);

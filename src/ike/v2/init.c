@@ -44,9 +44,12 @@ enum err init_make_share(struct v2_step *step)
 enum err init_new(struct ike *ike, const struct ike_request *request, struct v2_ticket *ticket,
                   struct v2_sa **ret)
 {
-    const struct v2_path path = {request->local, request->remote, request->natt};
+    struct v2_path path = {request->local, request->remote, request->natt};
     struct v2_sa *sa;
 
+    if (v2_tcp_begins(ike, request))
+        path = v2_tcp_path(ike, v2_profile(ike, request->profile), &request->local.addr,
+                           &request->remote.addr);
     enum err err = v2_sa_new(ike, true, &path, &sa);
     if (err != ERR_OK) {
         ticket_free(ticket);
@@ -211,16 +214,17 @@ enum err init_i_solved(struct v2_step *step)
     return ERR_OK;
 }
 
-/* Section 2.21.1: perhaps not the peer's at all. A better answer has a few seconds to come. */
+/* Section 2.21.1: perhaps not the peer's at all. A better answer has a few seconds to come; through TCP it
+ * hasn't, for whoever wrote this could keep it from us (RFC 9329 section 6.4). */
 enum err init_i_hint(struct v2_step *step)
 {
     struct ike2_notify n;
     ike_count(step->ike, IKE_COUNT_HINT);
     if (step->payloads != NULL && v2_notified(step, IKE2_N_PUZZLE, &n))
         return ERR_OK; /* RFC 8019 section 7.1.2: a puzzle about no cookie is nothing */
+    int64_t patience = v2_path_is_tcp(&step->sa->path) ? 0 : V2_HINT_MS;
     if (!step->sa->handshake->hinted)
-        step->x->give_up =
-            mono_min(step->x->give_up, mono_add(step->ike->now, V2_HINT_MS));
+        step->x->give_up = mono_min(step->x->give_up, mono_add(step->ike->now, patience));
     step->sa->handshake->hinted = true;
     ike_timer_set(step->ike, &step->x->timer,
                   mono_min(step->x->timer.node.at, step->x->give_up));

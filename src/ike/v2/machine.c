@@ -133,6 +133,7 @@ void v2_exchange_free(struct ike *ike, struct v2_exchange *x)
     rekey_free(x->rekey);
     follow_forget(x);
     forget_question(ike, x);
+    v2_tcp_drop(ike, NULL, &x->tcp);
     ike_timer_drop(ike, &x->timer);
     v2_sent_wipe(&x->out);
     free(x);
@@ -216,7 +217,8 @@ static int64_t patience_ms(const struct ike *ike, const struct v2_exchange *x)
     const struct v2_mobike *mobike = x->sa->mobike;
     if (x->sa->established && x->initiator && mobike != NULL && !mobike->decides && x->state != V2_C_I_WAIT_REPLY)
         ms = V2_MOVE_PATIENCE_MS;
-    if (x->state == V2_I_WAIT_INIT && v2_may_fall_back(ike, x->sa))
+    if (x->state == V2_I_WAIT_INIT &&
+        (v2_may_fall_back(ike, x->sa) || v2_tcp_may_fall_back(ike, x->sa)))
         return ms / 4;
     bool may_be_forgotten = x->state == V2_C_I_WAIT_REPLY && x->child->request != NULL &&
                             x->child->request->reused;

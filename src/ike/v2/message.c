@@ -166,9 +166,12 @@ static size_t solution_room(const struct v2_sa *sa, const struct ike2_header *he
     return len != 0 ? len + 4 : 0;
 }
 
-/* Octets of an IKE message that fit into a datagram nobody fragments (RFC 7383 section 2.5.1). */
+/* Octets of an IKE message that fit into a datagram nobody fragments (RFC 7383 section 2.5.1). A stream takes
+ * any (RFC 9329 section 7.5). */
 static size_t message_room(const struct v2_sa *sa)
 {
+    if (v2_path_is_tcp(&sa->path))
+        return LIMIT_IKE_DATAGRAM;
     bool v6 = sa->remote.addr.family == IP_V6;
     return V2_DATAGRAM - (v6 ? 40 : 20) - 8 - (sa->path.natt ? 4 : 0);
 }

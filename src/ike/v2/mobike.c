@@ -31,6 +31,10 @@ static struct v2_path path_to(const struct v2_sa *sa, const struct address_pair 
     struct v2_path path = sa->path;
     path.local.addr = pair->local;
     path.remote.addr = pair->remote;
+    if (v2_path_is_tcp(&path)) { /* RFC 9329 section 7.1: elsewhere UDP is tried first */
+        path.local.port = path.remote.port = IKE_NATT_PORT;
+        path.remote.stream = 0;
+    }
     return path;
 }
 
@@ -227,6 +231,7 @@ void v2_mobike_shift(struct ike *ike, struct v2_sa *sa, const struct v2_path *to
                      const struct v2_nat *nat, bool check)
 {
     struct v2_mobike *mobike = sa->mobike;
+    const struct v2_path before = sa->path;
     if (!mobike->checking) {
         mobike->before = sa->path;
         mobike->nat_before = sa->nat;
@@ -235,6 +240,7 @@ void v2_mobike_shift(struct ike *ike, struct v2_sa *sa, const struct v2_path *to
         sa->nat = *nat;
     mobike->disproved = false;
     sa->path = *to;
+    sa->nat.udp |= v2_path_is_tcp(to);
     mobike->moves++;
     ike_count(ike, IKE_COUNT_MOVED);
     mobike->checking = check;
@@ -242,29 +248,46 @@ void v2_mobike_shift(struct ike *ike, struct v2_sa *sa, const struct v2_path *to
     tell(ike, sa, EVENT_INFO, "Addresses changed", to);
     v2_saved_sa(ike, sa);
     repeat_pending(ike, sa);
+    v2_tcp_moved(ike, sa, &before);
 }
 
 /* Its children too, unless the address has to be proved first. */
 static void go(struct ike *ike, struct v2_sa *sa, const struct v2_path *to, const struct v2_nat *nat)
 {
-    bool check = address_check_due(ike->config.address_check, &sa->mobike->proved, &to->remote.addr); /* ADR-010 */
+    bool check = !v2_path_is_tcp(to) && /* ADR-010; RFC 9329 section 7.1 */
+                 address_check_due(ike->config.address_check, &sa->mobike->proved, &to->remote.addr);
     v2_mobike_shift(ike, sa, to, nat, check);
     if (!check)
         place_all(ike, sa);
 }
 
 /* We decide: the peer hears of it. */
-static void move(struct ike *ike, struct v2_sa *sa, const struct address_pair *pair)
+static void move_to(struct ike *ike, struct v2_sa *sa, struct v2_path to)
 {
-    const struct v2_path to = path_to(sa, pair);
     sa->mobike->no_way = false;
     sa->mobike->mapped_known = false;
     go(ike, sa, &to, NULL);
     wait_for_probe(ike, sa->mobike);
-    if (sa->mobike->draft && !address_is_global(&pair->local))
+    if (sa->mobike->draft && !address_is_global(&to.local.addr))
         v2_addrmgmt_give_way(ike, sa, "its new address means nothing to the peer");
     else
         v2_mobike_say(ike, sa, V2_SAYS_UPDATE, NULL);
+}
+
+static void move(struct ike *ike, struct v2_sa *sa, const struct address_pair *pair)
+{
+    move_to(ike, sa,
+            v2_tcp_only(ike, sa) ? v2_tcp_path(ike, v2_profile(ike, sa->profile), &pair->local,
+                                               &pair->remote)
+                                 : path_to(sa, pair));
+}
+
+bool v2_mobike_reconnected(struct ike *ike, struct v2_sa *sa)
+{
+    if (sa->mobike == NULL || !sa->mobike->decides)
+        return false;
+    v2_mobike_say(ike, sa, V2_SAYS_UPDATE, NULL);
+    return true;
 }
 
 static void proved(struct ike *ike, struct v2_sa *sa)
@@ -282,8 +305,10 @@ static void disproved(struct ike *ike, struct v2_sa *sa)
         return;
     ike_count(ike, IKE_COUNT_MOVE_REFUSED);
     tell(ike, sa, EVENT_WARNING, "Peer not reached at its new address", &sa->path);
+    const struct v2_path failed = sa->path;
     sa->path = mobike->before;
     sa->nat = mobike->nat_before;
+    v2_tcp_moved(ike, sa, &failed);
     mobike->checking = false;
     mobike->disproved = true;
     v2_saved_sa(ike, sa);
@@ -479,11 +504,23 @@ bool v2_mobike_stranded(const struct v2_exchange *x)
 }
 
 /* Section 3.6: who doesn't decide uses the peer's other addresses to say where it is itself. */
-static bool may_look(const struct v2_exchange *x)
+static bool may_look(const struct ike *ike, const struct v2_exchange *x)
 {
     const struct v2_mobike *mobike = x->sa->mobike;
-    return mobike != NULL && !x->has_via && x->repeats_made >= V2_LOOK_TRIES &&
+    return mobike != NULL && !v2_tcp_only(ike, x->sa) && !x->has_via && x->repeats_made >= V2_LOOK_TRIES &&
            (mobike->decides || x->says == V2_SAYS_ADDRESSES || (mobike->draft && x->says == V2_SAYS_UPDATE));
+}
+
+/* RFC 9329 section 7.1: the same request through TCP, where nothing comes through UDP. */
+static void look_through_tcp(struct ike *ike, struct v2_exchange *x)
+{
+    struct v2_sa *sa = x->sa;
+    if (!v2_path_is_tcp(&x->tcp)) {
+        x->tcp = v2_tcp_path(ike, v2_profile(ike, sa->profile), &sa->path.local.addr,
+                             &sa->path.remote.addr);
+        tell(ike, sa, EVENT_INFO, "TCP is tried", &x->tcp);
+    }
+    v2_sent_repeat(ike, sa, &x->tcp, &x->out);
 }
 
 /* ADR-020, ADR-021: a request that is repeated may go another way; an answer goes where its request was from. */
@@ -494,7 +531,9 @@ void v2_mobike_repeat(struct ike *ike, struct v2_exchange *x)
     x->repeats_made++;
     v2_sent_repeat(ike, sa, v2_mobike_way(x), &x->out);
     v2_addrmgmt_repeat(ike, x);
-    if (!may_look(x))
+    if (v2_tcp_may_try(ike, x))
+        look_through_tcp(ike, x);
+    if (!may_look(ike, x))
         return;
     if (!address_paths_after(&sa->mobike->paths, x->looks ? &x->looked : &current, &next))
         return;
@@ -507,9 +546,24 @@ void v2_mobike_repeat(struct ike *ike, struct v2_exchange *x)
     v2_sent_repeat(ike, sa, &other, &x->out);
 }
 
+/* Only that way was there an answer. */
+static void heard_through_tcp(struct ike *ike, struct v2_exchange *x)
+{
+    const struct v2_path to = x->tcp;
+    x->tcp = (struct v2_path){.natt = false};
+    if (x->says == V2_SAYS_UPDATE)
+        x->stale = true;
+    v2_sent_wipe(&x->out);
+    move_to(ike, x->sa, to);
+}
+
 void v2_mobike_heard(struct ike *ike, struct v2_exchange *x, const struct ike_event *event)
 {
     struct v2_sa *sa = x->sa;
+    if (v2_path_is_tcp(&x->tcp) && x->tcp.remote.stream == event->remote.stream) {
+        heard_through_tcp(ike, x);
+        return;
+    }
     const struct address_pair pair = {event->local.addr, event->remote.addr};
     const struct address_pair current = pair_of(&sa->path);
     if (sa->mobike == NULL || (!sa->mobike->decides && !sa->mobike->draft) || !x->looks ||
@@ -545,7 +599,7 @@ static void probe_timer(struct ike *ike, struct ike_timer *timer)
     struct v2_sa *sa = mobike->sa;
     const struct address_pair current = pair_of(&sa->path);
     struct address_pair pair;
-    if (!mobike->no_way && address_paths_due(&mobike->paths, ike->now, &current, &pair)) {
+    if (!mobike->no_way && !v2_tcp_only(ike, sa) && address_paths_due(&mobike->paths, ike->now, &current, &pair)) {
         const struct v2_path via = path_to(sa, &pair);
         v2_mobike_say(ike, sa, V2_SAYS_PROBE, &via);
     }
@@ -622,7 +676,7 @@ static enum err take_nat(struct v2_step *step)
     enum err err = v2_nat_read_ends(step, &step->event->local, &step->event->remote, &nat);
     if (err != ERR_OK || !nat.agreed)
         return err;
-    nat.udp = v2_nat_needs_udp(step->ike, &nat);
+    nat.udp = v2_path_is_tcp(&sa->path) || v2_nat_needs_udp(step->ike, &nat);
     sa->nat = nat;
     return ERR_OK;
 }
@@ -691,6 +745,8 @@ static void follow_update(struct v2_step *step, const struct v2_nat *nat)
     struct ike *ike = step->ike;
     struct v2_sa *sa = step->sa;
     const struct v2_path to = {step->event->local, step->event->remote, step->event->natt};
+    if (v2_path_is_tcp(&to) != v2_path_is_tcp(&sa->path) && !nat->agreed)
+        sa->nat.udp = v2_path_is_tcp(&to);
     if (same_path(&to, &sa->path) && !sa->mobike->checking) {
         if (nat->agreed)
             sa->nat = *nat;
@@ -720,21 +776,6 @@ void v2_mobike_do(struct v2_step *step, const struct v2_mobike_wish *wish)
         decide(step->ike, sa, false);
     else if (sa->mobike != NULL && sa->mobike->disproved && wish->nat.agreed)
         follow_update(step, &wish->nat);
-}
-
-void v2_mobike_info(const struct v2_sa *sa, struct ike_sa_info *ret)
-{
-    const struct v2_mobike *mobike = sa->mobike;
-    if (mobike == NULL)
-        return;
-    ret->peer_addresses = &mobike->peer;
-    ret->draft = mobike->draft;
-    ret->told = &mobike->told;
-    ret->checking = mobike->checking;
-    ret->no_way = mobike->no_way;
-    ret->probing = mobike->decides && !mono_is_never(mobike->probe.node.at) &&
-                   find(sa, V2_SAYS_PROBE) != NULL;
-    ret->moves = mobike->moves;
 }
 
 /* Re-keying the IKE SA: all goes on under the new one. */

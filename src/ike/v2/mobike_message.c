@@ -92,7 +92,8 @@ static bool is_altered(const struct v2_step *step)
 {
     uint8_t room[NO_NATS_MAX];
     struct ike2_notify n;
-    return v2_notified(step, IKE2_N_NO_NATS_ALLOWED, &n) &&
+    return step->event->remote.stream == 0 && /* RFC 9329 section 7.1 */
+           v2_notified(step, IKE2_N_NO_NATS_ALLOWED, &n) &&
            !view_equal(n.data, no_nats(&step->event->remote, &step->event->local, room));
 }
 
@@ -196,7 +197,7 @@ static enum err answer_detection(struct v2_step *step, struct ike2_writer *w, st
     enum err err = v2_nat_read_ends(step, &event->local, &event->remote, ret);
     if (err != ERR_OK)
         return err;
-    ret->udp = v2_nat_needs_udp(step->ike, ret);
+    ret->udp = event->remote.stream != 0 || v2_nat_needs_udp(step->ike, ret);
     if (step->ike->config.nat == IKE_NAT_FORCE)
         own = (struct ip_endpoint){.addr = {.family = own.addr.family}};
     return v2_nat_put_ends(step->sa, w, &own, &event->remote);
@@ -268,4 +269,32 @@ bool v2_mobike_mapping_changed(const struct v2_step *step)
     memcpy(mobike->mapped, n.data.ptr, n.data.len);
     mobike->mapped_known = true;
     return changed;
+}
+
+/* For status */
+
+static bool is_probing(const struct v2_sa *sa)
+{
+    const struct v2_exchange *x;
+    if (sa->mine != NULL && sa->mine->says == V2_SAYS_PROBE)
+        return true;
+    TAILQ_FOREACH (x, &sa->waiting, of_line)
+        if (x->says == V2_SAYS_PROBE)
+            return true;
+    return false;
+}
+
+void v2_mobike_info(const struct v2_sa *sa, struct ike_sa_info *ret)
+{
+    const struct v2_mobike *mobike = sa->mobike;
+    if (mobike == NULL)
+        return;
+    ret->peer_addresses = &mobike->peer;
+    ret->draft = mobike->draft;
+    ret->told = &mobike->told;
+    ret->checking = mobike->checking;
+    ret->no_way = mobike->no_way;
+    ret->probing = mobike->decides && !mono_is_never(mobike->probe.node.at) &&
+                   is_probing(sa);
+    ret->moves = mobike->moves;
 }

@@ -128,6 +128,10 @@ static void tell_found(struct ike *ike, const struct v2_sa *sa)
 /* With MOBIKE even without a NAT: another path may have one (RFC 4555 section 3.3). */
 void v2_nat_float(struct ike *ike, struct v2_sa *sa)
 {
+    if (v2_path_is_tcp(&sa->path)) { /* RFC 9329 section 6.5: nothing else changes */
+        sa->nat.udp = true;
+        return;
+    }
     bool udp = v2_nat_needs_udp(ike, &sa->nat);
     if (!udp && (!sa->nat.agreed || !v2_mobike_wanted(ike, sa)))
         return;
@@ -146,7 +150,13 @@ void v2_nat_take_claimed(struct ike *ike, struct v2_sa *sa)
 {
     const struct v2_path *from = &sa->handshake->from;
     bool floated = from->natt && !sa->path.natt && !sa->handshake->floats;
+    const struct v2_path before = sa->path;
     sa->path = *from;
+    v2_tcp_moved(ike, sa, &before);
+    if (v2_path_is_tcp(&sa->path)) {
+        sa->nat.udp = true;
+        return;
+    }
     sa->nat.udp = sa->nat.agreed && sa->path.natt && (floated || v2_nat_needs_udp(ike, &sa->nat));
     if (sa->nat.udp)
         tell_found(ike, sa);
@@ -154,6 +164,8 @@ void v2_nat_take_claimed(struct ike *ike, struct v2_sa *sa)
 
 bool v2_nat_follows(const struct v2_sa *sa)
 {
+    if (v2_path_is_tcp(&sa->path)) /* RFC 9329 section 6.1: who connects may come from anywhere */
+        return (sa->path.remote.stream & IP_STREAM_ACCEPTED) != 0;
     return sa->nat.udp && sa->nat.there && !sa->nat.here;
 }
 
@@ -169,11 +181,12 @@ bool v2_nat_may_come_from(const struct v2_sa *sa, const struct ike_event *event)
         return true;
     if (sa->established && sa->mobike != NULL)
         return true; /* from anywhere; what it proves, its contents say */
-    if (!event->natt || !ip_addr_equal(&sa->path.local.addr, &event->local.addr))
+    bool tcp = v2_path_is_tcp(&sa->path);
+    if (!event->natt || tcp != (event->remote.stream != 0) ||
+        (!tcp && !ip_addr_equal(&sa->path.local.addr, &event->local.addr)))
         return false;
     if (!sa->established) /* ADR-017: another port; another address only where NAT was found */
-        return !sa->initiator && sa->nat.agreed &&
-               (sa->nat.there || ip_addr_equal(&sa->path.remote.addr, &event->remote.addr));
+        return !sa->initiator && (tcp || (sa->nat.agreed && (sa->nat.there || ip_addr_equal(&sa->path.remote.addr, &event->remote.addr))));
     return v2_nat_follows(sa);
 }
 
@@ -183,8 +196,11 @@ void v2_nat_move(struct ike *ike, struct v2_sa *sa, const struct ip_endpoint *to
     char end[IP_ENDPOINT_TEXT_MAX], text[80];
     ike_count(ike, IKE_COUNT_MOVED);
     snprintf(text, sizeof(text), "the peer now comes from %s", ip_endpoint_format(to, end));
-    v2_trace(ike, sa, NULL, EVENT_INFO, "NAT mapping changed", text);
+    v2_trace(ike, sa, NULL, EVENT_INFO,
+             to->stream != 0 ? "TCP connection changed" : "NAT mapping changed", text);
+    const struct v2_path before = sa->path;
     sa->path.remote = *to;
+    v2_tcp_moved(ike, sa, &before);
     v2_saved_sa(ike, sa);
     LIST_FOREACH (child, &sa->children, of_v2_sa)
         if (child->follows)
@@ -193,7 +209,10 @@ void v2_nat_move(struct ike *ike, struct v2_sa *sa, const struct ip_endpoint *to
 
 void v2_nat_follow(struct ike *ike, struct v2_sa *sa, const struct ike_event *event)
 {
-    if (sa->established && sa->mobike == NULL && v2_nat_follows(sa) && !on_path(&sa->path, event))
+    bool tcp = v2_path_is_tcp(&sa->path);
+    if (tcp != (event->remote.stream != 0) || (sa->mobike != NULL && !tcp))
+        return;
+    if (sa->established && v2_nat_follows(sa) && !on_path(&sa->path, event))
         v2_nat_move(ike, sa, &event->remote);
 }
 
@@ -201,12 +220,14 @@ void v2_nat_child(const struct v2_sa *sa, struct ike_child *child)
 {
     child->udp = sa->nat.udp;
     child->follows = v2_nat_follows(sa);
-    child->at = (struct ip_endpoint){sa->remote.addr, sa->path.remote.port}; /* as installed */
+    child->at = (struct ip_endpoint){sa->remote.addr, sa->path.remote.port,
+                                     sa->path.remote.stream}; /* as installed */
 }
 
 static bool keeps_alive(const struct ike *ike, const struct v2_sa *sa)
 {
-    return sa->nat.udp && (sa->nat.here || ike->config.nat == IKE_NAT_FORCE);
+    return sa->nat.udp && !v2_path_is_tcp(&sa->path) &&
+           (sa->nat.here || ike->config.nat == IKE_NAT_FORCE);
 }
 
 void v2_nat_keepalive_start(struct ike *ike, struct v2_sa *sa)
@@ -218,6 +239,7 @@ void v2_nat_keepalive_start(struct ike *ike, struct v2_sa *sa)
 void v2_nat_keepalive(struct ike *ike, struct ike_timer *timer)
 {
     struct v2_sa *sa = (struct v2_sa *)(void *)((char *)timer - offsetof(struct v2_sa, keepalive));
-    v2_send_raw(ike, sa, &sa->path, view_of(NULL, 0));
+    if (keeps_alive(ike, sa))
+        v2_send_raw(ike, sa, &sa->path, view_of(NULL, 0));
     v2_nat_keepalive_start(ike, sa);
 }

@@ -281,6 +281,7 @@ static void describe_sa(const struct v2_step *step, bool inbound, struct sa_para
     if (sa->nat.udp) { /* RFC 3948: the ports are those of IKE */
         ret->udp_src = inbound ? sa->path.remote.port : sa->path.local.port;
         ret->udp_dst = inbound ? sa->path.local.port : sa->path.remote.port;
+        ret->stream = sa->path.remote.stream;
     }
 }
 

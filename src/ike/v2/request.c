@@ -210,10 +210,26 @@ static bool sign_otherwise(struct ike *ike, struct v2_sa *sa, struct ike_request
     return true;
 }
 
+/* RFC 9329 section 5.1 */
+static bool fall_back_to_tcp(struct ike *ike, struct v2_sa *sa, struct ike_request *request,
+                             enum ike_failure failure)
+{
+    if (!sa->dying || ike->shutting_down || request->tcp || failure != IKE_FAILURE_SILENT ||
+        !v2_tcp_may_fall_back(ike, sa))
+        return false;
+    v2_trace(ike, sa, NULL, EVENT_INFO, "No answer through UDP", "beginning again through TCP");
+    request->v2_sa = NULL;
+    request->tcp = true;
+    enum err err = v2_request_proceed(ike, request);
+    if (err != ERR_OK)
+        ike_request_fail(ike, request, IKE_FAILURE_OTHER, err_text(err));
+    return true;
+}
+
 static bool fall_back(struct ike *ike, struct v2_sa *sa, struct ike_request *request,
                       enum ike_failure failure)
 {
-    if (sign_otherwise(ike, sa, request))
+    if (sign_otherwise(ike, sa, request) || fall_back_to_tcp(ike, sa, request, failure))
         return true;
     if (!sa->dying || ike->shutting_down || !v2_may_fall_back(ike, sa) ||
         (failure != IKE_FAILURE_SILENT && failure != IKE_FAILURE_REFUSED))

@@ -54,6 +54,7 @@ enum {
     V2_LIVENESS_S = 30,       /* a silent configured peer is asked after so long */
     V2_VIA_TRIES = 3,         /* a path that is tested gets a request so often, then it is said elsewhere */
     V2_LOOK_TRIES = 2,        /* unanswered so often, a request is tried along other paths too */
+    V2_TCP_TRIES = 4,         /* unanswered so often through UDP, a request goes through TCP too */
     V2_MOVE_PATIENCE_MS = 300000, /* for a peer that decides about paths (RFC 4555 section 3.11) */
     V2_UPDATE_SAS = 256,      /* named in one update of addresses */
     V2_SEEN_TIMES = 3,        /* at the same other address: that is a NAT, and nobody's forgery */
@@ -61,7 +62,8 @@ enum {
     V2_DATAGRAM = 1280,       /* longer ones are sent in fragments (RFC 7383 section 2.5.1) */
 };
 
-/* Where messages go to and come from; `natt`: on port 4500, behind the non-ESP marker. */
+/* Where messages go to and come from; `natt`: through the plane, on port 4500 behind the non-ESP marker, or
+ * in the TCP stream that the remote end names. */
 struct v2_path {
     struct ip_endpoint local, remote;
     bool natt;
@@ -71,7 +73,7 @@ struct v2_path {
 struct v2_nat {
     bool agreed;      /* both ends sent the notifies */
     bool here, there; /* we are behind one; the peer is */
-    bool udp;         /* ESP goes inside UDP */
+    bool udp;         /* ESP goes inside UDP, or inside TCP where IKE does */
 };
 
 /* What an INFORMATIONAL request of ours is for (v2/mobike.c). */
@@ -274,6 +276,7 @@ struct v2_exchange {
     unsigned repeats_made;
     bool looks;          /* it went along other paths too, the last of them */
     struct address_pair looked;
+    struct v2_path tcp;  /* ... or through TCP, that way; without a stream: not */
     struct v2_path from; /* responder: where the request came from */
 };
 

@@ -303,6 +303,7 @@ static void wind_up(struct ike *ike, struct v2_sa *sa, mono_t expires)
                   sa->replaced ? expires : mono_add(ike->now, ms * percent / 100));
     ike_timer_set(ike, &sa->idle, mono_add(ike->now, liveness != 0 ? liveness : V2_ANSWER_MS));
     v2_nat_keepalive_start(ike, sa);
+    v2_tcp_keep(ike, sa);
 }
 
 /* A clock that jumped must not lend it a longer life. */
@@ -398,6 +399,7 @@ void v2_sa_free(struct ike *ike, struct v2_sa *sa)
     resume_forget(ike, sa);
     resume_return(ike, sa);
     defence_stop(ike, sa->handshake);
+    v2_tcp_drop(ike, sa, &sa->path);
     v2_handshake_free(sa->handshake);
     fragment_forget(sa);
     v2_sent_wipe(&sa->answer);
@@ -421,8 +423,9 @@ void v2_sa_close(struct ike *ike, struct v2_sa *sa, const char *why)
     v2_trace(ike, sa, NULL, EVENT_INFO, "IKE SA deleted", why);
     struct v2_exchange *x = v2_line_up(ike, sa, V2_N_I_START);
     sa->closing = true;
-    if (x == NULL) {
-        v2_sa_end(ike, sa);
+    if (x == NULL) { /* said once then, but not from in here: one of its exchanges may be running */
+        sa->expires = ike->now;
+        ike_timer_set(ike, &sa->expiry, ike->now);
         return;
     }
     x->deletes_sa = true;
@@ -446,6 +449,7 @@ bool v2_sa_info(const struct ike *ike, size_t i, struct ike_sa_info *ret)
         .nat_here = sa->nat.here,
         .nat_there = sa->nat.there,
         .udp = sa->nat.udp,
+        .tcp = v2_path_is_tcp(&sa->path),
         .initiator = sa->initiator,
         .established = sa->established,
         .state = sa->established ? "established" : v2_state_name(x != NULL ? x->state : V2_NONE),

@@ -141,7 +141,7 @@ void v2_trace_message(struct ike *ike, const struct v2_sa *sa, const struct v2_e
     const struct v2_path *path = way_of(sa, x);
     ip_endpoint_format(sent ? &path->local : &path->remote, local);
     ip_endpoint_format(sent ? &path->remote : &path->local, remote);
-    TEXT_SET(r.detail, "%s to %s:", local, remote);
+    TEXT_SET(r.detail, "%s to %s%s:", local, remote, v2_path_is_tcp(path) ? " by TCP" : "");
     name_payloads(message, payloads, true, r.detail, sizeof(r.detail));
     event_emit(&ike->env.trace, &r);
 }

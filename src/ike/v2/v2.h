@@ -20,6 +20,7 @@
  *   follow.c   RFC 9370 after a CREATE_CHILD_SA
  *   resume.c   RFC 5723: exchange and IKE_AUTH, an initiator's tickets   ticket.c  what is in one
  *   nat.c      NAT traversal                    keymat.c  keys
+ *   tcp.c      streams (RFC 9329)
  *   mobike.c   which addresses an SA uses (RFC 4555)   mobike_message.c  and what is said of them
  *   addrmgmt.c the same by draft-dupont-ikev2-addrmgmt-06   addrmgmt_message.c  and its messages
  *   request.c  which SA serves a request        config.c  virtual addresses
@@ -579,8 +580,31 @@ enum err v2_sync_answer(struct ike *ike, struct v2_sa *sa, const struct ike2_hea
 bool v2_sync_is_request(const struct v2_sa *sa, const struct ike2_header *header);
 enum err v2_sync_request(struct ike *ike, struct v2_sa *sa, const struct ike_event *event,
                          const struct ike2_header *header, const uint8_t *digest);
+/* tcp.c */
+static inline bool v2_path_is_tcp(const struct v2_path *path)
+{
+    return path->remote.stream != 0;
+}
+/* A new stream of ours. */
+struct v2_path v2_tcp_path(const struct ike *ike, const struct ike_profile *profile,
+                           const struct ip_addr *local, const struct ip_addr *remote);
+bool v2_tcp_begins(const struct ike *ike, const struct ike_request *request);
+bool v2_tcp_may_fall_back(const struct ike *ike, const struct v2_sa *sa);
+bool v2_tcp_may_try(const struct ike *ike, const struct v2_exchange *x);
+bool v2_tcp_only(const struct ike *ike, const struct v2_sa *sa);
+/* The responder's profile may be served where that came from. */
+bool v2_tcp_allowed(const struct ike *ike, const struct v2_sa *sa, const struct ike_event *event);
+/* The plane is told that the SA uses its stream; that `but` it no SA uses that of the path; and either, if the
+ * SA's path was another before. */
+void v2_tcp_keep(struct ike *ike, const struct v2_sa *sa);
+void v2_tcp_drop(struct ike *ike, const struct v2_sa *but, const struct v2_path *path);
+void v2_tcp_moved(struct ike *ike, const struct v2_sa *sa, const struct v2_path *before);
+enum err v2_tcp_opened(struct ike *ike, const struct ike_event *event);
+enum err v2_tcp_tell_all(struct ike *ike);
 
 /* mobike.c */
+/* Our connection was made again: the peer hears of it. False: by other means than MOBIKE. */
+bool v2_mobike_reconnected(struct ike *ike, struct v2_sa *sa);
 /* Configured peers have it, unless it is switched off. */
 bool v2_mobike_wanted(const struct ike *ike, const struct v2_sa *sa);
 /* The peer speaks it too, and the SA is established. */

@@ -220,7 +220,7 @@ int classify(struct __sk_buff *skb)
     return ends(TC_ACT_OK, CLASSIFIER_COUNT_NOT_IP);
 }
 
-/* Of IKE, of ESP inside UDP, and of DNS, whose answers to our own resolver come in clear. */
+/* Of IKE, of ESP inside UDP or TCP, and of DNS, whose answers to our own resolver come in clear. */
 static __always_inline bool is_our_port(__u16 port)
 {
     return port == bpf_htons(500) || port == bpf_htons(4500) || port == bpf_htons(53);
@@ -242,7 +242,8 @@ static __always_inline bool is_ours_in_clear(struct __sk_buff *skb, __u8 protoco
     if (!load(skb, offset, &ports, sizeof(ports)))
         return false;
     if (protocol == IPPROTO_TCP)
-        return ports.src == bpf_htons(53);
+        return ports.src == bpf_htons(53) || ports.src == bpf_htons(4500) ||
+               ports.dst == bpf_htons(4500);
     return is_our_port(ports.src) || ports.dst == bpf_htons(500) || ports.dst == bpf_htons(4500);
 }
 

@@ -3,10 +3,10 @@
 #include "base/builder.h"
 #include "base/cursor.h"
 
-static void write_endpoint(struct builder *b, const struct ip_endpoint *end)
+static void write_endpoint(struct builder *b, const struct ip_endpoint *end, uint8_t kind)
 {
     builder_u8(b, end->addr.family);
-    builder_u8(b, 0);
+    builder_u8(b, kind);
     builder_u16(b, end->port);
     builder_bytes(b, end->addr.octets, sizeof(end->addr.octets));
 }
@@ -27,18 +27,37 @@ static struct ip_endpoint read_endpoint(struct cursor *cur)
     return end;
 }
 
-enum err ike_relay_build(const struct ip_endpoint *local, const struct ip_endpoint *remote,
-                         struct view datagram, struct span room, size_t *ret_len)
+static enum err build(enum ike_relay_kind kind, const struct ip_endpoint *local,
+                      const struct ip_endpoint *remote, struct view datagram, struct span room,
+                      size_t *ret_len)
 {
     struct builder b = builder_on(room);
 
-    write_endpoint(&b, local);
-    write_endpoint(&b, remote);
+    write_endpoint(&b, local, (uint8_t)kind);
+    write_endpoint(&b, remote, 0);
+    builder_u32(&b, remote->stream);
     builder_view(&b, datagram);
     if (b.bad)
         return ERR_ROOM;
     *ret_len = b.len;
     return ERR_OK;
+}
+
+enum err ike_relay_build(const struct ip_endpoint *local, const struct ip_endpoint *remote,
+                         struct view datagram, struct span room, size_t *ret_len)
+{
+    return build(IKE_RELAY_DATAGRAM, local, remote, datagram, room, ret_len);
+}
+
+enum err ike_relay_build_note(enum ike_relay_kind kind, const struct ip_endpoint *local,
+                              const struct ip_endpoint *remote, struct span room, size_t *ret_len)
+{
+    return build(kind, local, remote, view_of(NULL, 0), room, ret_len);
+}
+
+enum ike_relay_kind ike_relay_kind_of(struct view bytes)
+{
+    return (enum ike_relay_kind)bytes.ptr[1];
 }
 
 enum err ike_relay_parse(struct view bytes, struct ip_endpoint *ret_local,
@@ -47,9 +66,13 @@ enum err ike_relay_parse(struct view bytes, struct ip_endpoint *ret_local,
     struct cursor cur = cursor_of(bytes);
     struct ip_endpoint local = read_endpoint(&cur), remote = read_endpoint(&cur);
 
+    remote.stream = cursor_u32(&cur);
     if (cur.bad)
         return ERR_SHORT;
     if (local.addr.family == IP_NONE || local.addr.family != remote.addr.family)
+        return ERR_VALUE;
+    if (bytes.ptr[1] > IKE_RELAY_CLOSE ||
+        (bytes.ptr[1] != IKE_RELAY_DATAGRAM && (remote.stream == 0 || cursor_left(&cur) != 0)))
         return ERR_VALUE;
     *ret_local = local;
     *ret_remote = remote;

@@ -47,7 +47,8 @@ static bool open_once(const struct plane_setup *setup, struct plane_fds *fds,
 {
     uint16_t port = setup->udp_port != 0 ? setup->udp_port : UDP_PORT;
 
-    if (open_tuns(setup, fds, ret, fault) && io_sockets_open(port, setup->mark, fds, fault))
+    if (open_tuns(setup, fds, ret, fault) && io_sockets_open(port, setup->mark, fds, fault) &&
+        (setup->tcp_port == 0 || io_listen_open(setup->tcp_port, setup->mark, fds, fault)))
         return true;
     close_all(fds);
     return false;

@@ -1,5 +1,6 @@
 /*
- * What takes privilege, done once by the parent: TUN devices, sockets, the classifier. The plane
+ * What takes privilege, done by the parent: TUN devices, sockets, the classifier; once, but for
+ * outside interfaces that come later (plane_setup_follow()). The plane
  * gets the descriptors and needs no capability. A parent that keeps them open can start a plane
  * again and again: devices, addresses and the classifier stay, and what nobody reads is dropped.
  */
@@ -29,6 +30,8 @@ enum plane_fd {
     PLANE_FD_VERDICTS, /* the classifier's map; -1 without eBPF */
     PLANE_FD_COUNTERS,
     PLANE_FD_NETS,     /* the classifier's map of tunnels' destinations */
+    PLANE_FD_TCP_V4,   /* listening, for IKE and ESP through TCP (RFC 9329); -1 unless configured */
+    PLANE_FD_TCP_V6,
     PLANE_FD_COUNT
 };
 
@@ -42,6 +45,7 @@ struct plane_setup {
     struct outside outside;                 /* one of them has to be there */
     const char *oe_name, *vpn_name, *put_back_name; /* NULL: "oe0", "vpn0", "clear0" */
     uint16_t udp_port;                      /* 0: 4500 */
+    uint16_t tcp_port;                      /* where TCP is taken (RFC 9329); 0: nowhere */
     uint32_t mark;                          /* 0: PLANE_MARK */
     enum plane_classifier classifier;
     bool refuse_clear; /* of a pair with a tunnel, what arrives in clear; with eBPF only */

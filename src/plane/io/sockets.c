@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { SOCKET_BUFFER = 4 * 1024 * 1024 };
+enum { SOCKET_BUFFER = 4 * 1024 * 1024, LISTEN_BACKLOG = 128 };
 
 struct option {
     int level, name, value;
@@ -152,6 +152,52 @@ bool io_sockets_open(uint16_t udp_port, uint32_t mark, struct plane_fds *ret, st
     else
         close_all(ret, PLANE_FD_ESP_V4, PLANE_FD_UDP_V6);
     return ok;
+}
+
+int io_stream_open(enum ip_family family, uint32_t mark)
+{
+    const struct option marked = {SOL_SOCKET, SO_MARK, (int)mark};
+    int fd = socket(family == IP_V6 ? AF_INET6 : AF_INET,
+                    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+    if (fd >= 0 && !set_options(fd, &marked, 1)) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+/* What is accepted inherits the mark, as the answer to the first packet does. */
+static int open_listener(enum ip_family family, uint16_t port, uint32_t mark)
+{
+    static const struct option v6_only = {IPPROTO_IPV6, IPV6_V6ONLY, 1};
+    static const struct option reuse = {SOL_SOCKET, SO_REUSEADDR, 1};
+    int fd = io_stream_open(family, mark);
+    if (fd >= 0 && (!set_options(fd, &reuse, 1) ||
+                    (family == IP_V6 && !set_options(fd, &v6_only, 1)) ||
+                    !bind_port(fd, family == IP_V6 ? AF_INET6 : AF_INET, port) ||
+                    listen(fd, LISTEN_BACKLOG) != 0)) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+bool io_listen_open(uint16_t tcp_port, uint32_t mark, struct plane_fds *ret, struct io_fault *fault)
+{
+    int *fd = ret->fd;
+    fd[PLANE_FD_TCP_V6] = -1;
+    fd[PLANE_FD_TCP_V4] = open_listener(IP_V4, tcp_port, mark);
+    if (!usable(fd[PLANE_FD_TCP_V4], false, "TCP encapsulation", fault))
+        return false;
+    fd[PLANE_FD_TCP_V6] = open_listener(IP_V6, tcp_port, mark);
+    if (usable(fd[PLANE_FD_TCP_V6], true, "TCP encapsulation over IPv6", fault))
+        return true;
+    close_all(ret, PLANE_FD_TCP_V4, PLANE_FD_TCP_V4);
+    return false;
 }
 
 bool io_clear_sockets_open(uint32_t mark, struct plane_fds *ret, struct io_fault *fault)

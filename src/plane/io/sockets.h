@@ -10,6 +10,10 @@
 #include "plane/io/setup.h"
 
 MUST_USE bool io_sockets_open(uint16_t udp_port, uint32_t mark, struct plane_fds *ret, struct io_fault *fault);
+/* Listening, for TCP (RFC 9329); what is accepted has the mark too. */
+MUST_USE bool io_listen_open(uint16_t tcp_port, uint32_t mark, struct plane_fds *ret, struct io_fault *fault);
+/* For a connection of our own: TCP, marked, unbound. -1: refused, and errno says why. */
+int io_stream_open(enum ip_family family, uint32_t mark);
 /* Only needed without eBPF. */
 MUST_USE bool io_clear_sockets_open(uint32_t mark, struct plane_fds *ret, struct io_fault *fault);
 

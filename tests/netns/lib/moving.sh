@@ -8,7 +8,7 @@
 #                                    COMMAND in between; prints what was lost and the longest pause
 #   two_uplinks [CONFIG]             a lab in which sg-a's configuration names a second uplink, and that line
 #   second                           that uplink comes into being: 192.7.0.4, through carol (inside2, 192.7.0.1)
-#   routes UPLINK                    its routes, "outside" before "second"
+#   routes                           those of the first uplink, before the second one's
 #   between HOST MS                  a link that takes MS each way, between HOST and the public net
 #
 # shellcheck shell=bash
@@ -126,22 +126,18 @@ between() {
     wait_for 5 "the slow link" grep -q ready "$SCRATCH/delay-$1"
 }
 
-routes() { # UPLINK: what a host's own configuration daemon would set with its address
-    case $1 in
-    outside) lab exec sg-a ip route replace 192.2.0.0/24 via 192.1.1.6 dev outside metric 10 ;;
-    second)
-        lab exec sg-a ip route replace 192.2.0.0/24 via 192.7.0.1 dev second metric 20
-        lab exec sg-a ip route replace 192.1.1.0/24 via 192.7.0.1 dev second metric 20
-        ;;
-    esac
+routes() { # what a host's own configuration daemon would set for the first uplink with its address
+    lab exec sg-a ip route replace 192.2.0.0/24 via 192.1.1.6 dev outside metric 10
 }
 
-second() { # its link comes into being
-    ip link add second netns "cyg-$LAB_SUFFIX-sg-a" type veth peer name inside2 netns "cyg-$LAB_SUFFIX-carol"
-    lab exec carol sh -ec 'ip address add 192.7.0.1/24 dev inside2; ip link set inside2 up
+second() { # its link comes into being; the lab's own way into a namespace is slower
+    local names="cyg-$LAB_SUFFIX"
+    ip link add second netns "$names-sg-a" type veth peer name inside2 netns "$names-carol"
+    ip netns exec "$names-carol" sh -ec 'ip address add 192.7.0.1/24 dev inside2; ip link set inside2 up
         ip route replace 192.1.0.0/24 via 192.7.0.4'
-    lab exec sg-a sh -ec 'ip address add 192.7.0.4/24 dev second; ip link set second up'
-    routes second
+    ip netns exec "$names-sg-a" sh -ec 'ip address add 192.7.0.4/24 dev second; ip link set second up
+        ip route replace 192.2.0.0/24 via 192.7.0.1 dev second metric 20
+        ip route replace 192.1.1.0/24 via 192.7.0.1 dev second metric 20'
 }
 
 # The second one is named before it is there.
@@ -158,5 +154,5 @@ two_uplinks() {
     done
     lab exec sg-a sysctl -qw net.ipv4.conf.all.ignore_routes_with_linkdown=1
     lab exec sg-b ip route replace 192.1.0.0/24 via 192.1.1.6
-    routes outside
+    routes
 }
