@@ -31,7 +31,7 @@ static void check_error(void)
 
 static void check_config(void)
 {
-    assert(first.outside[0] != '\0');
+    assert(first.outside.count != 0 && first.outside.names[0][0] != '\0');
     assert(first.key[0] == '/' && first.control[0] == '/' && first.state[0] == '/');
     assert(first.dns.forwarder_count <= CONFIG_FORWARDERS);
     assert(first.class_count <= LIMIT_CLASSES);

@@ -157,15 +157,33 @@ def ike2(section, whole, swan):
            f"{section['octets'][0]} octets, responder {section['octets'][1]}")
 
 
+def uplinks(section):
+    yield "An uplink is lost: ms until the tunnel's first packet on the other, and as round trips"
+    if section.get("not_measured"):
+        yield f"  not measured: {section['not_measured']}"
+        return
+    yield f"  {'round trip, ms':16}{'sent':>10}{'trips':>8}{'received':>12}{'trips':>8}   range"
+    for row in section["rows"]:
+        sent, received = statistics.median(row["sent"]), statistics.median(row["received"])
+        yield (f"    {row['round_trip']:<14.2f}{sent:>10.2f}{sent / row['round_trip']:>8.2f}{received:>12.2f}"
+               f"{received / row['round_trip']:>8.2f}   {spread(row['received'], '.2f')}")
+    for row in section["rows"]:
+        if "unproved" in row:
+            yield (f"    received at an address that the peer has to check first, {row['round_trip']:.2f} ms "
+                   f"away: {row['unproved']:.2f} ms, {row['unproved'] / row['round_trip']:.2f} trips")
+
+
 def rsip(section):
     yield "RSIP server alone"
     if section.get("not_measured"):
         yield f"  not measured: {section['not_measured']}"
         return
-    yield (f"    {section['requests']:.0f} registrations and leases a second, {section['octets']:.0f} "
-           "octets of heap for a host with a lease")
-    yield (f"    owner of an inbound packet: {section['owner_few_ns']:.0f} ns among "
-           f"{section['few']:.0f} leases, {section['owner_ns']:.0f} ns among {section['leases']:.0f}")
+    yield (f"    {section['registrations']:.0f} registrations and {section['assignments']:.0f} assignments a "
+           f"second; {section['host_octets']:.0f} octets of heap for a host, {section['lease_octets']:.0f} more "
+           "for its lease")
+    ratio = section["forward_ns"] / section["forward_few_ns"]
+    yield (f"    a datagram in and one out: {section['forward_few_ns']:.0f} ns through {section['few']:.0f} "
+           f"leases, {section['forward_ns']:.0f} ns through {section['leases']:.0f}: {ratio:.1f} times as much")
 
 
 def movers(section):
@@ -196,6 +214,6 @@ def text(result):
     for lines in (throughput(result["throughput"], size), round_trips(result["round_trips"], size),
                   first_reply(result["first_reply"], size, plain),
                   handshakes(result["handshakes"]), ike2(result["ike2"], result["keyd_ike"], result["swan_ike"]), memory(result["memory"]),
-                  processes(result["processes"]), rsip(result["rsip"]), movers(result["movers"]), models(result["models"])):
+                  processes(result["processes"]), uplinks(result["uplinks"]), rsip(result["rsip"]), movers(result["movers"]), models(result["models"])):
         yield ""
         yield from lines

@@ -84,6 +84,7 @@ class Host:
         self.routes = [route.split("=") for route in section.get("routes", "").split()]
         self.nft = section.get("nft")
         self.config = section.get("config")
+        self.uplinks = section.get("uplinks", "").split()
         self.runs_cygnet = bool(self.inside) and section.getboolean("cygnet", True)
         self.forward = section.getboolean("forward", False)
 

@@ -255,7 +255,7 @@ def read_policies(lab, arguments):
 
 def write_config(lab, host, policies):
     lines = [
-        "outside: outside",
+        f"outside: [{', '.join(['outside', *host.uplinks])}]",
         f"key: {lab.path(host.name, 'private.pem')}",
         f"control: {lab.path(host.name, 'control.sock')}",
         f"state: {lab.path(host.name, 'state')}",

@@ -35,20 +35,29 @@ static void insert(struct address_paths *paths, const struct address_path *path)
     paths->count += paths->count < ADDRESS_PATHS_MAX;
 }
 
-void address_paths_set(struct address_paths *paths, mono_t now, const struct address_set *own,
-                       const struct ip_addr *preferred, const struct address_set *peer)
+/* The operator's preference among our addresses. */
+static unsigned rank_of(const struct address_own *own, size_t i)
+{
+    unsigned rank = own->ranks != NULL ? own->ranks[i] : 0;
+    if (own->preferred.family == IP_NONE)
+        return rank;
+    return ip_addr_equal(&own->preferred, &own->set->list[i]) ? 0 : rank + 1;
+}
+
+void address_paths_set(struct address_paths *paths, mono_t now, const struct address_own *own,
+                       const struct address_set *peer, const struct address_ways *ways)
 {
     struct address_paths next = {.count = 0};
-    for (size_t i = 0; i < own->count; i++) {
-        bool first = preferred->family == IP_NONE || ip_addr_equal(preferred, &own->list[i]);
+    for (size_t i = 0; i < own->set->count; i++) {
         for (size_t k = 0; k < peer->count; k++) {
-            struct address_path path = {.pair = {own->list[i], peer->list[k]}, .next_probe = now};
-            if (own->list[i].family != peer->list[k].family)
+            struct address_path path = {.pair = {own->set->list[i], peer->list[k]},
+                                        .next_probe = now};
+            if (!address_reaches(ways, &path.pair.local, &path.pair.remote))
                 continue;
             const struct address_path *known = find(paths, &path.pair);
             if (known != NULL)
                 path = *known;
-            path.rank = (first ? 0 : RANK_OWN) + (k != 0);
+            path.rank = RANK_OWN * rank_of(own, i) + (k != 0);
             insert(&next, &path);
         }
     }

@@ -1,6 +1,6 @@
 /*
  * Which pair of addresses, ours and the peer's, an IKE SA uses. The candidates are all pairs of one
- * family, ranked: by our own preference first, then by whether the peer's address is its primary one.
+ * family with a route from one to the other (ADR-044), ranked: by our own preference first, then by whether the peer's address is its primary one.
  * A pair is left as soon as it can't be used; a better ranked one is taken back only after it has
  * answered several probes in a row, so that a link that comes and goes doesn't take the traffic with
  * it. A value without pointers; the caller probes and says how it went.
@@ -36,10 +36,29 @@ struct address_paths {
 };
 
 bool address_pair_equal(const struct address_pair *a, const struct address_pair *b);
-/* New candidates; what is known of pairs that stay is kept. `preferred` of our own addresses ranks
- * before the others (family 0: none does). */
-void address_paths_set(struct address_paths *paths, mono_t now, const struct address_set *own,
-                       const struct ip_addr *preferred, const struct address_set *peer);
+/* Knows the routes: whether packets from an address of ours can be sent to one of the peer's. */
+struct address_ways {
+    bool (*reaches)(void *ctx, const struct ip_addr *local, const struct ip_addr *remote);
+    void *ctx; /* reaches NULL: all do */
+};
+
+static inline bool address_reaches(const struct address_ways *ways, const struct ip_addr *local,
+                                   const struct ip_addr *remote)
+{
+    return local->family == remote->family &&
+           (ways->reaches == NULL || ways->reaches(ways->ctx, local, remote));
+}
+
+/* Our addresses, as candidates are made of them. */
+struct address_own {
+    const struct address_set *set;
+    const uint8_t *ranks;     /* of each, the operator's preference, 0 the best; NULL: all alike */
+    struct ip_addr preferred; /* ranks before all others; family 0: none does */
+};
+
+/* New candidates, of pairs with a way from one to the other; what is known of pairs that stay is kept. */
+void address_paths_set(struct address_paths *paths, mono_t now, const struct address_own *own,
+                       const struct address_set *peer, const struct address_ways *ways);
 bool address_paths_has(const struct address_paths *paths, const struct address_pair *pair);
 /* The candidate after that one, in turn: what to try when it fails. False: there is no other. */
 bool address_paths_after(const struct address_paths *paths, const struct address_pair *pair,

@@ -39,6 +39,25 @@ static void print_lease(const json_t *bind)
            json_is_true(json_object_get(bind, "listen")) ? ", listening" : "");
 }
 
+/* in_... and out_... but for what was forwarded or answered: why datagrams went no further. */
+static void print_drops(json_t *counters)
+{
+    const char *name, *lead = "dropped    ";
+    json_t *value;
+
+    json_object_foreach(counters, name, value)
+    {
+        bool drop = strncmp(name, "in_", 3) == 0 || strncmp(name, "out_", 4) == 0;
+        if (!drop || json_integer_value(value) == 0 || strstr(name, "_forwarded") != NULL ||
+            strcmp(name, "in_icmp_request") == 0)
+            continue;
+        printf("%s%lld %s", lead, (long long)json_integer_value(value), name);
+        lead = ", ";
+    }
+    if (lead[0] == ',')
+        putchar('\n');
+}
+
 static void print_server(const json_t *status)
 {
     const json_t *binds = json_object_get(status, "binds");
@@ -49,6 +68,7 @@ static void print_server(const json_t *status)
            cli_plural(leases));
     for (size_t i = 0; i < json_array_size(binds); i++)
         print_lease(json_array_get(binds, i));
+    print_drops(json_object_get(status, "counters"));
 }
 
 static void print_client(const json_t *status)
@@ -75,6 +95,8 @@ void cli_print_lease(const json_t *reply)
     printf(json_array_size(spis) > 0 ? "with the inbound SPIs" : "without SPIs: no tunnel can begin");
     for (size_t i = 0; i < json_array_size(spis); i++)
         printf(" %s", json_string_value(json_array_get(spis, i)));
+    if (cli_number(lease, "ike_port") != 0)
+        printf(", IKE from port %lld", (long long)cli_number(lease, "ike_port"));
     putchar('\n');
 }
 

@@ -111,6 +111,10 @@ static void print_gateways(const json_t *gateways)
             continue;
         printf("  %s", cli_text(gateway, "suite", ""));
         print_nat(gateway);
+        if (json_is_true(json_object_get(gateway, "resumed")))
+            printf("; resumed by a ticket");
+        if (json_is_true(json_object_get(gateway, "ticket")))
+            printf("; a ticket is kept");
         putchar('\n');
         print_addresses(gateway);
     }
@@ -172,6 +176,25 @@ static void print_summary(const json_t *summary)
     }
 }
 
+/* ADR-044: which there are to choose from; a single one goes without saying. */
+static void print_uplinks(const json_t *uplinks)
+{
+    size_t i, k;
+    const json_t *uplink, *address;
+
+    if (json_array_size(uplinks) < 2)
+        return;
+    printf("uplinks    ");
+    json_array_foreach(uplinks, i, uplink)
+    {
+        printf("%s%s %s", i > 0 ? "; " : "", cli_text(uplink, "name", "?"),
+               cli_text(uplink, "state", "?"));
+        json_array_foreach(json_object_get(uplink, "addresses"), k, address)
+            printf(" %s", json_string_value(address));
+    }
+    printf("\n");
+}
+
 static void print_status(const json_t *status)
 {
     const json_t *flows = json_object_get(status, "flows");
@@ -191,6 +214,7 @@ static void print_status(const json_t *status)
     const json_t *sas = json_object_get(status, "ike_sas");
     long long all = cli_number(flows, "encrypt") + cli_number(flows, "pass") +
                     cli_number(flows, "deny") + cli_number(flows, "hold");
+    print_uplinks(json_object_get(status, "uplinks"));
     cli_print_lease(status);
     cli_print_connections(json_object_get(status, "connections"));
     print_gateways(gateways);

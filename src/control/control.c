@@ -349,6 +349,9 @@ static enum err dispatch(struct control *c, mono_t now, const struct control_eve
         return ike_input(c->ike, now, &ike);
     case CONTROL_EV_NAME:
         return take_name(c, now, event);
+    case CONTROL_EV_ROUTES:
+        ike.kind = IKE_EV_ROUTES;
+        return ike_input(c->ike, now, &ike);
     case CONTROL_EV_SIGNED:
         ike.kind = IKE_EV_SIGNED;
         return ike_input(c->ike, now, &ike);
@@ -415,7 +418,9 @@ static void tell_addresses(struct control *c, mono_t now, const struct control_c
 {
     const struct ike_event event = {.kind = IKE_EV_ADDRESSES,
                                     .addresses = config->tunnels.own,
-                                    .address_count = config->tunnels.own_count};
+                                    .address_ranks = config->own_ranks,
+                                    .address_count =
+                                        config->tunnels.own_count - config->own_down};
     ike_input(c->ike, now, &event);
 }
 
@@ -431,9 +436,10 @@ enum err control_new(const struct control_config *config, const struct control_e
                      struct control **ret)
 {
     struct discover_env discover_env = {.rng = env->rng, .trace = env->trace};
-    struct oe_env oe_env = {.rng = env->rng, .trace = env->trace};
-    struct ike_env ike_env = {.rng = env->rng, .wall = env->wall, .trace = env->trace};
-    struct tunnel_env tunnel_env = {.rng = env->rng, .trace = env->trace};
+    struct oe_env oe_env = {.rng = env->rng, .trace = env->trace, .ways = env->ways};
+    struct ike_env ike_env = {
+        .rng = env->rng, .wall = env->wall, .trace = env->trace, .ways = env->ways};
+    struct tunnel_env tunnel_env = {.rng = env->rng, .trace = env->trace, .ways = env->ways};
     struct ike_config ike = ike_config_of(config);
     struct control *c = calloc(1, sizeof(*c));
 
@@ -479,6 +485,7 @@ enum err control_reconfigure(struct control *c, mono_t now, const struct control
     enum err oe_err = oe_reconfigure(c->oe, now, &config->oe);
     if (err == ERR_OK)
         err = oe_err;
+    tunnel_link_unleased(c, now);
     control_pump(c, now);
     return err;
 }

@@ -28,6 +28,8 @@ struct control_config {
     struct ike_config ike;
     struct oe_config oe;
     struct tunnel_config tunnels; /* the caller keeps it until there is another */
+    const uint8_t *own_ranks; /* of tunnels.own: the operator's preference, 0 the best; NULL: all alike */
+    size_t own_down;         /* so many of the last of them have a link that is down: no candidates */
     bool leased_spis;        /* inbound SPIs are those of `spis` only (RFC 3104 section 3) */
     const uint32_t *spis;    /* copied, CONTROL_SPIS at most */
     size_t spi_count;
@@ -39,6 +41,7 @@ struct control_env {
     struct rng rng;
     struct ike_wall wall;
     struct event_sink trace;
+    struct address_ways ways;
 };
 
 enum control_event_kind {
@@ -50,6 +53,7 @@ enum control_event_kind {
     CONTROL_EV_PLANE_READY, /* a channel to a plane is there: learn what it holds, then go on */
     CONTROL_EV_PLANE_GONE,  /* the channel broke; requests in flight fail */
     CONTROL_EV_NAME,        /* name, address, ttl_s: a hint that a name has an address */
+    CONTROL_EV_ROUTES,      /* what env.ways says may have changed */
     CONTROL_EV_SHUTDOWN,    /* delete tunnels politely (OE-173) */
     CONTROL_EV_RESTORE,     /* serial, bytes: what a SAVE in a former life said; before PLANE_READY */
     CONTROL_EV_FORMER_PEER, /* local, remote, peer_id: had SAs with us when all was lost (OE-175) */

@@ -168,6 +168,8 @@ void tunnel_link_moved(struct control *c, mono_t now, const struct ike_effect *f
 size_t tunnel_link_ask_update(struct control *c, const char *name, const struct ip_pair *ends);
 /* The plane doesn't have the tunnel's SAs any more. */
 void tunnel_link_lost(struct control *c, mono_t now, uint64_t ticket, spi_t spi_in, spi_t spi_out);
+/* Tunnels whose inbound SPI isn't leased any more are made anew (RSIP-116). */
+void tunnel_link_unleased(struct control *c, mono_t now);
 
 /* restart.c: what the plane holds against what is known here */
 void restart_init(struct control *c);

@@ -284,6 +284,7 @@ void restart_over(struct control *c, mono_t now)
         clean(c, now);
     c->cleaning = false;
     delete_orphans(c, now);
+    tunnel_link_unleased(c, now); /* the lease may have changed meanwhile */
     forget(c);
     c->sweep_rules = true;
 }

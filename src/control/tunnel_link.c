@@ -241,14 +241,50 @@ bool tunnel_link_report(struct control *c, mono_t now, const struct pfkey_messag
     return true;
 }
 
-void tunnel_link_lost(struct control *c, mono_t now, uint64_t ticket, spi_t spi_in, spi_t spi_out)
+static void end_lost(struct control *c, mono_t now, uint64_t ticket, spi_t spi_in, spi_t spi_out,
+                     const char *why)
 {
     const struct tunnel_event lost = {.kind = TUNNEL_EV_HARD_EXPIRE,
                                       .ticket = ticket,
                                       .spi_in = spi_in,
                                       .spi_out = spi_out,
-                                      .text = "the plane has lost it"};
+                                      .text = why};
     const struct ike_event delete = {.kind = IKE_EV_DELETE_CHILD, .ticket = ticket};
     ike_input(c->ike, now, &delete);
     tunnels_input(c->tunnels, now, &lost);
+}
+
+void tunnel_link_lost(struct control *c, mono_t now, uint64_t ticket, spi_t spi_in, spi_t spi_out)
+{
+    end_lost(c, now, ticket, spi_in, spi_out, "the plane has lost it");
+}
+
+static bool is_leased(const struct control *c, spi_t spi)
+{
+    for (size_t i = 0; i < c->spi_count; i++)
+        if (c->spis[i] == spi.value)
+            return true;
+    return false;
+}
+
+/* The walk ends with what happens in ike, so it begins again. */
+static bool find_unleased(const struct control *c, struct ike_child_info *ret)
+{
+    *ret = (struct ike_child_info){.at = NULL};
+    while (ike_child_next(c->ike, ret))
+        if (!ret->deleting && tunnel_is_ticket(ret->ticket) && !is_leased(c, ret->spi_in))
+            return true;
+    return false;
+}
+
+/* Without any SPI there is no lease at the moment; the next one may bring the same. */
+void tunnel_link_unleased(struct control *c, mono_t now)
+{
+    struct ike_child_info child;
+    size_t most = 2 * CONTROL_SPIS; /* more were never leased */
+
+    if (!c->leased_spis || c->spi_count == 0)
+        return;
+    while (most-- > 0 && find_unleased(c, &child))
+        end_lost(c, now, child.ticket, child.spi_in, child.spi_out, "its SPI is not leased any more");
 }

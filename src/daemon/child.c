@@ -24,6 +24,8 @@ enum {
     CHILD_LETTER_RELOADED = 't',
     CHILD_LETTER_MATERIALS = 'm',
     CHILD_LETTER_ADDRESS = 'a',
+    CHILD_LETTER_WANT_PORT = 'w',
+    CHILD_LETTER_PORT = 'u',
     CHILD_MESSAGE_OCTETS = 11 + CONFIG_ERROR_MAX,
 };
 
@@ -84,6 +86,10 @@ static uint8_t letter_of(const struct child_message *message, enum child_result 
         return CHILD_LETTER_MATERIALS;
     case CHILD_ADDRESS:
         return CHILD_LETTER_ADDRESS;
+    case CHILD_WANT_PORT:
+        return CHILD_LETTER_WANT_PORT;
+    case CHILD_PORT:
+        return CHILD_LETTER_PORT;
     default:
         return (uint8_t)message->channel;
     }
@@ -151,6 +157,7 @@ static bool find_kind(uint8_t letter, bool has_fd, enum child_result *ret)
     } rows[] = {
         {CHILD_LETTER_PROCESS, false, CHILD_PROCESS}, {CHILD_LETTER_RELOAD, false, CHILD_RELOAD},
         {CHILD_LETTER_RELOADED, false, CHILD_RELOADED}, {CHILD_LETTER_ADDRESS, false, CHILD_ADDRESS},
+        {CHILD_LETTER_WANT_PORT, false, CHILD_WANT_PORT}, {CHILD_LETTER_PORT, true, CHILD_PORT},
         {CHILD_LETTER_CONFIG, true, CHILD_CONFIG}, {CHILD_LETTER_MATERIALS, true, CHILD_MATERIALS},
     };
     *ret = CHILD_CHANNEL;

@@ -63,6 +63,8 @@ enum child_result {
                       with other keys is on its way */
     CHILD_ADDRESS, /* from keyd to the parent: ok or not, text is "ADDRESS NET": a virtual address for
                     * what goes to that net */
+    CHILD_WANT_PORT, /* from keyd to the parent: a socket for IKE at the leased port */
+    CHILD_PORT,    /* to keyd: fd is that socket */
     CHILD_RELOAD,  /* from keyd to the parent: somebody wants the configuration read again */
     CHILD_RELOADED,/* to keyd: ok or not, and text says why not */
     CHILD_GONE,    /* the parent has gone: exit */

@@ -12,17 +12,52 @@
 
 enum { DNS_PORT = 53, SECONDS_MAX = 7 * 24 * 3600 };
 
-/* An interface's name as the kernel takes it. */
-static bool read_interface(struct yaml_reader *r, const yaml_node_t *node,
-                           const struct yaml_field *field, void *base)
+/* An interface's name as the kernel takes it, and as it can stand in quotes. */
+static bool is_interface(const char *text)
+{
+    return strpbrk(text, "/ \t\r\n:\"\\") == NULL && strcmp(text, ".") != 0 &&
+           strcmp(text, "..") != 0;
+}
+
+static bool read_interface(struct yaml_reader *r, const yaml_node_t *node, struct outside *outside)
 {
     const char *text = yaml_reader_scalar(node);
 
-    if (text != NULL && (strpbrk(text, "/ \t\r\n:") != NULL || strcmp(text, ".") == 0 ||
-                         strcmp(text, "..") == 0))
+    if (text == NULL || text[0] == '\0')
+        return yaml_reader_fail(r, node,
+                                "'outside' needs an interface; write 'outside: eth0' or a list of "
+                                "names");
+    if (strlen(text) >= OUTSIDE_NAME_MAX)
+        return yaml_reader_fail(r, node, "'%.40s' is too long for an interface; use at most %d "
+                                "characters", text, OUTSIDE_NAME_MAX - 1);
+    if (!is_interface(text))
         return yaml_reader_fail(r, node, "'%.40s' can't be an interface; see 'ip link' for names",
                                 text);
-    return yaml_read_text(r, node, field, base);
+    if (outside_names(outside, text))
+        return yaml_reader_fail(r, node, "'%s' is there twice; name it once, where it is preferred",
+                                text);
+    if (outside->count == OUTSIDE_MAX)
+        return yaml_reader_fail(r, node, "more than %d outside interfaces; leave some out",
+                                OUTSIDE_MAX);
+    snprintf(outside->names[outside->count++], OUTSIDE_NAME_MAX, "%s", text);
+    return true;
+}
+
+/* One, or a list in order of preference. */
+static bool read_outside(struct yaml_reader *r, const yaml_node_t *node,
+                         const struct yaml_field *field, void *base)
+{
+    struct outside *outside = &((struct cygnet_config *)base)->outside;
+
+    (void)field;
+    if (node->type != YAML_SEQUENCE_NODE)
+        return read_interface(r, node, outside);
+    for (const yaml_node_item_t *item = node->data.sequence.items.start;
+         item < node->data.sequence.items.top; item++)
+        if (!read_interface(r, yaml_document_get_node(r->document, *item), outside))
+            return false;
+    return outside->count != 0 ||
+           yaml_reader_fail(r, node, "'outside' names no interface; write at least one");
 }
 
 static bool parse_port(const char *text, uint16_t *ret)
@@ -245,6 +280,11 @@ static const struct yaml_field lifespan_fields[] = {
     {NULL, NULL},
 };
 
+static const struct yaml_choice puzzles[] = {{"under-pressure", IKE_PUZZLES_BY_PRESSURE},
+                                             {"always", IKE_PUZZLES_ALWAYS},
+                                             {"never", IKE_PUZZLES_NEVER},
+                                             {NULL, 0}};
+
 #define LIMIT_FIELD(key, member, top)                                                              \
     {key, yaml_read_number, offsetof(struct config_limits, member), .least = 1, .most = top}
 static const struct yaml_field limit_fields[] = {
@@ -252,12 +292,15 @@ static const struct yaml_field limit_fields[] = {
     LIMIT_FIELD("instances", instances, LIMIT_INSTANCES),
     LIMIT_FIELD("lookups", lookups, LIMIT_LOOKUPS),
     {"cookies", yaml_read_bool, offsetof(struct config_limits, cookies)},
+    {"puzzles", yaml_read_choice, offsetof(struct config_limits, puzzles), .choices = puzzles},
+    {"puzzle-bits", yaml_read_number, offsetof(struct config_limits, puzzle_bits), .least = 1,
+     .most = 20},
     {NULL, NULL},
 };
 
 #define FIELD(member) offsetof(struct cygnet_config, member)
 static const struct yaml_field fields[] = {
-    {"outside", read_interface, FIELD(outside), .room = CONFIG_INTERFACE_MAX,
+    {"outside", read_outside, FIELD(outside),
      .remedy = "name the interface that faces the network, as in 'outside: eth0'"},
     {"key", yaml_read_path, FIELD(key), .room = CONFIG_PATH_MAX},
     {"control", yaml_read_path, FIELD(control), .room = CONFIG_CONTROL_MAX},
@@ -269,6 +312,7 @@ static const struct yaml_field fields[] = {
     {"policy", config_read_policy, 0},
     {"connections", config_read_connections, 0},
     {"crash-secret-file", yaml_read_path, FIELD(crash_secret), .room = CONFIG_PATH_MAX},
+    {"ticket-secret-file", yaml_read_path, FIELD(ticket_secret), .room = CONFIG_PATH_MAX},
     {"key-export", yaml_read_path, FIELD(key_export), .room = CONFIG_PATH_MAX},
     {"policy-files", read_policy_files, FIELD(policy_files), .room = CONFIG_PATH_MAX},
     {"fallback", yaml_read_choice, FIELD(fallback), .choices = config_fallback_kinds},
@@ -320,7 +364,9 @@ static bool parse_document(struct yaml_reader *r, struct view text, struct cygne
     if (!yaml_reader_load(r, text, &document))
         return false;
     r->document = &document;
-    bool ok = yaml_reader_fields(r, yaml_document_get_root_node(&document), fields, config);
+    const yaml_node_t *root = yaml_document_get_root_node(&document);
+    bool ok = yaml_reader_fields(r, root, fields, config) &&
+              (!config->leased_spis || config_check_leased(r, root, config));
     yaml_document_delete(&document);
     return ok;
 }

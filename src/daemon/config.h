@@ -11,6 +11,7 @@
 #define CYGNET_DAEMON_CONFIG_H
 
 #include "oe/oe.h"
+#include "plane/io/outside.h"
 #include "tunnel/tunnel.h"
 
 enum {
@@ -18,7 +19,6 @@ enum {
     CONFIG_STUB_ADDRESSES = 8,
     CONFIG_PATH_MAX = 256,
     CONFIG_CONTROL_MAX = 108, /* what a socket address holds */
-    CONFIG_INTERFACE_MAX = 16,
     CONFIG_USER_MAX = 32,
     CONFIG_ERROR_MAX = 512,
     CONFIG_TEXT_MAX = 1024 * 1024, /* a longer file is refused */
@@ -73,6 +73,8 @@ struct config_lifespans {
 struct config_limits {
     uint32_t half_open, instances, lookups;
     bool cookies; /* every stranger is asked for one */
+    enum ike_puzzles puzzles; /* RFC 8019 */
+    uint32_t puzzle_bits;
 };
 
 /* Where a text begins in cygnet_config.strings; 0: not given. */
@@ -97,9 +99,10 @@ struct config_end {
 struct config_connection {
     char name[IKE_PROFILE_NAME];
     enum ike_version version;
-    bool aggressive, want_address, fragmentation_off, mobike_off, ppk_required, childless, policy_stays;
+    bool aggressive, want_address, fragmentation_off, mobike_off, ppk_required, childless, resumption, policy_stays;
     bool addrmgmt, any_address_id; /* as of struct ike_profile */
     bool ah; /* instead of ESP */
+    enum ike_padding rsa_padding;
     struct config_end local, remote;
     config_string secret, ppk, ppk_id;
     uint16_t additional[7]; /* RFC 9370 */
@@ -109,11 +112,11 @@ struct config_connection {
 };
 
 struct cygnet_config {
-    char outside[CONFIG_INTERFACE_MAX];
+    struct outside outside; /* in order of preference, at least one */
     char key[CONFIG_PATH_MAX];
     char control[CONFIG_CONTROL_MAX];
     char state[CONFIG_PATH_MAX];
-    struct identity identity; /* IDENTITY_NONE: the address of the outside interface */
+    struct identity identity; /* IDENTITY_NONE: the address of an outside interface */
     struct config_dns dns;
     struct config_stub stub;
     struct config_users users;
@@ -137,6 +140,7 @@ struct cygnet_config {
     size_t class_count;
     struct oe_class classes[LIMIT_CLASSES];
     char crash_secret[CONFIG_PATH_MAX]; /* a file; RFC 6290; "": no tokens are made */
+    char ticket_secret[CONFIG_PATH_MAX]; /* the same for RFC 5723; "": tickets end with keyd */
     char key_export[CONFIG_PATH_MAX]; /* the directory for Wireshark's key tables; "": none */
     size_t connection_count, selector_count, string_octets;
     struct config_connection connections[CONFIG_CONNECTIONS];

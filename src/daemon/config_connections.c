@@ -12,7 +12,7 @@ struct raw_connection {
     enum ike_version version;
     int aggressive, ah;
     struct config_raw_end local, remote;
-    bool has_local, has_remote, virtual_address, fragmentation, mobike, childless, update_policy;
+    bool has_local, has_remote, virtual_address, fragmentation, mobike, childless, resumption, update_policy;
     const yaml_node_t *secret, *pool, *children, *pfs, *ppk, *additional;
     struct {
         uint32_t ike_s, child_s;
@@ -20,6 +20,7 @@ struct raw_connection {
     uint32_t dpd_s;
     int management;
     bool check_address_id;
+    enum ike_padding padding;
 };
 
 struct raw_child {
@@ -37,6 +38,10 @@ struct raw_ppk {
 static const struct yaml_choice versions[] = {
     {"1", IKE_VERSION_1}, {"2", IKE_VERSION_2}, {"any", IKE_ANY_VERSION}, {NULL, 0}};
 static const struct yaml_choice protections[] = {{"esp", 0}, {"ah", 1}, {NULL, 0}};
+static const struct yaml_choice paddings[] = {{"auto", IKE_PADDING_AUTO},
+                                              {"pss", IKE_PADDING_PSS},
+                                              {"pkcs1", IKE_PADDING_PKCS1},
+                                              {NULL, 0}};
 static const struct yaml_choice modes[] = {{"main", 0}, {"aggressive", 1}, {NULL, 0}};
 static const struct yaml_choice starts[] = {{"never", TUNNEL_RESPOND},
                                             {"on-traffic", TUNNEL_ON_TRAFFIC},
@@ -99,6 +104,8 @@ static const struct yaml_field connection_fields[] = {
     {"check-address-id", yaml_read_bool, RAW(check_address_id)},
     {"update-policy", yaml_read_bool, RAW(update_policy)},
     {"childless", yaml_read_bool, RAW(childless)},
+    {"resumption", yaml_read_bool, RAW(resumption)},
+    {"rsa-padding", yaml_read_choice, RAW(padding), .choices = paddings},
     {"ppk", config_keep_node, RAW(ppk)},
     {"additional-key-exchanges", config_keep_node, RAW(additional)},
     {NULL, NULL},
@@ -437,6 +444,8 @@ static bool check_connection(struct yaml_reader *r, const yaml_node_t *node,
         return yaml_reader_fail(r, node, "aggressive mode is of version 1; add 'version: 1'");
     if (c->ppk != 0 && c->version == IKE_VERSION_1)
         return yaml_reader_fail(r, node, "'ppk' is of version 2; remove it or 'version: 1'");
+    if (c->resumption && c->version == IKE_VERSION_1)
+        return yaml_reader_fail(r, node, "'resumption' is of version 2; remove it or 'version: 1'");
     if (c->want_address && open)
         return yaml_reader_fail(r, node, "'virtual-address' asks one peer; give 'remote' an "
                                          "address");
@@ -475,6 +484,8 @@ static bool read_connection(struct yaml_reader *r, const yaml_node_t *node,
     c->any_address_id = !raw.check_address_id;
     c->policy_stays = !raw.update_policy;
     c->childless = raw.childless;
+    c->resumption = raw.resumption;
+    c->rsa_padding = raw.padding;
     c->ike_lifetime_s = raw.lifetimes.ike_s;
     c->child_lifetime_s = raw.lifetimes.child_s;
     c->dpd_s = raw.dpd_s;
@@ -514,6 +525,37 @@ bool config_read_connections(struct yaml_reader *r, const yaml_node_t *node,
         if (!read_connection(r, yaml_document_get_node(r->document, *item), config))
             return false;
     return check_keys(r, node, config);
+}
+
+static const yaml_node_t *list_of(struct yaml_reader *r, const yaml_node_t *root, const char *key)
+{
+    for (const yaml_node_pair_t *pair = root->data.mapping.pairs.start;
+         pair < root->data.mapping.pairs.top; pair++) {
+        const char *text = yaml_reader_scalar(yaml_document_get_node(r->document, pair->key));
+        if (text != NULL && strcmp(text, key) == 0)
+            return yaml_document_get_node(r->document, pair->value);
+    }
+    return NULL;
+}
+
+/* RSIP-003, RSIP-004, RSIP-014: the address stands for several hosts. */
+bool config_check_leased(struct yaml_reader *r, const yaml_node_t *root,
+                         const struct cygnet_config *config)
+{
+    const yaml_node_t *list = list_of(r, root, "connections");
+
+    for (size_t i = 0; list != NULL && i < config->connection_count; i++) {
+        const struct config_connection *c = &config->connections[i];
+        const yaml_node_t *node =
+            yaml_document_get_node(r->document, list->data.sequence.items.start[i]);
+        if (c->local.id.kind == IDENTITY_NONE || c->local.id.kind == IDENTITY_ADDR)
+            return yaml_reader_fail(r, node, "a leased address may be that of several hosts, so it "
+                                             "names none; add an 'id' to 'local', as in \"@x1.test\"");
+        if (c->local.auth == IKE_BY_PSK && c->version == IKE_VERSION_1 && !c->aggressive)
+            return yaml_reader_fail(r, node, "in version 1's main mode the peer chooses the secret by "
+                                             "the address, which is shared; use 'version: 2' or keys");
+    }
+    return true;
 }
 
 /* Numbers of private keys */

@@ -9,6 +9,9 @@
 #include "daemon/yaml_reader.h"
 
 yaml_read_fn config_read_connections;
+/* Under 'leased-spis': connections of `root` that a peer could only tell apart by the shared address. */
+bool config_check_leased(struct yaml_reader *r, const yaml_node_t *root,
+                         const struct cygnet_config *config);
 
 /* Keeps the node itself at the member, to be looked at when the whole entry is there. */
 yaml_read_fn config_keep_node;

@@ -121,6 +121,7 @@ static bool take_channel(const struct keeper *keeper, const struct child *child,
         *channel = message.fd;
         greet(keeper, *channel);
         break;
+    case CHILD_PORT:
     case CHILD_MATERIALS:
     case CHILD_CONFIG: /* not for this role */
         close(message.fd);
@@ -129,6 +130,7 @@ static bool take_channel(const struct keeper *keeper, const struct child *child,
     case CHILD_RELOAD:
     case CHILD_RELOADED:
     case CHILD_ADDRESS:
+    case CHILD_WANT_PORT:
     case CHILD_AGAIN:
         break;
     }

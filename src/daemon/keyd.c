@@ -19,7 +19,12 @@
 #include "daemon/virtual_address.h"
 #include "plane/io/ike_relay.h"
 
-enum { SHUTDOWN_GRACE_MS = 1000, KEEPER_PATIENCE_S = 3, DATAGRAMS_PER_TURN = 64 };
+enum {
+    SHUTDOWN_GRACE_MS = 1000,
+    KEEPER_PATIENCE_S = 3,
+    DATAGRAMS_PER_TURN = 64,
+    ROUTES_SETTLE_MS = 10, /* one change of a network is many messages */
+};
 
 mono_t keyd_now(void)
 {
@@ -45,9 +50,11 @@ static void fill_random(void *ctx, uint8_t *ret, size_t len)
 static void send_datagram(struct keyd *k, const struct control_effect *fx)
 {
     if (!fx->natt) {
-        int fd = k->udp_fd[fx->remote.addr.family == IP_V6];
+        int leased = keyd_leased_fd(&k->leased, fx->local.port);
+        int fd = leased >= 0 ? leased : k->udp_fd[fx->remote.addr.family == IP_V6];
         if (fd >= 0)
-            (void)keyd_udp_send(fd, &fx->local, &fx->remote, fx->bytes);
+            (void)keyd_udp_send(fd, &fx->local, own_interface(&k->own, &fx->local.addr),
+                                &fx->remote, fx->bytes);
         return; /* what could not be sent is retransmitted like what was lost */
     }
     static uint8_t room[IKE_RELAY_MAX];
@@ -185,6 +192,8 @@ static void on_udp(evutil_socket_t fd, short what, void *arg)
         if (!keyd_udp_receive(fd, &event.local, &event.remote, span_of(room, sizeof(room)),
                               &event.bytes))
             return;
+        if (k->leased.port != 0 && fd == keyd_leased_fd(&k->leased, k->leased.port))
+            event.local.port = k->leased.port;
         tell(k, &event);
     }
 }
@@ -374,27 +383,57 @@ static void take_materials(struct keyd *k, int fd)
     close(fd);
 }
 
-/* An address came or went: new tunnels begin at those that are there now. */
+static void tell_own(const struct keyd *k)
+{
+    for (size_t i = 0; i < k->own.outside.count; i++) {
+        size_t count = 0;
+        for (size_t a = 0; a < k->own.live_count; a++)
+            count += k->own.ranks[a] == i;
+        log_line(count > 0 ? EVENT_INFO : EVENT_WARNING, "%s has %zu usable addresses now",
+                 k->own.outside.names[i], count);
+    }
+}
+
+/* An address or a link came or went: new tunnels begin at those that are there now. */
 static void on_addresses(evutil_socket_t fd, short what, void *arg)
 {
+    const struct timeval settle = {.tv_usec = ROUTES_SETTLE_MS * 1000};
     struct keyd *k = arg;
 
     (void)what;
-    if (!own_address_changed(fd) || k->stopping ||
-        !own_read(&k->own, k->config->outside, k->config->leased_spis))
+    enum outside_news news = outside_news_read(fd);
+    if (news == OUTSIDE_NEWS_NONE || k->stopping)
         return;
-    log_line(k->own.count > 0 ? EVENT_INFO : EVENT_WARNING, "%s has %zu usable addresses now",
-             k->config->outside, k->own.count);
+    if (!event_pending(k->routes, EV_TIMEOUT, NULL))
+        evtimer_add(k->routes, &settle);
+    if (news != OUTSIDE_NEWS_ADDRESSES ||
+        !own_read(&k->own, &k->config->outside, k->config->leased_spis))
+        return;
+    keyd_leased_follow(&k->leased, &k->own, k->child);
+    tell_own(k);
     reconfigure(k);
+}
+
+/* ADR-044: a route to a peer came or went. */
+static void on_routes(evutil_socket_t fd, short what, void *arg)
+{
+    const struct control_event event = {.kind = CONTROL_EV_ROUTES};
+    struct keyd *k = arg;
+
+    (void)fd;
+    (void)what;
+    if (!k->stopping)
+        tell(k, &event);
 }
 
 static bool watch_addresses(struct keyd *k)
 {
-    k->addresses_fd = own_address_watch();
+    k->addresses_fd = outside_watch(OUTSIDE_WATCH_ALL);
     if (k->addresses_fd < 0)
         return false;
+    k->routes = evtimer_new(k->base, on_routes, k);
     k->addresses = event_new(k->base, k->addresses_fd, EV_READ | EV_PERSIST, on_addresses, k);
-    return k->addresses != NULL && event_add(k->addresses, NULL) == 0;
+    return k->routes != NULL && k->addresses != NULL && event_add(k->addresses, NULL) == 0;
 }
 
 /* The keeper is late: what doesn't need its keys need not wait. */
@@ -416,7 +455,8 @@ static void take_config(struct keyd *k, int fd, bool other_keys)
 
     if (config != NULL && child_read_config(fd, config)) {
         *k->config = *config;
-        (void)own_read(&k->own, config->outside, config->leased_spis);
+        (void)own_read(&k->own, &config->outside, config->leased_spis);
+        keyd_leased_follow(&k->leased, &k->own, k->child);
         k->waits_for_keys = other_keys && evtimer_add(k->no_keys, &patience) == 0;
         if (!k->waits_for_keys)
             reconfigure(k);
@@ -461,8 +501,13 @@ static void on_parent(evutil_socket_t fd, short what, void *arg)
         case CHILD_RELOADED:
             note_reload(k, &message);
             break;
+        case CHILD_PORT:
+            keyd_leased_take(&k->leased, message.fd, k->base, on_udp, k);
+            reconfigure(k);
+            break;
         case CHILD_RELOAD:
         case CHILD_ADDRESS:
+        case CHILD_WANT_PORT:
             break;
         case CHILD_GONE:
             event_base_loopbreak(k->base);
@@ -529,6 +574,12 @@ static void emit(void *ctx, const struct event_record *record)
 
 /* --- start ------------------------------------------------------------------------------------- */
 
+/* An address whose IKE has no port yet is of no use. */
+static size_t own_count(const struct keyd *k)
+{
+    return keyd_leased_waits(&k->leased, &k->own) ? 0 : k->own.count;
+}
+
 static struct control_config control_config(const struct keyd *k)
 {
     const struct cygnet_config *c = k->config;
@@ -540,25 +591,31 @@ static struct control_config control_config(const struct keyd *k)
                 .legacy = c->legacy_algorithms,
                 .give_up_ms = c->wait_s * 1000,
                 .nat = c->nat,
+                .own_port = k->leased.port,
                 .address_check = c->address_check,
                 .half_open = c->limits.half_open,
                 .crash_secret = k->profiles.crash_secret,
+                .ticket_secret = k->profiles.ticket_secret,
                 .cookies_always = c->limits.cookies,
+                .puzzles = c->limits.puzzles,
+                .puzzle_bits = (uint8_t)c->limits.puzzle_bits,
                 .profiles = k->profiles.profiles,
                 .profile_count = k->profiles.count},
         .tunnels = {.connections = k->profiles.connections,
                     .connection_count = k->profiles.count,
                     .own = k->own.addresses,
-                    .own_count = k->own.count},
+                    .own_count = own_count(k)},
+        .own_ranks = k->own.ranks,
+        .own_down = own_count(k) != 0 ? k->own.count - k->own.live_count : 0,
         .leased_spis = c->leased_spis,
-        .spis = k->own.spis,
-        .spi_count = k->own.spi_count,
+        .spis = k->own.leased.spis,
+        .spi_count = k->own.leased.count,
         .export_keys = c->key_export[0] != '\0' && child_fd(CHILD_FD_EXPORT) >= 0,
         .oe = {.classes = c->classes,
                .class_count = c->class_count,
                .fallback = c->fallback,
                .own = k->own.addresses,
-               .own_count = k->own.count,
+               .own_count = own_count(k),
                .id = c->identity,
                .instances = c->limits.instances,
                .require_dnssec = c->dns.require_dnssec,
@@ -586,11 +643,17 @@ static int64_t wall_seconds(void *ctx)
     return (int64_t)time(NULL);
 }
 
+static bool reaches(void *ctx, const struct ip_addr *local, const struct ip_addr *remote)
+{
+    return own_reaches(ctx, local, remote);
+}
+
 static enum err make_control(struct keyd *k)
 {
     struct control_config config = control_config(k);
     struct control_env env = {.rng = {.fill = fill_random},
                               .wall = {.seconds = wall_seconds},
+                              .ways = {.reaches = reaches, .ctx = &k->own},
                               .trace = {.emit = emit, .ctx = k}};
     return control_new(&config, &env, &k->control);
 }
@@ -633,10 +696,11 @@ static bool start(struct keyd *k)
         return false;
     if (!watch_addresses(k))
         log_line(EVENT_WARNING, "changes of addresses go unnoticed: %s", strerror(errno));
-    (void)own_read(&k->own, k->config->outside, k->config->leased_spis);
+    (void)own_read(&k->own, &k->config->outside, k->config->leased_spis);
+    keyd_leased_follow(&k->leased, &k->own, k->child);
     if (k->own.count == 0)
         log_line(EVENT_WARNING, "%s has no address yet: nobody can be reached through it",
-                 k->config->outside);
+                 k->config->outside.names[0]);
     keyd_channel_init(&k->plane, k->base, k, from_plane, plane_closed);
     keyd_channel_init(&k->relay, k->base, k, from_relay, relay_closed);
     keyd_unsigned_init(&k->unanswered);
@@ -672,10 +736,12 @@ static bool start(struct keyd *k)
 static void stop(struct keyd *k)
 {
     struct event *events[] = {k->timer, k->parent, k->terminate, k->leave,    k->no_keys,
-                              k->poll,  k->udp[0], k->udp[1],    k->addresses};
+                              k->poll,  k->udp[0], k->udp[1],    k->addresses,
+                              k->routes};
 
     control_socket_free(k->socket);
     k->socket = NULL;
+    keyd_leased_close(&k->leased);
     keyd_channel_close(&k->plane);
     keyd_channel_close(&k->relay);
     keyd_channel_close(&k->keeper);

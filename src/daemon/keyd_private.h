@@ -8,6 +8,7 @@
 #include "daemon/control_socket.h"
 #include "daemon/ipc.h"
 #include "daemon/keyd_channel.h"
+#include "daemon/keyd_leased.h"
 #include "daemon/keyd_profiles.h"
 #include "daemon/keyd_saved.h"
 #include "daemon/keyd_status.h"
@@ -19,7 +20,7 @@ struct keyd {
     struct cygnet_config *config;
     const struct child *child;
     struct event_base *base;
-    struct event *timer, *parent, *addresses, *udp[2], *terminate, *leave, *poll;
+    struct event *timer, *parent, *addresses, *routes, *udp[2], *terminate, *leave, *poll;
     int udp_fd[2]; /* IPv4, IPv6 */
     int addresses_fd;
     struct keyd_channel plane, relay, keeper, resolver;
@@ -39,6 +40,7 @@ struct keyd {
     struct public_key keys[IPC_KEYS]; /* of the keeper */
     size_t key_count;
     struct own own;
+    struct keyd_leased leased;
     bool stopping, confined;
 };
 

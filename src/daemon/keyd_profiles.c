@@ -219,12 +219,14 @@ static bool make_profile(struct maker *m, const struct config_connection *c,
     memcpy(p->additional, c->additional, sizeof(p->additional));
     p->pfs_group = (uint16_t)c->pfs_group;
     p->fragmentation_off = c->fragmentation_off;
-    /* A leased address doesn't move, and its gateway knows our IKE by port 500 (RFC 3104). */
+    /* A leased address doesn't move, and its gateway knows our IKE by where it leaves from (RFC 3104). */
     p->mobike_off = c->mobike_off || m->config->leased_spis;
     p->addrmgmt = c->addrmgmt && !m->config->leased_spis;
     p->any_address_id = c->any_address_id;
     p->policy_stays = c->policy_stays; /* ADR-040 */
     p->childless = c->childless;
+    p->resumption = c->resumption;
+    p->padding = c->rsa_padding;
     p->dpd_s = c->dpd_s;
     p->ike_lifetime_s = c->ike_lifetime_s;
     p->child_lifetime_s = c->child_lifetime_s;
@@ -298,7 +300,8 @@ static uint64_t edition(const struct maker *m, const struct config_connection *c
                                 c->fragmentation_off, c->ppk_required,   c->ike_lifetime_s,
                                 c->child_lifetime_s,  c->dpd_s,          c->pfs_group,
                                 m->config->legacy_algorithms, c->ah, c->childless, c->mobike_off,
-                                c->addrmgmt, c->policy_stays, c->any_address_id};
+                                c->addrmgmt, c->policy_stays, c->any_address_id,
+                                (uint32_t)c->rsa_padding, c->resumption};
     uint64_t seed = hash(hash_seed, c->name, sizeof(c->name));
     seed = hash(seed, numbers, sizeof(numbers));
     seed = hash(seed, &c->pool, sizeof(c->pool));
@@ -336,6 +339,9 @@ static bool make_all(struct maker *m)
         return false;
     if (config->crash_secret[0] != '\0' &&
         !read_secret_file(m, config->crash_secret, &m->made.crash_secret))
+        return false;
+    if (config->ticket_secret[0] != '\0' &&
+        !read_secret_file(m, config->ticket_secret, &m->made.ticket_secret))
         return false;
     memcpy(selectors, config->selectors, config->selector_count * sizeof(*selectors));
     for (size_t i = 0; i < config->connection_count; i++) {

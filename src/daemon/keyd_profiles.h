@@ -12,7 +12,7 @@ struct profiles {
     struct ike_profile *profiles;
     struct tunnel_connection *connections;
     size_t count;
-    struct view crash_secret;
+    struct view crash_secret, ticket_secret;
     struct profile_block *blocks;
 };
 

@@ -1,5 +1,6 @@
 #include "daemon/keyd_status.h"
 
+#include <net/if.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -133,6 +134,10 @@ static json_t *gateway_json(const struct ike_sa_info *info, mono_t now)
     json_object_set_new(o, "established", json_boolean(info->established));
     json_object_set_new(o, "since_ms", json_integer(mono_since(now, info->since)));
     json_object_set_new(o, "children", json_integer((json_int_t)info->children));
+    if (info->resumed || info->has_ticket) {
+        json_object_set_new(o, "resumed", json_boolean(info->resumed));
+        json_object_set_new(o, "ticket", json_boolean(info->has_ticket));
+    }
     if (info->peer_addresses != NULL)
         json_object_set_new(o, "addresses", addresses_json(info));
     return o;
@@ -273,11 +278,47 @@ static json_t *lease_json(const struct keyd_status *status)
     }
     for (size_t i = 0; i < status->own->count; i++)
         json_array_append_new(addresses, addr_json(&status->own->addresses[i]));
-    for (size_t i = 0; i < status->own->spi_count; i++) {
-        snprintf(text, sizeof(text), "0x%08x", status->own->spis[i]);
+    for (size_t i = 0; i < status->own->leased.count; i++) {
+        snprintf(text, sizeof(text), "0x%08x", status->own->leased.spis[i]);
         json_array_append_new(spis, json_string(text));
     }
-    return json_pack("{s:o,s:o}", "addresses", addresses, "spis", spis);
+    return json_pack("{s:o,s:o,s:i}", "addresses", addresses, "spis", spis, "ike_port",
+                     status->own->leased.ike_port);
+}
+
+static json_t *uplink_json(const struct keyd_status *status, size_t which)
+{
+    const struct own *own = status->own;
+    const char *name = own->outside.names[which];
+    json_t *addresses = json_array();
+    bool live = false;
+
+    for (size_t i = 0; i < own->count; i++) {
+        if (own->ranks[i] != which)
+            continue;
+        json_array_append_new(addresses, addr_json(&own->addresses[i]));
+        live |= own->where.list[i].live;
+    }
+    const char *state = if_nametoindex(name) == 0 ? "absent" : live ? "live"
+                        : json_array_size(addresses) != 0 ? "down" : "no address";
+    return json_pack("{s:s,s:s,s:o}", "name", name, "state", state, "addresses", addresses);
+}
+
+/* All their names, in order of preference, and what there is to know of each. */
+static void add_outside(json_t *o, const struct keyd_status *status)
+{
+    const struct outside *outside = &status->own->outside;
+    char names[OUTSIDE_MAX * (OUTSIDE_NAME_MAX + 2)] = "";
+    json_t *uplinks = json_array();
+    size_t len = 0;
+
+    for (size_t i = 0; i < outside->count; i++) {
+        len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", i > 0 ? ", " : "",
+                                outside->names[i]);
+        json_array_append_new(uplinks, uplink_json(status, i));
+    }
+    json_object_set_new(o, "outside", json_string(names));
+    json_object_set_new(o, "uplinks", uplinks);
 }
 
 static void add_lease(json_t *o, const struct keyd_status *status)
@@ -297,7 +338,7 @@ json_t *keyd_status_json(const struct keyd_status *status, mono_t now, size_t ro
     json_object_set_new(o, "version", json_string(CYGNET_VERSION));
     json_object_set_new(o, "pid", json_integer(getpid()));
     json_object_set_new(o, "uptime_ms", json_integer(mono_since(now, status->started)));
-    json_object_set_new(o, "outside", json_string(status->config->outside));
+    add_outside(o, status);
     json_object_set_new(o, "reload",
                         json_pack("{s:I,s:b,s:s}", "count", (json_int_t)status->reloads, "ok",
                                   status->reload_ok, "text", status->reload_text));

@@ -62,8 +62,8 @@ bool keyd_udp_receive(int fd, struct ip_endpoint *ret_local, struct ip_endpoint 
     }
 }
 
-bool keyd_udp_send(int fd, const struct ip_endpoint *local, const struct ip_endpoint *remote,
-                   struct view datagram)
+bool keyd_udp_send(int fd, const struct ip_endpoint *local, uint32_t ifindex,
+                   const struct ip_endpoint *remote, struct view datagram)
 {
     struct sockaddr_in6 to;
     socklen_t to_len = io_sockaddr_write(&remote->addr, remote->port, &to);
@@ -80,7 +80,7 @@ bool keyd_udp_send(int fd, const struct ip_endpoint *local, const struct ip_endp
     struct cmsghdr *c = &control.align;
 
     if (local->addr.family == IP_V4) {
-        struct in_pktinfo info = {0};
+        struct in_pktinfo info = {.ipi_ifindex = (int)ifindex};
         memcpy(&info.ipi_spec_dst, local->addr.octets, 4);
         c->cmsg_level = IPPROTO_IP;
         c->cmsg_type = IP_PKTINFO;
@@ -88,7 +88,7 @@ bool keyd_udp_send(int fd, const struct ip_endpoint *local, const struct ip_endp
         msg.msg_controllen = CMSG_SPACE(sizeof(info));
         memcpy(CMSG_DATA(c), &info, sizeof(info));
     } else if (local->addr.family == IP_V6) {
-        struct in6_pktinfo info = {0};
+        struct in6_pktinfo info = {.ipi6_ifindex = ifindex};
         memcpy(&info.ipi6_addr, local->addr.octets, 16);
         c->cmsg_level = IPPROTO_IPV6;
         c->cmsg_type = IPV6_PKTINFO;

@@ -102,6 +102,8 @@ static bool gather(struct gathering *g, const struct cygnet_config *config,
     }
     if (config->crash_secret[0] != '\0' && !add(g, config->crash_secret, true))
         return false;
+    if (config->ticket_secret[0] != '\0' && !add(g, config->ticket_secret, true))
+        return false;
     for (size_t i = 0; i < config->connection_count; i++)
         if (!add_connection(g, config, &config->connections[i]))
             return false;

@@ -15,7 +15,7 @@
 #include "daemon/log.h"
 
 enum { STUB_BACKLOG = 64 };
-enum { IKE_PORT = 500, IKE_SOCKET_OCTETS = 4 * 1024 * 1024, CONTROL_BACKLOG = 16 };
+enum { IKE_PORT = OPEN_IKE_PORT, IKE_SOCKET_OCTETS = 4 * 1024 * 1024, CONTROL_BACKLOG = 16 };
 
 static bool failed(const char *what, const char *path)
 {
@@ -210,24 +210,24 @@ static bool set(int fd, int level, int option, int value)
     return setsockopt(fd, level, option, &value, sizeof(value)) == 0;
 }
 
-/* RSIP-005: source and destination of what we send are both 500. */
-static bool prepare_v4(int fd)
+/* RSIP-005: source and destination of what we send are both 500, unless a port was leased (RSIP-006). */
+static bool prepare_v4(int fd, uint16_t port)
 {
-    struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(IKE_PORT)};
+    struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(port)};
     return set(fd, IPPROTO_IP, IP_PKTINFO, 1) &&
            set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT) &&
            bind(fd, (const struct sockaddr *)&any, sizeof(any)) == 0;
 }
 
-static bool prepare_v6(int fd)
+static bool prepare_v6(int fd, uint16_t port)
 {
-    struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons(IKE_PORT)};
+    struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
     return set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) && set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) &&
            set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT) &&
            bind(fd, (const struct sockaddr *)&any, sizeof(any)) == 0;
 }
 
-int open_ike_socket(enum ip_family family, uint32_t mark)
+int open_ike_socket(enum ip_family family, uint16_t port, uint32_t mark)
 {
     int fd = socket(family == IP_V6 ? AF_INET6 : AF_INET,
                     SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -239,13 +239,13 @@ int open_ike_socket(enum ip_family family, uint32_t mark)
     }
     set(fd, SOL_SOCKET, SO_RCVBUFFORCE, IKE_SOCKET_OCTETS);
     if (set(fd, SOL_SOCKET, SO_MARK, (int)mark) &&
-        (family == IP_V6 ? prepare_v6(fd) : prepare_v4(fd)))
+        (family == IP_V6 ? prepare_v6(fd, port) : prepare_v4(fd, port)))
         return fd;
     if (errno == EADDRINUSE)
-        log_line(EVENT_ERROR,
-                 "UDP port 500 is taken; stop the other IKE daemon ('ss -lunp' shows it)");
+        log_line(EVENT_ERROR, "UDP port %u is taken; stop the other %s ('ss -lunp' shows it)", port,
+                 port == IKE_PORT ? "IKE daemon" : "program");
     else
-        failed("prepare", "UDP port 500");
+        failed("prepare", "a UDP port for IKE");
     close(fd);
     errno = EINVAL;
     return -1;

@@ -26,9 +26,10 @@ MUST_USE bool open_state_dir(const char *path, uid_t uid, gid_t gid);
 MUST_USE bool open_is_free(const char *path);
 /* A listening control socket for root and group `gid`; a stale one is replaced. -1: failed. */
 int open_control_socket(const char *path, gid_t gid);
-/* A UDP socket for IKE on port 500 with our mark and packet information. -1: failed; with errno
- * EAFNOSUPPORT nothing is said, for a system without IPv6. */
-int open_ike_socket(enum ip_family family, uint32_t mark);
+enum { OPEN_IKE_PORT = 500 };
+/* A UDP socket for IKE, on port 500 or a leased one, with our mark and packet information. -1: failed;
+ * with errno EAFNOSUPPORT nothing is said, for a system without IPv6. */
+int open_ike_socket(enum ip_family family, uint16_t port, uint32_t mark);
 /* A bound socket for the stub resolver: UDP, or TCP (`stream`) and listening. -1: failed. */
 int open_stub_socket(const struct ip_endpoint *at, bool stream);
 

@@ -1,79 +1,32 @@
 #include "daemon/own_address.h"
 
-#include <errno.h>
-#include <ifaddrs.h>
-#include <linux/netlink.h>
-#include <linux/rtnetlink.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-static struct ip_addr address_of(const struct sockaddr *name)
+bool own_read(struct own *own, const struct outside *outside, bool leased_spis)
 {
-    const struct sockaddr_in *v4 = (const void *)name;
-    const struct sockaddr_in6 *v6 = (const void *)name;
+    struct own now = {.outside = *outside};
 
-    if (name != NULL && name->sa_family == AF_INET)
-        return ip_addr_from(view_of(&v4->sin_addr, sizeof(v4->sin_addr)));
-    if (name != NULL && name->sa_family == AF_INET6)
-        return ip_addr_from(view_of(&v6->sin6_addr, sizeof(v6->sin6_addr)));
-    return (struct ip_addr){.family = IP_NONE};
-}
-
-size_t own_addresses(const char *interface, struct ip_addr *ret, size_t room)
-{
-    struct ifaddrs *all;
-    size_t count = 0;
-
-    if (getifaddrs(&all) != 0)
-        return 0;
-    for (const struct ifaddrs *entry = all; entry != NULL && count < room; entry = entry->ifa_next) {
-        struct ip_addr addr = address_of(entry->ifa_addr);
-        if (strcmp(entry->ifa_name, interface) == 0 && !ip_addr_is_special(&addr))
-            ret[count++] = addr;
+    outside_addresses_read(outside, &now.where);
+    now.count = now.where.count;
+    now.live_count = now.where.live_count;
+    for (size_t i = 0; i < now.count; i++) {
+        now.addresses[i] = now.where.list[i].addr;
+        now.ranks[i] = now.where.list[i].rank;
     }
-    freeifaddrs(all);
-    return count;
-}
-
-bool own_read(struct own *own, const char *interface, bool leased_spis)
-{
-    struct own now = {0};
-
-    now.count = own_addresses(interface, now.addresses, OWN_ADDRESSES);
     if (leased_spis)
-        now.spi_count = leased_spis_read(interface, now.spis);
-    bool same = now.count == own->count && now.spi_count == own->spi_count &&
-                memcmp(now.addresses, own->addresses, sizeof(now.addresses)) == 0 &&
-                memcmp(now.spis, own->spis, sizeof(now.spis)) == 0;
+        leased_spis_read(outside->names[0], &now.leased);
+    bool same = outside_addresses_equal(&now.where, &own->where) &&
+                now.leased.count == own->leased.count &&
+                now.leased.ike_port == own->leased.ike_port &&
+                memcmp(now.leased.spis, own->leased.spis, sizeof(now.leased.spis)) == 0;
     *own = now;
     return !same;
 }
 
-int own_address_watch(void)
+uint32_t own_interface(const struct own *own, const struct ip_addr *addr)
 {
-    const struct sockaddr_nl groups = {.nl_family = AF_NETLINK,
-                                       .nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR};
-    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE);
-
-    if (fd >= 0 && bind(fd, (const struct sockaddr *)&groups, sizeof(groups)) != 0) {
-        int error = errno;
-        close(fd);
-        errno = error;
-        return -1;
-    }
-    return fd;
+    return own->outside.count > 1 ? outside_address_interface(&own->where, addr) : 0;
 }
 
-/* What the messages say is read from the kernel anew; a queue that overflowed (ENOBUFS) says as much. */
-bool own_address_changed(int fd)
+bool own_reaches(const struct own *own, const struct ip_addr *addr, const struct ip_addr *remote)
 {
-    uint8_t ignored[4096];
-    bool any = false;
-    ssize_t len;
-
-    while ((len = recv(fd, ignored, sizeof(ignored), 0)) > 0 ||
-           (len < 0 && (errno == ENOBUFS || errno == EINTR)))
-        any = true;
-    return any;
+    return outside_reaches(addr, own_interface(own, addr), remote);
 }

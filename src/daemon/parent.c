@@ -22,6 +22,7 @@
 #include "daemon/log.h"
 #include "daemon/materials.h"
 #include "daemon/open.h"
+#include "daemon/own_address.h"
 #include "daemon/precheck.h"
 #include "daemon/spawn.h"
 #include "daemon/stop_rules.h"
@@ -51,7 +52,7 @@ struct parent {
     struct stat key_stat; /* of the private key when it was opened */
     struct plane_setup_result plane_result;
     bool plane_is_set_up;
-    int signals;
+    int signals, links; /* links: news of interfaces */
     bool stopping, reload_wanted, keyd_silent;
     mono_t next_reload;
     pid_t leaving; /* a keyd that was asked to leave to a newer one */
@@ -288,7 +289,24 @@ static void read_signals(struct parent *p)
             p->reload_wanted = true;
 }
 
-/* keyd asks for a reload, and for the addresses that peers have lent us. */
+/* RSIP-006: the port is that of the lease, whatever keyd may say. */
+static void hand_leased_port(const struct parent *p)
+{
+    struct own own = {.count = 0};
+
+    if (!p->config->leased_spis || !own_read(&own, &p->config->outside, true) ||
+        own.leased.ike_port == 0 || own.count == 0)
+        return;
+    struct child_message message = {
+        .fd = open_ike_socket(own.addresses[0].family, own.leased.ike_port, p->mark)};
+    if (message.fd < 0)
+        return;
+    if (!child_send(p->sockets[CHILD_KEYD], &message, CHILD_PORT))
+        log_line(EVENT_WARNING, "can't hand keyd the leased port");
+    close_fd(&message.fd);
+}
+
+/* keyd asks for a reload, for the addresses that peers have lent us, and for a leased port. */
 static void read_keyd(struct parent *p)
 {
     const struct child keyd = {.parent_fd = p->sockets[CHILD_KEYD]};
@@ -302,23 +320,42 @@ static void read_keyd(struct parent *p)
             p->reload_wanted = true;
         else if (result == CHILD_ADDRESS)
             virtual_address_apply(p->config, message.text, message.ok);
-        else if (result == CHILD_CHANNEL || result == CHILD_CONFIG || result == CHILD_MATERIALS)
+        else if (result == CHILD_WANT_PORT)
+            hand_leased_port(p);
+        else if (result == CHILD_CHANNEL || result == CHILD_CONFIG ||
+                 result == CHILD_MATERIALS || result == CHILD_PORT)
             close(message.fd);
     }
     /* Until SIGCHLD says that it has died: no event of this socket is of interest. */
     p->keyd_silent = result == CHILD_GONE;
 }
 
+/* An interface that comes gets its classifier before anything leaves it. */
+static void follow_links(struct parent *p)
+{
+    struct plane_setup_change change;
+
+    while (plane_setup_follow(&p->plane_result, &change))
+        if (change.refused)
+            log_line(EVENT_ERROR, "nothing leaves %s: %s", change.name, change.fault.text);
+        else
+            log_line(EVENT_INFO, "%s has %s", change.name,
+                     change.attached ? "come; the classifier is on it" : "gone");
+}
+
 static void wait_until(struct parent *p, mono_t deadline)
 {
     struct pollfd ready[] = {
         {.fd = p->signals, .events = POLLIN},
-        {.fd = p->keyd_silent ? -1 : p->sockets[CHILD_KEYD], .events = POLLIN}};
+        {.fd = p->keyd_silent ? -1 : p->sockets[CHILD_KEYD], .events = POLLIN},
+        {.fd = p->links, .events = POLLIN}};
     int64_t left = mono_is_never(deadline) ? -1 : mono_since(deadline, now());
 
     if (!mono_is_never(deadline) && left < 0)
         left = 0;
-    poll(ready, 2, left > 60000 ? 60000 : (int)left);
+    poll(ready, 3, left > 60000 ? 60000 : (int)left);
+    if (p->links >= 0 && outside_news_read(p->links) != OUTSIDE_NEWS_NONE)
+        follow_links(p);
     read_signals(p);
     read_keyd(p);
     reap(p);
@@ -421,7 +458,7 @@ static void renew_key(struct parent *p)
 /* What was opened or handed out at the start can't change: the first such key, or NULL. */
 static const char *fixed_key_changed(const struct cygnet_config *a, const struct cygnet_config *b)
 {
-    if (strcmp(a->outside, b->outside) != 0)
+    if (memcmp(&a->outside, &b->outside, sizeof(a->outside)) != 0)
         return "outside";
     if (strcmp(a->key, b->key) != 0)
         return "key";
@@ -598,6 +635,14 @@ static bool watch_signals(struct parent *p)
     return p->signals >= 0;
 }
 
+static bool watch_links(struct parent *p)
+{
+    p->links = outside_watch(OUTSIDE_WATCH_LINKS);
+    if (p->links < 0)
+        log_line(EVENT_ERROR, "can't watch the interfaces: %s", strerror(errno));
+    return p->links >= 0;
+}
+
 static bool set_up_plane(struct parent *p)
 {
     static const enum plane_classifier classifiers[] = {
@@ -620,6 +665,10 @@ static bool set_up_plane(struct parent *p)
         return false;
     }
     p->plane_is_set_up = true;
+    if (p->plane_result.programs != NULL && !p->plane_result.guarded)
+        log_line(EVENT_WARNING, "an interface that comes later is open until it is seen: %s",
+                 p->plane_result.why_unguarded.text);
+    follow_links(p); /* what came since the watch began */
     stop_rules_remove();
     if (p->plane_result.classifier == PLANE_CLASSIFIER_ROUTING && p->config->refuse_clear) {
         log_line(EVENT_ERROR, "refuse-clear needs the eBPF classifier; take it out, or allow eBPF");
@@ -647,10 +696,10 @@ static bool open_stub_sockets(struct parent *p)
 
 static bool open_sockets(struct parent *p, gid_t control_gid)
 {
-    p->ike_v4_fd = open_ike_socket(IP_V4, p->mark);
+    p->ike_v4_fd = open_ike_socket(IP_V4, OPEN_IKE_PORT, p->mark);
     if (p->ike_v4_fd < 0)
         return false;
-    p->ike_v6_fd = open_ike_socket(IP_V6, p->mark);
+    p->ike_v6_fd = open_ike_socket(IP_V6, OPEN_IKE_PORT, p->mark);
     if (p->ike_v6_fd < 0 && errno != EAFNOSUPPORT)
         return false;
     p->control_fd = open_control_socket(p->config->control, control_gid);
@@ -675,7 +724,7 @@ static bool open_all(struct parent *p, const char *text, size_t len)
         if (p->anchor_fd < 0)
             return false;
     }
-    return open_is_free(config->control) && open_empty_dir() &&
+    return open_is_free(config->control) && open_empty_dir() && watch_links(p) &&
            open_state_dir(config->state, uid, gid) && set_up_plane(p) && open_stub_sockets(p) &&
            open_sockets(p, gid); /* last: who can connect finds the classifier in its place */
 }
@@ -689,7 +738,7 @@ static void close_all(struct parent *p)
     if (p->control_fd >= 0)
         unlink(p->config->control);
     int *const fds[] = {&p->config_fd, &p->key_fd,    &p->anchor_fd, &p->control_fd,
-                        &p->ike_v4_fd, &p->ike_v6_fd, &p->signals,    &p->saved_fd,
+                        &p->ike_v4_fd, &p->ike_v6_fd, &p->signals,    &p->links,    &p->saved_fd,
                         &p->keyd_program, &p->materials_fd, &p->keys_fd};
     for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
         close_fd(fds[i]);
@@ -719,7 +768,8 @@ int parent_main(struct cygnet_config *config, const char *path, const char *text
                        .ike_v6_fd = -1,
                        .saved_fd = -1,
                        .keyd_program = -1,
-                       .signals = -1};
+                       .signals = -1,
+                       .links = -1};
 
     for (size_t i = 0; i < CHILD_ROLE_COUNT; i++)
         p.sockets[i] = -1;

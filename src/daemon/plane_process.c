@@ -24,6 +24,7 @@ enum {
     SOURCE_SIGNAL,
     SOURCE_PFKEY,
     SOURCE_IKE,
+    SOURCE_OUTSIDE,
 
     EVENTS_MAX = 16,
     MESSAGES_AT_ONCE = 64, /* from a channel, before packets get their turn */
@@ -36,7 +37,7 @@ struct plane_process {
     struct plane *plane;
     struct io *io;
     struct channel pfkey, ike;
-    int epoll, signals;
+    int epoll, signals, outside;
     bool icmp_on_deny; /* as last configured */
     bool stop;
     int status;
@@ -349,6 +350,7 @@ static void on_parent(struct plane_process *process)
     case CHILD_CONFIG:
         reconfigure(process, message.fd);
         return;
+    case CHILD_PORT:
     case CHILD_MATERIALS:
         close(message.fd);
         return;
@@ -357,8 +359,31 @@ static void on_parent(struct plane_process *process)
     case CHILD_RELOAD:
     case CHILD_RELOADED:
     case CHILD_ADDRESS:
+    case CHILD_WANT_PORT:
         return;
     }
+}
+
+static void read_sources(struct plane_process *process)
+{
+    struct outside_addresses now;
+
+    outside_addresses_read(&process->config->outside, &now);
+    io_sources_set(process->io, &now);
+}
+
+/* Where there is but one outside interface the routes say all. */
+static bool watch_outside(struct plane_process *process)
+{
+    if (process->config->outside.count < 2)
+        return true;
+    process->outside = outside_watch(OUTSIDE_WATCH_ADDRESSES);
+    if (process->outside < 0) {
+        log_line(EVENT_ERROR, "the outside interfaces can't be watched: %s", strerror(errno));
+        return false;
+    }
+    read_sources(process);
+    return watch(process, process->outside, SOURCE_OUTSIDE, EPOLLIN);
 }
 
 static void on_event(struct plane_process *process, unsigned source, uint32_t events)
@@ -387,6 +412,10 @@ static void on_event(struct plane_process *process, unsigned source, uint32_t ev
         break;
     case SOURCE_SIGNAL:
         process->stop = true;
+        break;
+    case SOURCE_OUTSIDE:
+        if (outside_news_read(process->outside) != OUTSIDE_NEWS_NONE)
+            read_sources(process);
         break;
     case SOURCE_PFKEY:
         if (process->pfkey.fd >= 0)
@@ -544,10 +573,11 @@ int plane_process_main(const struct plane_process_config *config)
         return status;
     process->config = config;
     process->icmp_on_deny = config->plane.icmp_on_deny;
-    process->epoll = process->signals = -1;
+    process->epoll = process->signals = process->outside = -1;
     channel_init(&process->pfkey);
     channel_init(&process->ike);
-    if (give_up_privileges(config) && make(process) && watch_all(process)) {
+    if (give_up_privileges(config) && make(process) && watch_all(process) &&
+        watch_outside(process)) {
         log_line(EVENT_INFO, "the plane runs, %s",
                  config->fds.fd[PLANE_FD_VERDICTS] >= 0 ? "with the eBPF classifier"
                                                         : "with policy routing");
@@ -565,6 +595,8 @@ int plane_process_main(const struct plane_process_config *config)
         close(process->epoll);
     if (process->signals >= 0)
         close(process->signals);
+    if (process->outside >= 0)
+        close(process->outside);
     free(process);
     return status;
 }

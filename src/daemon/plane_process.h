@@ -15,6 +15,7 @@ struct plane_process_config {
     const struct child *child;
     struct plane_fds fds;      /* closed at the end */
     struct plane_config plane;
+    struct outside outside;    /* if there are several, packets leave by the one that has their source */
     const char *user;          /* whom to become; NULL: stay, without any capability */
     /* Understands a configuration that came while running; false: it can't. NULL: never comes. */
     bool (*read_config)(int fd, struct plane_config *ret);

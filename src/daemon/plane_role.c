@@ -4,12 +4,10 @@
 #include <sys/resource.h>
 
 #include "daemon/log.h"
-#include "daemon/own_address.h"
 #include "daemon/plane_process.h"
 
 enum {
     HOLD_SPARE_MS = 5000,
-    OUTSIDE_ADDRESSES = 16,
     PLANE_NICE = -10, /* tunnels come before the making of new ones (OE-194) */
 };
 
@@ -23,13 +21,30 @@ static enum pfkey_verdict hold_failure(const struct cygnet_config *config)
     return clear ? PFKEY_VERDICT_PASS : PFKEY_VERDICT_DENY;
 }
 
-/* Our ICMP errors come from the outside interface's first address of either family. */
-static void take_addresses(const char *outside, struct plane_config *ret)
+/* Our ICMP errors come from the first address of either family. */
+static void take_addresses(const struct outside *outside, struct plane_config *ret)
 {
-    struct ip_addr addrs[OUTSIDE_ADDRESSES];
+    struct outside_addresses all;
 
-    for (size_t i = own_addresses(outside, addrs, OUTSIDE_ADDRESSES); i > 0; i--)
-        *(addrs[i - 1].family == IP_V4 ? &ret->icmp_v4 : &ret->icmp_v6) = addrs[i - 1];
+    outside_addresses_read(outside, &all);
+    for (size_t i = all.count; i > 0; i--) {
+        const struct ip_addr *addr = &all.list[i - 1].addr;
+        *(addr->family == IP_V4 ? &ret->icmp_v4 : &ret->icmp_v6) = *addr;
+    }
+}
+
+/* The least of those that are there: a path with less makes itself known. 0: none is. */
+static uint32_t least_mtu(const struct outside *outside)
+{
+    uint32_t least = 0;
+
+    for (size_t i = 0; i < outside->count; i++) {
+        struct io_fault fault;
+        struct io_link link;
+        if (io_link_read(outside->names[i], &link, &fault) && (least == 0 || link.mtu < least))
+            least = link.mtu;
+    }
+    return least;
 }
 
 /* As long as the most patient class waits (OE-023). */
@@ -67,18 +82,13 @@ int plane_role_main(const struct cygnet_config *config, const struct child *chil
         .user = config->users.plane,
         .read_config = read_config,
     };
-    struct io_fault fault;
-    struct io_link link;
 
     if (setpriority(PRIO_PROCESS, 0, PLANE_NICE) != 0)
         log_line(EVENT_INFO, "runs at ordinary priority: this system allows no other");
-    if (!io_link_read(config->outside, &link, &fault)) {
-        log_line(EVENT_ERROR, "%s", fault.text);
-        return 1;
-    }
     take_config(config, &process.plane);
-    process.plane.mtu = link.mtu;
-    take_addresses(config->outside, &process.plane);
+    process.plane.mtu = least_mtu(&config->outside);
+    process.outside = config->outside;
+    take_addresses(&config->outside, &process.plane);
     for (int i = 0; i < PLANE_FD_COUNT; i++)
         process.fds.fd[i] = child_fd(CHILD_FD_PLANE + i);
     return plane_process_main(&process);

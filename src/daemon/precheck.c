@@ -34,10 +34,17 @@ __attribute__((format(printf, 3, 4))) static void say(struct check *check,
 
 static void check_interface(struct check *check)
 {
-    const char *name = check->config->outside;
-    if (if_nametoindex(name) == 0)
-        say(check, PRECHECK_ERROR, "there is no interface %s; see 'ip link', then set 'outside'",
-            name);
+    const struct outside *outside = &check->config->outside;
+    bool any = false;
+
+    for (size_t i = 0; i < outside->count; i++)
+        any |= if_nametoindex(outside->names[i]) != 0;
+    for (size_t i = 0; i < outside->count; i++)
+        if (if_nametoindex(outside->names[i]) == 0)
+            say(check, any ? PRECHECK_WARNING : PRECHECK_ERROR,
+                any ? "there is no interface %s yet; it is used when it appears"
+                    : "there is no interface %s; see 'ip link', then set 'outside'",
+                outside->names[i]);
 }
 
 static void check_user(struct check *check, const char *role, const char *user)

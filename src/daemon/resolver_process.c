@@ -192,6 +192,7 @@ static void on_parent(evutil_socket_t fd, short what, void *ctx)
         else
             close(message.fd);
         break;
+    case CHILD_PORT:
     case CHILD_MATERIALS:
     case CHILD_CONFIG: /* not for this role */
         close(message.fd);
@@ -200,6 +201,7 @@ static void on_parent(evutil_socket_t fd, short what, void *ctx)
     case CHILD_RELOAD:
     case CHILD_RELOADED:
     case CHILD_ADDRESS:
+    case CHILD_WANT_PORT:
     case CHILD_AGAIN:
         break;
     }

@@ -67,17 +67,26 @@ static void put_connection(FILE *out, const struct traffic_pair *traffic)
 static void put_rules(FILE *out, const struct cygnet_config *config,
                       const struct oe_class *const *sorted)
 {
+    char names[OUTSIDE_MAX * (OUTSIDE_NAME_MAX + 4)] = "";
+    size_t len = 0;
+
+    for (size_t i = 0; i < config->outside.count; i++)
+        len += (size_t)snprintf(names + len, sizeof(names) - len, "%s \"%s\"", i > 0 ? "," : "",
+                                config->outside.names[i]);
     fprintf(out,
-            "table netdev " TABLE "\ndelete table netdev " TABLE "\n"
-            "table netdev " TABLE " {\n"
+            "table inet " TABLE "\ndelete table inet " TABLE "\n"
+            "table inet " TABLE " {\n"
             "  chain out {\n"
-            "    type filter hook egress device \"%s\" priority 0; policy accept;\n"
-            "    meta pkttype { broadcast, multicast } accept\n"
+            "    type filter hook postrouting priority 300; policy accept;\n"
+            "    oifname {%s } jump outside\n"
+            "  }\n"
+            "  chain outside {\n"
+            "    fib daddr type { broadcast, multicast } accept\n"
             "    ip daddr { 224.0.0.0/4, 169.254.0.0/16, 255.255.255.255 } accept\n"
             "    ip6 daddr { ff00::/8, fe80::/10 } accept\n"
             "    icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit,"
             " nd-neighbor-advert, nd-redirect } ip6 hoplimit 255 accept\n",
-            config->outside);
+            names);
     for (size_t i = 0; i < config->selector_count; i++)
         put_connection(out, &config->selectors[i].traffic);
     for (size_t i = 0; i < config->class_count; i++)
@@ -118,12 +127,12 @@ bool stop_rules_install(const struct cygnet_config *config)
 
     free(text);
     if (!ok)
-        log_line(EVENT_ERROR, "can't close the outside interface for the time of the stop: %s",
+        log_line(EVENT_ERROR, "can't close the outside interfaces for the time of the stop: %s",
                  fault.text);
     return ok;
 }
 
 void stop_rules_remove(void)
 {
-    io_nft_delete_table("netdev", TABLE);
+    io_nft_delete_table("inet", TABLE);
 }

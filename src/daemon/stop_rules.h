@@ -1,6 +1,6 @@
 /*
- * `on-stop: closed`: what stands in for the daemon while it is stopped. A table of nftables' own on the outside
- * interface's egress hook, where the classifier was, drops the flows that policy forbids in clear: those of
+ * `on-stop: closed`: what stands in for the daemon while it is stopped. A table of nftables' own for the
+ * outside interfaces, also for one that comes later, drops the flows that policy forbids in clear: those of
  * deny, OE-paranoid and configured tunnels. Flows that may go in clear do.
  */
 #ifndef CYGNET_DAEMON_STOP_RULES_H

@@ -75,7 +75,7 @@ enum err contact_greet(struct ike *ike, const struct ike_event *event)
     struct ike_ticket none = {.number = 0};
     const struct ike_request request = {
         .ticket = &none,
-        .local = {.addr = event->local.addr, .port = IKE_PORT},
+        .local = {.addr = event->local.addr, .port = ike_own_port(ike)},
         .remote = {.addr = event->remote.addr, .port = IKE_PORT},
         .peer_id = event->peer_id,
         .keys = (struct public_key *)(uintptr_t)event->keys, /* copied from */

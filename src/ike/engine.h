@@ -51,6 +51,7 @@ enum {
     X(EXCHANGE, "unsupported-exchange")                                                            \
     X(UNKNOWN_SA, "unknown-cookies")                                                               \
     X(BAD_COOKIE, "bad-responder-cookie")                                                          \
+    X(BAD_PUZZLE, "puzzle-not-solved")                                                             \
     X(NO_HALF_OPEN, "half-open-gone")                                                              \
     X(HALF_OPEN_EVICTED, "half-open-evicted")                                                      \
     X(UNPROVEN_EVICTED, "unauthenticated-evicted")                                                 \
@@ -146,6 +147,7 @@ struct ike_request {
     struct v2_child *making;
     uint64_t born;
     uint32_t wait_ms; /* 0: give_up_ms */
+    bool pkcs1;  /* the peer did not believe an RSA-PSS signature */
     bool reused; /* the SA was there before: silence may mean that the peer forgot it */
 };
 
@@ -215,7 +217,9 @@ struct ike {
     struct ike_timer half_open_timer;
     struct v2_engine v2;
     struct address_set own; /* our addresses, as a list */
+    uint8_t own_ranks[ADDRESS_SET_MAX];
     bool own_known;
+    struct address_ways ways;
 
     struct heap timers;
     struct fifo effects;
@@ -241,6 +245,8 @@ struct ike {
 /* ike.c */
 void ike_count(struct ike *ike, enum ike_counter_id id);
 uint64_t ike_serial(struct ike *ike);
+/* Where what we begin leaves from: a leased port, or 500 (RSIP-006). */
+uint16_t ike_own_port(const struct ike *ike);
 /* Copies what the effect points to. False: out of memory, counted. */
 bool ike_effect_push(struct ike *ike, const struct ike_effect *effect);
 bool ike_timer_add(struct ike *ike, struct ike_timer *timer, ike_timer_fn *fire);

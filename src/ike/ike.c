@@ -28,6 +28,11 @@ void ike_count(struct ike *ike, enum ike_counter_id id)
     ike->last_counted = id;
 }
 
+uint16_t ike_own_port(const struct ike *ike)
+{
+    return ike->config.own_port != 0 ? ike->config.own_port : IKE_PORT;
+}
+
 uint64_t ike_serial(struct ike *ike)
 {
     return ++ike->last_serial;
@@ -168,6 +173,7 @@ enum err ike_new(const struct ike_config *config, const struct ike_env *env, str
              sizeof(struct ike_peer_key), &env->rng);
     map_init(&ike->questions, MAP_KEY_OFFSET(struct v1_exchange, by_serial, serial),
              sizeof(uint64_t), &env->rng);
+    ike->ways = env->ways;
     half_open_init(&ike->half_open, &env->rng);
     v2_engine_init(ike);
     TAILQ_INIT(&ike->unproven);
@@ -381,6 +387,9 @@ static enum err dispatch(struct ike *ike, const struct ike_event *event)
         return v2_mobike_addresses(ike, event);
     case IKE_EV_UPDATE:
         return ike_child_update(ike, event);
+    case IKE_EV_ROUTES:
+        v2_mobike_routes(ike);
+        return ERR_OK;
     }
     ike_count(ike, IKE_COUNT_BAD_REQUEST);
     return ERR_STATE;

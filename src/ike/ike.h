@@ -16,6 +16,7 @@
 #ifndef CYGNET_IKE_IKE_H
 #define CYGNET_IKE_IKE_H
 
+#include "address/paths.h"
 #include "address/routability.h"
 #include "base/err.h"
 #include "base/event.h"
@@ -29,6 +30,9 @@
 /* RFC 3947: look for NAT; put ESP into UDP even without one; never. */
 enum ike_nat { IKE_NAT_AUTO, IKE_NAT_FORCE, IKE_NAT_OFF };
 
+/* Under pressure alone; all of them; nobody. */
+enum ike_puzzles { IKE_PUZZLES_BY_PRESSURE, IKE_PUZZLES_ALWAYS, IKE_PUZZLES_NEVER };
+
 struct ike_config {
     struct identity id;        /* ours in phase 1; IDENTITY_NONE: the local address used (OE-124) */
     bool legacy;               /* also the draft's 3DES, MD5, SHA-1, groups 2 and 5 (OE-119, OE-132) */
@@ -38,17 +42,21 @@ struct ike_config {
     uint32_t child_lifetime_s; /* hard; soft is 90% less jitter; 0: 1 hour */
     uint64_t child_octets;     /* hard limit; 0: none */
     uint32_t half_open;        /* 0: LIMIT_HALF_OPEN */
+    uint16_t own_port;         /* what we begin leaves from there; 0: 500 */
     enum ike_nat nat;
     const struct public_key *own_public; /* of the gateway's own key; NULL: an RSA one */
     enum address_check address_check; /* MOBIKE: is a peer's new address checked before SAs go there? */
     bool key_export;           /* IKE SAs tell their keys (KEYS), so that a capture can be read */
     struct view crash_secret;  /* IKEv2: what outlives even our state, for RFC 6290; empty: nothing does */
+    struct view ticket_secret; /* IKEv2: what seals tickets of RFC 5723, over restarts; empty: one of our own */
     bool cookies_always;       /* IKEv2: ask every stranger for a cookie, not only under pressure */
+    enum ike_puzzles puzzles;  /* IKEv2: what strangers have to solve (RFC 8019) */
+    uint8_t puzzle_bits;       /* their difficulty; 0: 16 */
     const struct ike_profile *profiles; /* configured peers, in order of preference */
     size_t profile_count;
 };
 
-/* The time of day, for certificates alone; everything else runs on `now`. */
+/* The time of day, for certificates and tickets alone; everything else runs on `now`. */
 struct ike_wall {
     int64_t (*seconds)(void *ctx); /* since 1970; NULL: no clock, so no certificate is trusted */
     void *ctx;
@@ -58,6 +66,7 @@ struct ike_env {
     struct rng rng;
     struct ike_wall wall;
     struct event_sink trace;
+    struct address_ways ways;
 };
 
 enum ike_event_kind {
@@ -77,7 +86,9 @@ enum ike_event_kind {
     IKE_EV_DISOWN,       /* local.addr, remote.addr, spi, protocol: an inbound SA of a former life that never came up;
                             an error: the peer can't be told */
     IKE_EV_FORMER_PEER,  /* local.addr, remote.addr: it may hold SAs that we lost (OE-175) */
-    IKE_EV_ADDRESSES,    /* addresses, address_count: all that we have now, at first and on any change */
+    IKE_EV_ADDRESSES,    /* addresses, address_ranks, address_count: all that we have now, at first and on any
+                          * change */
+    IKE_EV_ROUTES,       /* what env.ways says may have changed */
     IKE_EV_UPDATE,       /* peer, spi: outbound, of a child; local.addr, remote.addr: where its IKE SA and all of its
                             siblings are to be (ADR-099), each of no family: where it is */
     IKE_EV_GREET,        /* local.addr, remote.addr, peer_id, keys: phase 1 with a former peer */
@@ -103,6 +114,7 @@ struct ike_event {
     size_t key_count;
     spi_t spi;
     const struct ip_addr *addresses;
+    const uint8_t *address_ranks; /* the operator's preference, 0 the best; NULL: all alike */
     size_t address_count;
 };
 
@@ -200,6 +212,8 @@ struct ike_sa_info {
     char suite[128];
     mono_t since, expires;
     size_t children;
+    bool resumed;          /* it began with a ticket (RFC 5723) */
+    bool has_ticket;       /* and we have one for it */
     const struct address_set *peer_addresses; /* MOBIKE, until the next call into the engine; NULL: none */
     bool draft;              /* by draft-dupont-ikev2-addrmgmt-06, not MOBIKE */
     const struct address_set *told; /* draft: ours, as the peer has them */

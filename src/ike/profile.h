@@ -29,6 +29,13 @@ enum ike_method {
     IKE_BY_NULL,        /* RFC 7619: not authenticated at all, and shown as such */
 };
 
+/* How we sign with an RSA key (RFC 7427): no peer says what it takes. */
+enum ike_padding {
+    IKE_PADDING_AUTO, /* PSS; PKCS #1 v1.5 for who signs so itself, or doesn't believe PSS */
+    IKE_PADDING_PSS,
+    IKE_PADDING_PKCS1,
+};
+
 enum { IKE_PROFILE_NAME = 32 };
 
 struct ike_profile {
@@ -45,6 +52,7 @@ struct ike_profile {
     struct view psk;             /* a shared secret */
     uint32_t own_key;            /* the keeper's number of our private key; 0: the gateway's own */
     const struct public_key *own_public; /* of that private key */
+    enum ike_padding padding;    /* if that is an RSA key */
     const struct public_key *peer_keys; /* BY_KEY, BY_ENCRYPTION */
     size_t peer_key_count;
     const struct view *own_chain; /* BY_CERTIFICATE: our certificate, then intermediates, DER */
@@ -66,6 +74,7 @@ struct ike_profile {
     const struct traffic_pair *stays; /* children within these keep their addresses (ADR-015) */
     size_t stay_count;
     bool policy_stays;            /* ADR-040: where a peer has moved to counts for its SAs alone */
+    bool resumption;              /* RFC 5723: tickets are asked for, given and taken */
     bool childless;               /* RFC 6023: no child in IKE_AUTH, where the peer can do without */
     uint32_t dpd_s;               /* ask a silent peer after so long; 0: 30 */
     uint32_t ike_lifetime_s, child_lifetime_s; /* 0: as the engine's */

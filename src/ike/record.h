@@ -12,7 +12,14 @@
 
 struct ike;
 
-enum { RECORD_VERSION = 6, RECORD_SA = 1, RECORD_CHILD = 2, RECORD_V2_SA = 3, RECORD_V2_CHILD = 4 };
+enum {
+    RECORD_VERSION = 7,
+    RECORD_SA = 1,
+    RECORD_CHILD = 2,
+    RECORD_V2_SA = 3,
+    RECORD_V2_CHILD = 4,
+    RECORD_V2_TICKET = 5,
+};
 
 /* Into the engine's work space; record_save() sends it off and wipes it. */
 struct builder record_begin(struct ike *ike, uint8_t kind);

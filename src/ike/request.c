@@ -289,7 +289,7 @@ static enum err request_new(struct ike *ike, const struct ike_event *event,
     request->local = event->local;
     request->remote = event->remote;
     if (request->local.port == 0)
-        request->local.port = IKE_PORT;
+        request->local.port = ike_own_port(ike);
     if (request->remote.port == 0)
         request->remote.port = IKE_PORT;
     request->natt = event->natt;

@@ -436,6 +436,8 @@ enum err saved_restore(struct ike *ike, const struct ike_event *event)
         err = v2_saved_restore_sa(ike, event->serial, &cur);
     else if (version == RECORD_VERSION && kind == RECORD_V2_CHILD)
         err = v2_saved_restore_child(ike, event->serial, &cur);
+    else if (version == RECORD_VERSION && kind == RECORD_V2_TICKET)
+        err = resume_restore(ike, event->serial, &cur);
     if (err != ERR_OK) {
         ike_count(ike, IKE_COUNT_BAD_RECORD);
         saved_forget(ike, event->serial);

@@ -154,7 +154,7 @@ void effect_initiate(struct oe_step *step, const struct discovered_gateway *gate
     struct oe_effect effect = effect_of(step, OE_FX_IKE_INITIATE);
     const struct ip_addr *contact = discovered_contact(gateway);
     assert(contact != NULL);
-    const struct ip_addr *local = oe_own_address(step->oe, contact->family);
+    const struct ip_addr *local = oe_own_address(step->oe, contact);
     assert(local != NULL);
     effect.local = *local;
     effect.peer = *contact;

@@ -18,7 +18,7 @@ size_t delegation_next_gateway(const struct oe *oe, const struct delegation *d, 
          * it. */
         const struct ip_addr *contact = discovered_contact(gw);
         if (contact != NULL && gw->key_count != 0 && !ip_addr_is_special(contact) &&
-            oe_own_address(oe, contact->family) != NULL)
+            oe_own_address(oe, contact) != NULL)
             break;
     }
     return i;

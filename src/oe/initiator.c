@@ -96,7 +96,7 @@ void act_adopt(struct oe_step *step)
 {
     struct oe_instance *inst = step->inst;
     const struct oe_event *event = step->event;
-    const struct ip_addr *local = oe_own_address(step->oe, event->peer.family);
+    const struct ip_addr *local = oe_own_address(step->oe, &event->peer);
 
     inst->verdict = event->verdict;
     inst->policy_set = true;
@@ -292,7 +292,7 @@ static void take_new_sas(struct oe_step *step)
 {
     struct oe_instance *inst = step->inst;
     const struct oe_event *event = step->event;
-    const struct ip_addr *local = oe_own_address(step->oe, event->peer.family);
+    const struct ip_addr *local = oe_own_address(step->oe, &event->peer);
 
     inst->spi_in = event->spi_in;
     inst->spi_out = event->spi_out;

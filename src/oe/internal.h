@@ -156,6 +156,7 @@ struct oe {
     struct oe_class fallback;
     struct ip_addr *own;
     struct event_sink trace;
+    struct address_ways ways;
 
     struct map by_ticket, by_flow, by_gateway, proofs;
     struct heap deadlines, turns;
@@ -302,8 +303,8 @@ enum err ring_heard(struct oe *oe, mono_t now, const struct oe_event *event);
 /* oe.c */
 void oe_dispatch(struct oe *oe, mono_t now, struct oe_instance *inst, const struct oe_event *event);
 bool oe_is_own(const struct oe *oe, const struct ip_addr *addr);
-/* Our address of the family, or NULL. */
-const struct ip_addr *oe_own_address(const struct oe *oe, uint8_t family);
+/* The first of our addresses with a way to the peer, else the first of its family, or NULL. */
+const struct ip_addr *oe_own_address(const struct oe *oe, const struct ip_addr *peer);
 const char *oe_event_name(int kind);
 
 #endif

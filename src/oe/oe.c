@@ -110,6 +110,7 @@ enum err oe_new(const struct oe_config *config, const struct oe_env *env, struct
     if (oe == NULL)
         return ERR_MEMORY;
     oe->trace = env->trace;
+    oe->ways = env->ways;
     fifo_init(&oe->effects, sizeof(struct oe_queued));
     map_init(&oe->by_ticket, MAP_KEY_OFFSET(struct oe_instance, by_ticket, ticket),
              sizeof(uint64_t), &env->rng);
@@ -160,12 +161,19 @@ bool oe_is_own(const struct oe *oe, const struct ip_addr *addr)
     return false;
 }
 
-const struct ip_addr *oe_own_address(const struct oe *oe, uint8_t family)
+const struct ip_addr *oe_own_address(const struct oe *oe, const struct ip_addr *peer)
 {
-    for (size_t i = 0; i < oe->config.own_count; i++)
-        if (oe->own[i].family == family)
+    const struct ip_addr *first = NULL;
+
+    for (size_t i = 0; i < oe->config.own_count; i++) {
+        if (oe->own[i].family != peer->family)
+            continue;
+        if (address_reaches(&oe->ways, &oe->own[i], peer))
             return &oe->own[i];
-    return NULL;
+        if (first == NULL)
+            first = &oe->own[i];
+    }
+    return first;
 }
 
 /* OE-042: the administrator's default where no line matches. */

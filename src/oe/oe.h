@@ -82,6 +82,7 @@ struct oe_config {
 struct oe_env {
     struct rng rng;
     struct event_sink trace;
+    struct address_ways ways;
 };
 
 /* The draft's states; every one is in the tables. */

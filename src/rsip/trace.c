@@ -1,4 +1,4 @@
-/* What outbound packets leave behind: bounded for each host, the least recently used goes first. */
+/* What outbound packets leave behind: bounded for each host, the least recently used goes first, cookies last. */
 #include <stdlib.h>
 
 #include "rsip/internal.h"
@@ -74,6 +74,16 @@ struct rsip_trace *rsip_trace_find(struct rsip_server *s, const struct trace_key
     return trace;
 }
 
+/* Cookies last as long as an IKE SA, pings a moment: those of a host that pings a lot must not end its
+ * IKE SAs. */
+static struct rsip_trace *least_useful(const struct rsip_host *host)
+{
+    for (struct rsip_trace *t = host->oldest; t != NULL; t = t->newer)
+        if (t->key.kind != TRACE_COOKIE)
+            return t;
+    return host->oldest;
+}
+
 struct rsip_trace *rsip_trace_make(struct rsip_server *s, struct rsip_bind *bind,
                                    const struct trace_key *key, const struct ip_addr *peer,
                                    bool *ret_other)
@@ -94,7 +104,7 @@ struct rsip_trace *rsip_trace_make(struct rsip_server *s, struct rsip_bind *bind
         return trace;
     }
     while (host->oldest != NULL && host->held.traces >= host->policy->quota.traces)
-        rsip_trace_free(s, host->oldest);
+        rsip_trace_free(s, least_useful(host));
     if (host->policy->quota.traces == 0)
         return NULL;
     trace = calloc(1, sizeof(*trace));

@@ -29,10 +29,16 @@ static struct ip_addr own_address(const struct tunnels *t, const struct tunnel *
     const struct ip_addr *given = &tunnel->connection->profile->local;
     if (given->family != IP_NONE)
         return *given;
-    for (size_t i = 0; i < t->config.own_count; i++)
-        if (t->config.own[i].family == tunnel->peer.family)
+    struct ip_addr first = {.family = IP_NONE};
+    for (size_t i = 0; i < t->config.own_count; i++) {
+        if (t->config.own[i].family != tunnel->peer.family)
+            continue;
+        if (address_reaches(&t->env.ways, &t->config.own[i], &tunnel->peer))
             return t->config.own[i];
-    return (struct ip_addr){.family = IP_NONE};
+        if (first.family == IP_NONE)
+            first = t->config.own[i];
+    }
+    return first;
 }
 
 static void initiate(struct tunnels *t, struct tunnel *tunnel, const struct traffic_pair *traffic)

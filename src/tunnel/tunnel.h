@@ -60,6 +60,7 @@ struct tunnel_config {
 struct tunnel_env {
     struct rng rng;
     struct event_sink trace;
+    struct address_ways ways;
 };
 
 enum tunnel_event_kind {

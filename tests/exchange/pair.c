@@ -60,8 +60,8 @@ static void fill(void *ctx, uint8_t *ret, size_t len)
 
 static int64_t wall(void *ctx)
 {
-    (void)ctx;
-    return AUTHORITY_NOW;
+    const struct pair *pair = ctx;
+    return AUTHORITY_NOW + pair->now.ms / 1000;
 }
 
 static void emit(void *ctx, const struct event_record *record)
@@ -81,7 +81,8 @@ static void emit(void *ctx, const struct event_record *record)
     assert_int_equal(record->room, EVENT_IKE);
     bool v2 = strncmp(record->title, "IKE_", 4) == 0 || strncmp(record->title, "CREATE_", 7) == 0;
     if (v2) {
-        bool clear = strncmp(record->title, "IKE_SA_INIT", 11) == 0;
+        bool clear = strncmp(record->title, "IKE_SA_INIT", 11) == 0 ||
+                     strncmp(record->title, "IKE_SESSION_RESUME", 18) == 0;
         assert_int_equal(record->line, clear ? EVENT_LINE_CLEAR : EVENT_LINE_IKE);
         return;
     }
@@ -93,7 +94,7 @@ static void emit(void *ctx, const struct event_record *record)
 
 static void start(struct pair *pair, struct pair_side *side)
 {
-    const struct ike_env env = {.rng = {fill, side}, .wall = {wall, NULL}, .trace = {emit, side}};
+    const struct ike_env env = {.rng = {fill, side}, .wall = {wall, pair}, .trace = {emit, side}};
     struct ike_config config = pair->config;
     if (side->profile_count != 0) {
         config.profiles = side->profiles;

@@ -648,6 +648,46 @@ static void test_name_for_initiators(void **state)
     pair_free(pair);
 }
 
+/* RSIP-006: what A begins leaves from a leased port. Nobody takes that for a NAT, and answers come there. */
+enum { LEASED = 20001 };
+
+static bool from_leased(struct pair *pair, struct pair_datagram *d, void *ctx)
+{
+    unsigned *seen = ctx;
+    (void)pair;
+    assert_int_equal(d->source.port, d->from == PAIR_A ? LEASED : 500);
+    assert_int_equal(d->target.port, d->from == PAIR_A ? 500 : LEASED);
+    assert_false(d->natt);
+    ++*seen;
+    return true;
+}
+
+static void leased_port(enum ike_version version)
+{
+    const struct pair_options options = {.version = version};
+    struct pair *pair = pair_new(&options);
+    unsigned seen = 0;
+    pair->sides[PAIR_A].ike->config.own_port = LEASED;
+    pair->tap = from_leased;
+    pair->tap_ctx = &seen;
+    assert_int_equal(pair_initiate(pair, PAIR_A, 7, 0), ERR_OK);
+    pair_run(pair, 1000);
+    check_up(pair, 1, false);
+    assert_true(seen >= 4);
+    assert_int_equal(info_of(pair, PAIR_A).local.port, LEASED);
+    assert_int_equal(info_of(pair, PAIR_B).remote.port, LEASED);
+    check_found(pair, PAIR_A, false, false);
+    check_found(pair, PAIR_B, false, false);
+    pair_free(pair);
+}
+
+static void test_leased_port(void **state)
+{
+    (void)state;
+    leased_port(IKE_VERSION_1);
+    leased_port(IKE_VERSION_2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -671,6 +711,7 @@ int main(void)
         cmocka_unit_test(test_resumed),
         cmocka_unit_test(test_repeated_from_elsewhere),
         cmocka_unit_test(test_name_for_initiators),
+        cmocka_unit_test(test_leased_port),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -221,6 +221,11 @@ static void test_trace_quota(void **state)
     (void)state;
     soho();
     leaves(1, ike(NB, Y, 0xbeef));
+    leaves(0, ike(NB, Y, 0xcafe));
+    for (uint32_t ping = 0; ping < 1000; ping++)
+        leaves(0, icmp(NB, Y, 8, ping));
+    goes_to(ike(Y, NB, 0xcafe), 0); /* pings push out pings only */
+    goes_to(icmp(Y, NB, 0, 999), 0);
     for (uint64_t cookie = 1; cookie <= 1000; cookie++)
         leaves(0, ike(NB, Y, cookie));
     goes_to(ike(Y, NB, 0xbeef), 1);

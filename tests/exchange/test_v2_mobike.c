@@ -438,6 +438,81 @@ static void test_preferred(void **state)
     site_free(site);
 }
 
+/* Routes as side A knows them: from its first address there is a way to the peer, or not. */
+static bool way_from_first(void *ctx, const struct ip_addr *local, const struct ip_addr *remote)
+{
+    const bool *is = ctx;
+    const struct ip_addr first = addr(own[PAIR_A]);
+    (void)remote;
+    return *is || !ip_addr_equal(local, &first);
+}
+
+static void routes_change(struct site *site)
+{
+    const struct ike_event event = {.kind = IKE_EV_ROUTES};
+    assert_int_equal(ike_input(site->pair->sides[PAIR_A].ike, site->pair->now, &event), ERR_OK);
+    pair_drain(site->pair, PAIR_A);
+}
+
+/* ADR-044: a route to the peer is lost, though link and address stay: the other uplink is taken at once, and the
+ * preferred one again when it has a route and has answered for a while. */
+static void test_route_lost(void **state)
+{
+    struct site *site = site_new(NULL);
+    const struct ip_addr list[] = {addr(own[PAIR_A]), addr("192.1.1.14")};
+    const uint8_t ranks[] = {0, 1};
+    const struct ike_event event = {
+        .kind = IKE_EV_ADDRESSES, .addresses = list, .address_ranks = ranks, .address_count = 2};
+    struct ike *a = site->pair->sides[PAIR_A].ike;
+    bool is = true;
+    (void)state;
+    a->ways = (struct address_ways){.reaches = way_from_first, .ctx = &is};
+    assert_int_equal(ike_input(a, site->pair->now, &event), ERR_OK);
+    HAVE(site, PAIR_B, own[PAIR_B]);
+    begin(site);
+    routes_change(site);
+    assert_at(site, own[PAIR_A], own[PAIR_B], false);
+    assert_int_equal(sa_of(site, PAIR_A)->mobike->moves, 0);
+
+    is = false;
+    routes_change(site);
+    pair_run(site->pair, 100);
+    assert_at(site, "192.1.1.14", own[PAIR_B], false);
+    pair_run(site->pair, 60 * SECONDS);
+    assert_int_equal(sa_of(site, PAIR_A)->mobike->moves, 1);
+
+    is = true;
+    routes_change(site);
+    pair_run(site->pair, 3 * SECONDS);
+    assert_at(site, "192.1.1.14", own[PAIR_B], false); /* not at once */
+    pair_run(site->pair, 10 * SECONDS);
+    assert_at(site, own[PAIR_A], own[PAIR_B], false);
+    assert_int_equal(sa_of(site, PAIR_A)->mobike->moves, 2);
+    site_free(site);
+}
+
+/* ADR-044: without any route there is no way, and the SA waits for one. */
+static void test_no_route(void **state)
+{
+    struct site *site = up(NULL);
+    struct ike *a = site->pair->sides[PAIR_A].ike;
+    bool is = true;
+    (void)state;
+    a->ways = (struct address_ways){.reaches = way_from_first, .ctx = &is};
+    HAVE(site, PAIR_A, own[PAIR_A]);
+    pair_run(site->pair, 1 * SECONDS);
+    is = false;
+    routes_change(site);
+    assert_true(sa_of(site, PAIR_A)->mobike->no_way);
+    pair_run(site->pair, 120 * SECONDS);
+    is = true;
+    routes_change(site);
+    pair_run(site->pair, 1 * SECONDS);
+    assert_false(sa_of(site, PAIR_A)->mobike->no_way);
+    assert_at(site, own[PAIR_A], own[PAIR_B], false);
+    site_free(site);
+}
+
 /* Both ends at once, one of two addresses each. */
 static void test_both_move(void **state)
 {
@@ -770,7 +845,8 @@ int main(void)
         cmocka_unit_test(test_policy),        cmocka_unit_test(test_make_before_break),
         cmocka_unit_test(test_twice),         cmocka_unit_test(test_no_address),
         cmocka_unit_test(test_responder_moves), cmocka_unit_test(test_fail_over_and_back),
-        cmocka_unit_test(test_preferred),     cmocka_unit_test(test_both_move),
+        cmocka_unit_test(test_preferred),     cmocka_unit_test(test_route_lost), cmocka_unit_test(test_no_route),
+        cmocka_unit_test(test_both_move),
         cmocka_unit_test(test_nat_appears),   cmocka_unit_test(test_mapping_changes),
         cmocka_unit_test(test_rekeyed),       cmocka_unit_test(test_resumed),
         cmocka_unit_test(test_bombing),       cmocka_unit_test(test_forged_source),

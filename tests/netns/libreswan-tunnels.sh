@@ -78,7 +78,7 @@ configured 'IKEv1, shared key' 1 '' psk rsa esp=aes_gcm256-null-modp2048 "$v1" a
 configured 'IKEv1, RSA certificates' 1 -rsa certificate rsa esp=aes_gcm256-null-modp2048 "$v1" authby=rsasig pfs=yes \
     leftcert=rsa leftsendcert=always rightca=%same
 configured 'IKEv2, shared key' 2 '' psk rsa esp=aes_gcm256 "$v2" authby=secret
-configured 'IKEv2, raw RSA keys' 2 '' key rsa esp=aes_gcm256 "$v2" authby=rsa-sha2,rsa-sha1 leftcert=rsa leftsendcert=never \
+configured 'IKEv2, raw RSA keys' 2 '' key rsa esp=aes_gcm256 "$v2" authby=rsa-sha2 leftcert=rsa leftsendcert=never \
     "rightrsasigkey=0s$(rfc3110 "$PKI/a-rsa.pem")"
 configured 'IKEv2, ECDSA certificates' 2 -ecdsa certificate ecdsa esp=aes_gcm256 "$v2" authby=ecdsa \
     leftcert=ecdsa leftsendcert=always rightca=%same

@@ -41,7 +41,7 @@ end_capture "$SCRATCH/pcap"
     fail "forbidden flows left in clear"
 
 lab start sg-a --policy "$SCRATCH/closed.yaml"
-! lab exec sg-a nft list table netdev cygnet-stopped >/dev/null 2>&1 || fail "the rules of the stop stay"
+! lab exec sg-a nft list table inet cygnet-stopped >/dev/null 2>&1 || fail "the rules of the stop stay"
 reaches $BOB 10 || fail "no tunnel to bob after the stop"
 expect_verdict sg-a $BOB encrypt
 

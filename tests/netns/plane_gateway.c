@@ -21,6 +21,7 @@
 enum { WORDS_MAX = 16, LINE_MAX_OCTETS = 1024 };
 
 struct gateway {
+    uint32_t mtu;
     struct plane_setup_result setup;
     struct ip_addr icmp_v4, icmp_v6;
     bool icmp_on_deny;
@@ -93,7 +94,7 @@ static void run_plane(const struct gateway *gw, int parent)
     struct plane_process_config config = {
         .child = &child,
         .fds = gw->setup.fds,
-        .plane = {.mtu = gw->setup.outside.mtu,
+        .plane = {.mtu = gw->mtu,
                   .icmp_v4 = gw->icmp_v4,
                   .icmp_v6 = gw->icmp_v6,
                   .icmp_on_deny = gw->icmp_on_deny,
@@ -373,12 +374,13 @@ int main(int argc, char **argv)
 {
     struct io_fault fault = {""};
     struct gateway gw = {.parent = -1, .pfkey = -1, .ike = -1};
+    struct io_link link;
 
     setvbuf(stdin, NULL, _IONBF, 0);
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (argc < 6)
         usage();
-    struct plane_setup setup = {.outside = argv[1],
+    struct plane_setup setup = {.outside = {.count = 1},
                                 .classifier = strcmp(argv[2], "ebpf") == 0
                                                   ? PLANE_CLASSIFIER_EBPF
                                                   : PLANE_CLASSIFIER_ROUTING};
@@ -387,10 +389,12 @@ int main(int argc, char **argv)
     gw.icmp_v6 = address(argv[5]);
     gw.icmp_on_deny = argc > 6 && strcmp(argv[6], "icmp-on-deny") == 0;
     signal(SIGPIPE, SIG_IGN);
-    if (!plane_setup(&setup, &gw.setup, &fault)) {
+    snprintf(setup.outside.names[0], OUTSIDE_NAME_MAX, "%s", argv[1]);
+    if (!io_link_read(argv[1], &link, &fault) || !plane_setup(&setup, &gw.setup, &fault)) {
         fprintf(stderr, "%s\n", fault.text);
         return 1;
     }
+    gw.mtu = link.mtu;
     start_plane(&gw);
     printf("ready\n");
     loop(&gw);

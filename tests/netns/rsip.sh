@@ -81,6 +81,8 @@ dropped() {
 sys.exit(json.load(sys.stdin)["counters"]["out_local_port"] <= int(sys.argv[1]))' "$before"
 }
 wait_for 5 "a drop of what x1 didn't lease" dropped
+"$CYGNET" rsip status --socket "$SCRATCH/n.sock" | grep -q '^dropped .*[0-9] out_local_port' ||
+    fail "n doesn't say what it dropped: $("$CYGNET" rsip status --socket "$SCRATCH/n.sock")"
 
 # a leased address answers pings, by the gateway (RSIP-209)
 at y ping -n -c 1 -W 2 203.0.113.10 >/dev/null || fail "y: no ping to the leased address"

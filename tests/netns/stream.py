@@ -74,7 +74,7 @@ def send(address, port, seconds):
     tcp = threading.Thread(target=send_tcp, args=(address, port, seconds))
     tcp.start()
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    total = seconds * RATE
+    total = round(seconds * RATE)
     begin = time.monotonic()
     for number in range(total):
         time.sleep(max(0.0, begin + number / RATE - time.monotonic()))
@@ -93,7 +93,7 @@ def main():
     if verb == "receive":
         receive(address, port)
     else:
-        send(address, port, int(sys.argv[4]))
+        send(address, port, float(sys.argv[4]))
 
 
 if __name__ == "__main__":

@@ -69,6 +69,15 @@ static void test_set_full(void **state)
     assert_int_equal(set.count, ADDRESS_SET_MAX);
 }
 
+static void set_paths(struct address_paths *paths, mono_t now, const struct address_set *own,
+                      const struct ip_addr *preferred, const struct address_set *peer)
+{
+    const struct address_own ours = {.set = own, .preferred = *preferred};
+    const struct address_ways all = {.reaches = NULL};
+
+    address_paths_set(paths, now, &ours, peer, &all);
+}
+
 static void test_ranks(void **state)
 {
     (void)state;
@@ -83,7 +92,7 @@ static void test_ranks(void **state)
         {"2001:db8::1", "2001:db8::2"},
     };
 
-    address_paths_set(&paths, (mono_t){0}, &own, &preferred, &peer);
+    set_paths(&paths, (mono_t){0}, &own, &preferred, &peer);
     assert_int_equal(paths.count, CHECK_COUNT(order));
     for (size_t i = 0; i < CHECK_COUNT(order); i++) {
         struct address_pair expected = pair(order[i][0], order[i][1]);
@@ -99,12 +108,12 @@ static void test_ranks(void **state)
     /* Without a preference the present peer and the present address of ours stay. */
     struct ip_addr none = {.family = IP_NONE};
     now = pair("198.51.100.1", "203.0.113.1");
-    address_paths_set(&paths, (mono_t){0}, &own, &none, &peer);
+    set_paths(&paths, (mono_t){0}, &own, &none, &peer);
     assert_true(address_paths_best(&paths, &now, &ret));
     assert_true(address_pair_equal(&ret, &now));
 
     struct address_set nothing = {.count = 0};
-    address_paths_set(&paths, (mono_t){0}, &nothing, &none, &peer);
+    set_paths(&paths, (mono_t){0}, &nothing, &none, &peer);
     assert_false(address_paths_best(&paths, &now, &ret));
     assert_false(address_paths_after(&paths, &now, &ret));
     assert_true(mono_is_never(address_paths_next(&paths, &now)));
@@ -122,11 +131,46 @@ static void test_paths_full(void **state)
         assert_int_equal(address_set_add(&peer, &theirs), ERR_OK);
     }
     struct address_paths paths = {.count = 0};
-    address_paths_set(&paths, (mono_t){0}, &own, &last, &peer);
+    set_paths(&paths, (mono_t){0}, &own, &last, &peer);
     assert_int_equal(paths.count, ADDRESS_PATHS_MAX);
     assert_true(ip_addr_equal(&paths.list[0].pair.local, &last)); /* though it came last */
     for (size_t i = 1; i < paths.count; i++)
         assert_true(paths.list[i - 1].rank <= paths.list[i].rank);
+}
+
+static bool not_from_first(void *ctx, const struct ip_addr *local, const struct ip_addr *remote)
+{
+    (void)remote;
+    return !ip_addr_equal(local, ctx);
+}
+
+/* ADR-044: candidates are pairs with a route, in the operator's order of interfaces. */
+static void test_paths_preference(void **state)
+{
+    (void)state;
+    struct address_set own = SET("192.0.2.1", "198.51.100.1", "192.0.2.2");
+    struct address_set peer = SET("203.0.113.1", "203.0.113.2");
+    const uint8_t ranks[] = {1, 0, 1};
+    const struct address_own ours = {.set = &own, .ranks = ranks};
+    struct ip_addr first = addr("198.51.100.1");
+    struct address_ways ways = {.reaches = not_from_first, .ctx = &first};
+    struct address_paths paths = {.count = 0};
+    struct address_pair now = pair("192.0.2.2", "203.0.113.1"), ret;
+
+    address_paths_set(&paths, (mono_t){0}, &ours, &peer, &(struct address_ways){.reaches = NULL});
+    assert_int_equal(paths.count, 6);
+    assert_true(address_paths_best(&paths, &now, &ret));
+    assert_true(ip_addr_equal(&ret.local, &first));
+    assert_true(address_paths_due(&paths, (mono_t){0}, &now, &ret)); /* a better one is probed */
+    assert_true(ip_addr_equal(&ret.local, &first));
+
+    address_paths_set(&paths, (mono_t){0}, &ours, &peer, &ways);
+    assert_int_equal(paths.count, 4);
+    for (size_t i = 0; i < paths.count; i++)
+        assert_false(ip_addr_equal(&paths.list[i].pair.local, &first));
+    assert_true(address_paths_best(&paths, &now, &ret));
+    assert_true(address_pair_equal(&ret, &now)); /* of one rank the present one stays */
+    assert_false(address_paths_due(&paths, (mono_t){0}, &now, &ret));
 }
 
 /* Back only after several answers in a row, and never to what isn't better. */
@@ -140,7 +184,7 @@ static void test_hysteresis(void **state)
     struct address_pair current = pair("198.51.100.1", "203.0.113.1");
     mono_t now = {1000};
 
-    address_paths_set(&paths, now, &own, &preferred, &peer);
+    set_paths(&paths, now, &own, &preferred, &peer);
     assert_false(address_paths_due(&paths, now, &good, &ret));
     assert_true(mono_is_never(address_paths_next(&paths, &good)));
     int64_t waits[] = {4000, 8000, 16000, 32000, 60000, 60000};
@@ -163,7 +207,7 @@ static void test_hysteresis(void **state)
     assert_false(address_paths_probed(&paths, now, &current, &good, true));
     struct ip_addr third = addr("192.0.2.77");
     assert_int_equal(address_set_add(&own, &third), ERR_OK);
-    address_paths_set(&paths, now, &own, &preferred, &peer);
+    set_paths(&paths, now, &own, &preferred, &peer);
     assert_true(address_paths_probed(&paths, now, &current, &good, true));
 }
 
@@ -214,6 +258,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_set),        cmocka_unit_test(test_set_full),
         cmocka_unit_test(test_ranks),      cmocka_unit_test(test_paths_full),
+        cmocka_unit_test(test_paths_preference),
         cmocka_unit_test(test_hysteresis), cmocka_unit_test(test_check_due),
         cmocka_unit_test(test_cookie),
     };

@@ -33,7 +33,8 @@ static void test_one_line(void **state)
 {
     (void)state;
     assert_good("outside: eth0\n");
-    assert_string_equal(config.outside, "eth0");
+    assert_int_equal(config.outside.count, 1);
+    assert_string_equal(config.outside.names[0], "eth0");
     assert_string_equal(config.key, "/etc/cygnet/private.pem");
     assert_string_equal(config.control, "/run/cygnet/control.sock");
     assert_string_equal(config.state, "/var/lib/cygnet");
@@ -89,7 +90,9 @@ static void test_every_key(void **state)
         "fallback: oe-paranoid\n"
         "wait: 30\n"
         "lifespans: {first: 1, normal: 2, low: 3}\n"
-        "limits: {half-open: 4, instances: 6, lookups: 7, cookies: yes}\n"
+        "limits: {half-open: 4, instances: 6, lookups: 7, cookies: yes, puzzles: always,\n"
+        "  puzzle-bits: 12}\n"
+        "ticket-secret-file: /etc/cygnet/tickets\n"
         "legacy-algorithms: true\n"
         "classifier: routing\n"
         "nat-traversal: force\n"
@@ -98,7 +101,7 @@ static void test_every_key(void **state)
         "on-stop: closed\n"
         "refuse-clear: yes\n"
         "leased-spis: yes\n");
-    assert_string_equal(config.outside, "wan0");
+    assert_string_equal(config.outside.names[0], "wan0");
     assert_string_equal(config.key, "/k.pem");
     assert_string_equal(config.control, "/c.sock");
     assert_string_equal(config.state, "/s");
@@ -132,6 +135,9 @@ static void test_every_key(void **state)
     assert_int_equal(config.lifespans.low_s, 3);
     assert_int_equal(config.limits.half_open, 4);
     assert_true(config.limits.cookies);
+    assert_int_equal(config.limits.puzzles, IKE_PUZZLES_ALWAYS);
+    assert_int_equal(config.limits.puzzle_bits, 12);
+    assert_string_equal(config.ticket_secret, "/etc/cygnet/tickets");
     assert_int_equal(config.limits.instances, 6);
     assert_int_equal(config.limits.lookups, 7);
     assert_true(config.legacy_algorithms);
@@ -178,6 +184,16 @@ static void test_policy(void **state)
     assert_good("outside: eth0\npolicy: []\nfallback: deny\n");
     assert_int_equal(config.class_count, 0);
     assert_int_equal(config.fallback, OE_DENY);
+}
+
+/* ADR-044: in the operator's order */
+static void test_outside_list(void **state)
+{
+    (void)state;
+    assert_good("outside: [wan0, wwan0]\n");
+    assert_int_equal(config.outside.count, 2);
+    assert_string_equal(config.outside.names[0], "wan0");
+    assert_string_equal(config.outside.names[1], "wwan0");
 }
 
 /* OE-007, OE-036, OE-037, OE-054, OE-061, OE-094, OE-168 */
@@ -227,11 +243,20 @@ static const struct {
     {"outside: eth0\nusers: {zebra: 1}\n",
      "c.yaml:2:9: unknown key 'zebra'; it may be one of: keyd, plane, resolver, keeper"},
     {"outside: eth0\noutside: eth1\n", "c.yaml:2:1: 'outside' is given twice; keep one of them"},
-    {"outside: [eth0]\n", "c.yaml:1:10: 'outside' needs a text; write 'outside: VALUE'"},
-    {"outside:\n", "c.yaml:1:9: 'outside' needs a text; write 'outside: VALUE'"},
+    {"outside: []\n", "c.yaml:1:10: 'outside' names no interface; write at least one"},
+    {"outside: {a: b}\n", "c.yaml:1:10: 'outside' needs an interface; write 'outside: eth0' or a "
+                          "list of names"},
+    {"outside:\n", "c.yaml:1:9: 'outside' needs an interface; write 'outside: eth0' or a list of "
+                   "names"},
+    {"outside:\n  - eth0\n  - eth1\n  - eth0\n",
+     "c.yaml:4:5: 'eth0' is there twice; name it once, where it is preferred"},
+    {"outside: [a, b, c, d, e, f, g, h, i]\n",
+     "c.yaml:1:35: more than 8 outside interfaces; leave some out"},
+    {"outside: [eth0, [eth1]]\n",
+     "c.yaml:1:17: 'outside' needs an interface; write 'outside: eth0' or a list of names"},
     {"outside: eth0/1\n", "c.yaml:1:10: 'eth0/1' can't be an interface; see 'ip link' for names"},
     {"outside: abcdefghijklmnop\n",
-     "c.yaml:1:10: 'outside' is too long; use at most 15 characters"},
+     "c.yaml:1:10: 'abcdefghijklmnop' is too long for an interface; use at most 15 characters"},
     {"outside: eth0\nkey: k.pem\n", "c.yaml:2:6: 'key' needs a whole path; begin it with '/'"},
     {"outside: eth0\nidentity: gw.example.net\n",
      "c.yaml:2:11: 'gw.example.net' is not an identity; write address, an IP address, or "
@@ -361,6 +386,7 @@ int main(void)
         cmocka_unit_test(test_one_line),
         cmocka_unit_test(test_every_key),
         cmocka_unit_test(test_policy),
+        cmocka_unit_test(test_outside_list),
         cmocka_unit_test(test_policy_options),
         cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_one_prefix_one_class),

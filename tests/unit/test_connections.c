@@ -99,6 +99,7 @@ static void every_key(void **state)
                 "             ca: /ca.pem, crl: [/crl.pem], crl-required: true}\n"
                 "    pool: 10.99.0.0/24\n    lifetimes: {ike: 7200, child: 600}\n    dpd: 15\n"
                 "    pfs: 19\n    fragmentation: false\n    mobike: false\n    childless: yes\n"
+                "    resumption: yes\n    rsa-padding: pkcs1\n"
                 "    ppk: {id: quantum, file: /ppk, required: false}\n"
                 "    children:\n"
                 "      - {name: web, local: [10.1.0.0/16, 10.3.0.0/16], protocol: tcp,\n"
@@ -118,6 +119,8 @@ static void every_key(void **state)
     assert_true(c->fragmentation_off);
     assert_true(c->mobike_off);
     assert_true(c->childless);
+    assert_true(c->resumption);
+    assert_int_equal(c->rsa_padding, IKE_PADDING_PKCS1);
     assert_false(c->ppk_required);
     assert_string_equal(config_text(&config, c->ppk_id), "quantum");
     assert_int_equal(c->selector_count, 2); /* two nets on one side */
@@ -217,6 +220,12 @@ static void mistakes(void **state)
         {HEAD "  - {name: x, pool: 10.0.0.0/31, local: {auth: psk}, secret-file: /s, remote: "
               "{auth: psk}, children: [{local: 10.1.0.0/16}]}\n",
          "c.yaml:3:", "not a pool"},
+        /* RSIP-003, RSIP-014 */
+        {HEAD OFFICE "leased-spis: yes\n", "c.yaml:3:5:", "add an 'id' to 'local'"},
+        {HEAD "  - {name: x, version: 1, local: {auth: psk, id: \"@a.test\"}, secret-file: /s, remote: "
+              "{auth: psk}, children: [{local: 10.1.0.0/16, remote: 10.2.0.0/16}]}\n"
+              "leased-spis: yes\n",
+         "c.yaml:3:5:", "the peer chooses the secret by the address"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         assert_mistake(cases[i][0], cases[i][1], cases[i][2]);

@@ -72,15 +72,24 @@ static void test_client(void **state)
 {
     (void)state;
     assert_true(parse("client: {server: 10.0.0.1, method: rsipsec, ports: 0, spis: 4,\n"
+                      "  first-spi: 0x5000,\n"
                       "  transport: tcp, routes: [198.51.100.0/24], remote: 198.51.100.7,\n"
                       "  remote-port: 80, first-timeout-ms: 200}\n"));
     const struct rsipd_client *c = &config.client;
     assert_int_equal(c->method, RSIP_METHOD_IPSEC);
     assert_int_equal(c->transport, RSIP_TCP);
     assert_int_equal(c->spis, 4);
+    assert_int_equal(c->first_spi, 0x5000); /* RSIP-033 */
     assert_int_equal(c->route_count, 1);
     assert_int_equal(c->remote.port, 80);
     assert_int_equal(c->first_timeout_ms, 200);
+    assert_true(parse("client: {server: 10.0.0.1, remote: www.example.net}"));
+    assert_string_equal(c->remote_name, "www.example.net");
+    assert_int_equal(c->remote.addr.family, IP_NONE);
+    assert_true(parse("server: {inside: 10.0.0.1, outside: e, pool: [addresses: 192.0.2.1],\n"
+                      "  hosts: [from: 10.0.0.0/8], dns: [192.0.2.53, 192.0.2.54]}\n"));
+    assert_int_equal(config.server.dns_count, 2);
+    assert_true(ip_addr_equal(&config.server.dns[1], &(struct ip_addr){.family = IP_V4, .octets = {192, 0, 2, 54}}));
     assert_true(parse("client: {server: 10.0.0.1}"));
     assert_int_equal(c->route_count, 1);
     assert_int_equal(c->routes[0].bits, 0);
@@ -97,6 +106,11 @@ static void test_mistakes(void **state)
         {"client: {server: 10.0.0.1}\nserver: {inside: 10.0.0.1, outside: e, pool: [addresses: "
          "192.0.2.1], hosts: [from: 10.0.0.0/8]}\n",
          "or both"},
+        {"server: {inside: 10.0.0.1, outside: e, hosts: [from: 10.0.0.0/8],\n pool: [{addresses: "
+         "192.0.2.1, use: own}]}\n",
+         "rsip.yaml:2:9: of its own address the gateway can lease some ports only"},
+        {"client: {server: 10.0.0.1, remote: a b}\n", "rsip.yaml:1:36: 'a b' is neither an IPv4 address"},
+        {"client: {server: 10.0.0.1, first-spi: 255}\n", "'first-spi' is not an SPI"},
         {"client: {server: gw}\n", "rsip.yaml:1:18: 'gw' is not an IPv4 address"},
         {"client: {server: 10.0.0.1, ports: 256}\n", "from 0 to 255"},
         {"client: {server: 10.0.0.1, method: nat}\n", "nat"},

@@ -51,7 +51,10 @@ static void set_ports(struct host *h, const struct rsip_ports *ports)
     if (h->ports_before[0] == '\0' &&
         !net_sysctl_read(PORT_RANGE, h->ports_before, sizeof(h->ports_before)))
         return;
-    snprintf(range, sizeof(range), "%u %u", ports->ports[0], ports->ports[0] + ports->count - 1u);
+    unsigned first = ports->ports[0] + (h->config->client.method == RSIP_METHOD_IPSEC);
+    if (first >= ports->ports[0] + ports->count)
+        return; /* the only one is for IKE */
+    snprintf(range, sizeof(range), "%u %u", first, ports->ports[0] + ports->count - 1u);
     net_sysctl(PORT_RANGE, range);
 }
 
@@ -62,19 +65,19 @@ static void restore_ports(struct host *h)
     h->ports_before[0] = '\0';
 }
 
-/* RSIP-009: keyd takes its inbound SPIs from there. They are there before the address comes, and
+/* RSIP-009, RSIP-006: keyd takes its inbound SPIs from there, and the first port for IKE. They are there before the address comes, and
  * gone before it goes: that is what it watches. */
-static void show_spis(const struct host *h, const struct rsip_spis *spis)
+static void show_spis(const struct host *h, const struct rsip_spis *spis,
+                      const struct rsip_ports *ports)
 {
-    uint32_t list[LEASED_SPIS];
+    struct leased_spis leased = {.count = 0};
     char text[LEASED_SPIS_TEXT];
-    size_t count = 0;
 
-    while (count < spis->count && count < LEASED_SPIS) {
-        list[count] = rsip_spi_at(spis, (unsigned)count);
-        count++;
-    }
-    net_alias(h->config->device, leased_spis_format(list, count, text));
+    for (; leased.count < spis->count && leased.count < LEASED_SPIS; leased.count++)
+        leased.spis[leased.count] = rsip_spi_at(spis, (unsigned)leased.count);
+    if (rsip_ports_named(ports))
+        leased.ike_port = rsip_port_at(ports, 0);
+    net_alias(h->config->device, leased_spis_format(&leased, text));
 }
 
 static void bind_down(struct host *h)
@@ -82,7 +85,7 @@ static void bind_down(struct host *h)
     if (!h->up)
         return;
     h->up = false;
-    show_spis(h, &(struct rsip_spis){0});
+    show_spis(h, &(struct rsip_spis){0}, &(struct rsip_ports){0});
     net_address(h->config->device, &h->bind.local.addr, false); /* its routes go with it */
     restore_ports(h);
     log_line(EVENT_INFO, "the lease has ended");
@@ -96,7 +99,7 @@ static void bind_up(struct host *h, const struct rsip_message *m)
     h->bind = *m;
     h->up = true;
     h->last_error = RSIP_OK;
-    show_spis(h, &m->spi);
+    show_spis(h, &m->spi, &m->local_ports);
     net_address(h->config->device, &m->local.addr, true);
     for (size_t i = 0; i < h->config->client.route_count; i++)
         net_route(h->config->device, &h->config->client.routes[i], &m->local.addr, true);
@@ -335,6 +338,14 @@ static struct rsip_want wish_of(const struct rsipd_client *config)
         .lease_s = config->lease_s,
         .tunnel = (uint8_t)config->tunnel,
     };
+    if (config->remote_name[0] != '\0')
+        want.remote = (struct rsip_address){
+            .type = RSIP_ADDR_NAME,
+            .name = view_of(config->remote_name, strlen(config->remote_name))};
+    if (config->first_spi != 0)
+        want.spis = (struct rsip_spis){.form = RSIP_RANGE_RUN,
+                                       .count = (uint16_t)config->spis,
+                                       .spis = {config->first_spi}};
     if (config->remote.port != 0)
         want.remote_ports =
             (struct rsip_ports){.form = RSIP_RANGE_RUN, .count = 1, .ports = {config->remote.port}};

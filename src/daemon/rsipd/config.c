@@ -1,11 +1,12 @@
 #include "daemon/rsipd/config.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/yaml_reader.h"
 
-enum { DAY_S = 86400 };
+enum { DAY_S = 86400, SPI_LEAST = 256 /* RFC 4303 section 2.1 */ };
 
 static void *at(const struct yaml_field *field, void *base)
 {
@@ -95,9 +96,9 @@ static bool read_range_ports(struct yaml_reader *r, const yaml_node_t *node,
     return parse_ports(r, node, &range->port_low, &range->port_high);
 }
 
-enum use { USE_SHARED = 1, USE_WHOLE = 2, USE_EITHER = 3 };
+enum use { USE_SHARED = 1, USE_WHOLE = 2, USE_EITHER = 3, USE_OWN = 4 };
 static const struct yaml_choice uses[] = {
-    {"shared", USE_SHARED}, {"whole", USE_WHOLE}, {"either", USE_EITHER}, {NULL, 0}};
+    {"shared", USE_SHARED}, {"whole", USE_WHOLE}, {"either", USE_EITHER}, {"own", USE_OWN}, {NULL, 0}};
 
 static bool read_use(struct yaml_reader *r, const yaml_node_t *node, const struct yaml_field *field,
                      void *base)
@@ -110,7 +111,8 @@ static bool read_use(struct yaml_reader *r, const yaml_node_t *node, const struc
     choice.choices = uses;
     if (!yaml_read_choice(r, node, &choice, &use))
         return false;
-    range->shared = (use & USE_SHARED) != 0;
+    range->own = use == USE_OWN;
+    range->shared = range->own || (use & USE_SHARED) != 0;
     range->whole = (use & USE_WHOLE) != 0;
     return true;
 }
@@ -130,7 +132,14 @@ static bool read_range(struct yaml_reader *r, const yaml_node_t *node, void *bas
         return false;
     struct rsip_range *range = &server->ranges[server->range_count++];
     *range = (struct rsip_range){.shared = true};
-    return yaml_reader_fields(r, node, range_fields, range);
+    if (!yaml_reader_fields(r, node, range_fields, range))
+        return false;
+    if (range->own && (range->port_high == 0 || range->prefix.bits != ip_addr_bits(&range->prefix.addr)))
+        return yaml_reader_fail(r, node,
+                                "of its own address the gateway can lease some ports only; give one "
+                                "address and ports that it and its NAPT don't use, as in "
+                                "'ports: 20000-29999'");
+    return true;
 }
 
 static bool read_pool(struct yaml_reader *r, const yaml_node_t *node,
@@ -293,6 +302,21 @@ static bool read_locals(struct yaml_reader *r, const yaml_node_t *node,
 }
 
 #define SERVER(member) offsetof(struct rsipd_server, member)
+static bool read_nameserver(struct yaml_reader *r, const yaml_node_t *node, void *base)
+{
+    static const struct yaml_field field = {.name = "dns", .offset = 0};
+    struct rsipd_server *server = base;
+    return !full(r, node, server->dns_count, RSIPD_DNS) &&
+           read_addr(r, node, &field, &server->dns[server->dns_count++]);
+}
+
+static bool read_nameservers(struct yaml_reader *r, const yaml_node_t *node,
+                             const struct yaml_field *field, void *base)
+{
+    (void)field;
+    return each(r, node, read_nameserver, base);
+}
+
 static const struct yaml_field server_fields[] = {
     {"inside", read_addr, SERVER(inside),
      .remedy = "give our address on the private side, as in 'inside: 10.0.0.1'"},
@@ -302,6 +326,7 @@ static const struct yaml_field server_fields[] = {
      .remedy = "say what may be leased, as in 'pool: [addresses: 192.0.2.9]'"},
     {"hosts", read_hosts, 0, .remedy = "say who may lease it, as in 'hosts: [from: 10.0.0.0/8]'"},
     {"local", read_locals, 0},
+    {"dns", read_nameservers, 0},
     {"tcp-only", yaml_read_bool, SERVER(tcp_only)},
     {"registrations", yaml_read_number, SERVER(hosts), .least = 1, .most = LIMIT_RSIP_HOSTS},
     {"hold", yaml_read_number, SERVER(hold_s), .least = 0, .most = 3600},
@@ -329,11 +354,49 @@ static bool read_routes(struct yaml_reader *r, const yaml_node_t *node,
     return each(r, node, read_route, base);
 }
 
+/* An address, or a name for the gateway to look up. */
+static bool read_remote(struct yaml_reader *r, const yaml_node_t *node,
+                        const struct yaml_field *field, void *base)
+{
+    const char *text = yaml_reader_scalar(node);
+    struct rsipd_client *client = base;
+    struct ip_addr addr;
+
+    (void)field;
+    if (text != NULL && ip_addr_parse(text, &addr) && addr.family == IP_V4) {
+        client->remote.addr = addr;
+        return true;
+    }
+    if (text == NULL || text[0] == '\0' || strlen(text) >= RSIPD_REMOTE_MAX ||
+        strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.") !=
+            strlen(text))
+        return yaml_reader_fail(r, node, "'%.60s' is neither an IPv4 address nor a name; write one, "
+                                         "as in 192.0.2.5 or www.example.net",
+                                text != NULL ? text : "a list");
+    snprintf(client->remote_name, sizeof(client->remote_name), "%s", text);
+    return true;
+}
+
 static bool read_remote_port(struct yaml_reader *r, const yaml_node_t *node,
                              const struct yaml_field *field, void *base)
 {
     uint16_t *port = at(field, base), last;
     return parse_ports(r, node, port, &last);
+}
+
+/* RSIP-033: particular SPIs, for who has them in a configuration elsewhere. */
+static bool read_spi(struct yaml_reader *r, const yaml_node_t *node, const struct yaml_field *field,
+                     void *base)
+{
+    const char *text = yaml_reader_scalar(node);
+    char *end = NULL;
+    unsigned long long value = text != NULL ? strtoull(text, &end, 0) : 0;
+
+    if (end == NULL || *end != '\0' || value < SPI_LEAST || value > UINT32_MAX)
+        return yaml_reader_fail(
+            r, node, "'%s' is not an SPI; give the first of those wanted, as in 0x5000", field->name);
+    *(uint32_t *)at(field, base) = (uint32_t)value;
+    return true;
 }
 
 #define CLIENT(member) offsetof(struct rsipd_client, member)
@@ -345,9 +408,10 @@ static const struct yaml_field client_fields[] = {
     {"tunnel", yaml_read_choice, CLIENT(tunnel), .choices = tunnels},
     {"ports", yaml_read_number, CLIENT(ports), .least = 0, .most = RSIP_PORTS_MAX},
     {"spis", yaml_read_number, CLIENT(spis), .least = 1, .most = RSIP_SPIS_MAX},
+    {"first-spi", read_spi, CLIENT(first_spi)},
     {"lease", yaml_read_number, CLIENT(lease_s), .least = 10, .most = 30 * DAY_S},
     {"address", read_addr, CLIENT(address)},
-    {"remote", read_addr, CLIENT(remote.addr)},
+    {"remote", read_remote, 0},
     {"remote-port", read_remote_port, CLIENT(remote.port)},
     {"routes", read_routes, 0},
     {"set-port-range", yaml_read_bool, CLIENT(set_port_range)},

@@ -15,6 +15,8 @@ enum {
     RSIPD_RULES = 16, /* of one policy */
     RSIPD_LOCALS = 16,
     RSIPD_ROUTES = 16,
+    RSIPD_DNS = 4,
+    RSIPD_REMOTE_MAX = 254,
     RSIPD_PATH_MAX = 256,
     RSIPD_NAME_MAX = 16, /* of an interface */
     RSIPD_USER_MAX = 32,
@@ -38,6 +40,8 @@ struct rsipd_server {
     size_t policy_count;
     struct ip_prefix local[RSIPD_LOCALS];
     size_t local_count;
+    struct ip_addr dns[RSIPD_DNS]; /* where names of remote hosts are looked up */
+    size_t dns_count;
     bool tcp_only;
     uint32_t hosts, hold_s;
 };
@@ -48,9 +52,11 @@ struct rsipd_client {
     enum rsip_transport transport;
     enum rsip_method method;
     uint32_t ports, spis, lease_s;
+    uint32_t first_spi; /* of `spis` in a row, if particular ones are wanted; 0: any */
     enum rsip_tunnel tunnel;
     struct ip_addr address;                /* wanted; family 0: any */
-    struct ip_endpoint remote;             /* under a remote flow policy; family 0: none */
+    struct ip_endpoint remote;             /* under a remote flow policy; family 0: none, or ... */
+    char remote_name[RSIPD_REMOTE_MAX];    /* ... by its name; empty: none */
     struct ip_prefix routes[RSIPD_ROUTES]; /* reached through the gateway */
     size_t route_count;
     bool set_port_range;       /* RSIP-191: the system's ephemeral ports are the leased ones */

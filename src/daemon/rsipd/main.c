@@ -18,6 +18,7 @@
 #include "daemon/log.h"
 #include "daemon/open.h"
 #include "daemon/rsipd/net.h"
+#include "daemon/rsipd/own.h"
 #include "daemon/rsipd/rsipd.h"
 #include "rsip/tunnel.h"
 #include "wire/ip.h"
@@ -86,9 +87,11 @@ static bool set_device(void)
 static bool set_pool(bool add)
 {
     static const struct ip_addr none = {0};
-    bool ok = true;
+    bool ok = rsipd_own_set(&config, add);
 
     for (size_t i = 0; i < config.server.range_count; i++) {
+        if (config.server.ranges[i].own)
+            continue;
         const struct ip_prefix *prefix = &config.server.ranges[i].prefix;
         uint32_t count = UINT32_C(1) << (ip_addr_bits(&prefix->addr) - prefix->bits);
         uint32_t first = (uint32_t)prefix->addr.octets[0] << 24 | prefix->addr.octets[1] << 16 |
@@ -131,7 +134,7 @@ static bool open_server(uid_t uid, gid_t gid)
 static bool open_client(gid_t gid)
 {
     static const struct ip_addr any = {.family = IP_V4};
-    if (!open_common(gid) || !set_device())
+    if (!open_common(gid) || !net_tun_keep(fds.tun, config.device) || !set_device())
         return false;
     fds.udp = net_message_socket(&any, 0, false);
     return fds.udp >= 0;

@@ -3,6 +3,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
+#include <linux/fib_rules.h>
 #include <linux/if_tun.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
@@ -55,6 +57,26 @@ int net_tun_open(const char *name, unsigned mtu)
     if (fd >= 0)
         close(fd);
     return -1;
+}
+
+bool net_tun_keep(int fd, const char *name)
+{
+    struct ifaddrs *all;
+
+    if (ioctl(fd, TUNSETPERSIST, 1) != 0)
+        return failed("can't keep the TUN device", name);
+    net_alias(name, "");
+    if (getifaddrs(&all) != 0)
+        return failed("can't read the addresses of", name);
+    for (const struct ifaddrs *entry = all; entry != NULL; entry = entry->ifa_next) {
+        const struct sockaddr_in *v4 = (const void *)entry->ifa_addr;
+        if (strcmp(entry->ifa_name, name) == 0 && v4 != NULL && v4->sin_family == AF_INET) {
+            struct ip_addr addr = ip_addr_from(view_of(&v4->sin_addr, sizeof(v4->sin_addr)));
+            net_address(name, &addr, false);
+        }
+    }
+    freeifaddrs(all);
+    return true;
 }
 
 static struct sockaddr_in sockaddr_of(const struct ip_addr *addr, uint16_t port)
@@ -115,6 +137,7 @@ struct request {
     union {
         struct ifaddrmsg address;
         struct rtmsg route;
+        struct fib_rule_hdr rule;
         struct ndmsg neighbour;
         struct ifinfomsg link;
     };
@@ -156,8 +179,8 @@ static bool talk(struct request *r, const char *what, const char *on)
     if (ok) {
         errno = -answer.error.error;
         bool del = r->header.nlmsg_type == RTM_DELADDR || r->header.nlmsg_type == RTM_DELROUTE ||
-                   r->header.nlmsg_type == RTM_DELNEIGH;
-        ok = errno == 0 || del;
+                   r->header.nlmsg_type == RTM_DELNEIGH || r->header.nlmsg_type == RTM_DELRULE;
+        ok = errno == 0 || del || (errno == EEXIST && r->header.nlmsg_type == RTM_NEWRULE);
     }
     if (!ok)
         failed(what, on);
@@ -205,6 +228,43 @@ bool net_route(const char *device, const struct ip_prefix *to, const struct ip_a
     if (source->family == IP_V4)
         put(&r, RTA_PREFSRC, source->octets, 4);
     return talk(&r, "can't set a route into", device);
+}
+
+bool net_table(const char *device, uint8_t table, bool add)
+{
+    struct request r = request_of(RTM_NEWROUTE, RTM_DELROUTE, add, sizeof(r.route));
+    uint32_t index = if_nametoindex(device);
+
+    r.route = (struct rtmsg){.rtm_family = AF_INET,
+                             .rtm_table = table,
+                             .rtm_protocol = RTPROT_STATIC,
+                             .rtm_scope = RT_SCOPE_LINK,
+                             .rtm_type = RTN_UNICAST};
+    put(&r, RTA_OIF, &index, sizeof(index));
+    return talk(&r, "can't set a route into", device);
+}
+
+bool net_rule(const struct net_rule *rule, bool add)
+{
+    struct request r = request_of(RTM_NEWRULE, RTM_DELRULE, add, sizeof(r.rule));
+    const struct fib_rule_port_range ports = {rule->port_low, rule->port_high};
+
+    if (add)
+        r.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
+    r.rule = (struct fib_rule_hdr){
+        .family = AF_INET, .table = rule->table, .action = FR_ACT_TO_TBL};
+    put(&r, FRA_PRIORITY, &rule->priority, sizeof(rule->priority));
+    if (rule->in != NULL)
+        put(&r, FRA_IIFNAME, rule->in, strlen(rule->in) + 1);
+    if (rule->to.family == IP_V4) {
+        r.rule.dst_len = 32;
+        put(&r, FRA_DST, rule->to.octets, 4);
+    }
+    if (rule->proto != 0)
+        put(&r, FRA_IP_PROTO, &rule->proto, sizeof(rule->proto));
+    if (rule->port_high != 0)
+        put(&r, FRA_DPORT_RANGE, &ports, sizeof(ports));
+    return talk(&r, "can't set a routing rule for", rule->in != NULL ? rule->in : "our addresses");
 }
 
 bool net_proxy(const char *device, const struct ip_addr *addr, bool add)

@@ -16,6 +16,8 @@
 
 #include "daemon/control_socket.h"
 #include "daemon/log.h"
+#include "daemon/rsipd/names.h"
+#include "daemon/rsipd/own.h"
 #include "daemon/rsipd/rsipd.h"
 #include "daemon/rsipd/status.h"
 #include "daemon/rsipd/store.h"
@@ -35,12 +37,14 @@ struct connection {
 };
 
 struct server {
+    const struct rsipd_server *config;
     const struct rsipd_fds *fds;
     struct event_base *base;
     struct event *timer;
     struct rsip_server *core;
     struct lease_store *store;
     struct control_socket *control;
+    struct rsipd_names *names; /* NULL: none are looked up */
     struct reassembler *in, *out; /* RSIP-192 */
     struct connection connections[CONNECTIONS];
     uint64_t next_channel;
@@ -70,12 +74,14 @@ static void send_message(struct server *s, const struct rsip_server_effect *effe
             bufferevent_write(s->connections[i].stream, effect->bytes.ptr, effect->bytes.len);
 }
 
-/* Names are not looked up here, so a remote end that is named counts as one that doesn't exist. */
-static void answer_name(struct server *s, const struct rsip_server_effect *effect)
+/* A name that can't be looked up counts as one that doesn't exist. */
+static void ask_name(struct server *s, const struct rsip_server_effect *effect)
 {
-    const struct rsip_server_event event = {
+    const struct rsip_server_event none = {
         .kind = RSIP_SEV_RESOLVED, .host = effect->host, .serial = effect->serial};
-    (void)rsip_server_input(s->core, rsipd_now(), &event);
+    if (s->names == NULL ||
+        !rsipd_names_ask(s->names, &effect->host.addr, effect->serial, effect->bytes))
+        (void)rsip_server_input(s->core, rsipd_now(), &none);
 }
 
 static void set_timer(struct server *s)
@@ -113,7 +119,7 @@ static void drain(struct server *s)
                 lease_store_forget(s->store, effect.serial);
             break;
         case RSIP_SFX_RESOLVE:
-            answer_name(s, &effect);
+            ask_name(s, &effect);
             break;
         case RSIP_SFX_ADDRESS:
             break; /* the whole pool is ours all the time */
@@ -122,6 +128,19 @@ static void drain(struct server *s)
     if (s->store != NULL)
         lease_store_flush(s->store);
     set_timer(s);
+}
+
+static void on_name(void *ctx, const struct ip_addr *host, uint64_t serial,
+                    const struct ip_addr *addrs, size_t count)
+{
+    struct server *s = ctx;
+    const struct rsip_server_event event = {.kind = RSIP_SEV_RESOLVED,
+                                            .host = {.addr = *host},
+                                            .serial = serial,
+                                            .addrs = addrs,
+                                            .addr_count = count};
+    (void)rsip_server_input(s->core, rsipd_now(), &event);
+    drain(s);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *ctx)
@@ -273,6 +292,19 @@ static void answer_ping(struct server *s, struct span datagram)
     (void)!write(s->fds->tun, datagram.ptr, reply.total_len);
 }
 
+/* Nobody's: ours, if the address is ours too. */
+static void take_ours(struct server *s, struct view datagram)
+{
+    struct ip_header h;
+
+    if (ip_header_parse(datagram, &h) != ERR_OK)
+        return;
+    if (rsipd_own_is(s->config, &h.dst))
+        (void)!write(s->fds->tun, datagram.ptr, datagram.len);
+    else if (datagram.ptr == s->packet)
+        answer_ping(s, span_of(s->packet, datagram.len));
+}
+
 /* From the public realm: through the tunnel to whoever leased what it is for (RSIP-055). */
 static void on_tun(evutil_socket_t fd, short what, void *ctx)
 {
@@ -291,8 +323,8 @@ static void on_tun(evutil_socket_t fd, short what, void *ctx)
         rsip_server_inbound(s->core, rsipd_now(), datagram, &verdict);
         if (verdict.fate == RSIP_FATE_FORWARD)
             rsipd_tunnel_send(s->fds, verdict.tunnel, &verdict.host, datagram);
-        else if (verdict.fate == RSIP_FATE_GATEWAY && datagram.ptr == s->packet)
-            answer_ping(s, span_of(s->packet, datagram.len));
+        else if (verdict.fate == RSIP_FATE_GATEWAY)
+            take_ours(s, datagram);
     }
 }
 
@@ -376,6 +408,11 @@ static bool start(struct server *s, const struct rsipd_config *config)
     if (s->base == NULL || !make_core(s, &config->server) ||
         reassembler_new(&rng, &s->in) != ERR_OK || reassembler_new(&rng, &s->out) != ERR_OK)
         return false;
+    if (config->server.dns_count > 0) {
+        s->names = rsipd_names_new(s->base, config->server.dns, config->server.dns_count, on_name, s);
+        if (s->names == NULL)
+            return false;
+    }
     s->timer = evtimer_new(s->base, on_timer, s);
     s->store = lease_store_open(path);
     s->control = control_socket_new(s->base, s->fds->control, answer, s);
@@ -397,6 +434,7 @@ int rsipd_server_main(const struct rsipd_config *config, const struct rsipd_fds 
     static struct server server; /* large; the process ends with it */
     struct server *s = &server;
 
+    s->config = &config->server;
     s->fds = fds;
     for (size_t i = 0; i < CONNECTIONS; i++)
         s->connections[i].server = s;

@@ -75,6 +75,7 @@ enum err auth_i_send(struct v2_step *step)
     if (err != ERR_OK)
         return err;
     crash_put(step->ike, step->sa, &out.w);
+    resume_put_request(step, &out.w);
     if (child != NULL) {
         child->policy = child_own_policy(step);
         child->policy.no_kex = true;
@@ -92,6 +93,7 @@ enum err auth_i_refused(struct v2_step *step)
     if (error == 0)
         return v2_refuse(step, ERR_MISSING, 0, "an empty answer");
     (void)v2_refused_by_peer(step, error);
+    step->sa->handshake->disbelieved = error == IKE2_N_AUTHENTICATION_FAILED;
     if (error == IKE2_N_AUTHENTICATION_FAILED)
         step->failure = IKE_FAILURE_OTHER; /* it doesn't believe us, or policy forbids */
     return ERR_POLICY;
@@ -147,6 +149,8 @@ static enum err take_first_child(struct v2_step *step)
         return ERR_OK;
     }
     enum err err = child_take_answer(step);
+    if (err == ERR_OK)
+        err = child_install(step);
     if (err == ERR_OK || err_class(err) == ERR_CLASS_BUG)
         return err;
     ike_count(step->ike, v2_counter_of(err));
@@ -181,6 +185,8 @@ enum err auth_i_verify(struct v2_step *step)
     if (err == ERR_OK)
         err = v2_mobike_read_support(step);
     v2_sync_read_support(step);
+    if (err == ERR_OK)
+        err = resume_take(step);
     return err == ERR_OK ? take_first_child(step) : err;
 }
 
@@ -209,6 +215,15 @@ static uint32_t find_profile(const struct v2_step *step, const struct identity *
         if (ike_profile_is_for(profile, id) && method_fits(profile, auth_method))
             return profile->number;
     return 0;
+}
+
+static enum err choose_profile(struct v2_step *step, uint8_t auth_method)
+{
+    bool secret = auth_method == IKE2_AUTH_SHARED_KEY || auth_method == IKE2_AUTH_NULL;
+    step->sa->profile = find_profile(step, &step->sa->handshake->claimed, auth_method);
+    if (step->sa->profile == 0 && secret)
+        return v2_refuse(step, ERR_AUTH, 0, "no configured peer of that name");
+    return ERR_OK;
 }
 
 static enum err begin_first_child(struct v2_step *step)
@@ -247,11 +262,9 @@ enum err auth_r_claim(struct v2_step *step)
         return err;
     if (ike2_auth_parse(v2_body(step, IKE2_P_AUTH, 0), &auth) != ERR_OK)
         return v2_refuse(step, ERR_SYNTAX, IKE2_N_INVALID_SYNTAX, "malformed AUTH");
-    sa->profile = find_profile(step, &hs->claimed, auth.method);
-    bool secret = auth.method == IKE2_AUTH_SHARED_KEY || auth.method == IKE2_AUTH_NULL;
-    if (sa->profile == 0 && secret)
-        return v2_refuse(step, ERR_AUTH, 0, "no configured peer of that name");
-    err = check_address_id(step, &hs->claimed, &step->event->remote.addr);
+    err = hs->ticket != NULL ? resume_r_claimed(step) : choose_profile(step, auth.method);
+    if (err == ERR_OK)
+        err = check_address_id(step, &hs->claimed, &step->event->remote.addr);
     if (err != ERR_OK)
         return err;
     if (!blob_set(&hs->id_peer, v2_body(step, IKE2_P_IDI, 0)) ||
@@ -259,6 +272,7 @@ enum err auth_r_claim(struct v2_step *step)
         return ERR_MEMORY;
     hs->from = (struct v2_path){step->event->local, step->event->remote, step->event->natt};
     hs->initial_contact = v2_notified(step, IKE2_N_INITIAL_CONTACT, &n);
+    hs->wants_ticket = v2_notified(step, IKE2_N_TICKET_REQUEST, &n);
     err = ppk_r_claimed(step);
     if (err == ERR_OK)
         err = crash_read(step, sa);
@@ -336,6 +350,10 @@ enum err auth_r_send(struct v2_step *step)
     if (err != ERR_OK)
         return err;
     crash_put(step->ike, step->sa, &out.w);
+    if (step->sa->handshake->wants_ticket) {
+        const struct identity own = credential_own_identity(step);
+        ticket_put(step, &own, &out.w);
+    }
     if (child != NULL && child->refused != 0) {
         ike2_writer_notify(&out.w, child->refused, view_of(NULL, 0));
     } else if (child != NULL) {
@@ -354,6 +372,8 @@ void auth_established(struct v2_step *step)
     struct v2_child *child = step->x->child;
     bool useless = sa->initiator && config_is_wanted(step) && !sa->handshake->addressed;
     bool initial_contact = sa->handshake->initial_contact && sa->peer_method != IKE_BY_NULL;
+    struct v2_ticket *shown = sa->handshake->ticket;
+    sa->handshake->ticket = NULL;
 
     if ((sa->handshake->mobike || sa->handshake->draft) &&
         v2_mobike_begin(ike, sa, &sa->handshake->addresses) != ERR_OK)
@@ -363,6 +383,7 @@ void auth_established(struct v2_step *step)
     v2_sa_established_now(ike, sa);
     if (sa->initiator)
         report_peer(step);
+    resume_established(ike, sa, shown);
     if (sa->greets)
         contact_made(ike, &sa->local.addr, &sa->remote.addr);
     if (initial_contact && sa->peer != NULL) {

@@ -138,6 +138,8 @@ static enum err make_share(struct v2_step *step)
         child->policy = child_own_policy(step);
         child->method = wanted_method(step);
         child->policy.no_kex = child->method == 0;
+        if (child->method != 0)
+            follow_offer(step, &child->policy);
     }
     enum err err = fresh_nonce(step->ike, &child->nonce_i);
     if (err == ERR_OK && child->method != 0 && child->kex == NULL)
@@ -234,6 +236,17 @@ static void old_one_is_gone(struct v2_step *step)
     ike_child_finish(step->ike, old);
 }
 
+/* The peer forgot what followed. */
+static void start_over(struct v2_step *step)
+{
+    struct v2_child *child = step->x->child;
+    follow_forget(step->x);
+    kex_free(child->kex);
+    child->kex = NULL;
+    blob_wipe(&child->secret);
+    child->spi_out.value = 0;
+}
+
 enum err child_i_refused(struct v2_step *step)
 {
     struct ike2_notify n;
@@ -248,6 +261,9 @@ enum err child_i_refused(struct v2_step *step)
         return other_method(step, n.data);
     case IKE2_N_TEMPORARY_FAILURE:
         return v2_hold(step);
+    case IKE2_N_STATE_NOT_FOUND:
+        start_over(step);
+        return ERR_OK;
     case IKE2_N_CHILD_SA_NOT_FOUND:
         old_one_is_gone(step);
         return ERR_OK;
@@ -262,7 +278,15 @@ enum err child_i_reply(struct v2_step *step)
         step->x->child->agreed = true; /* so it is deleted */
         return v2_refuse(step, ERR_STATE, 0, "nobody wants it any more");
     }
-    return child_take_answer(step);
+    enum err err = child_take_answer(step);
+    if (err == ERR_OK)
+        err = follow_begin(step->x, step->x->child->suite.additional);
+    if (err == ERR_OK && step->x->follow != NULL)
+        step->x->child->agreed = false; /* nothing is made before the last */
+    if (err == ERR_OK)
+        err = follow_take_link(step);
+    step->at_once = true;
+    return err;
 }
 
 enum err child_i_installed(struct v2_step *step)
@@ -434,7 +458,12 @@ enum err child_r_keys(struct v2_step *step)
         return ERR_OK;
     }
     err = answer_share(step);
-    return err == ERR_OK ? child_install(step) : err; /* OE-185 */
+    if (err == ERR_OK)
+        err = follow_begin(step->x, child->suite.additional);
+    if (err != ERR_OK || step->x->follow == NULL)
+        return err == ERR_OK ? child_install(step) : err; /* OE-185 */
+    step->skips = step->at_once = true;
+    return ERR_OK;
 }
 
 enum err child_r_reply(struct v2_step *step)

@@ -9,8 +9,8 @@
 
 enum { TOKEN_MIN = 16, TOKEN_MAX = 128, TOKENS_TRIED = 4 }; /* sections 5, 4.5 */
 
-static void put_token(struct ike *ike, const uint8_t *spi_i, const uint8_t *spi_r,
-                      struct ike2_writer *w)
+void crash_put_spis(struct ike *ike, const uint8_t *spi_i, const uint8_t *spi_r,
+                    struct ike2_writer *w)
 {
     const struct view parts[] = {view_of(spi_i, IKE2_SPI_LEN), view_of(spi_r, IKE2_SPI_LEN)};
     uint8_t token[HASH_MAX];
@@ -27,19 +27,24 @@ static void put_token(struct ike *ike, const uint8_t *spi_i, const uint8_t *spi_
 
 void crash_put(struct ike *ike, const struct v2_sa *sa, struct ike2_writer *w)
 {
-    put_token(ike, v2_spi_i(sa), v2_spi_r(sa), w);
+    crash_put_spis(ike, v2_spi_i(sa), v2_spi_r(sa), w);
 }
 
 /* Only its digest is kept: who reads our memory can't end the peer's SAs elsewhere. */
-enum err crash_read(const struct v2_step *step, struct v2_sa *sa)
+enum err crash_token_read(const struct v2_step *step, bool *ret_has, uint8_t *ret_digest)
 {
     struct ike2_notify n;
     if (!v2_notified(step, IKE2_N_QUICK_CRASH_DETECTION, &n) || n.data.len < TOKEN_MIN ||
         n.data.len > TOKEN_MAX)
         return ERR_OK;
-    enum err err = hash_digest(HASH_SHA2_256, &n.data, 1, sa->crash_token);
-    sa->has_crash_token = err == ERR_OK;
+    enum err err = hash_digest(HASH_SHA2_256, &n.data, 1, ret_digest);
+    *ret_has = err == ERR_OK;
     return err;
+}
+
+enum err crash_read(const struct v2_step *step, struct v2_sa *sa)
+{
+    return crash_token_read(step, &sa->has_crash_token, sa->crash_token);
 }
 
 void crash_announce(struct ike *ike, struct v2_sa *sa)
@@ -63,7 +68,7 @@ void crash_complain(struct ike *ike, const struct ike_event *event,
     v2_clear_start(ike, header, &w);
     ike2_writer_notify(&w, IKE2_N_INVALID_IKE_SPI, view_of(NULL, 0));
     if (sealed)
-        put_token(ike, header->spi_i, header->spi_r, &w);
+        crash_put_spis(ike, header->spi_i, header->spi_r, &w);
     v2_clear_send(ike, event, header, &w, IKE2_N_INVALID_IKE_SPI);
 }
 
@@ -103,6 +108,7 @@ bool crash_proven(struct ike *ike, struct v2_sa *sa, const struct ike_event *eve
         !matches(sa, &payloads))
         return false;
     v2_trace(ike, sa, NULL, EVENT_WARNING, "Peer lost the SA", "it shows the token of RFC 6290");
+    resume_lost(ike, sa);
     if (sa->mine != NULL && sa->mine->child != NULL)
         sa->mine->child->silent = true;
     v2_sa_free(ike, sa);

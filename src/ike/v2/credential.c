@@ -23,10 +23,12 @@ static enum ike_method own_method(const struct v2_step *step)
     return profile != NULL ? profile->own_method : IKE_BY_KEY;
 }
 
-static struct identity own_identity(const struct v2_step *step)
+struct identity credential_own_identity(const struct v2_step *step)
 {
     const struct ike_profile *profile = profile_of(step);
     const struct v2_sa *sa = step->sa;
+    if (sa->handshake != NULL && sa->handshake->ticket != NULL) /* RFC 5723 section 4.3.3 */
+        return sa->handshake->ticket->session.own_id;
     struct identity own = profile != NULL ? profile->own_id : step->ike->config.id;
     if (own_method(step) == IKE_BY_NULL)
         return (struct identity){.kind = IDENTITY_NULL};
@@ -36,6 +38,34 @@ static struct identity own_identity(const struct v2_step *step)
     if (own.kind == IDENTITY_NONE || stranger)
         own = identity_of_addr(&sa->local.addr); /* OE-124 */
     return own;
+}
+
+static enum signature_scheme scheme_of(const struct ike2_auth *auth)
+{
+    if (auth->method == IKE2_AUTH_DIGITAL)
+        return signature_scheme_of_identifier(auth->identifier);
+    return signature_scheme_of_method(auth->method);
+}
+
+static bool is_pkcs1(enum signature_scheme scheme)
+{
+    return scheme == SIGNATURE_RSA_SHA2_256 || scheme == SIGNATURE_RSA_SHA2_384 ||
+           scheme == SIGNATURE_RSA_SHA2_512;
+}
+
+/* RFC 8247 section 3.2.1: everybody must take PSS, and need not take PKCS #1 v1.5. Those who came before
+ * it sign as they would have us sign. */
+static bool pads_with_pss(const struct v2_step *step)
+{
+    const struct ike_profile *profile = profile_of(step);
+    const struct v2_handshake *hs = step->sa->handshake;
+    struct ike2_auth auth;
+
+    if (profile != NULL && profile->padding != IKE_PADDING_AUTO)
+        return profile->padding == IKE_PADDING_PSS;
+    if (step->sa->initiator)
+        return !hs->pkcs1;
+    return ike2_auth_parse(blob_view(&hs->auth), &auth) != ERR_OK || !is_pkcs1(scheme_of(&auth));
 }
 
 /* RFC 7427 where the peer takes it; else the method that goes with the key. */
@@ -48,7 +78,7 @@ static enum signature_scheme choose_scheme(const struct v2_step *step)
     unsigned hashes = step->sa->handshake->peer_hashes;
     if (key == NULL)
         key = &rsa;
-    enum signature_scheme scheme = signature_scheme_choose(key, hashes, false);
+    enum signature_scheme scheme = signature_scheme_choose(key, hashes, pads_with_pss(step));
     return scheme != SIGNATURE_UNKNOWN ? scheme : signature_scheme_plain(key);
 }
 
@@ -76,7 +106,7 @@ static enum err ask_signature(struct v2_step *step)
 
 enum err credential_ask(struct v2_step *step)
 {
-    const struct identity own = own_identity(step);
+    const struct identity own = credential_own_identity(step);
     uint8_t id[LIMIT_DNS_NAME + 8];
     struct builder b = builder_on(span_of(id, sizeof(id)));
 
@@ -85,6 +115,10 @@ enum err credential_ask(struct v2_step *step)
         return ERR_ROOM;
     if (!blob_set(&step->sa->handshake->id_own, builder_written(&b)))
         return ERR_MEMORY;
+    if (step->sa->handshake->ticket != NULL) {
+        step->at_once = true;
+        return ERR_OK;
+    }
     switch (own_method(step)) {
     case IKE_BY_PSK:
     case IKE_BY_NULL:
@@ -137,6 +171,8 @@ enum err credential_build_auth(struct v2_step *step, struct builder *b)
     enum signature_scheme scheme = (enum signature_scheme)hs->scheme;
     enum ike_method method = own_method(step);
 
+    if (hs->ticket != NULL)
+        return resume_build_auth(step, b);
     if (method == IKE_BY_PSK || method == IKE_BY_NULL)
         return build_mac(step, b);
     if (!step->event->ok || step->event->bytes.len == 0)
@@ -150,7 +186,7 @@ enum err credential_build_auth(struct v2_step *step, struct builder *b)
 
 enum err credential_put(struct v2_step *step, struct ike2_writer *w)
 {
-    if (own_method(step) == IKE_BY_CERTIFICATE)
+    if (own_method(step) == IKE_BY_CERTIFICATE && step->sa->handshake->ticket == NULL)
         put_certificates(step, w);
     ike2_writer_open(w, IKE2_P_AUTH);
     enum err err = credential_build_auth(step, &w->b);
@@ -183,6 +219,8 @@ void credential_put_requests(const struct v2_step *step, struct ike2_writer *w)
     uint8_t room[IKE2_CA_HASH_LEN * V2_AUTHORITIES_MAX + 1];
     struct builder b = builder_on(span_of(room, sizeof(room)));
 
+    if (sa->handshake->ticket != NULL)
+        return;
     builder_u8(&b, IKE2_CERT_X509);
     while ((profile = ike_profile_next(step->ike, profile, IKE_VERSION_2, &sa->local.addr,
                                        &sa->remote.addr)) != NULL)
@@ -236,13 +274,6 @@ uint32_t credential_read_hashes(const struct v2_step *step)
     return hashes;
 }
 
-static enum signature_scheme scheme_of(const struct ike2_auth *auth)
-{
-    if (auth->method == IKE2_AUTH_DIGITAL)
-        return signature_scheme_of_identifier(auth->identifier);
-    return signature_scheme_of_method(auth->method);
-}
-
 /* OE-137: any of the keys may have made it. */
 static enum err verify_key(struct v2_step *step, const struct ike2_auth *auth, struct view octets,
                            const struct public_key *keys, size_t count,
@@ -293,6 +324,7 @@ static enum err accept(struct v2_step *step, const struct identity *id, enum ike
     sa->peer_key_alg = key != NULL ? key->alg : KEY_NONE;
     sa->peer_method = (uint8_t)method;
     sa->peer_id = *id;
+    sa->proved = ticket_wall(step->ike);
     if (key != NULL) /* as in version 1 */
         return hash_digest(HASH_SHA2_256, &by_key, 1, sa->peer_key_digest);
     return hash_digest(HASH_SHA2_256, by_name, 2, sa->peer_key_digest);
@@ -380,6 +412,8 @@ enum err credential_verify(struct v2_step *step, const struct identity *id, stru
 
     if (ike2_auth_parse(auth_body, &auth) != ERR_OK)
         return v2_refuse(step, ERR_SYNTAX, IKE2_N_INVALID_SYNTAX, "malformed AUTH");
+    if (step->sa->handshake->ticket != NULL)
+        return resume_verify(step, id, id_body, &auth);
     enum err err = v2_signed_octets(step->sa, !step->sa->initiator, id_body, &octets);
     if (err == ERR_OK)
         err = verify_as(step, id, &auth, blob_view(&octets), keys, key_count);

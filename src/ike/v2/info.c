@@ -60,6 +60,11 @@ enum err info_i_reply(struct v2_step *step)
     if (child != NULL && child->state == IKE_CHILD_DELETING)
         ike_child_finish(step->ike, child);
     step->ends_sa = x->deletes_sa;
+    if (x->notify == IKE2_N_TICKET_REQUEST) {
+        enum err err = resume_take(step);
+        if (err != ERR_OK)
+            return err;
+    }
     return v2_mobike_reply(step);
 }
 
@@ -172,6 +177,15 @@ static void read_notifies(struct v2_step *step, struct deleted *all)
     }
 }
 
+/* RFC 5723 section 4.1: an IKE SA that replaced another has no ticket yet. */
+static void put_ticket(const struct v2_step *step, struct ike2_writer *w)
+{
+    const struct identity own = credential_own_identity(step);
+    struct ike2_notify n;
+    if (v2_notified(step, IKE2_N_TICKET_REQUEST, &n))
+        ticket_put(step, &own, w);
+}
+
 enum err info_r_reply(struct v2_step *step)
 {
     struct deleted all = {.count = 0};
@@ -190,6 +204,7 @@ enum err info_r_reply(struct v2_step *step)
     for (uint8_t protocol = SA_ESP; protocol <= SA_AH && !all.sa; protocol++)
         put_delete_children(&out.w, protocol, all.answers[protocol].spis,
                             all.answers[protocol].count);
+    put_ticket(step, &out.w);
     err = v2_mobike_take(step, &out.w, &wish);
     v2_addrmgmt_put_answer(step->ike, step->sa, &out.w);
     if (err == ERR_OK)

@@ -18,36 +18,57 @@ static struct ike2_policy policy_of(const struct ike *ike, uint32_t number)
     return policy;
 }
 
-static enum err fresh_nonce(struct ike *ike, struct blob *ret)
+enum err init_fresh_nonce(struct ike *ike, struct blob *ret)
 {
     uint8_t nonce[V2_NONCE_LEN];
     rng_fill(&ike->env.rng, nonce, sizeof(nonce));
     return blob_set(ret, view_of(nonce, sizeof(nonce))) ? ERR_OK : ERR_MEMORY;
 }
 
-enum err init_new(struct ike *ike, const struct ike_request *request, struct v2_sa **ret)
+static enum err make_share(struct ike *ike, struct v2_handshake *hs)
+{
+    struct kex *kex;
+    enum err err = kex_new(ike2_first_method(&hs->policy), &ike->env.rng, &kex);
+    if (err != ERR_OK)
+        return err;
+    kex_free(hs->kex);
+    hs->kex = kex;
+    return ERR_OK;
+}
+
+enum err init_make_share(struct v2_step *step)
+{
+    return make_share(step->ike, step->sa->handshake);
+}
+
+enum err init_new(struct ike *ike, const struct ike_request *request, struct v2_ticket *ticket,
+                  struct v2_sa **ret)
 {
     const struct v2_path path = {request->local, request->remote, request->natt};
     struct v2_sa *sa;
 
     enum err err = v2_sa_new(ike, true, &path, &sa);
-    if (err != ERR_OK)
+    if (err != ERR_OK) {
+        ticket_free(ticket);
         return err;
+    }
     struct v2_handshake *hs = sa->handshake;
+    hs->ticket = ticket;
     sa->profile = request->profile;
     sa->trace_connection = request->ticket->number;
     sa->trace_flow = request->flow;
     hs->expected = request->peer_id;
+    hs->pkcs1 = request->pkcs1;
     hs->policy = policy_of(ike, request->profile);
     hs->key_count = request->key_count;
     hs->keys = calloc(request->key_count + 1, sizeof(*hs->keys));
     err = hs->keys != NULL ? v2_sa_attach(ike, sa) : ERR_MEMORY;
     if (err == ERR_OK)
-        err = v2_exchange_new(ike, sa, V2_I_START, true, &sa->mine);
+        err = v2_exchange_new(ike, sa, ticket != NULL ? V2_S_I_START : V2_I_START, true, &sa->mine);
     if (err == ERR_OK)
-        err = fresh_nonce(ike, &hs->nonce_i);
-    if (err == ERR_OK)
-        err = kex_new(ike2_first_method(&hs->policy), &ike->env.rng, &hs->kex);
+        err = init_fresh_nonce(ike, &hs->nonce_i);
+    if (err == ERR_OK && ticket == NULL)
+        err = make_share(ike, hs);
     if (err != ERR_OK) {
         v2_sa_free(ike, sa);
         return err;
@@ -92,8 +113,7 @@ void v2_put_ke(struct ike2_writer *w, uint16_t method, struct view data)
     ike2_writer_close(w);
 }
 
-/* The body goes into the AUTH payload as it was sent. */
-static enum err send_and_keep(struct v2_step *step, struct v2_out *out, struct blob *kept)
+enum err init_send_and_keep(struct v2_step *step, struct v2_out *out, struct blob *kept)
 {
     enum err err = v2_out_send(step, out);
     if (err != ERR_OK)
@@ -110,6 +130,9 @@ enum err init_i_start(struct v2_step *step)
     v2_out_start(step, &out, V2_INIT_REQ);
     if (hs->cookie.len != 0) /* section 2.6: first */
         ike2_writer_notify(&out.w, IKE2_N_COOKIE, blob_view(&hs->cookie));
+    struct view solution = defence_solution(step->sa);
+    if (solution.len != 0)
+        ike2_writer_payload(&out.w, IKE2_P_PS, solution);
     ike2_writer_open(&out.w, IKE2_P_SA);
     ike2_ike_offer_build(&out.w.b, &hs->policy, view_of(NULL, 0), &step->ike->sa2);
     ike2_writer_close(&out.w);
@@ -121,10 +144,10 @@ enum err init_i_start(struct v2_step *step)
     if (err != ERR_OK)
         return err;
     put_abilities(step, &out.w);
-    return send_and_keep(step, &out, &hs->request);
+    return init_send_and_keep(step, &out, &hs->request);
 }
 
-static enum err take_cookie(struct v2_step *step, struct view cookie)
+enum err init_take_cookie(struct v2_step *step, struct view cookie)
 {
     struct v2_handshake *hs = step->sa->handshake;
     if (cookie.len == 0 || cookie.len > V2_COOKIE_MAX)
@@ -173,19 +196,28 @@ enum err init_i_again(struct v2_step *step)
     struct ike2_notify n;
     if (hs->retries >= V2_TRIES)
         return v2_refuse(step, ERR_LIMIT, 0, "asked for too often");
-    enum err err = v2_notified(step, IKE2_N_COOKIE, &n) ? take_cookie(step, n.data) : ERR_OK;
+    enum err err = v2_notified(step, IKE2_N_COOKIE, &n) ? init_take_cookie(step, n.data) : ERR_OK;
     if (err == ERR_OK && v2_notified(step, IKE2_N_INVALID_KE_PAYLOAD, &n))
         err = take_method(step, n.data);
     if (err != ERR_OK)
         return err;
     hs->retries++;
-    return init_i_start(step);
+    return defence_takes_on(step) ? ERR_OK : init_i_start(step);
+}
+
+enum err init_i_solved(struct v2_step *step)
+{
+    step->at_once = true;
+    return ERR_OK;
 }
 
 /* Section 2.21.1: perhaps not the peer's at all. A better answer has a few seconds to come. */
 enum err init_i_hint(struct v2_step *step)
 {
+    struct ike2_notify n;
     ike_count(step->ike, IKE_COUNT_HINT);
+    if (step->payloads != NULL && v2_notified(step, IKE2_N_PUZZLE, &n))
+        return ERR_OK; /* RFC 8019 section 7.1.2: a puzzle about no cookie is nothing */
     if (!step->sa->handshake->hinted)
         step->x->give_up =
             mono_min(step->x->give_up, mono_add(step->ike->now, V2_HINT_MS));
@@ -211,7 +243,8 @@ static enum err derive(struct v2_step *step, struct view secret, struct view non
                        struct view nonce_r)
 {
     enum err err =
-        v2_keys_derive(step->sa, secret, nonce_i, nonce_r, HASH_SHA2_256, view_of(NULL, 0));
+        v2_keys_derive(step->sa, secret, nonce_i, nonce_r, view_of(NULL, 0), HASH_SHA2_256,
+                       view_of(NULL, 0));
     if (err == ERR_OK)
         ike_export_v2(step->ike, step->sa);
     return err;
@@ -289,10 +322,10 @@ enum err init_i_keys(struct v2_step *step)
     sa->next_in = 0; /* section 2.2: each end counts its own requests */
     read_abilities(step);
     v2_nat_float(step->ike, sa);
-    if (wants_no_child(step))
+    err = defence_take_on_auth(step);
+    if (err == ERR_OK && wants_no_child(step))
         v2_request_set_aside(step->ike, step->x);
-    step->at_once = true;
-    return ERR_OK;
+    return err;
 }
 
 /* Responder */
@@ -356,7 +389,8 @@ static enum err send_choice(struct v2_step *step, const struct ike2_choice *choi
     if (err != ERR_OK)
         return err;
     put_abilities(step, &out.w);
-    return send_and_keep(step, &out, &hs->response);
+    defence_put(step, &out.w);
+    return init_send_and_keep(step, &out, &hs->response);
 }
 
 enum err init_r_choose(struct v2_step *step)
@@ -386,7 +420,7 @@ enum err init_r_choose(struct v2_step *step)
         return ERR_MEMORY;
     err = v2_nat_read(step, &sa->nat);
     if (err == ERR_OK)
-        err = fresh_nonce(step->ike, &hs->nonce_r);
+        err = init_fresh_nonce(step->ike, &hs->nonce_r);
     if (err == ERR_OK)
         err = answer_share(step, &ke, reply);
     if (err != ERR_OK)

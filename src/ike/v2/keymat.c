@@ -14,15 +14,16 @@ struct view v2_sk_d(const struct v2_sa *sa)
     return view_of(sa->keys.d, prf_len(sa));
 }
 
-/* SKEYSEED = prf(Ni | Nr, g^ir); for a new SA in place of an old one prf(SK_d, g^ir | Ni | Nr), with
- * the prf of the old one (section 2.18). */
+/* SKEYSEED = prf(Ni | Nr, g^ir); for a new SA in place of an old one prf(SK_d, g^ir | Ni | Nr | more), with
+ * the prf of the old one (section 2.18, RFC 9370 section 2.2.4). */
 static enum err skeyseed(const struct v2_sa *sa, struct view secret, struct view nonce_i,
-                         struct view nonce_r, enum hash_alg old_prf, struct view old_d, uint8_t *ret)
+                         struct view nonce_r, struct view more, enum hash_alg old_prf, struct view old_d,
+                         uint8_t *ret)
 {
     uint8_t nonces[2 * IKE2_NONCE_MAX];
-    const struct view parts[] = {secret, nonce_i, nonce_r};
+    const struct view parts[] = {secret, nonce_i, nonce_r, more};
     if (old_d.len != 0)
-        return hmac_digest(old_prf, old_d, parts, 3, ret);
+        return hmac_digest(old_prf, old_d, parts, 4, ret);
     assert(nonce_i.len + nonce_r.len <= sizeof(nonces));
     memcpy(nonces, nonce_i.ptr, nonce_i.len);
     memcpy(nonces + nonce_i.len, nonce_r.ptr, nonce_r.len);
@@ -30,20 +31,18 @@ static enum err skeyseed(const struct v2_sa *sa, struct view secret, struct view
 }
 
 /* {SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr} = prf+(SKEYSEED, Ni | Nr | SPIi | SPIr) */
-enum err v2_keys_derive(struct v2_sa *sa, struct view secret, struct view nonce_i,
-                        struct view nonce_r, enum hash_alg old_prf, struct view old_d)
+static enum err expand(struct v2_sa *sa, const uint8_t *seed, struct view nonce_i,
+                       struct view nonce_r)
 {
     size_t p = prf_len(sa), a = aead_integ_key_len(&sa->suite.protect),
            e = aead_key_len(&sa->suite.protect);
-    uint8_t seed[HASH_MAX], all[sizeof(struct v2_keys)];
+    uint8_t all[sizeof(struct v2_keys)];
     struct v2_keys keys = {.d = {0}};
     const struct view parts[] = {nonce_i, nonce_r, view_of(v2_spi_i(sa), IKE2_SPI_LEN),
                                  view_of(v2_spi_r(sa), IKE2_SPI_LEN)};
 
-    enum err err = skeyseed(sa, secret, nonce_i, nonce_r, old_prf, old_d, seed);
-    if (err == ERR_OK)
-        err = prf_plus(sa->suite.prf, view_of(seed, hash_len(sa->suite.prf)), parts, 4,
-                       span_of(all, 3 * p + 2 * a + 2 * e));
+    enum err err = prf_plus(sa->suite.prf, view_of(seed, hash_len(sa->suite.prf)), parts, 4,
+                            span_of(all, 3 * p + 2 * a + 2 * e));
     if (err == ERR_OK) {
         struct cursor cur = cursor_of(view_of(all, 3 * p + 2 * a + 2 * e));
         cursor_copy(&cur, keys.d, p);
@@ -56,8 +55,32 @@ enum err v2_keys_derive(struct v2_sa *sa, struct view secret, struct view nonce_
         sa->keys = keys;
     }
     secret_wipe(&keys, sizeof(keys));
-    secret_wipe(seed, sizeof(seed));
     secret_wipe(all, sizeof(all));
+    return err;
+}
+
+enum err v2_keys_derive(struct v2_sa *sa, struct view secret, struct view nonce_i,
+                        struct view nonce_r, struct view more, enum hash_alg old_prf,
+                        struct view old_d)
+{
+    uint8_t seed[HASH_MAX];
+    enum err err = skeyseed(sa, secret, nonce_i, nonce_r, more, old_prf, old_d, seed);
+    if (err == ERR_OK)
+        err = expand(sa, seed, nonce_i, nonce_r);
+    secret_wipe(seed, sizeof(seed));
+    return err;
+}
+
+/* SKEYSEED = prf(SK_d_old, "Resumption" | Ni | Nr) */
+enum err v2_keys_resume(struct v2_sa *sa, struct view old_d, struct view nonce_i,
+                        struct view nonce_r)
+{
+    const struct view parts[] = {view_of_text("Resumption"), nonce_i, nonce_r};
+    uint8_t seed[HASH_MAX];
+    enum err err = hmac_digest(sa->suite.prf, old_d, parts, 3, seed);
+    if (err == ERR_OK)
+        err = expand(sa, seed, nonce_i, nonce_r);
+    secret_wipe(seed, sizeof(seed));
     return err;
 }
 
@@ -69,20 +92,21 @@ static void cut(struct cursor *cur, struct sa_params *ret)
     cursor_copy(cur, ret->auth_key, ret->auth_key_len);
 }
 
-/* Section 2.17: KEYMAT = prf+(SK_d, [g^ir |] Ni | Nr). What goes from the exchange's initiator to
+/* Section 2.17: KEYMAT = prf+(SK_d, [g^ir |] Ni | Nr [| more]). What goes from the exchange's initiator to
  * its responder takes its keys first, encryption before integrity. */
 enum err v2_keymat(const struct v2_sa *sa, struct v2_child *child, bool initiator,
                    struct view nonce_i, struct view nonce_r)
 {
     struct sa_params *to_responder = &child->sas[initiator ? 1 : 0];
     struct sa_params *to_initiator = &child->sas[initiator ? 0 : 1];
-    const struct view parts[] = {blob_view(&child->secret), nonce_i, nonce_r};
+    const struct view parts[] = {blob_view(&child->secret), nonce_i, nonce_r,
+                                 follow_secrets(child->x)};
     uint8_t keymat[2 * (SA_KEY_MAX + SA_AUTH_KEY_MAX)];
     size_t len = 2 * (esp_suite_cipher_key_len(&child->suite.esp) +
                       esp_suite_auth_key_len(&child->suite.esp));
 
     assert(len <= sizeof(keymat));
-    enum err err = prf_plus(sa->suite.prf, v2_sk_d(sa), parts, 3, span_of(keymat, len));
+    enum err err = prf_plus(sa->suite.prf, v2_sk_d(sa), parts, 4, span_of(keymat, len));
     if (err == ERR_OK) {
         struct cursor cur = cursor_of(view_of(keymat, len));
         cut(&cur, to_responder);

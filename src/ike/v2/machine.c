@@ -116,6 +116,8 @@ static void leave_sa(struct v2_exchange *x)
         sa->mine = NULL;
     } else if (sa->theirs == x) {
         sa->theirs = NULL;
+    } else if (sa->following == x) {
+        sa->following = NULL;
     } else if (x->in_line) {
         TAILQ_REMOVE(&sa->waiting, x, of_line);
         sa->waiting_count--;
@@ -129,6 +131,7 @@ void v2_exchange_free(struct ike *ike, struct v2_exchange *x)
     if (x->child != NULL)
         child_free(ike, x->child);
     rekey_free(x->rekey);
+    follow_forget(x);
     forget_question(ike, x);
     ike_timer_drop(ike, &x->timer);
     v2_sent_wipe(&x->out);
@@ -169,13 +172,20 @@ static bool waits_for_keeper(const struct v2_exchange *x)
     return x->state == V2_I_SIGNING_PLAIN || x->state == V2_I_SIGNING || x->state == V2_R_SIGNING;
 }
 
+static bool is_solving(const struct v2_exchange *x)
+{
+    return x->state == V2_I_SOLVING || x->state == V2_I_SOLVING_AUTH;
+}
+
 static void arm(struct ike *ike, struct v2_exchange *x, enum v2_timer kind)
 {
     mono_t at = x->give_up;
     x->timer_kind = kind;
     if (waits_for_keeper(x))
         at = mono_min(mono_add(ike->now, V2_ASK_AGAIN_MS), x->give_up);
-    if (kind == V2_TIMER_RESEND)
+    if (is_solving(x))
+        at = mono_add(ike->now, 1); /* never within the turn of who set it */
+    else if (kind == V2_TIMER_RESEND)
         at = retransmit_next(&x->wait_ms, &ike->env.rng, ike->now, x->give_up);
     else if (kind == V2_TIMER_NONE)
         at = MONO_NEVER;
@@ -204,7 +214,7 @@ static int64_t patience_ms(const struct ike *ike, const struct v2_exchange *x)
     int64_t wish = wished_ms(x);
     int64_t ms = wish != 0 ? wish : ike->config.give_up_ms;
     const struct v2_mobike *mobike = x->sa->mobike;
-    if (x->sa->established && mobike != NULL && !mobike->decides && x->state != V2_C_I_WAIT_REPLY)
+    if (x->sa->established && x->initiator && mobike != NULL && !mobike->decides && x->state != V2_C_I_WAIT_REPLY)
         ms = V2_MOVE_PATIENCE_MS;
     if (x->state == V2_I_WAIT_INIT && v2_may_fall_back(ike, x->sa))
         return ms / 4;
@@ -432,6 +442,7 @@ static void sa_lost(struct ike *ike, struct v2_exchange *x)
 {
     struct v2_sa *sa = x->sa;
     v2_trace(ike, sa, x, EVENT_WARNING, "Peer lost", "it does not answer");
+    resume_lost(ike, sa);
     if (x->child != NULL)
         x->child->silent = true;
     v2_sa_free(ike, sa);
@@ -456,6 +467,9 @@ static void give_up(struct ike *ike, struct v2_exchange *x)
         else
             v2_fail(ike, x, IKE_FAILURE_SILENT, "no answer to IKE_SA_INIT"); /* OE-060 */
         break;
+    case V2_S_I_WAIT_REPLY:
+        v2_fail(ike, x, IKE_FAILURE_SILENT, "no answer to IKE_SESSION_RESUME");
+        break;
     case V2_I_WAIT_MEDIATE:
         v2_fail(ike, x, IKE_FAILURE_SILENT, "no answer to IKE_INTERMEDIATE");
         break;
@@ -465,8 +479,14 @@ static void give_up(struct ike *ike, struct v2_exchange *x)
     case V2_R_WAIT_AUTH:
         v2_fail(ike, x, IKE_FAILURE_SILENT, "the initiator went silent");
         break;
+    case V2_C_R_WAIT_FOLLOWUP:
+    case V2_K_R_WAIT_FOLLOWUP:
+        v2_fail(ike, x, IKE_FAILURE_SILENT, "the peer did not go on with its key exchanges");
+        break;
     case V2_C_I_WAIT_REPLY:
+    case V2_C_I_WAIT_FOLLOWUP:
     case V2_K_I_WAIT_REPLY:
+    case V2_K_I_WAIT_FOLLOWUP:
     case V2_N_I_WAIT_REPLY:
     case V2_O_I_WAIT_REPLY:
         sa_lost(ike, x);
@@ -484,6 +504,10 @@ static void exchange_timer(struct ike *ike, struct ike_timer *timer)
     if (x->in_line) {
         x->holds = false;
         v2_line_go(ike, x->sa);
+        return;
+    }
+    if (is_solving(x)) {
+        defence_work(ike, x);
         return;
     }
     if (x->timer_kind == V2_TIMER_RESEND && v2_mobike_stranded(x)) {
@@ -539,7 +563,9 @@ void v2_cancel(struct ike *ike, struct v2_child *child)
         ike_ticket_put(ike, child->ticket);
         child->ticket = NULL;
     }
-    if (!x->initiator) {
+    if (x == sa->following) {
+        v2_fail(ike, x, IKE_FAILURE_OTHER, "cancelled");
+    } else if (!x->initiator) {
         struct v2_step step = step_on(ike, x);
         static const struct v2_row waiting = {.on = V2_ON_SPI};
         step.row = &waiting;
@@ -547,7 +573,7 @@ void v2_cancel(struct ike *ike, struct v2_child *child)
         refuse(&step, ERR_STATE);
     } else if (!sa->established) {
         cancel_first(ike, sa);
-    } else if (x->state == V2_C_I_WAIT_REPLY) {
+    } else if (x->state == V2_C_I_WAIT_REPLY || x->state == V2_C_I_WAIT_FOLLOWUP) {
         child->unwanted = true; /* its answer has to be waited for */
     } else {
         v2_exchange_free(ike, x);

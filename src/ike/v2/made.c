@@ -117,9 +117,18 @@ static void retire(struct ike *ike, struct ike_child *old, bool initiator)
  * with the lowest of the four nonces goes, by the end that created it; the other end deletes what
  * was replaced. True: ours is the one to go.
  */
+static bool theirs_is_to_come(const struct v2_child *making)
+{
+    const struct v2_exchange *theirs = making->sa->following; /* RFC 9370: agreed on, not yet made */
+    return theirs != NULL && theirs->child != NULL && theirs->child->rekeys == making->rekeys;
+}
+
 static bool loses(const struct v2_child *making)
 {
     const struct ike_child *old = making->rekeys;
+    const struct v2_exchange *theirs = making->sa->following;
+    if (theirs_is_to_come(making))
+        return rekey_nonce_lower(lower_nonce(making), lower_nonce(theirs->child));
     return old->rekey_nonce.len != 0 &&
            rekey_nonce_lower(lower_nonce(making), blob_view(&old->rekey_nonce));
 }
@@ -137,21 +146,28 @@ static void we_replace(struct ike *ike, struct v2_child *making)
     if (loses(making)) {
         v2_trace(ike, making->sa, NULL, EVENT_INFO, "Both replaced a child", "ours goes");
         making->child->replaced = true;
-        info_delete_child(ike, making->sa, making->child);
+        if (making->x->follow != NULL) /* the other end may not have its own yet */
+            retire(ike, making->child, true);
+        else
+            info_delete_child(ike, making->sa, making->child);
         return;
     }
+    if (theirs_is_to_come(making))
+        making->sa->following->child->doomed = true;
     retire(ike, making->rekeys, true);
 }
 
 void made_report(struct ike *ike, struct v2_child *making, bool initiator)
 {
     struct ike_request *request = making->request;
-    bool lost = initiator && making->rekeys != NULL && loses(making);
+    bool lost = making->doomed || (initiator && making->rekeys != NULL && loses(making));
 
     making->reported = true;
     if (!lost)
         report_up(ike, making, initiator);
-    if (making->rekeys != NULL && initiator)
+    if (making->doomed)
+        making->child->replaced = true;
+    else if (making->rekeys != NULL && initiator)
         we_replace(ike, making);
     else if (making->rekeys != NULL)
         peer_replaces(ike, making);
@@ -174,6 +190,7 @@ void made_leave(struct ike_child *child)
     struct v2_exchange *x;
     forget_in(sa->mine, child);
     forget_in(sa->theirs, child);
+    forget_in(sa->following, child);
     TAILQ_FOREACH (x, &sa->waiting, of_line)
         forget_in(x, child);
     LIST_REMOVE(child, of_v2_sa);

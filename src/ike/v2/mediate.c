@@ -41,6 +41,8 @@ static uint16_t next_method(const struct v2_sa *sa)
 {
     const struct v2_handshake *hs = sa->handshake;
     unsigned done = hs->mediated;
+    if (hs->ticket != NULL)
+        return 0; /* the session's keys have them */
     for (size_t i = 0; i < IKE2_ADDITIONAL_MAX; i++)
         if (sa->suite.additional[i] != 0 && done-- == 0)
             return sa->suite.additional[i];
@@ -104,7 +106,7 @@ static enum err next_keys(struct v2_step *step, struct view secret)
     struct v2_sa *sa = step->sa;
     const struct v2_handshake *hs = sa->handshake;
     return v2_keys_derive(sa, secret, blob_view(&hs->nonce_i), blob_view(&hs->nonce_r),
-                          sa->suite.prf, v2_sk_d(sa));
+                          view_of(NULL, 0), sa->suite.prf, v2_sk_d(sa));
 }
 
 /* Initiator */

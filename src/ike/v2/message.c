@@ -90,11 +90,17 @@ static void start(struct ike *ike, struct v2_out *out, const struct v2_sa *sa,
         ike2_writer_start(&out->w, span_of(ike->message, sizeof(ike->message)), &out->header);
 }
 
+/* An exchange with message id 0, which may be said anew. */
+static bool begins(enum v2_message_kind kind)
+{
+    return kind == V2_INIT_REQ || kind == V2_RESUME_REQ;
+}
+
 void v2_out_start(struct v2_step *step, struct v2_out *out, enum v2_message_kind kind)
 {
     struct v2_sa *sa = step->sa;
     if (step->x->initiator)
-        step->x->id = kind == V2_INIT_REQ ? 0 : sa->next_out;
+        step->x->id = begins(kind) ? 0 : sa->next_out;
     start(step->ike, out, sa, kind, step->x->id);
 }
 
@@ -125,6 +131,12 @@ static void next_iv(struct ike *ike, struct v2_sa *sa, uint8_t *iv, size_t len)
     builder_u64(&b, ++sa->iv);
 }
 
+/* RFC 8019 section 7.2.2: in the first fragment only. */
+static struct view solution_for(const struct v2_sa *sa, const struct ike2_header *header)
+{
+    return header->exchange == IKE2_AUTH ? defence_solution(sa) : view_of(NULL, 0);
+}
+
 /* One datagram around the inner payloads, or a piece of them. */
 static enum err seal_one(struct ike *ike, struct v2_sa *sa, const struct ike2_header *header,
                          const struct ike2_fragment *piece, struct view *ret)
@@ -135,6 +147,9 @@ static enum err seal_one(struct ike *ike, struct v2_sa *sa, const struct ike2_he
     struct ike2_writer w;
 
     ike2_writer_start(&w, span_of(ike->message, sizeof(ike->message)), header);
+    struct view solution = solution_for(sa, header);
+    if (solution.len != 0 && piece->number <= 1)
+        ike2_writer_payload(&w, IKE2_P_PS, solution);
     enum err err = ike2_writer_sk(&w, &shape, piece, &room);
     if (err != ERR_OK)
         return err;
@@ -143,6 +158,12 @@ static enum err seal_one(struct ike *ike, struct v2_sa *sa, const struct ike2_he
     if (err == ERR_OK)
         *ret = room.message;
     return err;
+}
+
+static size_t solution_room(const struct v2_sa *sa, const struct ike2_header *header)
+{
+    size_t len = solution_for(sa, header).len;
+    return len != 0 ? len + 4 : 0;
 }
 
 /* Octets of an IKE message that fit into a datagram nobody fragments (RFC 7383 section 2.5.1). */
@@ -156,7 +177,8 @@ static enum err seal_pieces(struct ike *ike, struct v2_sa *sa, const struct v2_o
                             struct view text, struct v2_sent *ret)
 {
     struct ike2_sk_shape shape = shape_of(sa);
-    size_t around = IKE2_HEADER_LEN + ike2_sk_overhead(&shape, 0, true) + shape.block;
+    size_t around = IKE2_HEADER_LEN + ike2_sk_overhead(&shape, 0, true) + shape.block +
+                    solution_room(sa, &out->header);
     size_t each = message_room(sa) - around, total = (text.len + each - 1) / each;
     for (size_t i = 0; i < total; i++) {
         size_t at = i * each, len = text.len - at < each ? text.len - at : each;
@@ -182,7 +204,8 @@ static enum err seal(struct ike *ike, struct v2_sa *sa, struct v2_out *out, stru
         return ERR_ROOM;
     if (!out->sealed)
         return v2_sent_add(ret, datagram) ? ERR_OK : ERR_MEMORY;
-    size_t whole = IKE2_HEADER_LEN + ike2_sk_overhead(&shape, text.len, false) + text.len;
+    size_t whole = IKE2_HEADER_LEN + ike2_sk_overhead(&shape, text.len, false) + text.len +
+                   solution_room(sa, &out->header);
     if (sa->fragments && whole > message_room(sa))
         return seal_pieces(ike, sa, out, text, ret);
     const struct ike2_fragment all = {.first = out->w.first_inner, .text = text};
@@ -215,7 +238,7 @@ static void advance(struct v2_step *step, const struct v2_out *out, struct v2_se
         v2_sent_wipe(&x->out);
         x->out = *sent;
         x->wait_ms = step->ike->config.retransmit_ms;
-        if (out->kind != V2_INIT_REQ)
+        if (!begins(out->kind))
             sa->next_out = x->id + 1;
         return;
     }
@@ -260,6 +283,14 @@ static enum v2_message_kind refusal_kind(const struct v2_step *step)
     case V2_N_R_START:
     case V2_N_R_CHECKING:
         return V2_INFO_RSP;
+    case V2_C_R_WAIT_FOLLOWUP:
+    case V2_C_R_FOLLOWED:
+    case V2_C_R_LAST:
+    case V2_K_R_WAIT_FOLLOWUP:
+    case V2_K_R_FOLLOWED:
+    case V2_K_R_LAST:
+    case V2_F_R_START:
+        return V2_FOLLOWUP_ERROR;
     default:
         return x->state < V2_C_I_START ? V2_AUTH_ERROR : V2_CREATE_ERROR;
     }
@@ -381,6 +412,14 @@ static enum err open_whole(struct ike *ike, struct v2_sa *sa, const struct ike2_
     return ERR_OK;
 }
 
+/* RFC 8019 section 7.2.2: in front of the encrypted payload. */
+static bool puts_solution(const struct v2_sa *sa, const struct ike2_header *header,
+                          const struct ike2_payloads *whole)
+{
+    return !sa->established && !sa->initiator && header->exchange == IKE2_AUTH &&
+           whole->count != 0 && whole->list[0].type == IKE2_P_PS;
+}
+
 enum err v2_open(struct ike *ike, struct v2_sa *sa, const struct ike2_header *header,
                  struct view datagram, uint8_t *digest, struct ike2_payloads *ret,
                  uint8_t *ret_critical)
@@ -391,11 +430,12 @@ enum err v2_open(struct ike *ike, struct v2_sa *sa, const struct ike2_header *he
     uint8_t first, ignored;
 
     enum err err = ike2_payloads_parse(header->next_payload, outer, &whole, &ignored);
-    if (err != ERR_OK || whole.count != 1 || whole.list[0].type != header->next_payload) {
+    size_t at = err == ERR_OK && puts_solution(sa, header, &whole) ? 1 : 0;
+    if (err != ERR_OK || whole.count != at + 1) {
         ike_count(ike, IKE_COUNT_MALFORMED);
         return ERR_DECRYPT;
     }
-    err = open_whole(ike, sa, header, datagram, &whole.list[0], digest, &first, &text);
+    err = open_whole(ike, sa, header, datagram, &whole.list[at], digest, &first, &text);
     if (v2_open_proves_nothing(err) && err != ERR_UNKNOWN)
         ike_count(ike, IKE_COUNT_UNDECRYPTABLE);
     if (err != ERR_OK)

@@ -64,13 +64,13 @@ static void set_paths(struct ike *ike, struct v2_sa *sa)
 {
     struct v2_mobike *mobike = sa->mobike;
     struct address_set own = ike->own, peer = mobike->peer;
+    const struct address_own ours = {&own, ike->own_ranks, preferred(ike, sa, &ike->own)};
     if (!ike->own_known && address_set_add(&own, &sa->path.local.addr) != ERR_OK)
         return; /* a tunnel's end has an address that will do */
     if (address_set_has(&peer, &mobike->asked.remote) &&
         address_set_promote(&peer, &mobike->asked.remote) != ERR_OK)
         return; /* it is a member */
-    struct ip_addr first = preferred(ike, sa, &own);
-    address_paths_set(&mobike->paths, ike->now, &own, &first, &peer);
+    address_paths_set(&mobike->paths, ike->now, &ours, &peer, &ike->ways);
 }
 
 static void wait_for_probe(struct ike *ike, struct v2_mobike *mobike)
@@ -302,7 +302,7 @@ void v2_mobike_settle(struct ike *ike, struct v2_sa *sa, bool ok)
 static bool own_address_for(const struct ike *ike, const struct v2_sa *sa, struct ip_addr *ret)
 {
     for (size_t i = 0; i < ike->own.count; i++) {
-        if (ike->own.list[i].family == sa->path.remote.addr.family) {
+        if (address_reaches(&ike->ways, &ike->own.list[i], &sa->path.remote.addr)) {
             *ret = ike->own.list[i];
             return true;
         }
@@ -310,14 +310,15 @@ static bool own_address_for(const struct ike *ike, const struct v2_sa *sa, struc
     return false;
 }
 
-/* The path goes from an address of ours that was there `before`, and is gone. One that we never heard of is
- * another interface's, of which nothing is known. */
+/* ADR-044: the path goes from an address of ours that was there `before`, and is gone or has no way to the peer
+ * any more. One that we never heard of is another interface's, of which nothing is known. */
 static bool rootless(const struct ike *ike, const struct v2_sa *sa,
                      const struct address_set *before)
 {
     const struct ip_addr *local = &sa->path.local.addr;
     return (sa->mobike->no_way || address_set_has(before, local)) &&
-           !address_set_has(&ike->own, local);
+           (!address_set_has(&ike->own, local) ||
+            !address_reaches(&ike->ways, local, &sa->path.remote.addr));
 }
 
 /* Who doesn't decide says from where it sends now, and the other end may make up its mind. */
@@ -352,10 +353,11 @@ static void decide(struct ike *ike, struct v2_sa *sa, bool is_rootless)
         wait_for_probe(ike, mobike);
         return;
     }
+    bool known = mobike->no_way;
     mobike->no_way = !address_paths_best(&mobike->paths, &current, &best);
     if (!mobike->no_way)
         move(ike, sa, &best);
-    else
+    else if (!known)
         tell(ike, sa, EVENT_WARNING, "No way to the peer", &sa->path);
 }
 
@@ -378,22 +380,51 @@ void v2_mobike_peer_changed(struct ike *ike, struct v2_sa *sa)
     v2_saved_sa(ike, sa);
 }
 
+/* The peer hears nothing of it unless we move. */
+static void routes_changed(struct ike *ike, struct v2_sa *sa)
+{
+    bool is_rootless = rootless(ike, sa, &ike->own);
+    set_paths(ike, sa);
+    if (sa->mobike->decides)
+        decide(ike, sa, is_rootless);
+    else if (is_rootless)
+        follow_own(ike, sa);
+}
+
+static bool moves(const struct v2_sa *sa)
+{
+    return sa->mobike != NULL && sa->established && !sa->dying;
+}
+
+void v2_mobike_routes(struct ike *ike)
+{
+    for (size_t i = 0; i < ike->v2.all_count; i++)
+        if (moves(ike->v2.all[i]))
+            routes_changed(ike, ike->v2.all[i]);
+}
+
 enum err v2_mobike_addresses(struct ike *ike, const struct ike_event *event)
 {
+    uint8_t ranks[ADDRESS_SET_MAX] = {0};
     struct address_set own = {.count = 0}, before = ike->own;
     for (size_t i = 0; i < event->address_count; i++) {
         enum err err = address_set_add(&own, &event->addresses[i]);
         if (err == ERR_LIMIT)
             ike_count(ike, IKE_COUNT_LIMIT);
+        else if (err == ERR_OK && event->address_ranks != NULL)
+            ranks[own.count - 1] = event->address_ranks[i];
     }
-    bool first = !ike->own_known;
-    if (!first && address_set_equal(&own, &ike->own))
+    bool same = ike->own_known && address_set_equal(&own, &ike->own);
+    memcpy(ike->own_ranks, ranks, sizeof(ranks));
+    if (same) {
+        v2_mobike_routes(ike);
         return ERR_OK;
+    }
     ike->own = own;
     ike->own_known = true;
     for (size_t i = 0; i < ike->v2.all_count; i++) {
         struct v2_sa *sa = ike->v2.all[i];
-        if (sa->mobike != NULL && sa->established && !sa->dying)
+        if (moves(sa))
             own_changed(ike, sa, &before);
     }
     return ERR_OK;

@@ -154,7 +154,7 @@ enum err child_take_answer(struct v2_step *step)
         return v2_refuse(step, ERR_SELECTOR, 0, "not the pair of hosts that we asked for");
     child->traffic = traffic;
     child->flow = traffic_flow(&traffic);
-    return child_install(step);
+    return ERR_OK;
 }
 
 /* Responder */
@@ -168,6 +168,8 @@ static struct ike2_policy policy_of(const struct v2_step *step)
                                  .no_kex = !step->sa->established};
     if (profile != NULL && profile->pfs_group == IKE_NO_PFS && !v2_has(step, IKE2_P_KE))
         policy.no_kex = true;
+    if (!policy.no_kex)
+        follow_offer(step, &policy);
     return policy;
 }
 

@@ -175,6 +175,8 @@ enum err ppk_r_claimed(struct v2_step *step)
     const struct ike_profile *profile = profile_of(step);
     struct ike2_notify id, plain;
 
+    if (hs->ticket != NULL)
+        return ERR_OK; /* the session's keys have it, if they must */
     if (!hs->ppk_agreed)
         return required(profile) ? v2_refuse(step, ERR_AUTH, 0, "the peer knows of no PPK") : ERR_OK;
     if (!v2_notified(step, IKE2_N_PPK_IDENTITY, &id))

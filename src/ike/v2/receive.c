@@ -60,31 +60,6 @@ static enum err open_clear(struct ike *ike, const struct ike_event *event,
     return err;
 }
 
-/* Under pressure a stranger must first show that it receives what is sent to it (section 2.6). */
-static bool passes_cookie(struct ike *ike, const struct ike_event *event,
-                          const struct ike2_header *header, const struct ike2_payloads *payloads)
-{
-    const struct ike2_payload *payload = ike2_payload_find(payloads, IKE2_P_NONCE, 0);
-    uint8_t room[64];
-    struct builder cookie = builder_on(span_of(room, sizeof(room)));
-    struct ike2_notify n;
-    struct view nonce;
-
-    if (!v2_cookie_wanted(ike, &event->remote.addr))
-        return true;
-    if (payload == NULL || ike2_nonce_parse(payload->body, &nonce) != ERR_OK) {
-        ike_count(ike, IKE_COUNT_MALFORMED);
-        return false;
-    }
-    if (ike2_notify_find(payloads, IKE2_N_COOKIE, &n) &&
-        v2_cookie_valid(ike, &event->remote, header->spi_i, nonce, n.data))
-        return true;
-    ike_count(ike, IKE_COUNT_BAD_COOKIE);
-    if (v2_cookie_make(ike, &event->remote, header->spi_i, nonce, &cookie) == ERR_OK)
-        v2_send_clear(ike, event, header, IKE2_N_COOKIE, builder_written(&cookie));
-    return false;
-}
-
 /* A stranger's first message. What it starts is gone again if it is no good. */
 static enum err receive_offer(struct ike *ike, const struct ike_event *event,
                               const struct ike2_header *header, const uint8_t *digest)
@@ -92,11 +67,12 @@ static enum err receive_offer(struct ike *ike, const struct ike_event *event,
     const struct v2_path path = {event->local, event->remote, event->natt};
     struct ike2_payloads payloads;
     struct v2_sa *sa;
+    uint8_t worked;
 
     enum err err = open_clear(ike, event, header, &payloads);
     if (err != ERR_OK)
         return err;
-    if (!passes_cookie(ike, event, header, &payloads))
+    if (!defence_passes(ike, event, header, &payloads, &worked))
         return ERR_AUTH;
     if (v2_unproven_many(ike, &event->remote.addr)) /* OE-194 */
         return v2_drop(ike, IKE_COUNT_LIMIT, ERR_LIMIT);
@@ -104,6 +80,7 @@ static enum err receive_offer(struct ike *ike, const struct ike_event *event,
     if (err != ERR_OK)
         return v2_drop(ike, v2_counter_of(err), err);
     memcpy(sa->peer_spi, header->spi_i, IKE2_SPI_LEN);
+    sa->handshake->worked = worked;
     err = v2_exchange_new(ike, sa, V2_R_START, false, &sa->theirs);
     if (err == ERR_OK && !v2_sa_index_init(ike, sa, header->spi_i, digest))
         err = ERR_MEMORY;
@@ -119,8 +96,9 @@ static enum err receive_offer(struct ike *ike, const struct ike_event *event,
                            .header = header,
                            .payloads = &payloads,
                            .event = event};
-    v2_trace_message(ike, sa, sa->theirs, V2_INIT_REQ, &payloads, false);
-    err = v2_run_message(&step, V2_INIT_REQ);
+    enum v2_message_kind kind = v2_message_kind_of(header->exchange, false, &payloads);
+    v2_trace_message(ike, sa, sa->theirs, kind, &payloads, false);
+    err = v2_run_message(&step, kind);
     if (err != ERR_OK) {
         v2_sa_free(ike, sa);
         return err;
@@ -163,14 +141,15 @@ static enum err receive_init_response(struct ike *ike, const struct ike_event *e
         return v2_drop(ike, IKE_COUNT_MALFORMED, ERR_VALUE);
     if (sa == NULL || !sa->initiator)
         return v2_drop(ike, IKE_COUNT_UNKNOWN_SA, ERR_UNKNOWN);
-    if (x == NULL || x->state != V2_I_WAIT_INIT)
+    if (x == NULL || x->state != (header->exchange == IKE2_SESSION_RESUME ? V2_S_I_WAIT_REPLY
+                                                                          : V2_I_WAIT_INIT))
         return v2_drop(ike, IKE_COUNT_DUPLICATE, ERR_REPLAY);
     if (!v2_nat_may_come_from(sa, event))
         return v2_drop(ike, IKE_COUNT_ADDRESS, ERR_SELECTOR);
     enum err err = open_clear(ike, event, header, &payloads);
     if (err != ERR_OK)
         return err;
-    enum v2_message_kind kind = v2_message_kind_of(IKE2_SA_INIT, true, &payloads);
+    enum v2_message_kind kind = v2_message_kind_of(header->exchange, true, &payloads);
     v2_trace_message(ike, sa, x, kind, &payloads, false);
     struct v2_step step = {
         .ike = ike, .sa = sa, .x = x, .header = header, .payloads = &payloads, .event = event};
@@ -186,6 +165,8 @@ static enum v2_state first_state(enum v2_message_kind kind)
         return V2_C_R_START;
     case V2_REKEY_REQ:
         return V2_K_R_START;
+    case V2_FOLLOWUP_REQ:
+        return V2_F_R_START;
     default:
         return V2_N_R_START;
     }
@@ -193,10 +174,11 @@ static enum v2_state first_state(enum v2_message_kind kind)
 
 /* The exchange that gets the request: the one that waits for IKE_AUTH, or a new one. */
 static enum err exchange_for(struct ike *ike, struct v2_sa *sa, enum v2_message_kind kind,
-                             const struct ike_event *event, const struct ike2_header *header,
-                             const uint8_t *digest)
+                             const struct ike2_payloads *payloads, const struct ike_event *event,
+                             const struct ike2_header *header, const uint8_t *digest)
 {
-    if (sa->established) {
+    bool goes_on = kind == V2_FOLLOWUP_REQ && follow_resume(sa, payloads);
+    if (sa->established && !goes_on) {
         enum err err = v2_exchange_new(ike, sa, first_state(kind), false, &sa->theirs);
         if (err != ERR_OK)
             return err;
@@ -250,15 +232,19 @@ static enum err receive_request(struct ike *ike, struct v2_sa *sa, const struct 
         return v2_drop(ike, IKE_COUNT_DUPLICATE, ERR_REPLAY); /* its answer is on the way */
     if (v2_message_kind_of(header->exchange, false, &payloads) == V2_NO_MESSAGE)
         return v2_drop(ike, IKE_COUNT_EXCHANGE, ERR_UNSUPPORTED);
+    if (!defence_auth_passes(ike, sa, header, event->bytes))
+        return ERR_AUTH;
     err = v2_open(ike, sa, header, event->bytes, digest, &payloads, &critical);
+    if (err == ERR_DECRYPT && !sa->established)
+        defence_junk(ike);
     if (v2_open_proves_nothing(err))
         return err;
     enum v2_message_kind kind = v2_message_kind_of(header->exchange, false, &payloads);
-    enum err room = exchange_for(ike, sa, kind, event, header, digest);
+    enum err room = exchange_for(ike, sa, kind, &payloads, event, header, digest);
     if (room != ERR_OK)
         return v2_drop(ike, IKE_COUNT_MEMORY, room);
     sa->heard = ike->now;
-    sa->resumed = false;
+    sa->restored = false;
     v2_nat_follow(ike, sa, event);
     v2_trace_message(ike, sa, sa->theirs, kind, &payloads, false);
     struct v2_step step = {.ike = ike,
@@ -273,6 +259,7 @@ static enum err receive_request(struct ike *ike, struct v2_sa *sa, const struct 
 static bool waits(const struct v2_exchange *x)
 {
     return x->state == V2_I_WAIT_AUTH || x->state == V2_I_WAIT_MEDIATE || x->state == V2_C_I_WAIT_REPLY ||
+           x->state == V2_C_I_WAIT_FOLLOWUP || x->state == V2_K_I_WAIT_FOLLOWUP ||
            x->state == V2_K_I_WAIT_REPLY || x->state == V2_N_I_WAIT_REPLY ||
            x->state == V2_O_I_WAIT_REPLY;
 }
@@ -295,7 +282,7 @@ static enum err receive_response(struct ike *ike, struct v2_sa *sa, const struct
         return err;
     enum v2_message_kind kind = v2_message_kind_of(header->exchange, true, &payloads);
     sa->heard = ike->now;
-    sa->resumed = false;
+    sa->restored = false;
     v2_nat_follow(ike, sa, event);
     v2_trace_message(ike, sa, x, kind, &payloads, false);
     v2_mobike_heard(ike, x, event);
@@ -347,7 +334,8 @@ static enum err receive_known(struct ike *ike, const struct ike_event *event,
         return ERR_OK;
     if (!v2_nat_may_come_from(sa, event))
         return v2_drop(ike, IKE_COUNT_ADDRESS, ERR_SELECTOR);
-    if (header->next_payload != IKE2_P_SK && header->next_payload != IKE2_P_SKF)
+    bool behind_solution = header->next_payload == IKE2_P_PS && !sa->established && !sa->initiator;
+    if (header->next_payload != IKE2_P_SK && header->next_payload != IKE2_P_SKF && !behind_solution)
         return receive_hint(ike, sa, event, header);
     return (header->flags & IKE2_FLAG_RESPONSE) != 0 ? receive_response(ike, sa, event, header)
                                                      : receive_request(ike, sa, event, header);
@@ -373,7 +361,7 @@ enum err v2_receive(struct ike *ike, const struct ike_event *event)
     enum err err = ike2_header_parse(event->bytes, &header);
     if (err != ERR_OK)
         return v2_drop(ike, IKE_COUNT_MALFORMED, err);
-    if (header.exchange != IKE2_SA_INIT)
+    if (header.exchange != IKE2_SA_INIT && header.exchange != IKE2_SESSION_RESUME)
         return receive_known(ike, event, &header);
     return (header.flags & IKE2_FLAG_RESPONSE) != 0 ? receive_init_response(ike, event, &header)
                                                     : receive_init_request(ike, event, &header);

@@ -1,6 +1,7 @@
 /* Tunnels asked for: which IKE SA of version 2 serves them. The rest is in ike/request.c. */
 #include <assert.h>
 
+#include "crypto/signature.h"
 #include "ike/v2/v2.h"
 
 static bool has_key(const struct ike_request *request, struct view octets, uint8_t alg)
@@ -90,7 +91,7 @@ static enum err begin_child(struct ike *ike, struct v2_sa *sa, struct ike_reques
 static enum err begin_sa(struct ike *ike, struct ike_request *request)
 {
     struct v2_sa *sa;
-    enum err err = init_new(ike, request, &sa);
+    enum err err = init_new(ike, request, resume_find(ike, request), &sa);
     if (err != ERR_OK)
         return err;
     request->reused = false;
@@ -187,12 +188,33 @@ bool v2_may_fall_back(const struct ike *ike, const struct v2_sa *sa)
     return profile != NULL && profile->version == IKE_ANY_VERSION && !profile->want_address &&
            !profile->ppk_required && /* nor a PPK */
            profile->own_method == profile->peer_method && profile->own_method != IKE_BY_NULL &&
-           sa->initiator && sa->handshake != NULL && sa->handshake->nonce_r.len == 0;
+           sa->initiator && sa->handshake != NULL && sa->handshake->nonce_r.len == 0 &&
+           sa->handshake->ticket == NULL; /* who gave it knows version 2 */
+}
+
+/* A configured peer that has our RSA key may know only the older padding. */
+static bool sign_otherwise(struct ike *ike, struct v2_sa *sa, struct ike_request *request)
+{
+    const struct ike_profile *profile = v2_profile(ike, sa->profile);
+    const struct v2_handshake *hs = sa->handshake;
+    if (!sa->dying || ike->shutting_down || profile == NULL || hs == NULL || !hs->disbelieved ||
+        profile->padding != IKE_PADDING_AUTO || request->pkcs1 ||
+        hs->scheme < SIGNATURE_PSS_SHA2_256 || hs->scheme > SIGNATURE_PSS_SHA2_512)
+        return false;
+    v2_trace(ike, sa, NULL, EVENT_INFO, "Not believed", "once more, signed with PKCS #1 v1.5");
+    request->v2_sa = NULL;
+    request->pkcs1 = true;
+    enum err err = v2_request_proceed(ike, request);
+    if (err != ERR_OK)
+        ike_request_fail(ike, request, IKE_FAILURE_OTHER, err_text(err));
+    return true;
 }
 
 static bool fall_back(struct ike *ike, struct v2_sa *sa, struct ike_request *request,
                       enum ike_failure failure)
 {
+    if (sign_otherwise(ike, sa, request))
+        return true;
     if (!sa->dying || ike->shutting_down || !v2_may_fall_back(ike, sa) ||
         (failure != IKE_FAILURE_SILENT && failure != IKE_FAILURE_REFUSED))
         return false;

@@ -27,6 +27,7 @@
 #include "ike/profile.h"
 #include "ike/timer.h"
 #include "ike/v2/proposal.h"
+#include "ike/v2/puzzle.h"
 #include "ike/v2/table.h"
 #include "wire/addrmgmt.h"
 
@@ -36,6 +37,7 @@ struct ike_request;
 struct ike_ticket;
 struct v2_exchange;
 struct v2_sa;
+struct v2_used;
 
 enum {
     V2_NONCE_LEN = 32,
@@ -142,6 +144,39 @@ struct v2_sent {
     struct blob datagrams;
 };
 
+enum { TICKET_MAX = 1536, TICKET_ID = 16 };
+
+/* RFC 5723 section 5: what an IKE SA leaves for one that resumes it. */
+struct v2_session {
+    uint32_t profile; /* its number */
+    uint8_t peer_method;
+    uint8_t peer_key_alg;
+    struct identity own_id, peer_id; /* as they were proved */
+    uint8_t peer_key_digest[V2_DIGEST_LEN];
+    struct blob peer_key;
+    struct ike2_suite suite;
+    uint8_t d[HASH_MAX];
+    uint8_t own_spi[IKE2_SPI_LEN];
+    int64_t proved; /* by the clock on the wall, when the peer last proved itself without a ticket */
+};
+
+/* An initiator's, in the engine's list; or what a responder found in one that was shown to it. */
+struct v2_ticket {
+    struct v2_session session;
+    /* initiator */
+    LIST_ENTRY(v2_ticket) of_all;
+    uint64_t number;        /* of its record */
+    uint64_t owner;         /* of the SA it is for; 0: it was lost */
+    struct v2_sa *sa;       /* the same; NULL: not here */
+    struct ip_addr remote;
+    mono_t expires;
+    struct blob opaque;
+    bool rests;             /* it got no answer: the next attempt goes without */
+    /* responder */
+    uint8_t id[TICKET_ID];
+    int64_t until;          /* by the clock on the wall */
+};
+
 /* What the first exchanges need until they are done; then it is wiped. */
 struct v2_handshake {
     struct ike2_policy policy;      /* what we offered, or accept */
@@ -168,6 +203,18 @@ struct v2_handshake {
     bool addressed;                 /* initiator: the peer lent us an address */
     bool hinted;                    /* somebody sent an unprotected refusal */
     uint8_t scheme;                 /* the signature we make */
+    bool pkcs1;                     /* initiator: the peer did not believe PSS before */
+    bool disbelieved;               /* initiator: it answered AUTHENTICATION_FAILED */
+    /* RFC 8019 */
+    struct puzzle puzzle;           /* initiator: at work on it, ... */
+    struct blob puzzle_text;        /* ... about this */
+    bool solves, solved;
+    uint8_t worked;                 /* responder: the difficulty of the one that was solved */
+    uint8_t auth_bits;              /* and of that for IKE_AUTH; 0: none */
+    bool auth_solved;
+    /* RFC 5723 */
+    struct v2_ticket *ticket;       /* shown by us, or to us; NULL: none */
+    bool wants_ticket;              /* responder: the peer asks for one */
     /* RFC 9242 */
     bool mediates;                  /* both ends can */
     unsigned mediated;              /* exchanges done */
@@ -177,6 +224,16 @@ struct v2_handshake {
     bool ppk_used;                  /* and it is in the SA's keys */
     struct v2_keys plain;           /* without it */
     struct blob plain_auth;         /* initiator: its proof by those */
+};
+
+/* Key exchanges that follow a CREATE_CHILD_SA (RFC 9370 section 2.2.4). */
+struct v2_follow {
+    uint16_t methods[IKE2_ADDITIONAL_MAX + 1]; /* those agreed on, in order; 0 ends */
+    unsigned done;
+    struct kex *kex;     /* initiator: of the one that is out */
+    struct blob secrets; /* SK(1) | SK(2) ... */
+    struct blob link;    /* the responder's name for the exchange */
+    struct blob reply;   /* responder: its value, to be sent */
 };
 
 struct v2_exchange {
@@ -200,6 +257,7 @@ struct v2_exchange {
     TAILQ_ENTRY(v2_exchange) of_line;
     struct v2_child *child; /* being made; NULL: none */
     struct v2_rekey *rekey; /* an IKE SA being made; NULL: none */
+    struct v2_follow *follow; /* NULL: one key exchange does */
     /* INFORMATIONAL, ours: what it says. */
     spi_t deletes;   /* the inbound SA of a child */
     uint8_t deletes_protocol; /* enum sa_protocol */
@@ -244,6 +302,7 @@ struct v2_child {
     bool agreed;                 /* the peer thinks that it is up */
     bool reported;               /* it is a child now, and not ours any more */
     bool silent;                 /* the peer let all its time go by without an answer */
+    bool doomed;                 /* responder: both ends replace a child, and the peer will delete its own */
     bool unwanted;               /* cancelled while its request was out */
     bool wants_address;          /* responder: the peer asked for a virtual one */
     struct sa_params sas[2];     /* inbound, outbound; wiped once installed */
@@ -255,7 +314,14 @@ struct v2_rekey {
     struct kex *kex;
     uint16_t method;
     uint8_t spi[IKE2_SPI_LEN];
-    struct blob nonce_i;
+    struct blob nonce_i, nonce_r;
+    /* Once it is agreed on */
+    struct ike2_suite suite;
+    struct ike2_choice choice;
+    struct blob secret;          /* of the first key exchange */
+    struct blob reply;           /* responder: our value */
+    bool has_crash_token;        /* initiator: see v2_sa */
+    uint8_t crash_token[V2_DIGEST_LEN];
 };
 
 struct v2_sa {
@@ -296,6 +362,7 @@ struct v2_sa {
     struct v2_handshake *handshake; /* NULL once established */
     uint32_t next_out, next_in;     /* message ids */
     struct v2_exchange *mine, *theirs; /* NULL: none */
+    struct v2_exchange *following; /* the peer's, until its next IKE_FOLLOWUP_KE; NULL: none */
     TAILQ_HEAD(v2_line, v2_exchange) waiting;
     size_t waiting_count;
     struct v2_sent answer;          /* to the request before next_in */
@@ -306,7 +373,7 @@ struct v2_sa {
     struct v2_assembly *assembly;   /* fragments of a message; NULL: none */
     bool fragments;                 /* both ends can (RFC 7383) */
     bool sync_agreed;               /* both ends can (RFC 6311) */
-    bool resumed;                   /* from a record, and nothing has shown yet that it was the last one */
+    bool restored;                  /* from a record, and nothing has shown yet that it was the last one */
     struct v2_sync *sync;           /* a question for the peer's message ids; NULL: none */
     mono_t heard;                   /* the last authentic message */
     LIST_HEAD(, ike_child) children;
@@ -323,6 +390,9 @@ struct v2_sa {
     uint64_t proven; /* when it was established, as a serial */
     bool has_crash_token;
     uint8_t crash_token[V2_DIGEST_LEN]; /* RFC 6290: digest of what a peer that lost the SA will show */
+    int64_t proved;  /* see v2_session */
+    struct v2_ticket *ticket; /* to resume it with; NULL: none */
+    bool resumed;    /* it began with a ticket */
     bool greets;     /* our IKE_AUTH says INITIAL_CONTACT */
     struct v2_mobike *mobike; /* NULL: the peer, or policy, will have none */
     uint64_t trace_connection; /* the first request's ticket; zero: `number` stands for it */
@@ -341,6 +411,14 @@ struct v2_engine {
     uint8_t cookie_secrets[2][32]; /* the present one and the one before */
     mono_t cookie_changes;
     uint32_t cookie_version;
+    LIST_HEAD(, v2_ticket) tickets; /* initiator */
+    size_t ticket_count;
+    uint8_t ticket_secret[32];      /* responder, unless the configuration has one */
+    struct map used_tickets;        /* by their ids, ... */
+    TAILQ_HEAD(v2_used_tickets, v2_used) used; /* ... and as they were used */
+    uint32_t junk;             /* undecryptable for SAs half open ... */
+    mono_t junk_since;         /* ... since then */
+    unsigned solving;          /* puzzles, at this moment */
     uint32_t complaints;       /* unprotected answers sent ... */
     mono_t complaints_since;   /* ... in this second */
 };

@@ -22,13 +22,15 @@ static void put_traffic(struct builder *b, const struct traffic *t)
     builder_u16(b, t->port_last);
 }
 
-static void put_suite(struct builder *b, const struct ike2_suite *suite)
+void v2_saved_put_suite(struct builder *b, const struct ike2_suite *suite)
 {
     builder_u8(b, suite->protect.cipher);
     builder_u8(b, suite->protect.integ);
     builder_u16(b, suite->protect.key_bits);
     builder_u8(b, suite->prf);
     builder_u16(b, suite->method);
+    for (size_t i = 0; i < IKE2_ADDITIONAL_MAX; i++)
+        builder_u16(b, suite->additional[i]);
 }
 
 static void put_sent(struct builder *b, const struct v2_sent *sent)
@@ -88,7 +90,7 @@ void v2_saved_sa(struct ike *ike, const struct v2_sa *sa)
     builder_u8(&b, sa->nat.there);
     builder_u8(&b, sa->nat.udp);
     builder_u32(&b, sa->profile);
-    put_suite(&b, &sa->suite);
+    v2_saved_put_suite(&b, &sa->suite);
     builder_bytes(&b, &sa->keys, sizeof(sa->keys));
     builder_u64(&b, sa->iv);
     builder_u32(&b, sa->next_out);
@@ -101,6 +103,8 @@ void v2_saved_sa(struct ike *ike, const struct v2_sa *sa)
     builder_bytes(&b, sa->peer_key_digest, sizeof(sa->peer_key_digest));
     builder_u8(&b, sa->has_crash_token);
     builder_bytes(&b, sa->crash_token, sizeof(sa->crash_token));
+    builder_u64(&b, (uint64_t)sa->proved);
+    builder_u8(&b, sa->resumed);
     builder_u64(&b, (uint64_t)sa->since.ms);
     builder_u64(&b, (uint64_t)sa->expires.ms);
     put_mobike(&b, sa->mobike);
@@ -147,13 +151,17 @@ static struct traffic get_traffic(struct cursor *cur)
     return t;
 }
 
-static struct ike2_suite get_suite(struct cursor *cur)
+struct ike2_suite v2_saved_get_suite(struct cursor *cur)
 {
     struct ike2_suite suite = {.protect = {.cipher = cursor_u8(cur)}};
     suite.protect.integ = cursor_u8(cur);
     suite.protect.key_bits = cursor_u16(cur);
     suite.prf = cursor_u8(cur);
     suite.method = cursor_u16(cur);
+    for (size_t i = 0; i < IKE2_ADDITIONAL_MAX; i++) {
+        suite.additional[i] = cursor_u16(cur);
+        cur->bad |= suite.additional[i] != 0 && !kex_method_known(suite.additional[i]);
+    }
     /* Nothing may index past a table. */
     if (!aead_valid(&suite.protect) || suite.prf >= HASH_COUNT || !kex_method_known(suite.method))
         cur->bad = true;
@@ -210,7 +218,7 @@ static enum err parse_sa(struct cursor *cur, struct sa_record *record)
     r->nat.there = cursor_u8(cur) != 0;
     r->nat.udp = cursor_u8(cur) != 0;
     r->profile = cursor_u32(cur);
-    r->suite = get_suite(cur);
+    r->suite = v2_saved_get_suite(cur);
     cursor_copy(cur, &r->keys, sizeof(r->keys));
     r->iv = cursor_u64(cur);
     r->next_out = cursor_u32(cur);
@@ -222,6 +230,8 @@ static enum err parse_sa(struct cursor *cur, struct sa_record *record)
     cursor_copy(cur, r->peer_key_digest, sizeof(r->peer_key_digest));
     r->has_crash_token = cursor_u8(cur) != 0;
     cursor_copy(cur, r->crash_token, sizeof(r->crash_token));
+    r->proved = (int64_t)cursor_u64(cur);
+    r->resumed = cursor_u8(cur) != 0;
     r->since = record_get_time(cur);
     r->expires = record_get_time(cur);
     get_mobike(cur, record);
@@ -294,6 +304,8 @@ static enum err fill_sa(struct ike *ike, struct v2_sa *sa, const struct sa_recor
     sa->peer_method = r->peer_method;
     sa->peer_id = r->peer_id;
     sa->peer_key_alg = r->peer_key_alg;
+    sa->proved = r->proved;
+    sa->resumed = r->resumed;
     sa->since = r->since;
     v2_handshake_free(sa->handshake);
     sa->handshake = NULL;
@@ -328,8 +340,9 @@ enum err v2_saved_restore_sa(struct ike *ike, uint64_t number, struct cursor *cu
         goto out;
     }
     sa->number = sa->proven = number;
-    sa->resumed = true;
+    sa->restored = true;
     adopt(sa);
+    resume_adopt(ike, sa);
     v2_sa_resume(ike, sa, r.sa.expires);
     err = repeat_request(ike, sa, r.request);
     if (err != ERR_OK) {

@@ -18,6 +18,7 @@ void v2_engine_init(struct ike *ike)
              sizeof(uint64_t), rng);
     TAILQ_INIT(&v2->unproven);
     rng_fill(rng, v2->cookie_secrets, sizeof(v2->cookie_secrets));
+    ticket_engine_init(ike);
 }
 
 void v2_engine_fini(struct ike *ike)
@@ -26,6 +27,7 @@ void v2_engine_fini(struct ike *ike)
     while (v2->all_count != 0)
         v2_sa_free(ike, v2->all[0]);
     assert(v2->questions.count == 0 && v2->inits.count == 0);
+    ticket_engine_fini(ike);
     map_fini(&v2->sas);
     map_fini(&v2->inits);
     map_fini(&v2->questions);
@@ -330,10 +332,11 @@ void v2_handshake_free(struct v2_handshake *hs)
         return;
     struct blob *blobs[] = {&hs->cookie,   &hs->nonce_i, &hs->nonce_r, &hs->request,
                             &hs->response, &hs->id_own,  &hs->id_peer, &hs->auth,
-                            &hs->certs,    &hs->plain_auth};
+                            &hs->certs,    &hs->plain_auth, &hs->puzzle_text};
     for (size_t i = 0; i < sizeof(blobs) / sizeof(blobs[0]); i++)
         blob_wipe(blobs[i]);
     kex_free(hs->kex);
+    ticket_free(hs->ticket);
     free(hs->keys);
     secret_wipe(hs, sizeof(*hs));
     free(hs);
@@ -375,6 +378,8 @@ void v2_sa_free(struct ike *ike, struct v2_sa *sa)
         v2_exchange_end(ike, sa->mine);
     while (sa->theirs != NULL)
         v2_exchange_end(ike, sa->theirs);
+    while (sa->following != NULL)
+        v2_exchange_end(ike, sa->following);
     while (!TAILQ_EMPTY(&sa->waiting))
         v2_exchange_end(ike, TAILQ_FIRST(&sa->waiting));
     made_finish_all(ike, sa);
@@ -390,6 +395,9 @@ void v2_sa_free(struct ike *ike, struct v2_sa *sa)
     ike_timer_drop(ike, &sa->keepalive);
     v2_sync_free(ike, sa);
     v2_mobike_free(ike, sa);
+    resume_forget(ike, sa);
+    resume_return(ike, sa);
+    defence_stop(ike, sa->handshake);
     v2_handshake_free(sa->handshake);
     fragment_forget(sa);
     v2_sent_wipe(&sa->answer);
@@ -451,6 +459,8 @@ bool v2_sa_info(const struct ike *ike, size_t i, struct ike_sa_info *ret)
     if (!sa->established)
         return true;
     ret->peer_id = sa->peer_id;
+    ret->resumed = sa->resumed;
+    ret->has_ticket = sa->ticket != NULL;
     v2_mobike_info(sa, ret);
     LIST_FOREACH (child, &sa->children, of_v2_sa)
         ret->children++;

@@ -137,9 +137,9 @@ static void timer(struct ike *ike, struct ike_timer *timer)
 void v2_sync_begin(struct ike *ike, struct v2_sa *sa)
 {
     struct v2_sync *sync;
-    if (!sa->resumed || !sa->sync_agreed || sa->dying || sa->next_out >= ID_MOST - AHEAD)
+    if (!sa->restored || !sa->sync_agreed || sa->dying || sa->next_out >= ID_MOST - AHEAD)
         return;
-    sa->resumed = false; /* section 7: once */
+    sa->restored = false; /* section 7: once */
     sync = calloc(1, sizeof(*sync));
     if (sync == NULL || !ike_timer_add(ike, &sync->timer, timer)) {
         free(sync);
@@ -172,7 +172,7 @@ void v2_sync_ahead(struct ike *ike, struct v2_sa *sa, const struct ike2_header *
 {
     struct ike2_payloads payloads = {.count = 0};
     uint8_t digest[V2_DIGEST_LEN] = {0}, critical;
-    if (sa->resumed && sa->sync_agreed && header->message_id > sa->next_in &&
+    if (sa->restored && sa->sync_agreed && header->message_id > sa->next_in &&
         header->next_payload == IKE2_P_SK &&
         v2_open(ike, sa, header, datagram, digest, &payloads, &critical) == ERR_OK)
         v2_sync_begin(ike, sa);

@@ -13,6 +13,10 @@
     X(NONE, "none")                                                                                \
     X(I_START, "initiator: start")                                                                 \
     X(I_WAIT_INIT, "initiator: waiting for the answer to IKE_SA_INIT")                             \
+    X(I_SOLVING, "initiator: solving a puzzle")                                                    \
+    X(I_SOLVING_AUTH, "initiator: solving a puzzle for IKE_AUTH")                                  \
+    X(S_I_START, "initiator: about to show a ticket")                                              \
+    X(S_I_WAIT_REPLY, "initiator: waiting for the answer to IKE_SESSION_RESUME")                   \
     X(I_MEDIATING, "initiator: about to exchange more keys")                                       \
     X(I_WAIT_MEDIATE, "initiator: waiting for the answer to IKE_INTERMEDIATE")                     \
     X(I_WAIT_SPI, "initiator: asking for an SPI")                                                  \
@@ -30,14 +34,29 @@
     X(C_I_START, "new child, initiator: waiting for its turn")                                     \
     X(C_I_WAIT_SPI, "new child, initiator: asking for an SPI")                                     \
     X(C_I_WAIT_REPLY, "new child, initiator: waiting for the answer")                              \
+    X(C_I_FOLLOWING, "new child, initiator: about to exchange more keys")                          \
+    X(C_I_WAIT_FOLLOWUP, "new child, initiator: waiting for the answer to IKE_FOLLOWUP_KE")        \
     X(C_I_INSTALLING, "new child, initiator: installing both SAs")                                 \
     X(C_R_START, "new child, responder: start")                                                    \
     X(C_R_AUTHORIZING, "new child, responder: asking whether the peer may have the tunnel")        \
     X(C_R_WAIT_SPI, "new child, responder: asking for an SPI")                                     \
+    X(C_R_PROMISING, "new child, responder: agreed, more keys are to come")                        \
+    X(C_R_WAIT_FOLLOWUP, "new child, responder: waiting for IKE_FOLLOWUP_KE")                      \
+    X(C_R_FOLLOWED, "new child, responder: another key exchange is done")                          \
+    X(C_R_LAST, "new child, responder: installing both SAs after the last key exchange")           \
     X(C_R_INSTALLING, "new child, responder: installing both SAs")                                 \
     X(K_I_START, "new IKE SA, initiator: waiting for its turn")                                    \
     X(K_I_WAIT_REPLY, "new IKE SA, initiator: waiting for the answer")                             \
+    X(K_I_FOLLOWING, "new IKE SA, initiator: about to exchange more keys")                         \
+    X(K_I_WAIT_FOLLOWUP, "new IKE SA, initiator: waiting for the answer to IKE_FOLLOWUP_KE")       \
+    X(K_I_FINISHING, "new IKE SA, initiator: all is there")                                        \
     X(K_R_START, "new IKE SA, responder: start")                                                   \
+    X(K_R_ANSWERING, "new IKE SA, responder: agreed")                                              \
+    X(K_R_PROMISING, "new IKE SA, responder: agreed, more keys are to come")                       \
+    X(K_R_WAIT_FOLLOWUP, "new IKE SA, responder: waiting for IKE_FOLLOWUP_KE")                     \
+    X(K_R_FOLLOWED, "new IKE SA, responder: another key exchange is done")                         \
+    X(K_R_LAST, "new IKE SA, responder: the last key exchange is done")                            \
+    X(F_R_START, "IKE_FOLLOWUP_KE, responder: to nothing that waits for it")                       \
     X(N_I_START, "informational, initiator: waiting for its turn")                                 \
     X(N_I_WAIT_REPLY, "informational, initiator: waiting for the answer")                          \
     X(N_R_START, "informational, responder: start")                                                \
@@ -61,6 +80,11 @@ enum v2_message_kind {
     V2_INIT_RSP,
     V2_INIT_RETRY, /* COOKIE or INVALID_KE_PAYLOAD: the same again, with what they ask for */
     V2_INIT_ERROR, /* unprotected: only ever a hint (OE-064) */
+    V2_RESUME_REQ,
+    V2_RESUME_RSP,
+    V2_RESUME_RETRY, /* COOKIE */
+    V2_RESUME_NACK,
+    V2_RESUME_ERROR, /* as V2_INIT_ERROR */
     V2_MEDIATE_REQ,
     V2_MEDIATE_RSP,
     V2_MEDIATE_ERROR,
@@ -72,6 +96,9 @@ enum v2_message_kind {
     V2_REKEY_REQ, /* of the IKE SA */
     V2_REKEY_RSP,
     V2_CREATE_ERROR, /* either of the two is refused */
+    V2_FOLLOWUP_REQ,
+    V2_FOLLOWUP_RSP,
+    V2_FOLLOWUP_ERROR,
     V2_INFO_REQ,
     V2_INFO_RSP,
     V2_MESSAGE_COUNT

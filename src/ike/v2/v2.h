@@ -16,6 +16,9 @@
  *   ppk.c      RFC 8784
  *   crash.c    RFC 6290
  *   mediate.c  RFC 9242, RFC 9370
+ *   defence.c  cookies and puzzles (RFC 8019) by pressure
+ *   follow.c   RFC 9370 after a CREATE_CHILD_SA
+ *   resume.c   RFC 5723: exchange and IKE_AUTH, an initiator's tickets   ticket.c  what is in one
  *   nat.c      NAT traversal                    keymat.c  keys
  *   mobike.c   which addresses an SA uses (RFC 4555)   mobike_message.c  and what is said of them
  *   addrmgmt.c the same by draft-dupont-ikev2-addrmgmt-06   addrmgmt_message.c  and its messages
@@ -201,12 +204,17 @@ void v2_engine_fini(struct ike *ike);
 bool v2_sa_info(const struct ike *ike, size_t i, struct ike_sa_info *ret);
 
 /* keymat.c */
-/* SK_... of a new SA; `old_d` is SK_d of the SA that it replaces, empty in IKE_SA_INIT. */
+/* SK_... of a new SA; `old_d` is SK_d of the SA that it replaces, empty in IKE_SA_INIT; `more` are
+ * the secrets of further key exchanges (RFC 9370 section 2.2.4). */
 MUST_USE enum err v2_keys_derive(struct v2_sa *sa, struct view secret, struct view nonce_i,
-                                 struct view nonce_r, enum hash_alg old_prf, struct view old_d);
+                                 struct view nonce_r, struct view more, enum hash_alg old_prf,
+                                 struct view old_d);
 /* KEYMAT for both SAs of a child. */
 MUST_USE enum err v2_keymat(const struct v2_sa *sa, struct v2_child *child, bool initiator,
                             struct view nonce_i, struct view nonce_r);
+/* The same for an SA that is resumed (RFC 5723 section 5.1). */
+MUST_USE enum err v2_keys_resume(struct v2_sa *sa, struct view old_d, struct view nonce_i,
+                                 struct view nonce_r);
 struct view v2_sk_d(const struct v2_sa *sa);
 /* The octets that an AUTH payload covers (section 2.15); `ret` is wiped by the caller. */
 MUST_USE enum err v2_signed_octets(const struct v2_sa *sa, bool of_initiator, struct view id,
@@ -217,21 +225,58 @@ MUST_USE enum err v2_auth_mac(const struct v2_sa *sa, bool of_initiator, struct 
 
 /* cookie.c */
 bool v2_cookie_wanted(const struct ike *ike, const struct ip_addr *remote);
+/* What came with it. */
+struct v2_puzzle {
+    uint16_t prf;
+    uint8_t bits; /* 0: no puzzle */
+};
 MUST_USE enum err v2_cookie_make(struct ike *ike, const struct ip_endpoint *remote,
-                                 const uint8_t *spi_i, struct view nonce, struct builder *ret);
+                                 const uint8_t *spi_i, struct view nonce,
+                                 const struct v2_puzzle *puzzle, struct builder *ret);
 bool v2_cookie_valid(struct ike *ike, const struct ip_endpoint *remote, const uint8_t *spi_i,
-                     struct view nonce, struct view cookie);
+                     struct view nonce, struct view cookie, struct v2_puzzle *ret);
+
+/* defence.c */
+/* A stranger's first message may be dealt with; else it was told what it lacks. *ret_worked: the
+ * difficulty of the puzzle that it solved. */
+bool defence_passes(struct ike *ike, const struct ike_event *event, const struct ike2_header *header,
+                    const struct ike2_payloads *payloads, uint8_t *ret_worked);
+/* Something came for an SA half open that can't be decrypted. */
+void defence_junk(struct ike *ike);
+/* A puzzle for IKE_AUTH, into the answer to IKE_SA_INIT, if there is much of that. */
+void defence_put(const struct v2_step *step, struct ike2_writer *w);
+/* It is solved, or there is none. */
+bool defence_auth_passes(struct ike *ike, struct v2_sa *sa, const struct ike2_header *header,
+                         struct view datagram);
+/* Initiator: true: the puzzle that came with a cookie is being solved, the row is skipped. */
+bool defence_takes_on(struct v2_step *step);
+/* The same for IKE_AUTH; without one the row goes on at once. */
+MUST_USE enum err defence_take_on_auth(struct v2_step *step);
+/* A slice of work. The exchange may be gone afterwards. */
+void defence_work(struct ike *ike, struct v2_exchange *x);
+void defence_stop(struct ike *ike, struct v2_handshake *hs);
+/* To go along; empty: none. */
+struct view defence_solution(const struct v2_sa *sa);
 
 /* init.c */
 enum err init_i_start(struct v2_step *step);
 enum err init_i_again(struct v2_step *step);
 enum err init_i_hint(struct v2_step *step);
+enum err init_i_solved(struct v2_step *step);
 enum err init_i_keys(struct v2_step *step);
 enum err init_r_choose(struct v2_step *step);
 bool v2_method_offered(const struct ike2_sa *offer, uint16_t method);
 void v2_put_ke(struct ike2_writer *w, uint16_t method, struct view data);
-/* An SA of ours with all that init_i_start() needs. */
-MUST_USE enum err init_new(struct ike *ike, const struct ike_request *request, struct v2_sa **ret);
+/* An SA of ours with all that init_i_start() needs; or, with a ticket, which it then owns, what
+ * resume_i_start() does. */
+MUST_USE enum err init_new(struct ike *ike, const struct ike_request *request,
+                           struct v2_ticket *ticket, struct v2_sa **ret);
+/* Shared with IKE_SESSION_RESUME. */
+MUST_USE enum err init_make_share(struct v2_step *step);
+MUST_USE enum err init_fresh_nonce(struct ike *ike, struct blob *ret);
+MUST_USE enum err init_take_cookie(struct v2_step *step, struct view cookie);
+/* The body goes into the AUTH payload as it was sent. */
+MUST_USE enum err init_send_and_keep(struct v2_step *step, struct v2_out *out, struct blob *kept);
 
 /* auth.c */
 enum err auth_i_sign_plain(struct v2_step *step);
@@ -263,6 +308,56 @@ MUST_USE enum err credential_keep_certificates(struct v2_step *step);
 void credential_put_hashes(struct ike2_writer *w);
 uint32_t credential_read_hashes(const struct v2_step *step);
 
+struct identity credential_own_identity(const struct v2_step *step);
+
+/* ticket.c */
+void ticket_engine_init(struct ike *ike);
+void ticket_engine_fini(struct ike *ike);
+/* The clock on the wall; 0: there is none. */
+int64_t ticket_wall(const struct ike *ike);
+void ticket_free(struct v2_ticket *ticket);
+MUST_USE enum err session_of(const struct v2_sa *sa, const struct identity *own_id,
+                             struct v2_session *ret);
+void session_put(struct builder *b, const struct v2_session *session);
+MUST_USE enum err session_get(struct cursor *cur, struct v2_session *ret);
+void session_wipe(struct v2_session *session);
+/* TICKET_LT_OPAQUE for the SA, or TICKET_NACK. */
+void ticket_put(const struct v2_step *step, const struct identity *own_id, struct ike2_writer *w);
+/* One that was shown to us, if it is ours, current, not used, and its connection still as it was. */
+MUST_USE enum err ticket_open(struct v2_step *step, struct view opaque, struct v2_ticket **ret);
+bool ticket_still_good(struct ike *ike, const struct v2_sa *sa, const struct v2_ticket *ticket);
+/* False: it was used before, or there is no memory to note it. */
+MUST_USE bool ticket_use(struct ike *ike, const struct v2_ticket *ticket);
+
+/* resume.c */
+bool resume_wanted(const struct ike *ike, const struct v2_sa *sa);
+/* A ticket to begin with, which is not in the list any more; NULL: none. */
+struct v2_ticket *resume_find(struct ike *ike, const struct ike_request *request);
+enum err resume_i_start(struct v2_step *step);
+enum err resume_i_again(struct v2_step *step);
+enum err resume_i_refused(struct v2_step *step);
+enum err resume_i_keys(struct v2_step *step);
+enum err resume_r_answer(struct v2_step *step);
+/* In IKE_AUTH, for an SA whose handshake has a ticket. */
+MUST_USE enum err resume_r_claimed(struct v2_step *step);
+MUST_USE enum err resume_build_auth(struct v2_step *step, struct builder *b);
+MUST_USE enum err resume_verify(struct v2_step *step, const struct identity *id,
+                                struct view id_body, const struct ike2_auth *auth);
+void resume_put_request(const struct v2_step *step, struct ike2_writer *w);
+/* What the peer gave, with the SA that is there. */
+MUST_USE enum err resume_take(const struct v2_step *step);
+/* `shown`, which may be NULL, is freed. */
+void resume_established(struct ike *ike, struct v2_sa *sa, struct v2_ticket *shown);
+/* The SA ends: its ticket goes along; or it is lost, and the ticket stays. */
+void resume_forget(struct ike *ike, struct v2_sa *sa);
+void resume_lost(struct ike *ike, struct v2_sa *sa);
+/* Before the handshake is wiped: a ticket that got no answer goes back to the others. */
+void resume_return(struct ike *ike, struct v2_sa *sa);
+void resume_renew(struct ike *ike, struct v2_sa *from, struct v2_sa *to);
+MUST_USE enum err resume_restore(struct ike *ike, uint64_t number, struct cursor *cur);
+/* An SA was restored: its ticket may be here already. */
+void resume_adopt(struct ike *ike, struct v2_sa *sa);
+
 /* mediate.c */
 /* INTERMEDIATE_EXCHANGE_SUPPORTED, in IKE_SA_INIT. */
 void mediate_put(const struct v2_step *step, struct ike2_writer *w);
@@ -275,6 +370,31 @@ bool mediate_is_done(const struct v2_sa *sa);
 enum err mediate_i_send(struct v2_step *step);
 enum err mediate_i_take(struct v2_step *step);
 enum err mediate_r_answer(struct v2_step *step);
+
+/* follow.c */
+/* Additional key exchanges into an offer or what is accepted, where the IKE SA has such. */
+void follow_offer(const struct v2_step *step, struct ike2_policy *policy);
+/* Those that were agreed on; none will do. */
+MUST_USE enum err follow_begin(struct v2_exchange *x, const uint16_t *additional);
+void follow_free(struct v2_follow *follow);
+void follow_forget(struct v2_exchange *x);
+/* Of all that follow, one behind the other. */
+struct view follow_secrets(const struct v2_exchange *x);
+/* Initiator: if there is another, the message says where it belongs. */
+MUST_USE enum err follow_take_link(struct v2_step *step);
+enum err follow_i_send(struct v2_step *step);
+enum err follow_i_take(struct v2_step *step);
+/* The exchange that was laid aside gets the request. False: it is not of that one. */
+bool follow_resume(struct v2_sa *sa, const struct ike2_payloads *payloads);
+void follow_park(struct v2_step *step);
+/* What was laid aside comes to nothing. */
+void follow_give_up(struct ike *ike, struct v2_sa *sa, const char *why);
+enum err follow_r_promise_child(struct v2_step *step);
+enum err follow_r_promise_sa(struct v2_step *step);
+enum err follow_r_take(struct v2_step *step);
+enum err follow_r_share(struct v2_step *step);
+enum err follow_r_last(struct v2_step *step);
+enum err follow_r_unknown(struct v2_step *step);
 
 /* ppk.c */
 /* USE_PPK, in IKE_SA_INIT. */
@@ -325,7 +445,7 @@ MUST_USE enum err child_ask_spi(struct v2_step *step);
 struct ike2_policy child_own_policy(const struct v2_step *step);
 MUST_USE enum err child_take_spi(struct v2_step *step);
 void child_put_offer(const struct v2_step *step, struct ike2_writer *w);
-/* Initiator: what the peer chose; asks for its installation. */
+/* Initiator: what the peer chose. */
 MUST_USE enum err child_take_answer(struct v2_step *step);
 /* Responder */
 MUST_USE enum err child_take_proposal(struct v2_step *step);
@@ -373,7 +493,11 @@ void config_put_reply(const struct v2_step *step, struct ike2_writer *w);
 enum err rekey_i_offer(struct v2_step *step);
 enum err rekey_i_refused(struct v2_step *step);
 enum err rekey_i_reply(struct v2_step *step);
+enum err rekey_i_done(struct v2_step *step);
+enum err rekey_r_choose(struct v2_step *step);
 enum err rekey_r_reply(struct v2_step *step);
+enum err rekey_r_last(struct v2_step *step);
+void rekey_put_answer(const struct v2_step *step, struct ike2_writer *w);
 void rekey_begin(struct ike *ike, struct v2_sa *sa);
 void rekey_free(struct v2_rekey *rekey);
 /* Our own is given up: the SA that the peer's made takes the children. */
@@ -402,8 +526,12 @@ void info_ask_alive(struct ike *ike, struct v2_sa *sa);
 /* crash.c */
 /* What we would show if we lost the SA; nothing without a secret that outlives us. */
 void crash_put(struct ike *ike, const struct v2_sa *sa, struct ike2_writer *w);
+void crash_put_spis(struct ike *ike, const uint8_t *spi_i, const uint8_t *spi_r,
+                    struct ike2_writer *w);
 /* The peer's, from a message that was protected. */
 MUST_USE enum err crash_read(const struct v2_step *step, struct v2_sa *sa);
+/* The same; nothing is set without one. */
+MUST_USE enum err crash_token_read(const struct v2_step *step, bool *ret_has, uint8_t *ret_digest);
 /* By an exchange of its own. */
 void crash_announce(struct ike *ike, struct v2_sa *sa);
 /* The answer to a request of an SA that isn't here. */
@@ -465,6 +593,8 @@ enum err v2_mobike_addresses(struct ike *ike, const struct ike_event *event);
 /* Somebody here wants it elsewhere, an end of no family where it is. Errors: ike_child_update(). */
 enum err v2_mobike_asked(struct ike *ike, struct v2_sa *sa, const struct ip_addr *local,
                          const struct ip_addr *remote);
+/* ADR-044: routes may be others; a path without one is left. */
+void v2_mobike_routes(struct ike *ike);
 /* A request of ours goes out once more. */
 void v2_mobike_repeat(struct ike *ike, struct v2_exchange *x);
 /* It goes there at first. */
@@ -576,6 +706,8 @@ void v2_request_child_failed(struct ike *ike, struct v2_child *child, enum ike_f
 /* saved.c */
 void v2_saved_sa(struct ike *ike, const struct v2_sa *sa);
 void v2_saved_child(struct ike *ike, const struct ike_child *child);
+void v2_saved_put_suite(struct builder *b, const struct ike2_suite *suite);
+struct ike2_suite v2_saved_get_suite(struct cursor *cur);
 MUST_USE enum err v2_saved_restore_sa(struct ike *ike, uint64_t number, struct cursor *cur);
 MUST_USE enum err v2_saved_restore_child(struct ike *ike, uint64_t number, struct cursor *cur);
 

@@ -1,14 +1,15 @@
 /*
- * The classifier: which datagrams leave the outside interface as they are, and which go through the
+ * The classifier: which datagrams leave an outside interface as they are, and which go through the
  * plane (design: a datagram's way). Three programs:
  *
- *   classify   egress of the outside interface, behind source NAT (OE-160). Known pairs pass or are
- * dropped; every other pair goes into oe0 or vpn0. What can't be looked at is dropped: it fails
- * closed. put_back   ingress of the put-back device. A datagram that the plane lets pass after
- * holding it goes out through the outside interface with a link header, past netfilter, which has
- * seen it already.
- *   arrive     ingress of the outside interface, if it is asked for. What comes in clear of a pair that has a
- * tunnel is dropped (RFC 4301 section 5.2).
+ *   classify   egress of each outside interface, behind source NAT (OE-160). Known pairs pass or are
+ *              dropped; every other pair goes into oe0 or vpn0. What can't be looked at is dropped: it
+ *              fails closed.
+ *   put_back   ingress of the put-back device. A datagram that the plane lets pass after holding it goes
+ *              out through the interface it was about to leave, with a link header, past netfilter,
+ *              which has seen it already.
+ *   arrive     ingress of each outside interface, if it is asked for. What comes in clear of a pair that
+ *              has a tunnel is dropped (RFC 4301 section 5.2).
  */
 #include <linux/bpf.h>
 #include <linux/icmpv6.h>
@@ -40,6 +41,14 @@ struct {
     __type(key, struct classifier_net);
     __type(value, __u32);
 } nets SEC(".maps");
+
+/* Where there are several outside interfaces: the one that routing had chosen for a pair. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, CLASSIFIER_WAYS);
+    __type(key, struct classifier_key);
+    __type(value, __u32);
+} ways SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -86,14 +95,13 @@ static __always_inline bool is_own(struct __sk_buff *skb, const struct classifie
            bpf_get_socket_uid(skb) == set->exempt_uid;
 }
 
-/* A directed broadcast looks like any address; its link header doesn't. */
-static __always_inline bool is_link_broadcast(struct __sk_buff *skb,
-                                              const struct classifier_settings *set)
+/* A directed broadcast looks like any address; its link header doesn't. Where there is none the IP
+ * header stands in its place, and never begins so. */
+static __always_inline bool is_link_broadcast(struct __sk_buff *skb)
 {
     __u8 mac[ETH_ALEN];
 
-    if (!set->ethernet ||
-        bpf_skb_load_bytes_relative(skb, 0, mac, sizeof(mac), BPF_HDR_START_MAC) != 0)
+    if (bpf_skb_load_bytes_relative(skb, 0, mac, sizeof(mac), BPF_HDR_START_MAC) != 0)
         return false;
     return (mac[0] & mac[1] & mac[2] & mac[3] & mac[4] & mac[5]) == 0xff;
 }
@@ -131,7 +139,19 @@ static __always_inline bool is_to_tunnel(const struct classifier_key *key)
     return bpf_map_lookup_elem(&nets, &net) != NULL;
 }
 
-static __always_inline int obey(const struct classifier_settings *set,
+static __always_inline void note_way(const struct classifier_settings *set,
+                                     const struct classifier_key *key, __u32 ifindex)
+{
+    __u32 *known;
+
+    if (set->outside_ifindex != 0)
+        return;
+    known = bpf_map_lookup_elem(&ways, key);
+    if (known == NULL || *known != ifindex)
+        bpf_map_update_elem(&ways, key, &ifindex, BPF_ANY);
+}
+
+static __always_inline int obey(struct __sk_buff *skb, const struct classifier_settings *set,
                                 const struct classifier_key *key)
 {
     struct classifier_value *value = bpf_map_lookup_elem(&verdicts, key);
@@ -148,6 +168,7 @@ static __always_inline int obey(const struct classifier_settings *set,
         return ends(TC_ACT_OK, CLASSIFIER_COUNT_PASS);
     if (verdict == CLASSIFIER_DENY)
         return ends(TC_ACT_SHOT, CLASSIFIER_COUNT_DENY);
+    note_way(set, key, skb->ifindex);
     if (is_to_tunnel(key))
         return ends(bpf_redirect(set->vpn_ifindex, 0), CLASSIFIER_COUNT_VPN);
     return ends(bpf_redirect(set->oe_ifindex, 0), CLASSIFIER_COUNT_OE);
@@ -160,11 +181,11 @@ static __always_inline int classify_v4(struct __sk_buff *skb, const struct class
 
     if (!load(skb, 0, &ip, sizeof(ip)))
         return ends(TC_ACT_SHOT, CLASSIFIER_COUNT_SHORT);
-    if (is_v4_link_scope(&ip) || is_link_broadcast(skb, set))
+    if (is_v4_link_scope(&ip) || is_link_broadcast(skb))
         return ends(TC_ACT_OK, CLASSIFIER_COUNT_LINK_SCOPE);
     __builtin_memcpy(key.src, &ip.saddr, sizeof(ip.saddr));
     __builtin_memcpy(key.dst, &ip.daddr, sizeof(ip.daddr));
-    return obey(set, &key);
+    return obey(skb, set, &key);
 }
 
 static __always_inline int classify_v6(struct __sk_buff *skb, const struct classifier_settings *set)
@@ -179,7 +200,7 @@ static __always_inline int classify_v6(struct __sk_buff *skb, const struct class
         return ends(TC_ACT_OK, CLASSIFIER_COUNT_LINK_SCOPE);
     __builtin_memcpy(key.src, &ip.saddr, sizeof(key.src));
     __builtin_memcpy(key.dst, &ip.daddr, sizeof(key.dst));
-    return obey(set, &key);
+    return obey(skb, set, &key);
 }
 
 SEC("tc")
@@ -283,6 +304,32 @@ int arrive(struct __sk_buff *skb)
     return TC_ACT_OK;
 }
 
+/* 0: it is not known any more. */
+static __always_inline __u32 way_of(struct __sk_buff *skb, const struct classifier_settings *set)
+{
+    struct classifier_key key = {.family = 4};
+    struct ipv6hdr v6;
+    struct iphdr v4;
+    __u32 *way;
+
+    if (set->outside_ifindex != 0)
+        return set->outside_ifindex;
+    if (skb->protocol == bpf_htons(ETH_P_IP)) {
+        if (!load(skb, 0, &v4, sizeof(v4)))
+            return 0;
+        __builtin_memcpy(key.src, &v4.saddr, sizeof(v4.saddr));
+        __builtin_memcpy(key.dst, &v4.daddr, sizeof(v4.daddr));
+    } else {
+        if (!load(skb, 0, &v6, sizeof(v6)))
+            return 0;
+        key.family = 6;
+        __builtin_memcpy(key.src, &v6.saddr, sizeof(key.src));
+        __builtin_memcpy(key.dst, &v6.daddr, sizeof(key.dst));
+    }
+    way = bpf_map_lookup_elem(&ways, &key);
+    return way != NULL ? *way : 0;
+}
+
 /*
  * The mark makes classify() let it pass. The helper that looks up the next hop wants a link header
  * to replace, which a TUN device doesn't give.
@@ -292,11 +339,15 @@ int put_back(struct __sk_buff *skb)
 {
     __u32 zero = 0;
     const struct classifier_settings *set = bpf_map_lookup_elem(&settings, &zero);
+    __u32 way;
 
-    if (set == NULL || bpf_skb_change_head(skb, ETH_HLEN, 0) != 0)
+    if (set == NULL)
         return TC_ACT_SHOT;
+    way = way_of(skb, set);
+    if (way == 0 || bpf_skb_change_head(skb, ETH_HLEN, 0) != 0)
+        return ends(TC_ACT_SHOT, CLASSIFIER_COUNT_NO_WAY);
     skb->mark = set->mark;
-    return ends(bpf_redirect_neigh(set->outside_ifindex, NULL, 0, 0), CLASSIFIER_COUNT_PUT_BACK);
+    return ends(bpf_redirect_neigh(way, NULL, 0, 0), CLASSIFIER_COUNT_PUT_BACK);
 }
 
 char LICENSE[] SEC("license") = "BSD-2-Clause";

@@ -13,6 +13,11 @@
 /* Ours among the filters of an interface, so that a later run finds and replaces them. */
 enum { FILTER_HANDLE = 0xc19e, FILTER_PRIORITY = 0xc19e };
 
+struct io_classifier {
+    struct classifier_bpf *bpf;
+    struct classifier_settings settings;
+};
+
 /* Returns an errno value. The queueing discipline may be there already, ours or someone else's. */
 static int attach(const struct bpf_program *program, uint32_t ifindex,
                   enum bpf_tc_attach_point point)
@@ -33,24 +38,6 @@ static void detach(uint32_t ifindex, enum bpf_tc_attach_point point)
     LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
 
     bpf_tc_detach(&hook, &opts);
-}
-
-static bool attach_all(const struct classifier_bpf *bpf, const struct classifier_settings *settings,
-                        uint32_t put_back, struct io_fault *fault)
-{
-    /* What is put back must find its way before anything is taken away. */
-    int error = attach(bpf->progs.put_back, put_back, BPF_TC_INGRESS);
-
-    if (error != 0)
-        return io_fault_set(fault, error, "attaching to the put-back device");
-    error = attach(bpf->progs.classify, settings->outside_ifindex, BPF_TC_EGRESS);
-    if (error == 0 && settings->refuse_clear)
-        error = attach(bpf->progs.arrive, settings->outside_ifindex, BPF_TC_INGRESS);
-    if (error != 0)
-        return io_fault_set(fault, error, "attaching to the outside interface");
-    if (!settings->refuse_clear)
-        detach(settings->outside_ifindex, BPF_TC_INGRESS); /* an earlier run may have left it */
-    return true;
 }
 
 static void close_descriptors(const struct io_classifier_fds *fds)
@@ -79,6 +66,15 @@ static bool keep_descriptors(const struct classifier_bpf *bpf, struct io_classif
     return true;
 }
 
+static bool write_settings(const struct io_classifier *classifier, struct io_fault *fault)
+{
+    uint32_t zero = 0;
+
+    return bpf_map_update_elem(bpf_map__fd(classifier->bpf->maps.settings), &zero,
+                               &classifier->settings, BPF_ANY) == 0 ||
+           io_fault_set(fault, errno, "settings of the classifier");
+}
+
 static int say_nothing(enum libbpf_print_level level, const char *format, va_list args)
 {
     (void)level;
@@ -87,28 +83,66 @@ static int say_nothing(enum libbpf_print_level level, const char *format, va_lis
     return 0;
 }
 
-bool io_classifier_attach(const struct classifier_settings *settings, uint32_t put_back,
-                          struct io_classifier_fds *ret, struct io_fault *fault)
+bool io_classifier_load(const struct classifier_settings *settings, uint32_t put_back,
+                        struct io_classifier **ret, struct io_classifier_fds *ret_fds,
+                        struct io_fault *fault)
 {
-    struct io_classifier_fds fds = {-1, -1, -1};
-    uint32_t zero = 0;
-    bool ok = false;
+    struct io_classifier *classifier = malloc(sizeof(*classifier));
+    int error;
 
+    if (classifier == NULL)
+        return io_fault_set(fault, ENOMEM, "loading the classifier");
     libbpf_set_print(say_nothing);
-    struct classifier_bpf *bpf = classifier_bpf__open_and_load();
-    if (bpf == NULL)
-        return io_fault_set(fault, errno, "loading the classifier");
-    if (bpf_map_update_elem(bpf_map__fd(bpf->maps.settings), &zero, settings, BPF_ANY) != 0)
-        io_fault_set(fault, errno, "settings of the classifier");
-    else if (keep_descriptors(bpf, &fds, fault))
-        ok = attach_all(bpf, settings, put_back, fault);
-    classifier_bpf__destroy(bpf);
-    if (!ok) {
-        close_descriptors(&fds);
-        return false;
+    *classifier = (struct io_classifier){classifier_bpf__open_and_load(), *settings};
+    if (classifier->bpf == NULL) {
+        io_fault_set(fault, errno, "loading the classifier");
+        goto failed;
     }
-    *ret = fds;
+    if (!write_settings(classifier, fault))
+        goto failed;
+    /* What is put back must find its way before anything is taken away. */
+    error = attach(classifier->bpf->progs.put_back, put_back, BPF_TC_INGRESS);
+    if (error != 0) {
+        io_fault_set(fault, error, "attaching to the put-back device");
+        goto failed;
+    }
+    if (!keep_descriptors(classifier->bpf, ret_fds, fault))
+        goto failed;
+    *ret = classifier;
     return true;
+
+failed:
+    io_classifier_free(classifier);
+    return false;
+}
+
+void io_classifier_free(struct io_classifier *classifier)
+{
+    if (classifier == NULL)
+        return;
+    classifier_bpf__destroy(classifier->bpf);
+    free(classifier);
+}
+
+bool io_classifier_attach(struct io_classifier *classifier, uint32_t ifindex,
+                          struct io_fault *fault)
+{
+    const struct classifier_bpf *bpf = classifier->bpf;
+    int error = 0;
+
+    if (classifier->settings.outside_ifindex != 0 &&
+        classifier->settings.outside_ifindex != ifindex) {
+        classifier->settings.outside_ifindex = ifindex;
+        if (!write_settings(classifier, fault))
+            return false;
+    }
+    if (classifier->settings.refuse_clear)
+        error = attach(bpf->progs.arrive, ifindex, BPF_TC_INGRESS);
+    else
+        detach(ifindex, BPF_TC_INGRESS); /* an earlier run may have left it */
+    if (error == 0)
+        error = attach(bpf->progs.classify, ifindex, BPF_TC_EGRESS);
+    return error == 0 || io_fault_set(fault, error, "attaching to the outside interface");
 }
 
 void io_classifier_detach(uint32_t outside_ifindex)

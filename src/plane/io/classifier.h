@@ -16,11 +16,20 @@ struct io_classifier_fds {
     int verdicts, counters, nets;
 };
 
-/* Replaces what an earlier run left attached. `put_back` is the put-back device's index. */
-MUST_USE bool io_classifier_attach(const struct classifier_settings *settings, uint32_t put_back,
-                                   struct io_classifier_fds *ret, struct io_fault *fault);
+struct io_classifier;
+
+/* `put_back` is the put-back device's index; the programs are attached there and nowhere else yet. */
+MUST_USE bool io_classifier_load(const struct classifier_settings *settings, uint32_t put_back,
+                                 struct io_classifier **ret, struct io_classifier_fds *ret_fds,
+                                 struct io_fault *fault);
+/* To an outside interface; replaces what an earlier run left attached. If there is but one, it may have
+ * come back with another index. */
+MUST_USE bool io_classifier_attach(struct io_classifier *classifier, uint32_t ifindex,
+                                   struct io_fault *fault);
+/* What is attached stays. */
+void io_classifier_free(struct io_classifier *classifier);
 /* The outside interface works as if Cygnet had never been. */
-void io_classifier_detach(uint32_t outside_ifindex);
+void io_classifier_detach(uint32_t ifindex);
 
 /* NONE takes the pair out. ERR_LIMIT: the map is full, or the kernel refused. */
 MUST_USE enum err io_verdict_set(int verdicts, const struct ip_pair *flow,

@@ -42,9 +42,8 @@ struct classifier_settings {
     __u32 mark;        /* packets of our own sockets carry it */
     __u32 oe_ifindex;
     __u32 vpn_ifindex;
-    __u32 outside_ifindex;
+    __u32 outside_ifindex; /* the only outside interface; 0: there are several */
     __u32 exempt_uid;  /* the resolver's packets; CLASSIFIER_NO_UID: nobody's */
-    __u32 ethernet;    /* the outside interface has Ethernet's link header */
     __u32 refuse_clear; /* for the loader: attach what drops clear datagrams of pairs with a tunnel */
 };
 
@@ -52,6 +51,7 @@ struct classifier_settings {
 
 enum {
     CLASSIFIER_ENTRIES = 262144, /* above LIMIT_SPD; memory is taken as entries come */
+    CLASSIFIER_WAYS = 65536,     /* pairs whose outside interface is remembered, the latest */
 };
 
 #define CLASSIFIER_COUNTERS(X)                                                                     \
@@ -64,7 +64,8 @@ enum {
     X(NOT_IP, "classifier_not_ip")                                                                 \
     X(SHORT, "classifier_short")         /* dropped */                                             \
     X(CLEAR_IN, "classifier_clear_in")   /* came in clear and should have been encrypted: dropped */    \
-    X(PUT_BACK, "classifier_put_back")   /* clear datagrams on their ordinary way again */
+    X(PUT_BACK, "classifier_put_back")   /* clear datagrams on their ordinary way again */         \
+    X(NO_WAY, "classifier_no_way")       /* whose interface is not known any more: dropped */
 
 enum classifier_counter {
 #define CLASSIFIER_COUNTER_ENUM(name, text) CLASSIFIER_COUNT_##name,

@@ -106,10 +106,11 @@ static struct cmsghdr *control_put(struct msghdr *header, struct cmsghdr *at, in
     return CMSG_NXTHDR(header, at);
 }
 
-static struct cmsghdr *control_put_source(struct msghdr *header, const struct ip_addr *src)
+static struct cmsghdr *control_put_source(struct msghdr *header, const struct ip_addr *src,
+                                          uint32_t ifindex)
 {
-    struct in_pktinfo v4 = {0};
-    struct in6_pktinfo v6 = {0};
+    struct in_pktinfo v4 = {.ipi_ifindex = (int)ifindex};
+    struct in6_pktinfo v6 = {.ipi6_ifindex = ifindex};
 
     if (src->family == IP_V4) {
         memcpy(&v4.ipi_spec_dst, src->octets, sizeof(v4.ipi_spec_dst));
@@ -119,8 +120,13 @@ static struct cmsghdr *control_put_source(struct msghdr *header, const struct ip
     return control_put(header, CMSG_FIRSTHDR(header), IPPROTO_IPV6, IPV6_PKTINFO, &v6, sizeof(v6));
 }
 
-size_t io_control_write(const struct ip_addr *src, uint8_t tos, uint16_t segment,
-                        union io_control *ret)
+void io_sources_set(struct io *io, const struct outside_addresses *sources)
+{
+    io->sources = *sources;
+}
+
+size_t io_control_write(const struct io *io, const struct ip_addr *src, uint8_t tos,
+                        uint16_t segment, union io_control *ret)
 {
     struct msghdr header = {.msg_control = ret->room, .msg_controllen = sizeof(ret->room)};
     bool v4 = src->family == IP_V4;
@@ -128,7 +134,7 @@ size_t io_control_write(const struct ip_addr *src, uint8_t tos, uint16_t segment
 
     /* CMSG_NXTHDR looks at the header that it is about to return. */
     memset(ret, 0, sizeof(*ret));
-    struct cmsghdr *next = control_put_source(&header, src);
+    struct cmsghdr *next = control_put_source(&header, src, outside_address_interface(&io->sources, src));
     next = control_put(&header, next, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TOS : IPV6_TCLASS,
                        &tos_value, sizeof(tos_value));
     if (segment != 0)

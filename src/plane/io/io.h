@@ -24,6 +24,10 @@ struct io_env {
 MUST_USE enum err io_new(const struct plane_fds *fds, const struct io_env *env, struct io **ret);
 void io_free(struct io *io);
 
+/* Packets leave by the interface that has their source, whatever other routes say; one that isn't there
+ * goes as the routes say. Before the first call all do. */
+void io_sources_set(struct io *io, const struct outside_addresses *sources);
+
 /* From PLANE_FD_OE, _VPN or _PUT_BACK. Sets *ret to at most LIMIT_BURST packets; 0: no more now. */
 size_t io_read_tun(struct io *io, enum plane_fd which, struct packet ***ret);
 /* From PLANE_FD_ESP_V4 .. PLANE_FD_AH_V6. *ret_more is false when the socket was emptied: a burst

@@ -100,6 +100,7 @@ struct io {
     struct plane_fds fds;
     struct io_env env;
     uint16_t udp_port;                  /* ours */
+    struct outside_addresses sources;
     uint8_t *arena;                     /* the buffers of one burst, and one */
     struct packet buffers[LIMIT_BURST];
     struct packet super;                /* being cut by `segments` */
@@ -122,9 +123,9 @@ static inline void io_count(struct io *io, enum io_counter which)
     io->counters[which]++;
 }
 
-/* Control messages with the source address, the TOS octet and, if not 0, the length of each of the
+/* Control messages with the source address and its interface, the TOS octet and, if not 0, the length of each of the
  * UDP datagrams that a message holds; returns their length. */
-size_t io_control_write(const struct ip_addr *src, uint8_t tos, uint16_t segment,
-                        union io_control *ret);
+size_t io_control_write(const struct io *io, const struct ip_addr *src, uint8_t tos,
+                        uint16_t segment, union io_control *ret);
 
 #endif

@@ -5,7 +5,6 @@
 #include <linux/if_tun.h>
 #include <linux/virtio_net.h>
 #include <net/if.h>
-#include <net/if_arp.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
@@ -33,9 +32,8 @@ static int control_socket(void)
 bool io_link_read(const char *name, struct io_link *ret, struct io_fault *fault)
 {
     int fd = control_socket();
-    struct ifreq index = request_for(name), mtu = request_for(name), hw = request_for(name);
-    bool ok = fd >= 0 && ioctl(fd, SIOCGIFINDEX, &index) == 0 && ioctl(fd, SIOCGIFMTU, &mtu) == 0 &&
-              ioctl(fd, SIOCGIFHWADDR, &hw) == 0;
+    struct ifreq index = request_for(name), mtu = request_for(name);
+    bool ok = fd >= 0 && ioctl(fd, SIOCGIFINDEX, &index) == 0 && ioctl(fd, SIOCGIFMTU, &mtu) == 0;
     int error = errno;
 
     if (fd >= 0)
@@ -44,7 +42,6 @@ bool io_link_read(const char *name, struct io_link *ret, struct io_fault *fault)
         return io_fault_set(fault, error, "interface %s", name);
     ret->ifindex = (uint32_t)index.ifr_ifindex;
     ret->mtu = (uint32_t)mtu.ifr_mtu;
-    ret->ethernet = hw.ifr_hwaddr.sa_family == ARPHRD_ETHER;
     return true;
 }
 
@@ -95,16 +92,24 @@ static bool checks_return_path(void)
     return sysctl_get("ipv4", "all", "rp_filter") != '0';
 }
 
+static char forwards(const char *family, const struct outside *outside)
+{
+    for (size_t i = 0; i < outside->count; i++)
+        if (sysctl_get(family, outside->names[i], "forwarding") == '1')
+            return '1';
+    return '0';
+}
+
 /* accept_local: our own ICMP errors come in here. */
-static bool configure_stack(const char *name, const char *outside, struct io_fault *fault)
+static bool configure_stack(const char *name, const struct outside *outside,
+                            struct io_fault *fault)
 {
     return sysctl_set("ipv6", name, "addr_gen_mode", '1', fault) &&
            sysctl_set("ipv6", name, "accept_ra", '0', fault) &&
            sysctl_set("ipv4", name, "rp_filter", checks_return_path() ? '2' : '0', fault) &&
            sysctl_set("ipv4", name, "accept_local", '1', fault) &&
-           sysctl_set("ipv4", name, "forwarding", sysctl_get("ipv4", outside, "forwarding"),
-                      fault) &&
-           sysctl_set("ipv6", name, "forwarding", sysctl_get("ipv6", outside, "forwarding"), fault);
+           sysctl_set("ipv4", name, "forwarding", forwards("ipv4", outside), fault) &&
+           sysctl_set("ipv6", name, "forwarding", forwards("ipv6", outside), fault);
 }
 
 /* The IPv4 dummy address of RFC 7600: for an interface that must have some address. */
@@ -151,8 +156,8 @@ static void accept_super_packets(int fd)
         ioctl(fd, TUNSETOFFLOAD, tcp);
 }
 
-bool io_tun_open(const char *name, const char *outside, int *ret_fd, uint32_t *ret_ifindex,
-                 struct io_fault *fault)
+bool io_tun_open(const char *name, const struct outside *outside, int *ret_fd,
+                 uint32_t *ret_ifindex, struct io_fault *fault)
 {
     struct ifreq request = request_for(name);
     int header_len = sizeof(struct virtio_net_hdr);

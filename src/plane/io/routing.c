@@ -29,11 +29,11 @@ static const char rules_format[] =
     "  chain forwarded {\n"
     "    type filter hook prerouting priority raw; policy accept;\n"
     "    fib daddr type { local, broadcast, multicast } return\n"
-    "    fib daddr oifname \"%s\" jump classify\n"
+    "    fib daddr oifname { %s } jump classify\n"
     "  }\n"
     "  chain local {\n"
     "    type route hook output priority raw; policy accept;\n"
-    "    oifname \"%s\" jump classify\n"
+    "    oifname { %s } jump classify\n"
     "  }\n"
     "}\n";
 
@@ -82,15 +82,27 @@ static bool add_route(const char *family, const char *oe_name)
     return io_run(route, -1) == 0 && io_run(rule, -1) == 0;
 }
 
+/* Names, not indexes: they hold for an interface that comes later. */
+static void list_names(const struct outside *outside, char *ret, size_t room)
+{
+    size_t len = 0;
+
+    ret[0] = '\0';
+    for (size_t i = 0; i < outside->count && len < room; i++)
+        len += (size_t)snprintf(ret + len, room - len, "%s\"%s\"", i > 0 ? ", " : "",
+                                outside->names[i]);
+}
+
 bool io_routing_install(const struct plane_setup *setup, const char *oe_name,
                         struct io_fault *fault)
 {
-    char rules[RULES_MAX], exempt[64] = "";
+    char rules[RULES_MAX], names[OUTSIDE_MAX * (OUTSIDE_NAME_MAX + 4)], exempt[64] = "";
 
     if (setup->exempt)
         snprintf(exempt, sizeof(exempt), "meta skuid %u return\n", (unsigned)setup->exempt_uid);
+    list_names(&setup->outside, names, sizeof(names));
     int len = snprintf(rules, sizeof(rules), rules_format, setup->mark, exempt, ROUTING_MARK,
-                       setup->outside, setup->outside);
+                       names, names);
     remove_route("-4");
     remove_route("-6");
     if (!add_route("-4", oe_name))

@@ -1,5 +1,5 @@
 /*
- * Interception where eBPF is refused: nftables marks what is about to leave the outside interface,
+ * Interception where eBPF is refused: nftables marks what is about to leave an outside interface,
  * and a routing rule sends what is marked into oe0. The plane then sees every datagram, also those
  * of clear and denied pairs, and puts clear ones back itself, so clear traffic is slower than with
  * the classifier. It sees datagrams before source NAT, not after it. For the privileged parent.

@@ -63,8 +63,8 @@ static size_t join(const struct io_lane *lane, size_t first)
 }
 
 /* Message `i` of `out` holds `count` packets of the lane. */
-static void build(struct io_messages *out, size_t i, const struct io_lane *lane, size_t first,
-                  size_t count)
+static void build(const struct io *io, struct io_messages *out, size_t i,
+                  const struct io_lane *lane, size_t first, size_t count)
 {
     const struct packet *head = lane->queue[first];
     const struct packet_outer *outer = &head->outer;
@@ -79,7 +79,7 @@ static void build(struct io_messages *out, size_t i, const struct io_lane *lane,
         .msg_iovlen = count,
         .msg_control = out->controls[i].room,
         .msg_controllen = io_control_write(
-            &outer->src, outer->tos, count > 1 ? (uint16_t)head->len : 0, &out->controls[i]),
+            io, &outer->src, outer->tos, count > 1 ? (uint16_t)head->len : 0, &out->controls[i]),
     };
 }
 
@@ -150,7 +150,7 @@ static void send_singly(struct io *io, struct io_lane *lane, const struct msghdr
 
     check(lane, false);
     for (size_t i = first; i < end; i++)
-        build(&io->single, i, lane, i, 1);
+        build(io, &io->single, i, lane, i, 1);
     while (first < end) {
         int sent = sendmmsg(lane->fd, io->single.headers + first, (unsigned)(end - first),
                             MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -210,7 +210,7 @@ static void lane_flush(struct io *io, struct io_lane *lane)
             send_run(io, lane, run, messages);
             run = messages;
         }
-        build(&io->out, messages++, lane, packet, count);
+        build(io, &io->out, messages++, lane, packet, count);
         last = head;
         last_joined = count > 1;
         packet += count;
@@ -362,7 +362,7 @@ void io_send_ike(struct io *io, const struct ip_endpoint *local, const struct ip
         .msg_iov = parts,
         .msg_iovlen = 2,
         .msg_control = control.room,
-        .msg_controllen = io_control_write(&local->addr, 0, 0, &control),
+        .msg_controllen = io_control_write(io, &local->addr, 0, 0, &control),
     };
 
     if (lane->fd < 0) {

@@ -39,7 +39,7 @@ struct plane_fds {
 enum plane_classifier { PLANE_CLASSIFIER_AUTO, PLANE_CLASSIFIER_EBPF, PLANE_CLASSIFIER_ROUTING };
 
 struct plane_setup {
-    const char *outside;                    /* the interface */
+    struct outside outside;                 /* one of them has to be there */
     const char *oe_name, *vpn_name, *put_back_name; /* NULL: "oe0", "vpn0", "clear0" */
     uint16_t udp_port;                      /* 0: 4500 */
     uint32_t mark;                          /* 0: PLANE_MARK */
@@ -49,16 +49,38 @@ struct plane_setup {
     uid_t exempt_uid;
 };
 
+struct io_classifier;
+
 /* What came out of it, for the configuration of the plane and the log. */
 struct plane_setup_result {
     struct plane_fds fds;
-    struct io_link outside;
+    struct outside outside;
+    uint32_t attached[OUTSIDE_MAX];   /* the index of each; 0: it isn't there */
+    uint32_t refused[OUTSIDE_MAX];    /* the index of one that the classifier can't be attached to */
+    uint32_t mark;
+    bool guarded;
+    struct io_classifier *programs;   /* NULL without eBPF */
     enum plane_classifier classifier; /* EBPF or ROUTING */
     struct io_fault why_routing;      /* with AUTO: why eBPF was refused */
+    struct io_fault why_unguarded;    /* unless guarded: why not */
 };
 
 MUST_USE bool plane_setup(const struct plane_setup *setup, struct plane_setup_result *ret,
                           struct io_fault *fault);
+/* A change of an interface that plane_setup_follow() has dealt with. */
+struct plane_setup_change {
+    const char *name;
+    bool attached; /* it came, or came back; false: it has gone, or was refused */
+    bool refused;  /* nothing leaves it: `fault` says why */
+    struct io_fault fault;
+};
+
+/*
+ * Looks at the outside interfaces anew, after a change of links: the classifier is attached to those
+ * that have come. True: ret says what became of one; call again. Until then nothing leaves such an
+ * interface but what stays on its link (guard.h).
+ */
+bool plane_setup_follow(struct plane_setup_result *result, struct plane_setup_change *ret);
 /* An orderly stop: the classifier or the rules are taken away and the descriptors closed. */
 void plane_setup_undo(struct plane_setup_result *result);
 

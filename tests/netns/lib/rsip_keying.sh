@@ -1,9 +1,11 @@
 # Keying daemons behind an RSIP gateway, and their peer. Source it after rsip.sh.
 #
-#   gateway                   n's configuration: one shared address, IPsec for all
+#   gateway [USE]             n's configuration: one address, $SHARED, and IPsec for all
 #   keys                      a key pair each for x1, x2 and y
-#   keying HOST VERSION       the host's cygnetd over rsip0, with a connection to y that asks for nothing
+#   keying HOST VERSION [LINE...]    the host's cygnetd over rsip0, with a connection to y that asks for nothing
+#   rekeying HOST VERSION [LINE...]  it gets another such connection, by a reload
 #   peer_cygnet               y's
+#   daemon HOST, end_daemon HOST
 #   cygnet HOST COMMAND...
 #   tunnel_up HOST, pings HOST, renewed HOST
 #   capture, end_capture      what y's side of n sees
@@ -12,7 +14,8 @@
 
 CYGNETD=$BUILD/src/daemon/cygnetd
 INNER_Y=192.0.2.1
-declare -A INNER=([x1]=198.51.100.1 [x2]=198.51.100.2)
+SHARED=203.0.113.10 # what the hosts have together
+declare -A DAEMONS=() INNER=([x1]=198.51.100.1 [x2]=198.51.100.2)
 
 gateway() {
     cat >"$SCRATCH/n.yaml" <<END
@@ -23,7 +26,7 @@ server:
   inside: 10.0.1.1
   outside: y
   pool:
-    - {addresses: 203.0.113.10, use: shared}
+    - {addresses: $SHARED, use: ${1:-shared}}
   hosts:
     - from: 10.0.0.0/8
       methods: [rsap-ip, rsipsec]
@@ -64,7 +67,13 @@ daemon() {
     at "$1" "$CYGNET" check "$SCRATCH/$1.cygnet.yaml" >"$SCRATCH/check" || fail "$1: $(cat "$SCRATCH/check")"
     ip netns exec "$TAG-$1" "$CYGNETD" --config "$SCRATCH/$1.cygnet.yaml" >"$SCRATCH/$1.cygnet.log" 2>&1 &
     BACKGROUND+=($!)
+    DAEMONS[$1]=$!
     wait_for 10 "$1's Cygnet" ready "$1"
+}
+
+end_daemon() {
+    kill "${DAEMONS[$1]}"
+    wait "${DAEMONS[$1]}" 2>/dev/null || true
 }
 
 cygnet() {
@@ -78,19 +87,32 @@ ready() {
 }
 
 # RSIP-014, RSIP-003: names as identities, at both ends, and nets of each host's own
-keying() {
-    { ordinary "$1" rsip0; cat <<END
+home() {
+    local host=$1 version=$2
+    shift 2
+    { ordinary "$host" rsip0; cat <<END
 leased-spis: yes
 connections:
   - name: home
-    version: $2
-    local: {auth: key, id: "@$1.test"}
+    version: $version
+    local: {auth: key, id: "@$host.test"}
     remote: {address: 203.0.113.2, auth: key, id: "@y.test", key: $SCRATCH/y.pub}
     lifetimes: {ike: 600, child: 300}
-    children: [{local: ${INNER[$1]}/32, remote: $INNER_Y/32, start: at-once}]
+$(for line in "$@"; do echo "    $line"; done)
+    children: [{local: ${INNER[$host]}/32, remote: $INNER_Y/32, start: at-once}]
 END
-    } >"$SCRATCH/$1.cygnet.yaml"
+    } >"$SCRATCH/$host.cygnet.yaml"
+}
+
+keying() {
+    home "$@"
     daemon "$1"
+}
+
+# The same with other lines, while it runs.
+rekeying() {
+    home "$@"
+    cygnet "$1" reload >"$SCRATCH/check" || fail "$1: $(cat "$SCRATCH/check")"
 }
 
 peer_cygnet() {
@@ -153,7 +175,7 @@ packets() {
 
 only_leased() {
     local host spi
-    tcpdump -n -r "$SCRATCH/pcap" "esp and dst 203.0.113.10" 2>/dev/null |
+    tcpdump -n -r "$SCRATCH/pcap" "(esp or ah) and dst $SHARED" 2>/dev/null |
         grep -o 'spi=0x[0-9a-f]*' | sort -u | cut -d= -f2 >"$SCRATCH/used"
     for host in x1 x2; do
         status $host | python3 -c 'import json, sys; print(*json.load(sys.stdin)["spis"], sep="\n")'
