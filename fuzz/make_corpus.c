@@ -29,6 +29,7 @@ int main(int argc, char **argv)
         const char *name;
         void (*seeds)(const struct seed_sink *sink);
     } parsers[] = {
+        {"addrmgmt", seeds_addrmgmt},
         {"control", seeds_control},
         {"dnsrec", seeds_dnsrec},
         {"ah", seeds_ah},

@@ -12,6 +12,7 @@ struct seed_sink {
     void *ctx;
 };
 
+void seeds_addrmgmt(const struct seed_sink *sink);
 void seeds_control(const struct seed_sink *sink);
 void seeds_dnsrec(const struct seed_sink *sink);
 void seeds_ah(const struct seed_sink *sink);

@@ -61,6 +61,8 @@ static struct pfkey_message make_message(uint8_t type, uint32_t has, bool v6)
         .counter = 3,
         .peer = sa.outer_dst,
         .ticket = 7,
+        .new_src.addr = addr(v6 ? "2001:db8::14" : "192.1.1.14"),
+        .new_dst.addr = addr(v6 ? "2001:db8::15" : "192.1.1.15"),
     };
     return m;
 }
@@ -88,6 +90,8 @@ static const struct {
     {"unknown-spi", PFKEY_X_UNKNOWN_SPI, PFKEY_HAS_SA | PFKEY_HAS_PEER},
     {"new-mapping", PFKEY_X_NEW_MAPPING, PFKEY_HAS_SA | PFKEY_HAS_PEER | PFKEY_HAS_TICKET},
     {"counters", PFKEY_X_COUNTERS, PFKEY_HAS_COUNTER},
+    {"update-new-ends", PFKEY_UPDATE, PFKEY_HAS_SA | PFKEY_HAS_NEW_ENDS},
+    {"addupd", PFKEY_X_ADDUPD, PFKEY_HAS_SA | PFKEY_HAS_NEW_ENDS | PFKEY_HAS_TICKET},
 };
 
 static size_t build(uint8_t type, uint32_t has, bool v6)
@@ -134,7 +138,13 @@ static void hostile(const struct seed_sink *sink)
         room[changes[i].at] = changes[i].value;
         seed_put(sink, changes[i].name, view_of(room, len));
     }
-    size_t len = build(PFKEY_DELETE, PFKEY_HAS_SA, false);
+    size_t len = build(PFKEY_X_ADDUPD, PFKEY_HAS_SA | PFKEY_HAS_NEW_ENDS, false);
+    enum { NEW_ADDRESS = 24 };
+    room[4] = (uint8_t)((len - NEW_ADDRESS) / 8); /* of the two ends the one that comes first */
+    seed_put(sink, "addupd-source-alone", view_of(room, len - NEW_ADDRESS));
+    room[4] = (uint8_t)((len - 2 * NEW_ADDRESS) / 8);
+    seed_put(sink, "hostile-addupd-no-end", view_of(room, len - 2 * NEW_ADDRESS));
+    len = build(PFKEY_DELETE, PFKEY_HAS_SA, false);
     seed_put(sink, "hostile-cut", view_of(room, len - 8));
     size_t ext_len = (size_t)room[16] * 8;
     if (len + ext_len <= sizeof(room)) {

@@ -59,6 +59,11 @@ def rsip(build, repeats):
     return {name: statistics.median(float(each[name]) for each in runs) for name in runs[0]}
 
 
+def movers(build, peers):
+    """Peers of one gateway that all move within a minute; a rule that is broken ends the run."""
+    return {name: float(value) for name, value in run(build, "../tests/movers", "--peers", peers)}
+
+
 def models(build):
     """Milliseconds to draw a large ladder and a large state machine."""
     return {name: float(value) for name, value in run(build, "model")}

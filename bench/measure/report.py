@@ -203,6 +203,15 @@ def rsip(section):
            f"leases, {section['forward_ns']:.0f} ns through {section['leases']:.0f}: {ratio:.1f} times as much")
 
 
+def movers(section):
+    yield "Peers that move within a minute"
+    if section.get("not_measured"):
+        yield f"  not measured: {section['not_measured']}"
+        return
+    yield (f"    {section['peers']:.0f} peers, {section['hand_overs']:.0f} hand-overs: {section['hand_over_us']:.0f} us each, "
+           f"{section['octets_a_peer']:.0f} octets of heap a peer")
+
+
 def models(section):
     yield "Drawing a protocol model, ms from the file's octets"
     if section.get("not_measured"):
@@ -223,6 +232,7 @@ def text(result):
                   first_reply(result["first_reply"], size, plain),
                   handshakes(result["handshakes"]), ike2(result["ike2"], result["keyd_ike"], result["swan_ike"]),
                   pauses(result["pauses"]), memory(result["memory"]),
-                  processes(result["processes"]), uplinks(result["uplinks"]), rsip(result["rsip"]), models(result["models"])):
+                  processes(result["processes"]), uplinks(result["uplinks"]), rsip(result["rsip"]),
+                  movers(result["movers"]), models(result["models"])):
         yield ""
         yield from lines

@@ -63,6 +63,17 @@ enum err address_set_promote(struct address_set *set, const struct ip_addr *addr
     return ERR_OK;
 }
 
+bool address_is_global(const struct ip_addr *addr)
+{
+    const uint8_t *o = addr->octets;
+    if (!usable(addr))
+        return false;
+    if (addr->family == IP_V6)
+        return (o[0] & 0xfe) != 0xfc; /* RFC 4193 */
+    return o[0] != 10 && !(o[0] == 172 && (o[1] & 0xf0) == 16) && !(o[0] == 192 && o[1] == 168) &&
+           !(o[0] == 100 && (o[1] & 0xc0) == 64); /* RFC 1918, RFC 6598 */
+}
+
 bool address_set_equal(const struct address_set *a, const struct address_set *b)
 {
     if (a->count != b->count)

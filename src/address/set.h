@@ -24,6 +24,8 @@ MUST_USE enum err address_set_add(struct address_set *set, const struct ip_addr 
 MUST_USE enum err address_set_remove(struct address_set *set, const struct ip_addr *addr);
 /* It becomes the primary; the old one stays as first alternate. Errors as of address_set_add(). */
 MUST_USE enum err address_set_promote(struct address_set *set, const struct ip_addr *addr);
+/* One that means the same everywhere: nobody's private or link-local one (ADR-033, ADR-034). */
+bool address_is_global(const struct ip_addr *addr);
 bool address_set_equal(const struct address_set *a, const struct address_set *b);
 
 #endif

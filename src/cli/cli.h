@@ -29,6 +29,7 @@ int cli_reload(int argc, char **argv);
 int cli_model(int argc, char **argv);
 int cli_up(int argc, char **argv);
 int cli_down(int argc, char **argv);
+int cli_move(int argc, char **argv);
 int cli_rsip(int argc, char **argv);
 
 /* Options that every subcommand knows. */

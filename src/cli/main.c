@@ -20,6 +20,7 @@ static const struct command {
     {"rsip", cli_rsip, "leases of the running RSIP server or client"},
     {"up", cli_up, "make the tunnels of a configured connection now"},
     {"down", cli_down, "end the tunnels of a configured connection"},
+    {"move", cli_move, "have the tunnels of a configured connection use other addresses"},
     {"reload", cli_reload, "have the daemon read its configuration again"},
     {"check", cli_check, "check a configuration file and this machine"},
     {"model", cli_model, "draw and check protocol models"},

@@ -60,25 +60,34 @@ static void print_nat(const json_t *gateway)
            cli_number(gateway, "port"), where);
 }
 
-/* "  from 192.1.1.4; also at 192.1.1.15; moved 2 times", of a peer that speaks MOBIKE. */
-static void print_addresses(const json_t *gateway)
+static void print_others(const json_t *list, const char *now, const char *before)
 {
-    const json_t *addresses = json_object_get(gateway, "addresses"), *one;
-    const char *now = cli_text(gateway, "peer", ""), *before = "; also at ";
-    const char *state = cli_text(addresses, "state", "in use");
-    long long moves = cli_number(addresses, "moves");
+    const json_t *one;
     size_t i;
-
-    if (addresses == NULL)
-        return;
-    printf("  from %s", cli_text(addresses, "local", "?"));
-    json_array_foreach(json_object_get(addresses, "peer"), i, one)
+    json_array_foreach(list, i, one)
     {
         if (strcmp(json_string_value(one), now) == 0)
             continue;
         printf("%s%s", before, json_string_value(one));
         before = ", ";
     }
+}
+
+/* "  from 192.1.1.4; also at 192.1.1.15; moved 2 times", of a peer whose addresses may change. */
+static void print_addresses(const json_t *gateway)
+{
+    const json_t *addresses = json_object_get(gateway, "addresses");
+    const char *state = cli_text(addresses, "state", "in use");
+    long long moves = cli_number(addresses, "moves");
+
+    if (addresses == NULL)
+        return;
+    printf("  from %s", cli_text(addresses, "local", "?"));
+    print_others(json_object_get(addresses, "peer"), cli_text(gateway, "peer", ""), "; also at ");
+    print_others(json_object_get(addresses, "told"), cli_text(addresses, "local", ""),
+                 "; the peer knows us also at ");
+    if (strcmp(cli_text(addresses, "by", "mobike"), "mobike") != 0)
+        printf("; by %s", cli_text(addresses, "by", ""));
     if (moves != 0)
         printf("; moved %lld time%s", moves, cli_plural(moves));
     if (strcmp(state, "in use") != 0)

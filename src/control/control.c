@@ -249,6 +249,7 @@ static void from_ike(struct control *c, mono_t now, const struct ike_effect *fx)
         break;
     case IKE_FX_MOVE_SA:
         plane_link_move_sa(c, now, fx);
+        tunnel_link_moved(c, now, fx);
         break;
     case IKE_FX_SAVE:
         out.kind = CONTROL_FX_SAVE;
@@ -548,6 +549,13 @@ size_t control_command(struct control *c, mono_t now, const char *name, bool up)
     size_t named = tunnels_command(c->tunnels, now, name, up);
     control_pump(c, now);
     return named;
+}
+
+size_t control_move(struct control *c, mono_t now, const char *name, const struct ip_pair *ends)
+{
+    size_t asked = tunnel_link_ask_update(c, name, ends);
+    control_pump(c, now);
+    return asked;
 }
 
 size_t control_pending(const struct control *c)

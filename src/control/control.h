@@ -131,6 +131,11 @@ const struct ike *control_ike(const struct control *control);
 const struct tunnels *control_tunnels(const struct control *control);
 /* A person wants a configured connection up or down. Returns how many tunnels have that name. */
 size_t control_command(struct control *control, mono_t now, const char *name, bool up);
+/* A person wants the tunnels of that name, or of a child's, elsewhere: src is our new end, dst the peer's;
+ * of no family: it stays. The wish goes through the plane (ADR-099). Returns how many that are up were
+ * asked for. */
+size_t control_move(struct control *control, mono_t now, const char *name,
+                    const struct ip_pair *ends);
 /* Requests to the plane still without a reply: none when all is quiet. */
 size_t control_pending(const struct control *control);
 /* The plane has told everything it holds, and new flows are being handled. */

@@ -145,6 +145,9 @@ void plane_link_remove_sa(struct control *c, mono_t now, spi_t spi, bool inbound
                           const struct ip_addr *src, const struct ip_addr *dst);
 /* The peer's end of an SA is elsewhere now (RFC 3947 section 7). */
 void plane_link_move_sa(struct control *c, mono_t now, const struct ike_effect *fx);
+/* SADB_X_ADDUPD for the outbound SA of a tunnel. False: there is no plane. */
+bool plane_link_ask_update(struct control *c, const struct tunnel_info *tunnel,
+                           const struct ip_pair *ends);
 void plane_link_policy(struct control *c, mono_t now, const struct oe_effect *fx);
 void plane_link_policy_remove(struct control *c, mono_t now, const struct oe_effect *fx);
 void plane_link_last_use(struct control *c, mono_t now, const struct oe_effect *fx);
@@ -160,6 +163,9 @@ void tunnel_link_effect(struct control *c, mono_t now, const struct tunnel_effec
 /* False: not a configured tunnel's. */
 bool tunnel_link_from_ike(struct control *c, mono_t now, const struct ike_effect *fx);
 bool tunnel_link_report(struct control *c, mono_t now, const struct pfkey_message *message);
+/* After MOVE_SA. */
+void tunnel_link_moved(struct control *c, mono_t now, const struct ike_effect *fx);
+size_t tunnel_link_ask_update(struct control *c, const char *name, const struct ip_pair *ends);
 /* The plane doesn't have the tunnel's SAs any more. */
 void tunnel_link_lost(struct control *c, mono_t now, uint64_t ticket, spi_t spi_in, spi_t spi_out);
 /* Tunnels whose inbound SPI isn't leased any more are made anew (RSIP-116). */

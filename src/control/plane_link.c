@@ -241,6 +241,26 @@ void plane_link_move_sa(struct control *c, mono_t now, const struct ike_effect *
     ask(c, now, &message, &what);
 }
 
+/* ADR-099: as any other user of the channel would ask; it comes back as a report. No answer (ADR-100). */
+bool plane_link_ask_update(struct control *c, const struct tunnel_info *tunnel,
+                           const struct ip_pair *ends)
+{
+    struct pfkey_message message = {
+        .type = PFKEY_X_ADDUPD,
+        .has = PFKEY_HAS_SA | PFKEY_HAS_NEW_ENDS,
+        .satype = pfkey_satype(&tunnel->suite),
+        .sa = {.spi = tunnel->spi_out, .outer_src = tunnel->local, .outer_dst = tunnel->peer},
+        .new_src.addr = ends->src,
+        .new_dst.addr = ends->dst,
+    };
+    if (!c->plane_present)
+        return false;
+    message.sa.suite.protocol = tunnel->suite.protocol;
+    message.seq = ++c->last_seq;
+    send_message(c, &message);
+    return true;
+}
+
 void plane_link_policy(struct control *c, mono_t now, const struct oe_effect *fx)
 {
     static const uint8_t verdicts[] = {
@@ -472,6 +492,17 @@ static enum err new_mapping(struct control *c, mono_t now, const struct pfkey_me
     return ike_input(c->ike, now, &moved);
 }
 
+/* Nobody is told what came of it: who still wants it asks again (ADR-100). */
+static enum err update_asked(struct control *c, mono_t now, const struct pfkey_message *message)
+{
+    const struct ike_event update = {.kind = IKE_EV_UPDATE,
+                                     .spi = message->sa.spi,
+                                     .peer = message->sa.outer_dst,
+                                     .local = message->new_src,
+                                     .remote = message->new_dst};
+    return ike_input(c->ike, now, &update);
+}
+
 /* What the plane says unasked. */
 static enum err plane_report(struct control *c, mono_t now, const struct pfkey_message *message)
 {
@@ -498,6 +529,8 @@ static enum err plane_report(struct control *c, mono_t now, const struct pfkey_m
         break;
     case PFKEY_X_NEW_MAPPING:
         return new_mapping(c, now, message);
+    case PFKEY_X_ADDUPD:
+        return update_asked(c, now, message);
     case PFKEY_X_TRACE:
         story_tell(c, now, message);
         return ERR_OK;

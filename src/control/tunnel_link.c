@@ -187,6 +187,31 @@ bool tunnel_link_from_ike(struct control *c, mono_t now, const struct ike_effect
     }
 }
 
+/* ADR-039, ADR-041: the policy that the SA belongs to follows, unless the update said that it shall not. */
+void tunnel_link_moved(struct control *c, mono_t now, const struct ike_effect *fx)
+{
+    const struct tunnel_event moved = {
+        .kind = TUNNEL_EV_MOVED, .ticket = fx->ticket, .peer = fx->remote.addr};
+    if (fx->inbound || fx->policy_stays || fx->here.addr.family == IP_NONE ||
+        !tunnel_is_ticket(fx->ticket))
+        return;
+    tunnels_input(c->tunnels, now, &moved);
+}
+
+size_t tunnel_link_ask_update(struct control *c, const char *name, const struct ip_pair *ends)
+{
+    struct tunnel_info info;
+    size_t asked = 0;
+
+    for (size_t i = 0; tunnels_info(c->tunnels, i, &info); i++) {
+        bool named = strcmp(info.connection->profile->name, name) == 0 ||
+                     strcmp(info.selector->name, name) == 0;
+        if (named && info.spi_out.value != 0 && plane_link_ask_update(c, &info, ends))
+            asked++;
+    }
+    return asked;
+}
+
 bool tunnel_link_report(struct control *c, mono_t now, const struct pfkey_message *message)
 {
     bool hard = (message->has & PFKEY_HAS_EXPIRE_HARD) != 0;

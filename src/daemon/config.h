@@ -102,6 +102,7 @@ struct config_connection {
     char name[IKE_PROFILE_NAME];
     enum ike_version version;
     bool aggressive, want_address, fragmentation_off, mobike_off, ppk_required, childless, resumption;
+    bool addrmgmt, policy_stays, any_address_id; /* as of struct ike_profile */
     bool ah; /* instead of ESP */
     enum ike_padding rsa_padding;
     enum ike_tcp tcp;

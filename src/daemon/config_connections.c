@@ -14,11 +14,13 @@ struct raw_connection {
     int aggressive, ah;
     struct config_raw_end local, remote;
     bool has_local, has_remote, virtual_address, fragmentation, mobike, childless, resumption;
+    bool update_policy, check_address_id;
     const yaml_node_t *secret, *pool, *children, *pfs, *ppk, *additional;
     struct {
         uint32_t ike_s, child_s;
     } lifetimes;
     uint32_t dpd_s;
+    int management;
     enum ike_padding padding;
 };
 
@@ -26,6 +28,7 @@ struct raw_child {
     char name[IKE_PROFILE_NAME];
     const yaml_node_t *local, *remote, *protocol, *local_ports, *remote_ports;
     enum tunnel_start start;
+    bool moves;
 };
 
 struct raw_ppk {
@@ -66,6 +69,13 @@ static bool read_remote(struct yaml_reader *r, const yaml_node_t *node,
     return yaml_reader_fields(r, node, config_remote_fields, &raw->remote);
 }
 
+enum { MANAGEMENT_NONE, MANAGEMENT_MOBIKE, MANAGEMENT_AUTO, MANAGEMENT_DRAFT, MANAGEMENT_OFF };
+static const struct yaml_choice managements[] = {{"mobike", MANAGEMENT_MOBIKE},
+                                                 {"auto", MANAGEMENT_AUTO},
+                                                 {"draft", MANAGEMENT_DRAFT},
+                                                 {"off", MANAGEMENT_OFF},
+                                                 {NULL, 0}};
+
 #define RAW(member) offsetof(struct raw_connection, member)
 static const struct yaml_field lifetime_fields[] = {
     {"ike", yaml_read_number, 0, .least = 60, .most = SECONDS_MAX},
@@ -93,6 +103,9 @@ static const struct yaml_field connection_fields[] = {
     {"pfs", config_keep_node, RAW(pfs)},
     {"fragmentation", yaml_read_bool, RAW(fragmentation)},
     {"mobike", yaml_read_bool, RAW(mobike)},
+    {"address-management", yaml_read_choice, RAW(management), .choices = managements},
+    {"check-address-id", yaml_read_bool, RAW(check_address_id)},
+    {"update-policy", yaml_read_bool, RAW(update_policy)},
     {"tcp", yaml_read_choice, RAW(tcp), .choices = tcps},
     {"childless", yaml_read_bool, RAW(childless)},
     {"resumption", yaml_read_bool, RAW(resumption)},
@@ -111,6 +124,7 @@ static const struct yaml_field child_fields[] = {
     {"local-ports", config_keep_node, CHILD(local_ports)},
     {"remote-ports", config_keep_node, CHILD(remote_ports)},
     {"start", yaml_read_choice, CHILD(start), .choices = starts},
+    {"moves", yaml_read_bool, CHILD(moves)},
     {NULL, NULL},
 };
 
@@ -258,7 +272,7 @@ static bool add_child(struct yaml_reader *r, const yaml_node_t *node, struct cyg
                       struct config_connection *c, const struct raw_child *raw)
 {
     struct nets local = {.count = 0}, remote = {.count = 0};
-    struct tunnel_selector s = {.start = raw->start};
+    struct tunnel_selector s = {.start = raw->start, .stays = !raw->moves};
     struct port_range local_ports, remote_ports;
     uint8_t protocol = 0;
     bool any = false;
@@ -303,7 +317,7 @@ static bool read_children(struct yaml_reader *r, const yaml_node_t *node,
     for (const yaml_node_item_t *item = node->data.sequence.items.start;
          item < node->data.sequence.items.top; item++) {
         const yaml_node_t *entry = yaml_document_get_node(r->document, *item);
-        struct raw_child raw = {.start = TUNNEL_ON_TRAFFIC};
+        struct raw_child raw = {.start = TUNNEL_ON_TRAFFIC, .moves = true};
         if (entry->type != YAML_MAPPING_NODE)
             return yaml_reader_fail(r, entry, "a child has keys; write '- local: 10.1.0.0/16'");
         if (!yaml_reader_fields(r, entry, child_fields, &raw))
@@ -450,13 +464,18 @@ static bool check_connection(struct yaml_reader *r, const yaml_node_t *node,
     if (c->want_address && c->pool.addr.family != IP_NONE)
         return yaml_reader_fail(r, node, "'pool' lends addresses, 'virtual-address' asks for one; "
                                          "keep one of them");
+    if (raw->management != MANAGEMENT_NONE && !raw->mobike)
+        return yaml_reader_fail(r, node, "'address-management' says all that 'mobike' does; remove 'mobike'");
+    if (raw->management != MANAGEMENT_NONE && c->version == IKE_VERSION_1)
+        return yaml_reader_fail(r, node, "'address-management' is of version 2; remove it or 'version: 1'");
     return true;
 }
 
 static bool read_connection(struct yaml_reader *r, const yaml_node_t *node,
                             struct cygnet_config *config)
 {
-    struct raw_connection raw = {.fragmentation = true, .mobike = true};
+    struct raw_connection raw = {
+        .fragmentation = true, .mobike = true, .check_address_id = true, .update_policy = true};
     struct config_connection *c = &config->connections[config->connection_count];
 
     if (node->type != YAML_MAPPING_NODE)
@@ -472,7 +491,10 @@ static bool read_connection(struct yaml_reader *r, const yaml_node_t *node,
     c->ah = raw.ah != 0;
     c->want_address = raw.virtual_address;
     c->fragmentation_off = !raw.fragmentation;
-    c->mobike_off = !raw.mobike;
+    c->mobike_off = !raw.mobike || raw.management == MANAGEMENT_DRAFT || raw.management == MANAGEMENT_OFF;
+    c->addrmgmt = raw.management == MANAGEMENT_DRAFT || raw.management == MANAGEMENT_AUTO;
+    c->any_address_id = !raw.check_address_id;
+    c->policy_stays = !raw.update_policy;
     c->tcp = raw.tcp;
     c->childless = raw.childless;
     c->resumption = raw.resumption;

@@ -81,6 +81,24 @@ static json_t *answer_command(struct keyd *k, const json_t *request, bool up)
     return json_pack("{s:I}", "tunnels", (json_int_t)tunnels);
 }
 
+/* {"cmd": "move", "name": N, "local": ADDRESS, "remote": ADDRESS}, one of the two at least */
+static json_t *answer_move(struct keyd *k, const json_t *request)
+{
+    const char *name = json_string_value(json_object_get(request, "name"));
+    struct ip_pair ends = {0};
+    bool local = addr_argument(request, "local", &ends.src);
+    bool remote = addr_argument(request, "remote", &ends.dst);
+
+    if (name == NULL || (!local && !remote) || (local && remote && ends.src.family != ends.dst.family))
+        return json_pack("{s:s}", "error",
+                         "move needs a name, and an address for our end, the peer's, or both of one family");
+    size_t tunnels = control_move(k->control, keyd_now(), name, &ends);
+    keyd_drain(k);
+    if (tunnels == 0)
+        return json_pack("{s:s}", "error", "no tunnel of that name is up");
+    return json_pack("{s:I}", "tunnels", (json_int_t)tunnels);
+}
+
 json_t *keyd_answer(void *ctx, const char *cmd, const json_t *request)
 {
     struct keyd *k = ctx;
@@ -95,6 +113,8 @@ json_t *keyd_answer(void *ctx, const char *cmd, const json_t *request)
         return answer_name(k, request);
     if (strcmp(cmd, "up") == 0 || strcmp(cmd, "down") == 0)
         return answer_command(k, request, cmd[0] == 'u');
+    if (strcmp(cmd, "move") == 0)
+        return answer_move(k, request);
     if (strcmp(cmd, "reload") == 0)
         return answer_reload(k);
     return json_pack("{s:s}", "error", "unknown command");

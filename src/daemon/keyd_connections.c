@@ -47,6 +47,8 @@ static json_t *tunnel_json(const struct tunnel_info *info, mono_t now)
     json_object_set_new(o, "peer", addr_json(&info->peer));
     json_object_set_new(o, "own_address", addr_json(&info->local));
     json_object_set_new(o, "since_ms", json_integer(mono_since(now, info->since)));
+    if (info->moved.family != IP_NONE)
+        json_object_set_new(o, "moved", addr_json(&info->moved));
     json_object_set_new(o, "failures", json_integer(info->failures));
     json_object_set_new(o, "why", json_string(info->why));
     if (!mono_is_never(info->next))

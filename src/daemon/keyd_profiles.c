@@ -182,6 +182,20 @@ static struct ip_addr nth_of(const struct ip_prefix *net, bool last)
     return addr;
 }
 
+/* ADR-015: what is bound to its addresses. */
+static bool list_staying(struct maker *m, const struct config_connection *c, struct ike_profile *p)
+{
+    const struct tunnel_selector *selectors = &m->config->selectors[c->first_selector];
+    struct traffic_pair *stays = block(m, (c->selector_count + 1) * sizeof(*stays));
+    if (stays == NULL)
+        return false;
+    for (uint32_t i = 0; i < c->selector_count; i++)
+        if (selectors[i].stays)
+            stays[p->stay_count++] = selectors[i].traffic;
+    p->stays = stays;
+    return true;
+}
+
 static bool make_profile(struct maker *m, const struct config_connection *c,
                          struct ike_profile *p)
 {
@@ -208,6 +222,9 @@ static bool make_profile(struct maker *m, const struct config_connection *c,
     p->fragmentation_off = c->fragmentation_off;
     /* A leased address doesn't move, and its gateway knows our IKE by where it leaves from (RFC 3104). */
     p->mobike_off = c->mobike_off || m->config->leased_spis || c->remote.port != 0;
+    p->addrmgmt = c->addrmgmt && !m->config->leased_spis && c->remote.port == 0;
+    p->any_address_id = c->any_address_id;
+    p->policy_stays = c->policy_stays; /* ADR-040 */
     /* IKE goes through the lease's port 500. */
     p->tcp = m->config->leased_spis ? IKE_TCP_NEVER : (uint8_t)c->tcp;
     p->tcp_port = (uint16_t)c->remote.tcp_port;
@@ -224,7 +241,7 @@ static bool make_profile(struct maker *m, const struct config_connection *c,
         p->pool_first = nth_of(&c->pool, false);
         p->pool_last = nth_of(&c->pool, true);
     }
-    return read_secret(m, c->secret, &p->psk) && read_secret(m, c->ppk, &p->ppk) &&
+    return list_staying(m, c, p) && read_secret(m, c->secret, &p->psk) && read_secret(m, c->ppk, &p->ppk) &&
            read_public_keys(m, &c->remote.keys, p) &&
            read_ders(m, &c->local.chain, "CERTIFICATE", &p->own_chain, &p->own_chain_count) &&
            read_ders(m, &c->remote.ca, "CERTIFICATE", &p->anchors, &p->anchor_count) &&
@@ -277,6 +294,7 @@ static uint64_t hash_selector(uint64_t seed, const struct tunnel_selector *s)
     traffic_format(&s->traffic.remote, remote);
     seed = hash(seed, s->name, sizeof(s->name));
     seed = hash(seed, &s->start, sizeof(s->start));
+    seed = hash(seed, &s->stays, sizeof(s->stays));
     seed = hash(seed, local, strlen(local) + 1);
     return hash(seed, remote, strlen(remote) + 1);
 }
@@ -287,6 +305,7 @@ static uint64_t edition(const struct maker *m, const struct config_connection *c
                                 c->fragmentation_off, c->ppk_required,   c->ike_lifetime_s,
                                 c->child_lifetime_s,  c->dpd_s,          c->pfs_group,
                                 m->config->legacy_algorithms, c->ah, c->childless, c->mobike_off,
+                                c->addrmgmt, c->policy_stays, c->any_address_id,
                                 (uint32_t)c->rsa_padding, c->resumption,
 
                                 (uint32_t)c->tcp, c->remote.tcp_port};

@@ -86,14 +86,21 @@ static const char *nat_word(const struct ike_sa_info *info)
     return info->nat_there ? "there" : "none";
 }
 
-/* MOBIKE: the pair of addresses in use, the peer's others, and what is being found out. */
+static json_t *set_json(const struct address_set *set)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < set->count; i++)
+        json_array_append_new(list, addr_json(&set->list[i]));
+    return list;
+}
+
+/* The pair of addresses in use, the peer's others and those that it has been told of, and what is being
+ * found out. */
 static json_t *addresses_json(const struct ike_sa_info *info)
 {
-    json_t *o = json_object(), *list = json_array();
+    json_t *o = json_object();
     const char *doing = "in use";
 
-    for (size_t i = 0; i < info->peer_addresses->count; i++)
-        json_array_append_new(list, addr_json(&info->peer_addresses->list[i]));
     if (info->no_way)
         doing = "no way to the peer";
     else if (info->checking)
@@ -101,7 +108,10 @@ static json_t *addresses_json(const struct ike_sa_info *info)
     else if (info->probing)
         doing = "probing a better pair";
     json_object_set_new(o, "local", addr_json(&info->local.addr));
-    json_object_set_new(o, "peer", list);
+    json_object_set_new(o, "peer", set_json(info->peer_addresses));
+    json_object_set_new(o, "by", json_string(info->draft ? "addrmgmt-06" : "mobike"));
+    if (info->draft)
+        json_object_set_new(o, "told", set_json(info->told));
     json_object_set_new(o, "state", json_string(doing));
     json_object_set_new(o, "moves", json_integer(info->moves));
     return o;

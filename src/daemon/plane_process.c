@@ -169,13 +169,16 @@ static void ike_in(void *ctx, const struct ip_endpoint *local, const struct ip_e
 /* After every call into the plane: its packets are only valid until the next one. */
 static void settle(struct plane_process *process)
 {
-    struct ip_addr dst;
+    struct ip_addr dst, source;
+    struct ip_pair way;
     uint32_t mtu;
 
     io_flush(process->io);
     streams_flush(process->streams, mono_now());
     while (io_path_mtu(process->io, &dst, &mtu))
         plane_path_mtu(process->plane, &dst, mtu);
+    while (io_lost_source(process->io, &way, &source))
+        plane_source_lost(process->plane, mono_now(), &way, &source);
 }
 
 static void on_tun(struct plane_process *process, enum plane_fd which, uint32_t events)

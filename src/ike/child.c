@@ -299,6 +299,7 @@ static void move_sa(struct ike *ike, const struct ike_child *child, bool inbound
         .local = {.addr = child->local},
         .remote = child->at,
         .here = child->here,
+        .policy_stays = child->policy_stays,
     };
     (void)ike_effect_push(ike, &fx);
 }
@@ -357,6 +358,19 @@ enum err ike_child_moved(struct ike *ike, const struct ike_event *event)
     else
         nat_move(ike, child->peer, child->peer_key, &event->remote);
     return ERR_OK;
+}
+
+/* ADR-099 */
+enum err ike_child_update(struct ike *ike, const struct ike_event *event)
+{
+    const struct ike_child *child = ike_child_find(ike, &event->peer, event->spi);
+    enum err err = child == NULL           ? ERR_UNKNOWN
+                   : child->v2_sa == NULL ? ERR_UNSUPPORTED
+                                          : v2_mobike_asked(ike, child->v2_sa, &event->local.addr,
+                                                            &event->remote.addr);
+    if (err != ERR_OK)
+        ike_count(ike, IKE_COUNT_MOVE_REFUSED);
+    return err;
 }
 
 bool ike_child_deleted_by_peer(struct ike *ike, struct ike_sa *sa, uint8_t protocol, spi_t spi,

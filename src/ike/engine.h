@@ -60,6 +60,8 @@ enum {
     X(NO_ROW, "unexpected-message")                                                                \
     X(CLEAR, "not-encrypted")                                                                      \
     X(ENCRYPTED, "encrypted-too-early")                                                            \
+    X(SYNCED, "message-ids-synchronized")                                                          \
+    X(SYNC_REFUSED, "message-id-sync-refused")                                                     \
     X(MOVED, "nat-mapping-changed")                                                                \
     X(MOVE_REFUSED, "nat-mapping-change-refused")                                                  \
     X(UNDECRYPTABLE, "undecryptable")                                                              \
@@ -77,6 +79,7 @@ enum {
     X(REPLAYED, "replayed")                                                                        \
     X(HINT, "unprotected-notify")                                                                  \
     X(UNKNOWN_DELETE, "delete-for-unknown-sa")                                                     \
+    X(UNKNOWN_UPDATE, "address-update-for-unknown-sa")                                             \
     X(STALE, "stale-answer")                                                                       \
     X(BAD_REQUEST, "bad-request")                                                                  \
     X(GAVE_UP, "gave-up")                                                                          \
@@ -179,6 +182,7 @@ struct ike_child {
     uint8_t protocol;      /* enum sa_protocol */
     bool udp, follows;     /* inside UDP or TCP; the peer's end may move (RFC 3947 section 7) */
     struct ip_endpoint at; /* where the plane sends it, if it follows */
+    bool policy_stays;     /* ADR-075: policy is not to follow where it goes */
     struct ip_endpoint here, there; /* its ends, if not those it was made with; of no family: they are */
     uint8_t peer_key[IKE_DIGEST_LEN]; /* whoever deletes it must have proven the same key */
     uint64_t born;
@@ -371,6 +375,9 @@ void ike_child_up(struct ike *ike, struct v1_quick *quick);
 enum err ike_child_delete(struct ike *ike, uint64_t ticket);
 /* The plane got authentic ESP from elsewhere. */
 enum err ike_child_moved(struct ike *ike, const struct ike_event *event);
+/* Somebody here wants it and its siblings elsewhere. ERR_UNKNOWN: no such child; ERR_UNSUPPORTED: its IKE
+ * SA can't move, or the peer decides; ERR_VALUE: one of the ends is none of ours, or of the peer's. */
+enum err ike_child_update(struct ike *ike, const struct ike_event *event);
 void ike_child_move(struct ike *ike, struct ike_child *child, const struct ip_endpoint *to);
 /* Both its ends; ports are zero without UDP. */
 void ike_child_readdress(struct ike *ike, struct ike_child *child, const struct ip_endpoint *here,

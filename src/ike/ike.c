@@ -393,6 +393,8 @@ static enum err dispatch(struct ike *ike, const struct ike_event *event)
         return contact_greet(ike, event);
     case IKE_EV_ADDRESSES:
         return v2_mobike_addresses(ike, event);
+    case IKE_EV_UPDATE:
+        return ike_child_update(ike, event);
     case IKE_EV_ROUTES:
         v2_mobike_routes(ike);
         return ERR_OK;

@@ -91,8 +91,10 @@ enum ike_event_kind {
                             an error: the peer can't be told */
     IKE_EV_FORMER_PEER,  /* local.addr, remote.addr: it may hold SAs that we lost (OE-175) */
     IKE_EV_ADDRESSES,    /* addresses, address_ranks, address_count: all that we have now, at first and on any
-                          * change */
+                           * change */
     IKE_EV_ROUTES,       /* what env.ways says may have changed */
+    IKE_EV_UPDATE,       /* peer, spi: outbound, of a child; local.addr, remote.addr: where its IKE SA and all of its
+                            siblings are to be (ADR-099), each of no family: where it is */
     IKE_EV_STREAM,       /* local, remote: a TCP stream of ours was lost, and is there again */
     IKE_EV_STREAMS,      /* whoever carries TCP wants to know which streams are in use */
     IKE_EV_GREET,        /* local.addr, remote.addr, peer_id, keys: phase 1 with a former peer */
@@ -107,6 +109,7 @@ struct ike_event {
     uint8_t protocol; /* DISOWN: enum sa_protocol */
     bool natt; /* DATAGRAM: came through port 4500 (marker already removed) */
     struct ip_endpoint local, remote;
+    struct ip_addr peer; /* UPDATE: as the child was made with it */
     struct view bytes;
     enum ike_version version; /* INITIATE without a profile: ANY is what the engine prefers */
     uint32_t profile;    /* INITIATE: its number; 0: an opportunistic tunnel */
@@ -145,7 +148,8 @@ enum ike_effect_kind {
     IKE_FX_CHILD_DELETED,      /* ticket, spi_in, spi_out: by the peer (OE-069) or after our Delete */
     IKE_FX_REMOVE_SA,          /* spi, inbound, peer, local: take it out of the SAD */
     IKE_FX_MOVE_SA,            /* spi, inbound, peer, local, remote: the peer's end is now remote; with here:
-                                  and ours is that, and ports say whether it goes in UDP */
+                                  and ours is that, and ports say whether it goes in UDP; and policy follows
+                                  unless policy_stays (ADR-039, ADR-075, ADR-076) */
     IKE_FX_SAVE,               /* serial, bytes: keep this record under that number; it holds keys */
     IKE_FX_FORGET,             /* serial: the record is of no use any more */
     IKE_FX_KEYS,               /* bytes: a struct ike_exported; only with key_export */
@@ -161,6 +165,7 @@ struct ike_effect {
     bool initiator;
     bool inbound;
     bool behind_nat;     /* the peer is */
+    bool policy_stays;   /* MOVE_SA: addresses in policy are not to follow (the O bit) */
     bool ok;
     struct ip_endpoint local, remote, here;
     struct ip_addr peer; /* the other gateway */
@@ -221,6 +226,8 @@ struct ike_sa_info {
     bool resumed;          /* it began with a ticket (RFC 5723) */
     bool has_ticket;       /* and we have one for it */
     const struct address_set *peer_addresses; /* MOBIKE, until the next call into the engine; NULL: none */
+    bool draft;              /* by draft-dupont-ikev2-addrmgmt-06, not MOBIKE */
+    const struct address_set *told; /* draft: ours, as the peer has them */
     bool checking, no_way; /* its new address is being checked; none of ours reaches it */
     bool probing;          /* a better pair of addresses */
     uint32_t moves;

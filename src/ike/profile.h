@@ -15,6 +15,7 @@
 #include "ike/proposal.h"
 #include "wire/identity.h"
 #include "wire/sa.h"
+#include "wire/traffic.h"
 
 enum ike_version { IKE_ANY_VERSION, IKE_VERSION_1, IKE_VERSION_2 };
 
@@ -71,6 +72,11 @@ struct ike_profile {
     uint16_t pfs_group;           /* IKEv1 Quick Mode and IKEv2 re-keys; 0: as the IKE SA; 0xffff: none */
     bool fragmentation_off;       /* RFC 7383 */
     bool mobike_off;              /* RFC 4555 */
+    bool addrmgmt;                /* draft-dupont-ikev2-addrmgmt-06 where the peer has it, before MOBIKE */
+    bool any_address_id;          /* the peer's ID may be another address than the one it comes from (ADR-090) */
+    const struct traffic_pair *stays; /* children within these keep their addresses (ADR-015) */
+    size_t stay_count;
+    bool policy_stays;            /* ADR-040: where a peer has moved to counts for its SAs alone */
     bool resumption;              /* RFC 5723: tickets are asked for, given and taken */
     uint8_t tcp;                  /* enum ike_tcp */
     uint16_t tcp_port;            /* where the peer takes it; 0: 4500 */

@@ -114,6 +114,18 @@ static int update(struct plane *plane, const struct pfkey_message *request,
     return 0;
 }
 
+/* ADR-099: whoever asks, those who listen are told; the ends of the SA change when IKE says so. */
+static int addupd(struct plane *plane, const struct pfkey_message *request,
+                  struct pfkey_message *ret)
+{
+    const struct sad_entry *sa = find_sa(plane, request);
+    (void)ret;
+    if (sa == NULL)
+        return ESRCH;
+    notify_addupd(plane, sa, &request->new_src.addr, &request->new_dst.addr);
+    return 0;
+}
+
 static int delete (struct plane *plane, const struct pfkey_message *request,
                    struct pfkey_message *ret)
 {
@@ -443,6 +455,7 @@ static const struct request_row {
     {PFKEY_X_RULE_DELETE, 0, rule_delete},
     {PFKEY_X_RULE_SWEEP, 0, rule_sweep},
     {PFKEY_X_COUNTERS, 0, counters},
+    {PFKEY_X_ADDUPD, 0, addupd},
 };
 
 static int handle(struct plane *plane, const struct pfkey_message *request,
@@ -474,6 +487,7 @@ void plane_control(struct plane *plane, mono_t now, struct view message)
         answer = one_of_many(&request);
         answer.error = (uint8_t)error;
     }
-    notify_send(plane, &answer);
+    if (request.type != PFKEY_X_ADDUPD) /* ADR-100 */
+        notify_send(plane, &answer);
     pfkey_message_wipe(&request);
 }

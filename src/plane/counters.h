@@ -42,6 +42,7 @@
     X(unknown_spi_reports)                                                                         \
     X(silence_reports)        /* flows whose datagrams go out while nothing comes back */              \
     X(new_mapping_reports)    /* authentic ESP from another address or port */                     \
+    X(address_updates_asked)  /* IKE is asked to move an SA: its source is gone, or somebody wishes it */ \
     X(icmp_too_big)                                                                                \
     X(icmp_prohibited)                                                                             \
     X(icmp_suppressed)        /* rate limited, or not allowed about that datagram */               \

@@ -23,6 +23,7 @@ enum {
     PLANE_UNKNOWN_SPI_MS = 1000,    /* one report for a source (OE-072) */
     PLANE_UNKNOWN_SPI_RATE = 100,   /* reports a second together */
     PLANE_MOVE_REPORT_MS = 1000,    /* one report of an SA whose peer is elsewhere */
+    PLANE_LOST_RATE = 100,          /* searches a second for SAs whose source is gone */
     PLANE_LISTEN_MS = 1000,         /* how often a flow that sends is asked whether anything comes back */
     PLANE_PAUSE_MS = 10000,         /* a flow that was silent so long begins to wait anew */
     PLANE_SILENCE_MS = 20000,       /* unanswered so long, the peer may be gone */
@@ -48,7 +49,7 @@ struct plane {
     struct sad sad;
     struct store store;
     struct path_mtus mtus;
-    struct limiter unknown_spi, icmp;
+    struct limiter unknown_spi, lost, icmp;
     struct plane_burst burst;
     uint64_t counters[PLANE_COUNTER_COUNT];
 };
@@ -79,6 +80,9 @@ void notify_trace(struct plane *plane, enum pfkey_trace trace, const struct ip_p
                   uint64_t ticket, const struct sad_entry *sa);
 void notify_new_mapping(struct plane *plane, const struct sad_entry *sa,
                         const struct ip_endpoint *from);
+/* ADR-099: an outbound SA and its siblings are to have these ends; of no family: the one they have. */
+void notify_addupd(struct plane *plane, const struct sad_entry *sa, const struct ip_addr *new_src,
+                   const struct ip_addr *new_dst);
 void notify_unknown_spi(struct plane *plane, uint32_t spi, bool ah, const struct ip_addr *src);
 /* Of an entry in encrypt: its datagrams go out and nothing has come back for a while. */
 void notify_silence(struct plane *plane, const struct spd_entry *entry);

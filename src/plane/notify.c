@@ -146,6 +146,22 @@ void notify_new_mapping(struct plane *plane, const struct sad_entry *sa,
     notify_send(plane, &message);
 }
 
+void notify_addupd(struct plane *plane, const struct sad_entry *sa, const struct ip_addr *new_src,
+                   const struct ip_addr *new_dst)
+{
+    struct pfkey_message message = {
+        .type = PFKEY_X_ADDUPD,
+        .satype = pfkey_satype(&sa->params.suite),
+        .has = PFKEY_HAS_SA | PFKEY_HAS_NEW_ENDS | PFKEY_HAS_TICKET,
+        .sa = sa->params,
+        .new_src.addr = *new_src,
+        .new_dst.addr = *new_dst,
+        .ticket = sa->params.ticket,
+    };
+    plane_count(plane, PLANE_COUNT_address_updates_asked);
+    notify_send(plane, &message);
+}
+
 void notify_unknown_spi(struct plane *plane, uint32_t spi, bool ah, const struct ip_addr *src)
 {
     struct pfkey_message message = {

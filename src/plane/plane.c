@@ -36,6 +36,7 @@ enum err plane_new(const struct plane_config *config, const struct plane_env *en
     store_init(&plane->store, plane->config.held_octets);
     path_mtus_init(&plane->mtus, plane->config.mtu, &env->rng);
     limiter_init(&plane->unknown_spi, PLANE_UNKNOWN_SPI_MS, PLANE_UNKNOWN_SPI_RATE, &env->rng);
+    limiter_init(&plane->lost, PLANE_MOVE_REPORT_MS, PLANE_LOST_RATE, &env->rng);
     limiter_init(&plane->icmp, PLANE_ICMP_MS, PLANE_ICMP_RATE, &env->rng);
     *ret = plane;
     return ERR_OK;
@@ -110,6 +111,24 @@ void plane_keyd_changed(struct plane *plane, mono_t now, bool present)
 void plane_path_mtu(struct plane *plane, const struct ip_addr *dst, uint32_t mtu)
 {
     path_mtu_learn(&plane->mtus, plane->now, dst, mtu);
+}
+
+/* ADR-100: what keyd can't do yet is asked again with a later datagram. */
+void plane_source_lost(struct plane *plane, mono_t now, const struct ip_pair *way,
+                       const struct ip_addr *new_src)
+{
+    static const struct ip_addr same = {.family = IP_NONE};
+    const struct list *head = &plane->sad.all;
+
+    plane_enter(plane, now);
+    if (ip_addr_equal(new_src, &way->src) || !limiter_allow(&plane->lost, now, &way->dst))
+        return;
+    for (const struct list *at = head->next; at != head; at = at->next) {
+        const struct sad_entry *sa = LIST_OWNER(at, struct sad_entry, all);
+        if (sa->esp != NULL && !sa->params.inbound && ip_addr_equal(&sa->here.addr, &way->src) &&
+            ip_addr_equal(&sa->from.addr, &way->dst))
+            notify_addupd(plane, sa, new_src, &same);
+    }
 }
 
 void plane_timer(struct plane *plane, mono_t now)

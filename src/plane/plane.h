@@ -68,6 +68,9 @@ void plane_control(struct plane *plane, mono_t now, struct view message);
 void plane_keyd_changed(struct plane *plane, mono_t now, bool present);
 /* An ICMP "too big" or a send that failed told us the way to dst carries only mtu octets. */
 void plane_path_mtu(struct plane *plane, const struct ip_addr *dst, uint32_t mtu);
+/* Nothing can be sent from src to dst: the SAs that go that way are to leave from new_src (ADR-099). */
+void plane_source_lost(struct plane *plane, mono_t now, const struct ip_pair *way,
+                       const struct ip_addr *new_src);
 void plane_timer(struct plane *plane, mono_t now);
 mono_t plane_next_deadline(const struct plane *plane);
 

@@ -39,6 +39,7 @@ struct tunnel {
     uint8_t version;
     struct traffic_pair agreed; /* up: what the child carries */
     struct ip_addr local, peer; /* IP_NONE: not known */
+    struct ip_addr moved; /* where the peer of a home went from where it is configured; IP_NONE: nowhere */
     struct identity peer_id;
     spi_t spi_in, spi_out;
     struct esp_suite suite;

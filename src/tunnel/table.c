@@ -59,6 +59,8 @@ static void key(struct tunnels *t, struct tunnel *tunnel, const struct tunnel_ev
     (void)up;
     tunnel_note(t, tunnel, EVENT_INFO, "Tunnel wanted", "negotiating");
     tunnel->local = (struct ip_addr){.family = IP_NONE}; /* the last one may be gone */
+    if (tunnel->moved.family != IP_NONE)
+        tunnel->peer = tunnel->moved;
     initiate(t, tunnel, &tunnel_selector(tunnel)->traffic);
 }
 
@@ -85,6 +87,9 @@ static mono_t retry_at(const struct tunnels *t, const struct tunnel *tunnel)
 static void back_off(struct tunnels *t, struct tunnel *tunnel, const struct tunnel_event *up)
 {
     (void)up;
+    if (tunnel->moved.family != IP_NONE) /* it may be back */
+        tunnel->peer = tunnel->connection->profile->remote.addr;
+    tunnel->moved.family = IP_NONE;
     tunnel->failures++;
     tunnel_set_timer(t, tunnel, retry_at(t, tunnel));
     tunnel_note(t, tunnel, EVENT_WARNING, "Tunnel failed", tunnel->why);

@@ -336,6 +336,20 @@ static void child_gone(struct tunnels *t, struct tunnel *tunnel, const char *why
     tunnel_step(t, tunnel, again ? TUNNEL_IN_LOST : TUNNEL_IN_ENDED, NULL);
 }
 
+/*
+ * ADR-039, ADR-052, ADR-076: the peer's address in policy is where a tunnel is made anew, and it follows the SAs.
+ * ADR-040: unless the connection says otherwise. What a peer may come from, and who it must be, stays.
+ */
+static void follow(struct tunnel *tunnel, const struct ip_addr *peer)
+{
+    const struct ike_profile *profile = tunnel->connection->profile;
+    if (profile->policy_stays || !tunnel->home || tunnel_connection_is_open(tunnel->connection))
+        return;
+    tunnel->moved = *peer;
+    if (ip_addr_equal(peer, &profile->remote.addr))
+        tunnel->moved.family = IP_NONE;
+}
+
 static enum err about_tunnel(struct tunnels *t, const struct tunnel_event *event)
 {
     struct tunnel *tunnel = tunnel_find(t, event->ticket);
@@ -352,6 +366,9 @@ static enum err about_tunnel(struct tunnels *t, const struct tunnel_event *event
     case TUNNEL_EV_CHILD_FAILED:
         TEXT_SET(tunnel->why, "%s", event->text != NULL ? event->text : "");
         tunnel_step(t, tunnel, TUNNEL_IN_FAILED, NULL);
+        break;
+    case TUNNEL_EV_MOVED:
+        follow(tunnel, &event->peer);
         break;
     case TUNNEL_EV_CHILD_DELETED:
         if (is_of_child(tunnel, event))
@@ -500,6 +517,7 @@ bool tunnels_info(const struct tunnels *t, size_t i, struct tunnel_info *ret)
         .traffic = tunnel_is_up(tunnel) ? tunnel->agreed : *tunnel_traffic(tunnel),
         .local = tunnel->local,
         .peer = tunnel->peer,
+        .moved = tunnel->moved,
         .peer_id = tunnel->peer_id,
         .version = tunnel->version,
         .spi_in = tunnel->spi_in,

@@ -39,6 +39,7 @@ struct tunnel_selector {
     char name[IKE_PROFILE_NAME]; /* the child's */
     struct traffic_pair traffic;
     enum tunnel_start start;
+    bool stays; /* its SAs keep their addresses when the IKE SA moves (struct ike_profile) */
 };
 
 struct tunnel_connection {
@@ -70,6 +71,7 @@ enum tunnel_event_kind {
     TUNNEL_EV_CHILD_DELETED, /* ticket, spi_in */
     TUNNEL_EV_SOFT_EXPIRE,   /* ticket, spi_in or spi_out */
     TUNNEL_EV_HARD_EXPIRE,   /* the same; also: the plane has lost it */
+    TUNNEL_EV_MOVED,         /* ticket, peer: its SAs go there now */
     TUNNEL_EV_SHUTDOWN,
 };
 
@@ -163,6 +165,7 @@ struct tunnel_info {
     bool down; /* by command */
     struct traffic_pair traffic; /* as configured, or as agreed */
     struct ip_addr local, peer;
+    struct ip_addr moved; /* where the next IKE SA begins, if not where it is configured; or no family */
     struct identity peer_id;
     enum ike_version version;
     spi_t spi_in, spi_out;

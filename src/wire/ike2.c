@@ -30,9 +30,9 @@ static bool ends_chain(uint8_t type)
     return type == IKE2_P_SK || type == IKE2_P_SKF;
 }
 
-static bool is_known(uint8_t type)
+static bool is_known(uint8_t type, uint8_t agreed)
 {
-    return (type >= IKE2_P_SA && type <= IKE2_P_EAP) || type == IKE2_P_SKF || type == IKE2_P_PS;
+    return type == agreed || (type >= IKE2_P_SA && type <= IKE2_P_EAP) || type == IKE2_P_SKF || type == IKE2_P_PS;
 }
 
 /* Reads one payload of the given type. The reserved bits are not looked at (section 3.2). */
@@ -59,6 +59,12 @@ static enum err payload_parse(struct cursor *cur, uint8_t type, struct ike2_payl
 enum err ike2_payloads_parse(uint8_t first, struct view text, struct ike2_payloads *ret,
                              uint8_t *ret_critical)
 {
+    return ike2_payloads_parse_with(first, text, IKE2_P_NONE, ret, ret_critical);
+}
+
+enum err ike2_payloads_parse_with(uint8_t first, struct view text, uint8_t agreed,
+                                  struct ike2_payloads *ret, uint8_t *ret_critical)
+{
     struct cursor cur = cursor_of(text);
     struct ike2_payloads all = {0};
     uint8_t next = first;
@@ -72,11 +78,11 @@ enum err ike2_payloads_parse(uint8_t first, struct view text, struct ike2_payloa
             return err;
         if (all.count + all.skipped == LIMIT_IKE_PAYLOADS)
             return ERR_LIMIT;
-        if (is_known(next))
+        if (is_known(next, agreed))
             all.list[all.count++] = payload; /* the critical bit means nothing here */
         else
             all.skipped++;
-        if (!is_known(next) && critical && refused == IKE2_P_NONE)
+        if (!is_known(next, agreed) && critical && refused == IKE2_P_NONE)
             refused = next;
         next = ends_chain(next) ? IKE2_P_NONE : payload.next;
     }

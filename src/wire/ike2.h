@@ -55,6 +55,9 @@ struct ike2_payloads {
  * be there, or be there twice, is for who knows the exchange. */
 MUST_USE enum err ike2_payloads_parse(uint8_t first, struct view text, struct ike2_payloads *ret,
                                       uint8_t *ret_critical);
+/* The same between ends that agreed on one payload type more, of those for private use; 0: none. */
+MUST_USE enum err ike2_payloads_parse_with(uint8_t first, struct view text, uint8_t agreed,
+                                           struct ike2_payloads *ret, uint8_t *ret_critical);
 /* The nth payload of that type (from 0), or NULL. */
 const struct ike2_payload *ike2_payload_find(const struct ike2_payloads *all, uint8_t type,
                                              size_t nth);

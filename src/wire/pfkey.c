@@ -46,6 +46,7 @@ static const struct type_row types[] = {
     [PFKEY_X_RULE_SET] = {"RULE_SET", HAS(TICKET), HAS(SA) | HAS(VERDICT) | HAS(PEER)},
     [PFKEY_X_RULE_DELETE] = {"RULE_DELETE", HAS(TICKET), 0},
     [PFKEY_X_RULE_SWEEP] = {"RULE_SWEEP", 0, 0},
+    [PFKEY_X_ADDUPD] = {"ADDUPD", HAS(SA) | HAS(NEW_ENDS), HAS(TICKET)}, /* ADR-102 */
     [PFKEY_X_COUNTERS] = {"COUNTERS", 0, HAS(COUNTER) | HAS(END)},
 };
 
@@ -119,6 +120,18 @@ static bool keys_fit(const struct pfkey_message *m)
     return sa->cipher_key_len <= SA_KEY_MAX && sa->auth_key_len <= SA_AUTH_KEY_MAX;
 }
 
+/* ADR-101, ADR-102: both ends of an SA, or at least one that somebody asks for. */
+static bool new_ends_fit(const struct pfkey_message *m)
+{
+    const struct ip_endpoint *src = &m->new_src, *dst = &m->new_dst;
+    bool whole = src->addr.family != IP_NONE && src->addr.family == dst->addr.family;
+    if (m->type != PFKEY_X_ADDUPD)
+        return whole && (src->port == 0) == (dst->port == 0);
+    if (m->sa.inbound || src->port != 0 || dst->port != 0)
+        return false;
+    return whole || (src->addr.family == IP_NONE) != (dst->addr.family == IP_NONE);
+}
+
 /* Values that no message may have, and that two extensions only show together. */
 static enum err check_values(const struct pfkey_message *m)
 {
@@ -132,9 +145,7 @@ static enum err check_values(const struct pfkey_message *m)
         return ERR_VALUE;
     if ((m->has & PFKEY_HAS_PEER) && m->peer.family == IP_NONE)
         return ERR_VALUE;
-    if ((m->has & PFKEY_HAS_NEW_ENDS) && (m->new_src.addr.family == IP_NONE ||
-                                          m->new_src.addr.family != m->new_dst.addr.family ||
-                                          (m->new_src.port == 0) != (m->new_dst.port == 0)))
+    if ((m->has & PFKEY_HAS_NEW_ENDS) && !new_ends_fit(m))
         return ERR_VALUE;
     if ((m->has & PFKEY_HAS_SA) && sa->protocol != 0 &&
         (sa->src_ports.first > sa->src_ports.last || sa->dst_ports.first > sa->dst_ports.last))

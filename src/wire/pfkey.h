@@ -47,6 +47,10 @@ enum pfkey_type {
                                  * and PEER for encrypt. Goes before every policy for single pairs */
     PFKEY_X_RULE_DELETE = 73,   /* by ticket */
     PFKEY_X_RULE_SWEEP = 74,    /* rules set by another keyd than the one that asks go */
+    PFKEY_X_ADDUPD = 75,        /* SADB_X_ADDUPD of addrmgmt-06 appendix E (ADR-099, ADR-102): whoever keys the
+                                 * outbound SA named, by the addresses that it was made with, is asked to move it
+                                 * and its siblings to the new ends, of which one may be left out. The plane
+                                 * passes one that it gets on to those who listen; never answered (ADR-100) */
 };
 
 enum pfkey_satype { PFKEY_SATYPE_UNSPEC = 0, PFKEY_SATYPE_AH = 2, PFKEY_SATYPE_ESP = 3 };
@@ -103,7 +107,7 @@ struct pfkey_message {
     char counter_name[40];
     uint64_t counter;
     struct ip_addr peer;      /* the other gateway */
-    struct ip_endpoint new_src, new_dst; /* port 0: without UDP */
+    struct ip_endpoint new_src, new_dst; /* port 0: without UDP. ADDUPD: no ports; family 0: that end stays */
     uint64_t ticket;
     uint64_t note;            /* with TICKET: what keyd wants to be told of the flow after a restart */
 };

@@ -59,7 +59,9 @@ void forge_v2_open(struct pair *pair, const struct pair_datagram *d, struct forg
     ret->sealed = payloads.count == 1 && payloads.list[0].type == IKE2_P_SK;
     if (ret->sealed) {
         inner = decrypt(pair, d, &ret->header, &payloads.list[0], text, &first);
-        assert_int_equal(ike2_payloads_parse(first, inner, &payloads, &critical), ERR_OK);
+        assert_int_equal(ike2_payloads_parse_with(first, inner, v2_agreed(receiver(pair, d, &ret->header)),
+                                                  &payloads, &critical),
+                         ERR_OK);
     }
     ret->kind = v2_message_kind_of(ret->header.exchange,
                                    (ret->header.flags & IKE2_FLAG_RESPONSE) != 0, &payloads);

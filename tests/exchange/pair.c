@@ -597,6 +597,7 @@ static void take(struct pair *pair, unsigned s, const struct ike_effect *fx)
         assert_true(sa->params.udp_dst != 0 || fx->here.addr.family != IP_NONE);
         sa->moved = fx->remote;
         sa->here = fx->here;
+        sa->policy_stays = fx->policy_stays;
         side->moves++;
         break;
     }

@@ -48,6 +48,7 @@ struct pair_datagram {
 struct pair_sa {
     bool used;
     struct ip_endpoint moved; /* where its peer is, by the last MOVE_SA; port 0: none came, or not in UDP */
+    bool policy_stays;          /* as that says */
     struct ip_endpoint here;  /* where our end is, if it said so */
     struct sa_params params;
 };

@@ -141,8 +141,9 @@ static void test_kem(void **state)
 {
     static const uint16_t methods[3] = {KEM, P256};
     bool known = kex_method_known(KEM);
-    const struct ike_profile a = profile_of(PAIR_A, methods, 3), b = profile_of(PAIR_B, methods, 3);
+    struct ike_profile a = profile_of(PAIR_A, methods, 3), b = profile_of(PAIR_B, methods, 3);
     (void)state;
+    a.mobike_off = b.mobike_off = true; /* on port 4500 it would need them over IPv4 too, by an octet or two */
     for (unsigned v6 = 0; v6 < 2; v6++) {
         struct watch watch = {.v6 = v6 != 0};
         struct pair *pair = meet(&a, &b, &watch);

@@ -356,6 +356,68 @@ static void test_fail_over_and_back(void **state)
     site_free(site);
 }
 
+static enum err ask(struct site *site, unsigned side, const char *local, const char *remote)
+{
+    const struct ike_effect *made = &site->pair->sides[side].last_up;
+    struct ike_event event = {.kind = IKE_EV_UPDATE, .spi = made->spi_out, .peer = made->peer};
+    if (local != NULL)
+        event.local.addr = addr(local);
+    if (remote != NULL)
+        event.remote.addr = addr(remote);
+    enum err err = ike_input(site->pair->sides[side].ike, site->pair->now, &event);
+    pair_drain(site->pair, side);
+    return err;
+}
+
+/* ADR-099: whoever forwards packets asks for other ends; what isn't ours, or the peer's, is refused. The way that
+ * was asked for is kept to, though `local` says another, until it is gone. */
+static void test_asked(void **state)
+{
+    struct site *site = site_new(NULL);
+    (void)state;
+    site->profiles[PAIR_A].local = addr(own[PAIR_A]);
+    HAVE(site, PAIR_A, own[PAIR_A], "192.1.1.14");
+    HAVE(site, PAIR_B, own[PAIR_B], "192.1.1.15");
+    begin(site);
+    assert_int_equal(ask(site, PAIR_A, "192.1.1.99", NULL), ERR_VALUE);
+    assert_int_equal(ask(site, PAIR_A, NULL, "203.0.113.9"), ERR_VALUE);
+    assert_int_equal(ask(site, PAIR_A, "2001:db8::1", NULL), ERR_VALUE);
+    assert_at(site, own[PAIR_A], own[PAIR_B], false);
+    assert_int_equal(ask(site, PAIR_A, "192.1.1.14", "192.1.1.15"), ERR_OK);
+    pair_run(site->pair, 60 * SECONDS);
+    assert_at(site, "192.1.1.14", "192.1.1.15", false);
+    assert_int_equal(sa_of(site, PAIR_A)->mobike->moves, 1);
+    assert_int_equal(ask(site, PAIR_A, "192.1.1.14", NULL), ERR_OK); /* it is there */
+    pair_run(site->pair, 10 * SECONDS);
+    assert_int_equal(sa_of(site, PAIR_A)->mobike->moves, 1);
+    HAVE(site, PAIR_A, own[PAIR_A]);
+    pair_run(site->pair, 10 * SECONDS);
+    assert_at(site, own[PAIR_A], "192.1.1.15", false);
+
+    /* Who doesn't decide may ask for an end of its own alone. */
+    assert_int_equal(ask(site, PAIR_B, NULL, own[PAIR_A]), ERR_OK);
+    assert_int_equal(ask(site, PAIR_B, own[PAIR_B], NULL), ERR_OK);
+    HAVE(site, PAIR_A, own[PAIR_A], "192.1.1.14");
+    pair_run(site->pair, 1 * SECONDS);
+    assert_int_equal(ask(site, PAIR_B, NULL, "192.1.1.14"), ERR_UNSUPPORTED);
+    struct ike_event unknown = {.kind = IKE_EV_UPDATE, .spi = {77}, .peer = addr(own[PAIR_B])};
+    assert_int_equal(ike_input(site->pair->sides[PAIR_A].ike, site->pair->now, &unknown), ERR_UNKNOWN);
+    site_free(site);
+}
+
+/* ADR-099: where the address is gone, keyd not having been told, the next one comes; no wish is left behind. */
+static void test_asked_because_gone(void **state)
+{
+    struct site *site = up(NULL);
+    (void)state;
+    kill_address(site, own[PAIR_A]);
+    HAVE(site, PAIR_A, "192.1.1.14");
+    assert_int_equal(ask(site, PAIR_A, "192.1.1.14", NULL), ERR_OK);
+    pair_run(site->pair, 1 * SECONDS);
+    assert_at(site, "192.1.1.14", own[PAIR_B], false);
+    site_free(site);
+}
+
 /* Our preferred uplink comes back. */
 static void test_preferred(void **state)
 {
@@ -790,7 +852,8 @@ int main(void)
         cmocka_unit_test(test_bombing),       cmocka_unit_test(test_forged_source),
         cmocka_unit_test(test_no_nats),       cmocka_unit_test(test_replayed),
         cmocka_unit_test(test_esp_elsewhere), cmocka_unit_test(test_cookie),
-        cmocka_unit_test(test_other_child),
+        cmocka_unit_test(test_other_child),   cmocka_unit_test(test_asked),
+        cmocka_unit_test(test_asked_because_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -131,7 +131,7 @@ static void every_key(void **state)
                 "    ppk: {id: quantum, file: /ppk, required: false}\n"
                 "    children:\n"
                 "      - {name: web, local: [10.1.0.0/16, 10.3.0.0/16], protocol: tcp,\n"
-                "         local-ports: 80, remote-ports: 1024-65535, start: at-once}\n");
+                "         local-ports: 80, remote-ports: 1024-65535, start: at-once, moves: false}\n");
     const struct config_connection *c = &config.connections[0];
     assert_int_equal(c->version, IKE_VERSION_2);
     assert_int_equal(c->local.chain.count, 2);
@@ -155,6 +155,7 @@ static void every_key(void **state)
     const struct tunnel_selector *s = &config.selectors[1];
     assert_string_equal(s->name, "web");
     assert_int_equal(s->start, TUNNEL_AT_ONCE);
+    assert_true(s->stays); /* ADR-015 */
     assert_int_equal(s->traffic.local.protocol, 6);
     assert_int_equal(s->traffic.local.port_last, 80);
     assert_int_equal(s->traffic.remote.port_first, 1024);
@@ -162,6 +163,40 @@ static void every_key(void **state)
     assert_int_equal(config_key_number(&config, c), 1);
     assert_string_equal(config_private_key(&config, 1), "/k.pem");
     assert_null(config_private_key(&config, 2));
+}
+
+/* Which protocol moves a tunnel (ADR-031), whether rules follow (ADR-040), and whether an address is an identity
+ * (ADR-090). */
+static void address_management(void **state)
+{
+    static const struct {
+        const char *line;
+        bool mobike_off, addrmgmt, policy_stays, any_address_id;
+    } cases[] = {
+        {"", false, false, false, false},
+        {"address-management: mobike", false, false, false, false},
+        {"address-management: auto", false, true, false, false},
+        {"address-management: draft", true, true, false, false},
+        {"address-management: off", true, false, false, false},
+        {"update-policy: no", false, false, true, false},
+        {"check-address-id: no", false, false, false, true},
+    };
+    char text[600];
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        snprintf(text, sizeof(text),
+                 HEAD "  - name: all\n    version: 2\n    local: {auth: psk}\n"
+                      "    remote: {address: 198.51.100.7, auth: psk}\n    secret-file: /s\n    %s\n"
+                      "    children: [{local: 10.1.0.0/16, remote: 10.2.0.0/16}]\n",
+                 cases[i].line);
+        assert_good(text);
+        const struct config_connection *c = &config.connections[0];
+        assert_int_equal(c->mobike_off, cases[i].mobike_off);
+        assert_int_equal(c->addrmgmt, cases[i].addrmgmt);
+        assert_int_equal(c->policy_stays, cases[i].policy_stays);
+        assert_int_equal(c->any_address_id, cases[i].any_address_id);
+        assert_false(config.selectors[0].stays);
+    }
 }
 
 static void mistakes(void **state)
@@ -379,7 +414,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_least),
         cmocka_unit_test(through_tcp),
-        cmocka_unit_test(every_key),
+        cmocka_unit_test(every_key), cmocka_unit_test(address_management),
         cmocka_unit_test(mistakes),
         cmocka_unit_test(virtual_address),
         cmocka_unit_test(editions),

@@ -19,7 +19,8 @@
         PFKEY_GETSPI, PFKEY_UPDATE, PFKEY_ADD, PFKEY_DELETE, PFKEY_GET, PFKEY_ACQUIRE,             \
             PFKEY_REGISTER, PFKEY_EXPIRE, PFKEY_FLUSH, PFKEY_DUMP, PFKEY_X_PROMISC,                \
             PFKEY_X_POLICY_SET, PFKEY_X_POLICY_DELETE, PFKEY_X_POLICY_GET, PFKEY_X_POLICY_DUMP,    \
-            PFKEY_X_TRACE, PFKEY_X_UNKNOWN_SPI, PFKEY_X_COUNTERS, PFKEY_X_NEW_MAPPING              \
+            PFKEY_X_TRACE, PFKEY_X_UNKNOWN_SPI, PFKEY_X_COUNTERS, PFKEY_X_NEW_MAPPING,             \
+            PFKEY_X_ADDUPD                                                                         \
     }
 
 enum { HAS_BITS = 14 };
@@ -93,6 +94,10 @@ static struct pfkey_message message_of(uint8_t type, uint32_t has, bool v6)
     if (has & PFKEY_HAS_NEW_ENDS) {
         m.new_src = (struct ip_endpoint){addr_of(v6 ? "2001:db8::5" : "192.1.1.9"), v6 ? 0 : 4500};
         m.new_dst = (struct ip_endpoint){addr_of(v6 ? "2001:db8::6" : "192.1.1.8"), v6 ? 0 : 4501};
+    }
+    if (type == PFKEY_X_ADDUPD) {
+        m.sa.inbound = false;
+        m.new_src.port = m.new_dst.port = 0;
     }
     return m;
 }
@@ -424,10 +429,43 @@ static void values_out_of_range_are_refused(void **state)
     assert_int_equal(pfkey_build(&m, span_of(bytes, sizeof(bytes)), &len), ERR_VALUE);
     m.new_dst = (struct ip_endpoint){addr_of("2001:db8::6"), 4500};
     assert_int_equal(pfkey_build(&m, span_of(bytes, sizeof(bytes)), &len), ERR_VALUE);
+    m.new_dst.addr.family = IP_NONE; /* an SA has two ends */
+    assert_int_equal(pfkey_build(&m, span_of(bytes, sizeof(bytes)), &len), ERR_VALUE);
     m = message_of(PFKEY_X_COUNTERS, PFKEY_HAS_COUNTER, false);
     assert_int_equal(spoilt(&m, PFKEY_EXT_X_COUNTER, 16 + 39, 'x'), ERR_VALUE);
     m = message_of(PFKEY_GET, PFKEY_HAS_SA | PFKEY_HAS_LAST_USE, true);
     assert_int_equal(spoilt(&m, PFKEY_EXT_X_LAST_USE, 8, 0), ERR_VALUE); /* -256 */
+}
+
+/* ADR-101, ADR-102: an SADB_X_ADDUPD names an outbound SA and at least one new end of it. */
+static void addupd_may_leave_an_end_out(void **state)
+{
+    const struct pfkey_message both =
+        message_of(PFKEY_X_ADDUPD, PFKEY_HAS_SA | PFKEY_HAS_NEW_ENDS, false);
+    struct pfkey_message m = both;
+    size_t len;
+    (void)state;
+    m.new_dst = (struct ip_endpoint){.port = 0};
+    round_trip(&m);
+    size_t one = built(&m).len;
+    m = both;
+    m.new_src = (struct ip_endpoint){.port = 0};
+    round_trip(&m);
+    assert_int_equal(built(&m).len, one);
+    assert_int_equal(built(&both).len, one + 24); /* struct sadb_address and a sockaddr_in */
+    m.new_dst = (struct ip_endpoint){.port = 0};
+    assert_int_equal(pfkey_build(&m, span_of(bytes, sizeof(bytes)), &len), ERR_VALUE);
+    m = both;
+    m.new_dst.addr = addr_of("2001:db8::6");
+    assert_int_equal(pfkey_build(&m, span_of(bytes, sizeof(bytes)), &len), ERR_VALUE);
+    m = both;
+    m.new_src.port = m.new_dst.port = 4500; /* which IKE decides about */
+    assert_int_equal(pfkey_build(&m, span_of(bytes, sizeof(bytes)), &len), ERR_VALUE);
+    m = both;
+    m.sa.inbound = true;
+    assert_int_equal(pfkey_build(&m, span_of(bytes, sizeof(bytes)), &len), ERR_VALUE);
+    m = message_of(PFKEY_X_ADDUPD, PFKEY_HAS_SA, false);
+    assert_int_equal(pfkey_build(&m, span_of(bytes, sizeof(bytes)), &len), ERR_MISSING);
 }
 
 /* The longest message fits LIMIT_PFKEY_MESSAGE; in any less room than it needs it is refused. */
@@ -455,7 +493,7 @@ static void damaged_messages_are_safe(void **state)
     static const uint8_t types[] = ALL_TYPES;
     srandom(2367);
     unsigned survived = 0;
-    for (int round = 0; round < 60000; round++) {
+    for (int round = 0; round < 90000; round++) {
         struct pfkey_message m = message_of(types[(size_t)random() % sizeof(types)],
                                             (uint32_t)random() % (1u << HAS_BITS), random() & 1);
         uint8_t room[LIMIT_PFKEY_MESSAGE];
@@ -480,6 +518,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_type_comes_back),
+        cmocka_unit_test(addupd_may_leave_an_end_out),
         cmocka_unit_test(every_suite_comes_back),
         cmocka_unit_test(ah_comes_back),
         cmocka_unit_test(addresses_may_be_absent),

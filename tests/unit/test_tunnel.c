@@ -531,6 +531,72 @@ static void whose_it_is(void **state)
     assert_null(tunnels_connection_of(t, &peer, &own, &key));
 }
 
+static void moved_to(uint64_t ticket, const char *peer)
+{
+    const struct tunnel_event moved = {
+        .kind = TUNNEL_EV_MOVED, .ticket = ticket, .peer = addr(peer)};
+    input(&moved);
+    assert_int_equal(effect_count, 0); /* the rule names the SA, whose name has not changed */
+}
+
+static void lose(uint64_t ticket)
+{
+    const struct tunnel_event lost = {
+        .kind = TUNNEL_EV_HARD_EXPIRE, .ticket = ticket, .spi_in = info_of("lan", true).spi_in};
+    input(&lost);
+}
+
+static void assert_begins_at(uint64_t ticket, const char *peer)
+{
+    const struct ip_addr there = addr(peer);
+    const struct tunnel_effect *fx = find(TUNNEL_FX_IKE_INITIATE, ticket);
+    assert_non_null(fx);
+    assert_true(ip_addr_equal(&fx->peer, &there));
+}
+
+/* ADR-039, ADR-041, ADR-052, ADR-076: the address in policy follows the SAs: there the tunnel is made anew, and where it was
+ * configured if nobody answers. */
+static void policy_follows(void **state)
+{
+    (void)state;
+    uint64_t ticket = lan_up();
+    const struct tunnel_event failed = {.kind = TUNNEL_EV_CHILD_FAILED, .ticket = ticket};
+    moved_to(ticket, "192.0.2.55");
+    const struct tunnel_info info = info_of("lan", true);
+    assert_true(ip_addr_equal(&info.moved, &(struct ip_addr){4, {192, 0, 2, 55}}));
+    lose(ticket);
+    assert_begins_at(ticket, "192.0.2.55");
+    input(&failed);
+    advance(2000);
+    assert_begins_at(ticket, "192.0.2.5");
+
+    /* Once more; and a re-key belongs to the IKE SA by its first name. */
+    struct tunnel_event again = up(ticket, "192.0.2.5", site[0].traffic, 600);
+    input(&again);
+    moved_to(ticket, "192.0.2.55");
+    const struct tunnel_event soft = {
+        .kind = TUNNEL_EV_SOFT_EXPIRE, .ticket = ticket, .spi_in = {600}};
+    input(&soft);
+    assert_begins_at(ticket, "192.0.2.5");
+    again = up(ticket, "192.0.2.5", site[0].traffic, 700);
+    input(&again);
+    moved_to(ticket, "192.0.2.5"); /* back */
+    lose(ticket);
+    assert_begins_at(ticket, "192.0.2.5");
+}
+
+/* ADR-040 */
+static void policy_may_stay(void **state)
+{
+    (void)state;
+    profiles[0].policy_stays = true;
+    uint64_t ticket = lan_up();
+    moved_to(ticket, "192.0.2.55");
+    assert_int_equal(info_of("lan", true).moved.family, IP_NONE);
+    lose(ticket);
+    assert_begins_at(ticket, "192.0.2.5");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -539,7 +605,7 @@ int main(void)
         TEST(the_table_decides),  TEST(parts_of_a_selector), TEST(virtual_addresses),
         TEST(one_peer_at_a_time), TEST(expected_in_vain),    TEST(commands),
         TEST(reload),             TEST(adoption),            TEST(our_virtual_address),
-        TEST(whose_it_is),
+        TEST(whose_it_is),        TEST(policy_follows),      TEST(policy_may_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -68,6 +68,7 @@ enum err auth_i_send(struct v2_step *step)
     put_id(&out.w, IKE2_P_IDI, &step->sa->handshake->id_own);
     put_initial_contact(step, &out.w);
     v2_mobike_put_support(step, &out.w);
+    v2_sync_put_support(step->sa, &out.w);
     put_peer_id(step, &out.w);
     credential_put_requests(step, &out.w);
     enum err err = credential_put(step, &out.w);
@@ -110,6 +111,19 @@ static bool is_expected(const struct v2_step *step, const struct identity *id)
         return ike_profile_is_for(profile, id);
     return expected->kind == IDENTITY_NONE || identity_equal(id, expected) ||
            identity_equal(id, &address);
+}
+
+/* ADR-090: an ID that is an address has to be the one that the peer is at, unless a NAT hides that, or the
+ * administrator knows better. Strangers are known by their address anyway. */
+static enum err check_address_id(struct v2_step *step, const struct identity *id,
+                                 const struct ip_addr *at)
+{
+    const struct v2_sa *sa = step->sa;
+    const struct ike_profile *profile = v2_profile(step->ike, sa->profile);
+    if (profile == NULL || profile->any_address_id || id->kind != IDENTITY_ADDR || sa->nat.there ||
+        ip_addr_equal(&id->addr, at))
+        return ERR_OK;
+    return v2_refuse(step, ERR_AUTH, 0, "the peer is not at the address that it is known by");
 }
 
 /* The IKE SA is good; its first child is not to be had. */
@@ -163,12 +177,16 @@ enum err auth_i_verify(struct v2_step *step)
         return err;
     if (!is_expected(step, &id))
         return v2_refuse(step, ERR_AUTH, 0, "the peer calls itself something else");
+    err = check_address_id(step, &id, &step->event->remote.addr);
+    if (err != ERR_OK)
+        return err;
     hs->initial_contact = v2_notified(step, IKE2_N_INITIAL_CONTACT, &n);
     err = crash_read(step, sa);
     if (err == ERR_OK)
         err = v2_mobike_read_support(step);
     if (err == ERR_OK)
         err = resume_take(step);
+    v2_sync_read_support(step);
     return err == ERR_OK ? take_first_child(step) : err;
 }
 
@@ -245,6 +263,8 @@ enum err auth_r_claim(struct v2_step *step)
     if (ike2_auth_parse(v2_body(step, IKE2_P_AUTH, 0), &auth) != ERR_OK)
         return v2_refuse(step, ERR_SYNTAX, IKE2_N_INVALID_SYNTAX, "malformed AUTH");
     err = hs->ticket != NULL ? resume_r_claimed(step) : choose_profile(step, auth.method);
+    if (err == ERR_OK)
+        err = check_address_id(step, &hs->claimed, &step->event->remote.addr);
     if (err != ERR_OK)
         return err;
     if (!v2_tcp_allowed(step->ike, sa, step->event))
@@ -260,6 +280,7 @@ enum err auth_r_claim(struct v2_step *step)
         err = crash_read(step, sa);
     if (err == ERR_OK)
         err = v2_mobike_read_support(step);
+    v2_sync_read_support(step);
     if (err == ERR_OK)
         err = credential_keep_certificates(step);
     if (err == ERR_OK)
@@ -324,6 +345,7 @@ enum err auth_r_send(struct v2_step *step)
     put_id(&out.w, IKE2_P_IDR, &step->sa->handshake->id_own);
     put_initial_contact(step, &out.w);
     v2_mobike_put_support(step, &out.w);
+    v2_sync_put_support(step->sa, &out.w);
     enum err err = credential_put(step, &out.w);
     if (err == ERR_OK && child != NULL && child->refused == 0)
         err = made_new(step->ike, child);
@@ -355,7 +377,8 @@ void auth_established(struct v2_step *step)
     struct v2_ticket *shown = sa->handshake->ticket;
     sa->handshake->ticket = NULL;
 
-    if (sa->handshake->mobike && v2_mobike_begin(ike, sa, &sa->handshake->addresses) != ERR_OK)
+    if ((sa->handshake->mobike || sa->handshake->draft) &&
+        v2_mobike_begin(ike, sa, &sa->handshake->addresses) != ERR_OK)
         ike_count(ike, IKE_COUNT_MEMORY); /* its addresses are those it has now */
     v2_handshake_free(sa->handshake);
     sa->handshake = NULL;

@@ -173,6 +173,7 @@ enum err child_i_offer(struct v2_step *step)
     v2_out_start(step, &out, V2_CHILD_REQ);
     if (child->rekeys != NULL)
         put_rekey_notify(child, &out.w);
+    v2_addrmgmt_put_ends(step, &out.w);
     child_put_offer(step, &out.w);
     return v2_out_send(step, &out);
 }
@@ -378,7 +379,9 @@ enum err child_r_proposal(struct v2_step *step)
     struct ike2_notify n;
     if (is_busy(step->sa))
         return v2_refuse(step, ERR_STATE, IKE2_N_TEMPORARY_FAILURE, "this IKE SA is being replaced");
-    enum err err = child_new(step->ike, step->x, &child);
+    enum err err = v2_addrmgmt_read_ends(step);
+    if (err == ERR_OK)
+        err = child_new(step->ike, step->x, &child);
     if (err == ERR_OK && v2_notified(step, IKE2_N_REKEY_SA, &n))
         err = find_rekeyed(step, &n);
     if (err == ERR_OK)

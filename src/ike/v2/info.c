@@ -212,7 +212,9 @@ enum err info_r_reply(struct v2_step *step)
     enum err err = read_deletes(step, &all);
     if (err == ERR_OK)
         err = crash_read(step, step->sa);
-    if (err != ERR_OK)
+    if (err == ERR_OK)
+        err = v2_addrmgmt_take(step, all.count == 0 && !all.sa);
+    if (err != ERR_OK || step->skips)
         return err;
     read_notifies(step, &all);
     v2_out_start(step, &out, V2_INFO_RSP);
@@ -221,6 +223,7 @@ enum err info_r_reply(struct v2_step *step)
                             all.answers[protocol].count);
     put_ticket(step, &out.w);
     err = v2_mobike_take(step, &out.w, &wish);
+    v2_addrmgmt_put_answer(step->ike, step->sa, &out.w);
     if (err == ERR_OK)
         err = v2_out_send(step, &out);
     if (err != ERR_OK)
@@ -232,9 +235,19 @@ enum err info_r_reply(struct v2_step *step)
         rekey_settle(step->ike, step->sa);
     }
     step->ends_sa = all.sa;
-    if (!all.sa)
-        v2_mobike_do(step, &wish);
+    if (all.sa)
+        return ERR_OK;
+    v2_mobike_do(step, &wish);
+    v2_addrmgmt_answered(step->ike, step->sa);
     return ERR_OK;
+}
+
+enum err info_r_checked(struct v2_step *step)
+{
+    struct v2_out out;
+    v2_out_start(step, &out, V2_INFO_RSP);
+    v2_addrmgmt_put_answer(step->ike, step->sa, &out.w);
+    return v2_out_send(step, &out);
 }
 
 /* Of a former life */

@@ -135,6 +135,8 @@ enum err init_i_start(struct v2_step *step)
     v2_put_ke(&out.w, kex_method(hs->kex), kex_request(hs->kex));
     ike2_writer_payload(&out.w, IKE2_P_NONCE, blob_view(&hs->nonce_i));
     err = v2_nat_put(step, &out.w);
+    if (err == ERR_OK)
+        err = v2_addrmgmt_put_prevention(step, &out.w);
     if (err != ERR_OK)
         return err;
     put_abilities(step, &out.w);
@@ -301,6 +303,8 @@ enum err init_i_keys(struct v2_step *step)
     struct v2_nat nat;
 
     enum err err = read_share(step, &ke, &nonce);
+    if (err == ERR_OK)
+        err = v2_addrmgmt_read_prevention(step);
     if (err != ERR_OK)
         return err;
     err = ike2_ike_check(v2_body(step, IKE2_P_SA, 0), &hs->policy, &step->ike->sa2, &suite, &choice);
@@ -391,6 +395,8 @@ static enum err send_choice(struct v2_step *step, const struct ike2_choice *choi
     ike2_writer_payload(&out.w, IKE2_P_NONCE, blob_view(&hs->nonce_r));
     credential_put_requests(step, &out.w);
     enum err err = v2_nat_put(step, &out.w);
+    if (err == ERR_OK)
+        err = v2_addrmgmt_put_prevention(step, &out.w);
     if (err != ERR_OK)
         return err;
     put_abilities(step, &out.w);
@@ -408,6 +414,8 @@ enum err init_r_choose(struct v2_step *step)
     struct view nonce;
 
     enum err err = read_share(step, &ke, &nonce);
+    if (err == ERR_OK)
+        err = v2_addrmgmt_read_prevention(step);
     if (err != ERR_OK)
         return err;
     hs->policy = responder_policy(step);

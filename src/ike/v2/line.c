@@ -49,7 +49,7 @@ static bool may_begin(const struct v2_sa *sa, const struct v2_exchange *x)
 void v2_line_go(struct ike *ike, struct v2_sa *sa)
 {
     struct v2_exchange *x;
-    if (sa->mine != NULL || !sa->established || sa->dying)
+    if (sa->mine != NULL || sa->sync != NULL || !sa->established || sa->dying)
         return;
     TAILQ_FOREACH (x, &sa->waiting, of_line)
         if (may_begin(sa, x))

@@ -7,6 +7,8 @@
 
 #include "ike/v2/v2.h"
 
+enum { SYNC_TRIES = 3 }; /* unanswered so often, a request may have an id that the peer has seen before */
+
 enum err v2_drop(struct ike *ike, enum ike_counter_id counter, enum err err)
 {
     ike_count(ike, counter);
@@ -385,6 +387,15 @@ enum err v2_answer(struct ike *ike, const struct ike_event *event, enum v2_trigg
     return err;
 }
 
+void v2_checked(struct ike *ike, struct v2_exchange *x)
+{
+    struct v2_step step = step_on(ike, x);
+    step.row = v2_row_find(x->state, V2_ON_CHECKED, V2_NO_MESSAGE);
+    assert(step.row != NULL);
+    (void)v2_run(&step);
+    ike_works_wipe(&step.works);
+}
+
 /* Which row gets the message; a proven request that fits none is refused like a malformed one. */
 static enum err find_row(struct v2_step *step, enum v2_message_kind kind)
 {
@@ -539,6 +550,8 @@ static void exchange_timer(struct ike *ike, struct ike_timer *timer)
     assert(x->timer_kind == V2_TIMER_RESEND);
     v2_trace(ike, x->sa, x, EVENT_DEBUG, "No answer yet", "sent again");
     v2_mobike_repeat(ike, x);
+    if (x->repeats_made >= SYNC_TRIES)
+        v2_sync_begin(ike, x->sa);
     arm(ike, x, V2_TIMER_RESEND);
 }
 

@@ -228,7 +228,7 @@ static void trace_out(struct ike *ike, const struct v2_sa *sa, const struct v2_e
         first = ike->message[16];
         text = view_of(ike->message + IKE2_HEADER_LEN, out->w.b.len - IKE2_HEADER_LEN);
     }
-    if (ike2_payloads_parse(first, text, &payloads, &critical) == ERR_OK)
+    if (ike2_payloads_parse_with(first, text, v2_agreed(sa), &payloads, &critical) == ERR_OK)
         v2_trace_message(ike, sa, x, out->kind, &payloads, true);
 }
 
@@ -284,6 +284,7 @@ static enum v2_message_kind refusal_kind(const struct v2_step *step)
         return V2_MEDIATE_ERROR;
     switch (x->state) {
     case V2_N_R_START:
+    case V2_N_R_CHECKING:
         return V2_INFO_RSP;
     case V2_C_R_WAIT_FOLLOWUP:
     case V2_C_R_FOLLOWED:
@@ -321,6 +322,22 @@ void v2_send_farewell(struct ike *ike, struct v2_sa *sa, const struct v2_exchang
         ike_count(ike, v2_counter_of(err));
     }
     v2_sent_wipe(&sent);
+}
+
+enum err v2_build_sync(struct ike *ike, struct v2_sa *sa, bool response, struct view data,
+                       struct v2_sent *ret)
+{
+    struct v2_sent sent = {.datagrams = {0}};
+    struct v2_out out;
+    start(ike, &out, sa, response ? V2_INFO_RSP : V2_INFO_REQ, 0);
+    ike2_writer_notify(&out.w, IKE2_N_IKEV2_MESSAGE_ID_SYNC, data);
+    trace_out(ike, sa, NULL, &out);
+    enum err err = seal(ike, sa, &out, &sent);
+    if (err == ERR_OK)
+        *ret = sent;
+    else
+        v2_sent_wipe(&sent);
+    return err;
 }
 
 /* One small datagram for one received. */
@@ -426,7 +443,7 @@ enum err v2_open(struct ike *ike, struct v2_sa *sa, const struct ike2_header *he
         ike_count(ike, IKE_COUNT_UNDECRYPTABLE);
     if (err != ERR_OK)
         return err;
-    err = ike2_payloads_parse(first, text, ret, ret_critical);
+    err = ike2_payloads_parse_with(first, text, v2_agreed(sa), ret, ret_critical);
     if (err == ERR_OK && ike2_payload_count(ret, IKE2_P_SK) + ike2_payload_count(ret, IKE2_P_SKF))
         err = ERR_SYNTAX; /* one inside another */
     return err == ERR_LIMIT ? ERR_SYNTAX : err;

@@ -13,7 +13,7 @@
 
 #include "ike/v2/v2.h"
 
-enum { REFUSED_MOST = 5 };
+enum { REFUSED_MOST = 5, RECHECKS_MOST = 2 };
 
 bool v2_mobike_wanted(const struct ike *ike, const struct v2_sa *sa)
 {
@@ -54,8 +54,11 @@ static void tell(struct ike *ike, const struct v2_sa *sa, enum event_level level
 
 /* Birth and death */
 
-static struct ip_addr preferred(const struct ike *ike, const struct v2_sa *sa)
+static struct ip_addr preferred(const struct ike *ike, const struct v2_sa *sa,
+                                const struct address_set *own)
 {
+    if (address_set_has(own, &sa->mobike->asked.local))
+        return sa->mobike->asked.local;
     const struct ike_profile *profile = v2_profile(ike, sa->profile);
     return profile != NULL ? profile->local : (struct ip_addr){.family = IP_NONE};
 }
@@ -64,11 +67,14 @@ static struct ip_addr preferred(const struct ike *ike, const struct v2_sa *sa)
 static void set_paths(struct ike *ike, struct v2_sa *sa)
 {
     struct v2_mobike *mobike = sa->mobike;
-    struct address_set own = ike->own;
-    const struct address_own ours = {&own, ike->own_ranks, preferred(ike, sa)};
+    struct address_set own = ike->own, peer = mobike->peer;
     if (!ike->own_known && address_set_add(&own, &sa->path.local.addr) != ERR_OK)
         return; /* a tunnel's end has an address that will do */
-    address_paths_set(&mobike->paths, ike->now, &ours, &mobike->peer, &ike->ways);
+    if (address_set_has(&peer, &mobike->asked.remote) &&
+        address_set_promote(&peer, &mobike->asked.remote) != ERR_OK)
+        return; /* it is a member */
+    const struct address_own ours = {&own, ike->own_ranks, preferred(ike, sa, &own)};
+    address_paths_set(&mobike->paths, ike->now, &ours, &peer, &ike->ways);
 }
 
 static void wait_for_probe(struct ike *ike, struct v2_mobike *mobike)
@@ -107,6 +113,8 @@ enum err v2_mobike_begin(struct ike *ike, struct v2_sa *sa, const struct address
         sa->mobike->peer = (struct address_set){.list = {sa->path.remote.addr}, .count = 1};
     /* The first exchanges could not have been answered without being received (section 3.7). */
     address_proved(&sa->mobike->proved, &sa->path.remote.addr);
+    if (sa->handshake != NULL && sa->handshake->draft)
+        v2_addrmgmt_begin(sa);
     set_paths(ike, sa);
     wait_for_probe(ike, sa->mobike);
     v2_saved_sa(ike, sa);
@@ -118,13 +126,14 @@ void v2_mobike_free(struct ike *ike, struct v2_sa *sa)
     if (sa->mobike == NULL)
         return;
     ike_timer_drop(ike, &sa->mobike->probe);
+    v2_addrmgmt_free(sa->mobike);
     free(sa->mobike);
     sa->mobike = NULL;
 }
 
 /* Requests of ours */
 
-static bool is_out(const struct v2_exchange *x)
+bool v2_mobike_is_out(const struct v2_exchange *x)
 {
     return x != NULL && !x->in_line && x->out.datagrams.len != 0;
 }
@@ -141,9 +150,11 @@ static struct v2_exchange *find(const struct v2_sa *sa, enum v2_says says)
 }
 
 /* One of a kind is enough; what is in line says how things are when its turn comes. */
-static void say(struct ike *ike, struct v2_sa *sa, enum v2_says says, const struct v2_path *via)
+void v2_mobike_say(struct ike *ike, struct v2_sa *sa, enum v2_says says, const struct v2_path *via)
 {
     struct v2_exchange *x = find(sa, says);
+    if (x != NULL && x->in_line && via != NULL && says == V2_SAYS_CHECK)
+        x->via = *via; /* of an address that has been left nothing need be known */
     if (sa->dying || sa->closing || sa->replaced || (x != NULL && (x->in_line || via != NULL)))
         return;
     x = v2_line_up(ike, sa, V2_N_I_START);
@@ -163,7 +174,7 @@ static void say(struct ike *ike, struct v2_sa *sa, enum v2_says says, const stru
 static void repeat_pending(struct ike *ike, struct v2_sa *sa)
 {
     struct v2_exchange *x = sa->mine;
-    if (!is_out(x))
+    if (!v2_mobike_is_out(x))
         return;
     if (x->says == V2_SAYS_UPDATE || x->says == V2_SAYS_CHECK)
         x->stale = true; /* ADR-014 */
@@ -173,9 +184,12 @@ static void repeat_pending(struct ike *ike, struct v2_sa *sa)
 
 /* Moving */
 
-static void place(struct ike *ike, struct v2_sa *sa, struct ike_child *child)
+/* `policy_stays`: the peer wishes it so; we may too (ADR-040). */
+static void place(struct ike *ike, struct v2_sa *sa, struct ike_child *child, bool policy_stays)
 {
+    const struct ike_profile *profile = v2_profile(ike, sa->profile);
     struct ip_endpoint here = sa->path.local, there = sa->path.remote;
+    child->policy_stays = policy_stays || (profile != NULL && profile->policy_stays);
     child->udp = sa->nat.udp;
     child->follows = v2_nat_follows(sa);
     if (!sa->nat.udp || child->protocol == SA_AH)
@@ -187,8 +201,18 @@ static void place_all(struct ike *ike, struct v2_sa *sa)
 {
     struct ike_child *child;
     LIST_FOREACH (child, &sa->children, of_v2_sa)
-        place(ike, sa, child);
+        if (!v2_addrmgmt_stays(ike, sa, child))
+            place(ike, sa, child, false);
     v2_nat_keepalive_start(ike, sa);
+}
+
+void v2_mobike_place_at(struct ike *ike, struct v2_sa *sa, struct ike_child *child,
+                        const struct v2_path *path, bool policy_stays)
+{
+    const struct v2_path now = sa->path;
+    sa->path = *path;
+    place(ike, sa, child, policy_stays);
+    sa->path = now;
 }
 
 /* While an address is being checked the others are still where it was before, and so is this one. */
@@ -197,39 +221,44 @@ void v2_mobike_place(struct ike *ike, struct v2_sa *sa, struct ike_child *child)
     const struct v2_mobike *mobike = sa->mobike;
     if (mobike == NULL || (mobike->moves == 0 && child->here.addr.family == IP_NONE))
         return;
-    struct v2_path now = sa->path;
-    if (mobike->checking)
-        sa->path = mobike->before;
-    place(ike, sa, child);
-    sa->path = now;
+    const struct v2_path path = mobike->checking ? mobike->before : sa->path;
+    v2_mobike_place_at(ike, sa, child, &path, false);
 }
 
-/* ADR-010 */
-static bool unproved(const struct ike *ike, const struct v2_sa *sa)
-{
-    return !v2_path_is_tcp(&sa->path) && /* RFC 9329 section 7.1 */
-           address_check_due(ike->config.address_check, &sa->mobike->proved,
-                             &sa->path.remote.addr);
-}
-
-/* ADR-001, ADR-003: the IKE SA is elsewhere now, with its identities, keys and SPIs; its children too, unless the address has to be proved first. */
-static void go(struct ike *ike, struct v2_sa *sa, const struct v2_path *to)
+/* ADR-001, ADR-003: the IKE SA is elsewhere now, with its identities, keys and SPIs. `nat`: and with what is known
+ * of NAT there. */
+void v2_mobike_shift(struct ike *ike, struct v2_sa *sa, const struct v2_path *to,
+                     const struct v2_nat *nat, bool check)
 {
     struct v2_mobike *mobike = sa->mobike;
     const struct v2_path before = sa->path;
-    if (!mobike->checking)
+    if (!mobike->checking) {
         mobike->before = sa->path;
+        mobike->nat_before = sa->nat;
+    }
+    if (nat != NULL)
+        sa->nat = *nat;
+    mobike->disproved = false;
     sa->path = *to;
     sa->nat.udp |= v2_path_is_tcp(to);
     mobike->moves++;
     ike_count(ike, IKE_COUNT_MOVED);
-    mobike->checking = unproved(ike, sa);
+    mobike->checking = check;
+    mobike->rechecks = 0;
     tell(ike, sa, EVENT_INFO, "Addresses changed", to);
-    if (!mobike->checking)
-        place_all(ike, sa);
     v2_saved_sa(ike, sa);
     repeat_pending(ike, sa);
     v2_tcp_moved(ike, sa, &before);
+}
+
+/* Its children too, unless the address has to be proved first. */
+static void go(struct ike *ike, struct v2_sa *sa, const struct v2_path *to, const struct v2_nat *nat)
+{
+    bool check = !v2_path_is_tcp(to) && /* ADR-010; RFC 9329 section 7.1 */
+                 address_check_due(ike->config.address_check, &sa->mobike->proved, &to->remote.addr);
+    v2_mobike_shift(ike, sa, to, nat, check);
+    if (!check)
+        place_all(ike, sa);
 }
 
 /* We decide: the peer hears of it. */
@@ -237,9 +266,12 @@ static void move_to(struct ike *ike, struct v2_sa *sa, struct v2_path to)
 {
     sa->mobike->no_way = false;
     sa->mobike->mapped_known = false;
-    go(ike, sa, &to);
+    go(ike, sa, &to, NULL);
     wait_for_probe(ike, sa->mobike);
-    say(ike, sa, V2_SAYS_UPDATE, NULL);
+    if (sa->mobike->draft && !address_is_global(&to.local.addr))
+        v2_addrmgmt_give_way(ike, sa, "its new address means nothing to the peer");
+    else
+        v2_mobike_say(ike, sa, V2_SAYS_UPDATE, NULL);
 }
 
 static void move(struct ike *ike, struct v2_sa *sa, const struct address_pair *pair)
@@ -254,7 +286,7 @@ bool v2_mobike_reconnected(struct ike *ike, struct v2_sa *sa)
 {
     if (sa->mobike == NULL || !sa->mobike->decides)
         return false;
-    say(ike, sa, V2_SAYS_UPDATE, NULL);
+    v2_mobike_say(ike, sa, V2_SAYS_UPDATE, NULL);
     return true;
 }
 
@@ -275,8 +307,18 @@ static void disproved(struct ike *ike, struct v2_sa *sa)
     tell(ike, sa, EVENT_WARNING, "Peer not reached at its new address", &sa->path);
     const struct v2_path failed = sa->path;
     sa->path = mobike->before;
+    sa->nat = mobike->nat_before;
     v2_tcp_moved(ike, sa, &failed);
     mobike->checking = false;
+    mobike->disproved = true;
+    v2_saved_sa(ike, sa);
+}
+
+void v2_mobike_settle(struct ike *ike, struct v2_sa *sa, bool ok)
+{
+    if (!ok)
+        disproved(ike, sa);
+    sa->mobike->checking = false;
     v2_saved_sa(ike, sa);
 }
 
@@ -304,13 +346,26 @@ static bool rootless(const struct ike *ike, const struct v2_sa *sa,
             !address_reaches(&ike->ways, local, &sa->path.remote.addr));
 }
 
+/* Who doesn't decide says from where it sends now, and the other end may make up its mind. */
+static void leave(struct ike *ike, struct v2_sa *sa, const struct ip_addr *local)
+{
+    struct v2_path to = sa->path;
+    to.local.addr = *local;
+    sa->mobike->no_way = false;
+    go(ike, sa, &to, NULL);
+    v2_mobike_say(ike, sa, sa->mobike->draft ? V2_SAYS_UPDATE : V2_SAYS_ADDRESSES, NULL);
+}
+
 /* Section 3.5, at its end: who doesn't decide may still leave an address that is gone. */
 static void follow_own(struct ike *ike, struct v2_sa *sa)
 {
     struct v2_path to = sa->path;
     sa->mobike->no_way = !own_address_for(ike, sa, &to.local.addr);
-    if (!sa->mobike->no_way)
-        go(ike, sa, &to);
+    if (sa->mobike->no_way)
+        return;
+    go(ike, sa, &to, NULL);
+    if (sa->mobike->draft) /* whose updates either end may send */
+        v2_mobike_say(ike, sa, V2_SAYS_UPDATE, NULL);
 }
 
 static void decide(struct ike *ike, struct v2_sa *sa, bool is_rootless)
@@ -340,7 +395,14 @@ static void own_changed(struct ike *ike, struct v2_sa *sa, const struct address_
     else if (is_rootless)
         follow_own(ike, sa);
     if (find(sa, V2_SAYS_UPDATE) == NULL) /* which says so too */
-        say(ike, sa, V2_SAYS_ADDRESSES, NULL);
+        v2_mobike_say(ike, sa, V2_SAYS_ADDRESSES, NULL);
+}
+
+void v2_mobike_peer_changed(struct ike *ike, struct v2_sa *sa)
+{
+    set_paths(ike, sa);
+    wait_for_probe(ike, sa->mobike);
+    v2_saved_sa(ike, sa);
 }
 
 /* The peer hears nothing of it unless we move. */
@@ -393,7 +455,38 @@ enum err v2_mobike_addresses(struct ike *ike, const struct ike_event *event)
     return ERR_OK;
 }
 
-/* Trying other paths */
+/* ADR-099. A way that is only better liked is kept to; where the old one is gone this one just comes next. */
+enum err v2_mobike_asked(struct ike *ike, struct v2_sa *sa, const struct ip_addr *local,
+                         const struct ip_addr *remote)
+{
+    struct v2_mobike *mobike = sa->mobike;
+    struct address_pair to = pair_of(&sa->path);
+    if (mobike == NULL || sa->dying || sa->closing || sa->replaced)
+        return ERR_UNSUPPORTED;
+    bool rooted = address_set_has(&ike->own, &to.local);
+    if (local->family != IP_NONE)
+        to.local = *local;
+    if (remote->family != IP_NONE)
+        to.remote = *remote;
+    if (to.local.family != to.remote.family || !address_set_has(&ike->own, &to.local) ||
+        !address_set_has(&mobike->peer, &to.remote))
+        return ERR_VALUE;
+    if (!mobike->decides && !ip_addr_equal(&to.remote, &sa->path.remote.addr))
+        return ERR_UNSUPPORTED;
+    if (rooted)
+        mobike->asked = to;
+    set_paths(ike, sa);
+    const struct address_pair current = pair_of(&sa->path);
+    if (address_pair_equal(&to, &current))
+        wait_for_probe(ike, mobike);
+    else if (mobike->decides)
+        move(ike, sa, &to);
+    else
+        leave(ike, sa, &to.local);
+    return ERR_OK;
+}
+
+/* Trying other paths. ADR-044: the draft has nothing of its own for it, nor for ends that move at once. */
 
 const struct v2_path *v2_mobike_way(const struct v2_exchange *x)
 {
@@ -415,7 +508,7 @@ static bool may_look(const struct ike *ike, const struct v2_exchange *x)
 {
     const struct v2_mobike *mobike = x->sa->mobike;
     return mobike != NULL && !v2_tcp_only(ike, x->sa) && !x->has_via && x->repeats_made >= V2_LOOK_TRIES &&
-           (mobike->decides || x->says == V2_SAYS_ADDRESSES);
+           (mobike->decides || x->says == V2_SAYS_ADDRESSES || (mobike->draft && x->says == V2_SAYS_UPDATE));
 }
 
 /* RFC 9329 section 7.1: the same request through TCP, where nothing comes through UDP. */
@@ -437,6 +530,7 @@ void v2_mobike_repeat(struct ike *ike, struct v2_exchange *x)
     struct address_pair current = pair_of(&sa->path), next;
     x->repeats_made++;
     v2_sent_repeat(ike, sa, v2_mobike_way(x), &x->out);
+    v2_addrmgmt_repeat(ike, x);
     if (v2_tcp_may_try(ike, x))
         look_through_tcp(ike, x);
     if (!may_look(ike, x))
@@ -472,7 +566,7 @@ void v2_mobike_heard(struct ike *ike, struct v2_exchange *x, const struct ike_ev
     }
     const struct address_pair pair = {event->local.addr, event->remote.addr};
     const struct address_pair current = pair_of(&sa->path);
-    if (sa->mobike == NULL || !sa->mobike->decides || !x->looks ||
+    if (sa->mobike == NULL || (!sa->mobike->decides && !sa->mobike->draft) || !x->looks ||
         address_pair_equal(&pair, &current) || !address_paths_has(&sa->mobike->paths, &pair))
         return;
     if (x->says == V2_SAYS_UPDATE)
@@ -482,7 +576,7 @@ void v2_mobike_heard(struct ike *ike, struct v2_exchange *x, const struct ike_ev
 }
 
 /* Section 3.9: whoever changed one packet need not have kept the path from us. Else another one. */
-static void refused(struct ike *ike, struct v2_sa *sa, bool by_nat)
+void v2_mobike_refused(struct ike *ike, struct v2_sa *sa, bool by_nat)
 {
     struct v2_mobike *mobike = sa->mobike;
     const struct address_pair current = pair_of(&sa->path);
@@ -490,11 +584,11 @@ static void refused(struct ike *ike, struct v2_sa *sa, bool by_nat)
     if (++mobike->refused > REFUSED_MOST)
         mobike->refused = 0;
     else if (by_nat && mobike->refused % 2 != 0)
-        say(ike, sa, V2_SAYS_UPDATE, NULL);
+        v2_mobike_say(ike, sa, V2_SAYS_UPDATE, NULL);
     else if (address_paths_after(&mobike->paths, &current, &next))
         move(ike, sa, &next);
-    else if (by_nat)
-        say(ike, sa, V2_SAYS_UPDATE, NULL);
+    else if (by_nat || mobike->draft) /* whose answer's refusal leaves the peer's SAs where we aren't */
+        v2_mobike_say(ike, sa, V2_SAYS_UPDATE, NULL);
 }
 
 /* A better path may be there again. */
@@ -507,7 +601,7 @@ static void probe_timer(struct ike *ike, struct ike_timer *timer)
     struct address_pair pair;
     if (!mobike->no_way && !v2_tcp_only(ike, sa) && address_paths_due(&mobike->paths, ike->now, &current, &pair)) {
         const struct v2_path via = path_to(sa, &pair);
-        say(ike, sa, V2_SAYS_PROBE, &via);
+        v2_mobike_say(ike, sa, V2_SAYS_PROBE, &via);
     }
     ike_timer_set(ike, timer, mono_add(ike->now, ADDRESS_PROBE_MS));
 }
@@ -519,24 +613,30 @@ void v2_mobike_esp_from(struct ike *ike, struct v2_sa *sa, const struct ip_endpo
     struct v2_path via = sa->path;
     via.remote = *from;
     if (!same_path(&via, &sa->path))
-        say(ike, sa, V2_SAYS_CHECK, &via);
+        v2_mobike_say(ike, sa, V2_SAYS_CHECK, &via);
 }
 
 /* Answers */
 
-static bool came_from(const struct v2_step *step, const struct v2_path *path)
+bool v2_mobike_came_from(const struct v2_step *step, const struct v2_path *path)
 {
     return ip_endpoint_equal(&step->event->remote, &path->remote) &&
            ip_addr_equal(&step->event->local.addr, &path->local.addr);
 }
 
-static void checked(struct v2_step *step, bool ok)
+static void checked(struct v2_step *step, bool has_cookie)
 {
     struct ike *ike = step->ike;
     struct v2_sa *sa = step->sa;
     const struct v2_path *via = &step->x->via;
-    ok = ok && came_from(step, via);
+    bool ok = has_cookie && v2_mobike_came_from(step, via);
     if (same_path(via, &sa->path)) {
+        /* Who can have one answer come from elsewhere must not decide where the SA goes. */
+        if (has_cookie && !ok && sa->mobike->rechecks++ < RECHECKS_MOST) {
+            step->x->stale = true;
+            v2_mobike_say(ike, sa, V2_SAYS_CHECK, via);
+            return;
+        }
         if (ok)
             proved(ike, sa);
         else
@@ -551,7 +651,7 @@ static void checked(struct v2_step *step, bool ok)
         return;
     }
     address_proved(&sa->mobike->proved, &via->remote.addr);
-    go(ike, sa, via);
+    go(ike, sa, via, NULL);
     place_all(ike, sa);
 }
 
@@ -560,7 +660,7 @@ static void probed(struct v2_step *step, bool ok)
     struct v2_sa *sa = step->sa;
     struct v2_mobike *mobike = sa->mobike;
     const struct address_pair current = pair_of(&sa->path), pair = pair_of(&step->x->via);
-    ok = ok && came_from(step, &step->x->via);
+    ok = ok && v2_mobike_came_from(step, &step->x->via);
     if (address_paths_probed(&mobike->paths, step->ike->now, &current, &pair, ok))
         move(step->ike, sa, &pair);
     else
@@ -589,7 +689,7 @@ static enum err updated(struct v2_step *step, bool has_cookie)
     if (v2_notified(step, IKE2_N_UNACCEPTABLE_ADDRESSES, &n) ||
         v2_notified(step, IKE2_N_UNEXPECTED_NAT_DETECTED, &n)) {
         tell(ike, sa, EVENT_WARNING, ike2_notify_name(n.type), &sa->path);
-        refused(ike, sa, n.type == IKE2_N_UNEXPECTED_NAT_DETECTED);
+        v2_mobike_refused(ike, sa, n.type == IKE2_N_UNEXPECTED_NAT_DETECTED);
         return ERR_OK;
     }
     enum err err = take_nat(step);
@@ -597,7 +697,7 @@ static enum err updated(struct v2_step *step, bool has_cookie)
         return err;
     (void)v2_mobike_mapping_changed(step);
     sa->mobike->refused = 0;
-    if (has_cookie && came_from(step, &sa->path))
+    if (has_cookie && v2_mobike_came_from(step, &sa->path))
         proved(ike, sa);
     else if (!sa->mobike->checking)
         place_all(ike, sa);
@@ -608,7 +708,9 @@ enum err v2_mobike_reply(struct v2_step *step)
 {
     struct v2_sa *sa = step->sa;
     bool has_cookie = false;
-    if (sa->mobike == NULL || step->x->says == V2_SAYS_LITTLE || step->x->stale)
+    if (sa->mobike == NULL || step->x->says == V2_SAYS_LITTLE)
+        return ERR_OK;
+    if ((sa->mobike->draft && v2_addrmgmt_reply(step)) || step->x->stale)
         return ERR_OK;
     enum err err = v2_mobike_cookie(step, &has_cookie);
     if (err != ERR_OK) { /* section 3.7 */
@@ -626,7 +728,7 @@ enum err v2_mobike_reply(struct v2_step *step)
         break;
     case V2_SAYS_ALIVE:
         if (v2_mobike_mapping_changed(step))
-            say(step->ike, sa, V2_SAYS_UPDATE, NULL);
+            v2_mobike_say(step->ike, sa, V2_SAYS_UPDATE, NULL);
         break;
     case V2_SAYS_ADDRESSES:
     case V2_SAYS_LITTLE:
@@ -643,20 +745,23 @@ static void follow_update(struct v2_step *step, const struct v2_nat *nat)
     struct ike *ike = step->ike;
     struct v2_sa *sa = step->sa;
     const struct v2_path to = {step->event->local, step->event->remote, step->event->natt};
-    if (nat->agreed)
-        sa->nat = *nat;
     if (v2_path_is_tcp(&to) != v2_path_is_tcp(&sa->path) && !nat->agreed)
         sa->nat.udp = v2_path_is_tcp(&to);
     if (same_path(&to, &sa->path) && !sa->mobike->checking) {
+        if (nat->agreed)
+            sa->nat = *nat;
+        sa->mobike->disproved = false;
         place_all(ike, sa);
         return;
     }
     sa->mobike->no_way = false;
-    go(ike, sa, &to);
+    go(ike, sa, &to, nat->agreed ? nat : NULL);
     if (sa->mobike->checking)
-        say(ike, sa, V2_SAYS_CHECK, &to);
+        v2_mobike_say(ike, sa, V2_SAYS_CHECK, &to);
 }
 
+/* A peer whose new address could not be proved thinks that it was followed. What it asks next from elsewhere (is
+ * the NAT as it was?) is taken for the update that failed: it may have been somebody on the path who made it fail. */
 void v2_mobike_do(struct v2_step *step, const struct v2_mobike_wish *wish)
 {
     struct v2_sa *sa = step->sa;
@@ -669,19 +774,8 @@ void v2_mobike_do(struct v2_step *step, const struct v2_mobike_wish *wish)
         follow_update(step, &wish->nat);
     else if (wish->addresses && sa->mobike->decides)
         decide(step->ike, sa, false);
-}
-
-void v2_mobike_info(const struct v2_sa *sa, struct ike_sa_info *ret)
-{
-    const struct v2_mobike *mobike = sa->mobike;
-    if (mobike == NULL)
-        return;
-    ret->peer_addresses = &mobike->peer;
-    ret->checking = mobike->checking;
-    ret->no_way = mobike->no_way;
-    ret->probing = mobike->decides && !mono_is_never(mobike->probe.node.at) &&
-                   find(sa, V2_SAYS_PROBE) != NULL;
-    ret->moves = mobike->moves;
+    else if (sa->mobike != NULL && sa->mobike->disproved && wish->nat.agreed)
+        follow_update(step, &wish->nat);
 }
 
 /* Re-keying the IKE SA: all goes on under the new one. */
@@ -696,8 +790,8 @@ void v2_mobike_inherit(struct ike *ike, struct v2_sa *from, struct v2_sa *to)
     to->nat = from->nat;
     from->mobike = NULL;
     v2_saved_sa(ike, to);
-    if (is_out(x) && (x->says == V2_SAYS_UPDATE || x->stale))
-        say(ike, to, V2_SAYS_UPDATE, NULL);
-    if (is_out(x) && x->says == V2_SAYS_CHECK)
-        say(ike, to, V2_SAYS_CHECK, &x->via);
+    if (v2_mobike_is_out(x) && (x->says == V2_SAYS_UPDATE || x->stale))
+        v2_mobike_say(ike, to, V2_SAYS_UPDATE, NULL);
+    if (v2_mobike_is_out(x) && x->says == V2_SAYS_CHECK)
+        v2_mobike_say(ike, to, V2_SAYS_CHECK, &x->via);
 }

@@ -56,6 +56,7 @@ void v2_mobike_put_support(const struct v2_step *step, struct ike2_writer *w)
 {
     const struct v2_sa *sa = step->sa;
     bool any;
+    v2_addrmgmt_put_support(step, w);
     if (!v2_mobike_wanted(step->ike, sa) || (!sa->initiator && !sa->handshake->mobike))
         return;
     ike2_writer_notify(w, IKE2_N_MOBIKE_SUPPORTED, view_of(NULL, 0));
@@ -102,7 +103,8 @@ enum err v2_mobike_read_support(struct v2_step *step)
     struct ike2_notify n;
     bool any;
     hs->floats = v2_notified(step, IKE2_N_MOBIKE_SUPPORTED, &n);
-    hs->mobike = hs->floats && v2_mobike_wanted(step->ike, step->sa);
+    v2_addrmgmt_read_support(step);
+    hs->mobike = hs->floats && !hs->draft && v2_mobike_wanted(step->ike, step->sa);
     if (!hs->mobike)
         return ERR_OK;
     read_addresses(step, &hs->addresses, &any);
@@ -114,10 +116,10 @@ enum err v2_mobike_read_support(struct v2_step *step)
 
 /* Requests of ours */
 
-static void put_cookie(struct v2_step *step, struct ike2_writer *w)
+void v2_mobike_put_cookie(struct v2_step *step, struct ike2_writer *w, uint16_t type)
 {
-    step->x->cookie = address_cookie_new(&step->ike->env.rng);
-    ike2_writer_notify(w, IKE2_N_COOKIE2,
+    step->x->cookie = address_cookie_new(&step->ike->env.rng); /* ADR-097 */
+    ike2_writer_notify(w, type,
                        view_of(step->x->cookie.octets, sizeof(step->x->cookie.octets)));
 }
 
@@ -149,11 +151,15 @@ enum err v2_mobike_put(struct v2_step *step, struct ike2_writer *w)
 {
     if (step->sa->mobike == NULL)
         return ERR_OK;
+    if (step->sa->mobike->draft) {
+        v2_addrmgmt_put(step, w);
+        return ERR_OK;
+    }
     switch (step->x->says) {
     case V2_SAYS_UPDATE:
         ike2_writer_notify(w, IKE2_N_UPDATE_SA_ADDRESSES, view_of(NULL, 0));
         put_list(step, w);
-        put_cookie(step, w);
+        v2_mobike_put_cookie(step, w, IKE2_N_COOKIE2);
         return put_ends(step, w);
     case V2_SAYS_ADDRESSES:
         put_list(step, w);
@@ -162,10 +168,10 @@ enum err v2_mobike_put(struct v2_step *step, struct ike2_writer *w)
         break;
     case V2_SAYS_CHECK:
     case V2_SAYS_PROBE:
-        put_cookie(step, w);
+        v2_mobike_put_cookie(step, w, IKE2_N_COOKIE2);
         break;
     case V2_SAYS_ALIVE:
-        put_cookie(step, w);
+        v2_mobike_put_cookie(step, w, IKE2_N_COOKIE2);
         return put_ends(step, w);
     case V2_SAYS_LITTLE:
         break;
@@ -209,7 +215,7 @@ enum err v2_mobike_take(struct v2_step *step, struct ike2_writer *w, struct v2_m
     struct ike2_notify n;
     struct v2_mobike_wish wish = {.update = false};
     *ret = wish;
-    if (step->sa->mobike == NULL)
+    if (step->sa->mobike == NULL || step->sa->mobike->draft)
         return ERR_OK;
     if (v2_notified(step, IKE2_N_COOKIE2, &n) && n.data.len >= COOKIE2_MIN &&
         n.data.len <= COOKIE2_MAX) /* section 3.7: as it is */
@@ -238,13 +244,16 @@ enum err v2_mobike_take(struct v2_step *step, struct ike2_writer *w, struct v2_m
 enum err v2_mobike_cookie(const struct v2_step *step, bool *ret_has)
 {
     struct ike2_notify n;
-    bool asked = step->x->says != V2_SAYS_ADDRESSES;
+    bool asked = step->x->says != V2_SAYS_ADDRESSES, draft = step->sa->mobike->draft;
     *ret_has = false;
-    if (!asked || !v2_notified(step, IKE2_N_COOKIE2, &n))
+    if (!asked || !v2_notified(step, draft ? ADDRMGMT_N_RR_COOKIE : IKE2_N_COOKIE2, &n))
         return ERR_OK;
-    if (!address_cookie_matches(&step->x->cookie, n.data))
+    if (draft) /* ADR-098: another cookie proves nothing */
+        *ret_has = address_cookie_matches(&step->x->cookie, n.data);
+    else if (!address_cookie_matches(&step->x->cookie, n.data))
         return ERR_AUTH;
-    *ret_has = true;
+    else
+        *ret_has = true;
     return ERR_OK;
 }
 
@@ -260,4 +269,32 @@ bool v2_mobike_mapping_changed(const struct v2_step *step)
     memcpy(mobike->mapped, n.data.ptr, n.data.len);
     mobike->mapped_known = true;
     return changed;
+}
+
+/* For status */
+
+static bool is_probing(const struct v2_sa *sa)
+{
+    const struct v2_exchange *x;
+    if (sa->mine != NULL && sa->mine->says == V2_SAYS_PROBE)
+        return true;
+    TAILQ_FOREACH (x, &sa->waiting, of_line)
+        if (x->says == V2_SAYS_PROBE)
+            return true;
+    return false;
+}
+
+void v2_mobike_info(const struct v2_sa *sa, struct ike_sa_info *ret)
+{
+    const struct v2_mobike *mobike = sa->mobike;
+    if (mobike == NULL)
+        return;
+    ret->peer_addresses = &mobike->peer;
+    ret->draft = mobike->draft;
+    ret->told = &mobike->told;
+    ret->checking = mobike->checking;
+    ret->no_way = mobike->no_way;
+    ret->probing = mobike->decides && !mono_is_never(mobike->probe.node.at) &&
+                   is_probing(sa);
+    ret->moves = mobike->moves;
 }

@@ -46,7 +46,7 @@ enum err v2_nat_put_ends(const struct v2_sa *sa, struct ike2_writer *w,
     return ERR_OK;
 }
 
-/* To force UDP, our own end is given as one that no datagram comes from: the peer finds a NAT. */
+/* ADR-004: nowhere if policy knows that there can't be a NAT. To force UDP, our own end is given as one that no datagram comes from: the peer finds a NAT. */
 enum err v2_nat_put(const struct v2_step *step, struct ike2_writer *w)
 {
     const struct v2_sa *sa = step->sa;
@@ -185,8 +185,8 @@ bool v2_nat_may_come_from(const struct v2_sa *sa, const struct ike_event *event)
     if (!event->natt || tcp != (event->remote.stream != 0) ||
         (!tcp && !ip_addr_equal(&sa->path.local.addr, &event->local.addr)))
         return false;
-    if (!sa->established)
-        return !sa->initiator && (tcp || sa->nat.agreed);
+    if (!sa->established) /* ADR-017: another port; another address only where NAT was found */
+        return !sa->initiator && (tcp || (sa->nat.agreed && (sa->nat.there || ip_addr_equal(&sa->path.remote.addr, &event->remote.addr))));
     return v2_nat_follows(sa);
 }
 

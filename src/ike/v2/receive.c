@@ -229,8 +229,12 @@ static enum err receive_request(struct ike *ike, struct v2_sa *sa, const struct 
         v2_sent_repeat(ike, sa, &back, &sa->answer);
         return v2_drop(ike, IKE_COUNT_DUPLICATE, ERR_REPLAY);
     }
-    if (header->message_id != sa->next_in) /* ADR-035: in order, one at a time */
+    if (v2_sync_is_request(sa, header))
+        return v2_sync_request(ike, sa, event, header, digest);
+    if (header->message_id != sa->next_in) { /* ADR-035: in order, one at a time */
+        v2_sync_ahead(ike, sa, header, event->bytes);
         return v2_drop(ike, IKE_COUNT_REPLAYED, ERR_REPLAY);
+    }
     if (overtakes(sa)) {
         v2_parked_behind(sa->mine->parked, event);
         return v2_drop(ike, IKE_COUNT_OVERTAKES, ERR_LATER);
@@ -240,6 +244,8 @@ static enum err receive_request(struct ike *ike, struct v2_sa *sa, const struct 
     bool late = sa->established && first;
     if (early || late)
         return v2_drop(ike, IKE_COUNT_NO_ROW, ERR_UNEXPECTED);
+    if (v2_addrmgmt_is_copy(ike, sa, event, header->message_id, digest))
+        return v2_drop(ike, IKE_COUNT_DUPLICATE, ERR_REPLAY);
     if (sa->established ? sa->theirs != NULL
                         : sa->theirs->state != V2_R_WAIT_AUTH || sa->theirs->parked != NULL)
         return v2_drop(ike, IKE_COUNT_DUPLICATE, ERR_REPLAY); /* its answer is on the way */
@@ -257,6 +263,7 @@ static enum err receive_request(struct ike *ike, struct v2_sa *sa, const struct 
     if (room != ERR_OK)
         return v2_drop(ike, IKE_COUNT_MEMORY, room);
     sa->heard = ike->now;
+    sa->restored = false;
     v2_nat_follow(ike, sa, event);
     v2_trace_message(ike, sa, sa->theirs, kind, &payloads, false);
     struct v2_step step = {.ike = ike,
@@ -275,6 +282,8 @@ static enum err receive_response(struct ike *ike, struct v2_sa *sa, const struct
     struct ike2_payloads payloads = {.count = 0};
     uint8_t digest[V2_DIGEST_LEN] = {0}, critical = 0;
 
+    if (v2_sync_is_answer(sa, header))
+        return v2_sync_answer(ike, sa, header, event->bytes);
     if (x == NULL || x->id != header->message_id || !waits(x) || x->parked != NULL)
         return v2_drop(ike, IKE_COUNT_DUPLICATE, ERR_REPLAY);
     if (header->exchange != v2_sent_exchange(&x->out))
@@ -284,6 +293,7 @@ static enum err receive_response(struct ike *ike, struct v2_sa *sa, const struct
         return err;
     enum v2_message_kind kind = v2_message_kind_of(header->exchange, true, &payloads);
     sa->heard = ike->now;
+    sa->restored = false;
     v2_nat_follow(ike, sa, event);
     v2_trace_message(ike, sa, x, kind, &payloads, false);
     v2_mobike_heard(ike, x, event);
@@ -292,7 +302,7 @@ static enum err receive_response(struct ike *ike, struct v2_sa *sa, const struct
     return err == ERR_OK ? v2_run_message(&step, kind) : refuse_text(&step, err, &critical);
 }
 
-/* OE-064: not protected as everything under an SA has to be. Counted and shown. */
+/* OE-064, ADR-026: not protected as everything under an SA has to be. Counted and shown. */
 static enum err receive_hint(struct ike *ike, const struct v2_sa *sa, const struct ike_event *event,
                              const struct ike2_header *header)
 {

@@ -143,6 +143,7 @@ static void inherit(struct ike *ike, struct v2_sa *from, struct v2_sa *to)
     move_line(from, to);
     v2_mobike_inherit(ike, from, to);
     resume_renew(ike, from, to);
+    to->sync_agreed = from->sync_agreed;
     if (from->peer != NULL)
         LIST_FOREACH (request, &from->peer->requests, of_peer)
             if (request->v2_sa == from)

@@ -29,6 +29,7 @@
 #include "ike/v2/proposal.h"
 #include "ike/v2/puzzle.h"
 #include "ike/v2/table.h"
+#include "wire/addrmgmt.h"
 
 struct ike_child;
 struct ike_peer;
@@ -55,6 +56,9 @@ enum {
     V2_LOOK_TRIES = 2,        /* unanswered so often, a request is tried along other paths too */
     V2_TCP_TRIES = 4,         /* unanswered so often through UDP, a request goes through TCP too */
     V2_MOVE_PATIENCE_MS = 300000, /* for a peer that decides about paths (RFC 4555 section 3.11) */
+    V2_UPDATE_SAS = 256,      /* named in one update of addresses */
+    V2_SEEN_TIMES = 3,        /* at the same other address: that is a NAT, and nobody's forgery */
+    V2_UPDATE_COPIES = 8,     /* of an open one, answered with a check of where they came from */
     V2_DATAGRAM = 1280,       /* longer ones are sent in fragments (RFC 7383 section 2.5.1) */
 };
 
@@ -89,14 +93,47 @@ struct v2_mobike {
     struct address_set peer;   /* where it can be reached; first where it was at the beginning */
     struct address_set proved; /* where it has been reached, as a list */
     struct address_paths paths;
+    struct address_pair asked; /* what somebody here wished for last: the best while there is such a pair */
     bool no_way;               /* none of our addresses reaches any of the peer's */
     bool checking;             /* of the peer's new address; until then, and if it fails: */
     struct v2_path before;
+    struct v2_nat nat_before;
+    bool disproved;            /* the peer is perhaps not where its last update said */
     unsigned refused;          /* updates in a row */
+    unsigned rechecks;         /* of the address under check, answered from elsewhere */
     bool mapped_known;         /* what the peer sees of us, as it said last: section 3.8 */
     uint8_t mapped[HASH_MAX];
     struct ike_timer probe;
     uint32_t moves;            /* for people */
+    /* With a peer that speaks draft-dupont-ikev2-addrmgmt-06 instead (v2/addrmgmt.c): */
+    bool draft;
+    struct address_set told;   /* our addresses as it has them, ... */
+    struct address_set saying; /* ... and as it will once our request is answered */
+    struct ip_addr seen;       /* where it saw us instead of where we are, and how often in a row */
+    unsigned seen_times;
+    struct v2_update *latest;  /* its last request, or NULL */
+    struct v2_update *open;    /* the one that waits for a check: that, or one before; or NULL */
+};
+
+/* What a request of the peer's asks for (addrmgmt-06 sections 3.3, 3.4), kept until it is done. */
+struct v2_update {
+    struct v2_path to;     /* the addresses that it names, with the ports it came with */
+    struct v2_path source; /* where it came from, or its last copy */
+    bool about_addresses;  /* there was any of the draft's notifications */
+    bool moves;            /* Update payloads: */
+    bool all, ike, only;
+    bool required;         /* the address named has to answer: the request is from an unknown one */
+    bool refused;
+    struct addrmgmt_address what; /* is refused */
+    unsigned copies;
+    struct address_set adds, deletes;
+    uint8_t cookie[ADDRMGMT_COOKIE_MAX]; /* to be sent back */
+    size_t cookie_len;     /* 0: none */
+    size_t count;
+    struct {
+        uint8_t protocol;  /* enum sa_protocol */
+        spi_t spi;         /* the peer's inbound one */
+    } sas[V2_UPDATE_SAS];
 };
 
 /* Section 2.14; of the length that prf and cipher say. */
@@ -165,6 +202,8 @@ struct v2_handshake {
     bool initial_contact;           /* the peer's message says so */
     bool floats;                    /* and that it speaks MOBIKE, ... */
     bool mobike;                    /* ... as we will with it, ... */
+    bool draft;                     /* ... unless this is spoken: addrmgmt-06 */
+    struct address_set told;        /* what we said of our addresses */
     struct address_set addresses;   /* ... and can be reached there too */
     bool addressed;                 /* initiator: the peer lent us an address */
     bool hinted;                    /* somebody sent an unprotected refusal */
@@ -341,6 +380,9 @@ struct v2_sa {
     struct ike_timer idle;          /* when the answer may go; when to ask a silent peer */
     struct v2_assembly *assembly;   /* fragments of a message; NULL: none */
     bool fragments;                 /* both ends can (RFC 7383) */
+    bool sync_agreed;               /* both ends can (RFC 6311) */
+    bool restored;                  /* from a record, and nothing has shown yet that it was the last one */
+    struct v2_sync *sync;           /* a question for the peer's message ids; NULL: none */
     mono_t heard;                   /* the last authentic message */
     LIST_HEAD(, ike_child) children;
     struct identity peer_id; /* as it proved */

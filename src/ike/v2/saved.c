@@ -9,6 +9,7 @@
 #include "ike/v2/v2.h"
 
 enum { IV_SKIP = 1 << 20 };
+enum { NO_MOBIKE, BY_MOBIKE, BY_DRAFT };
 
 /* Out */
 
@@ -51,15 +52,22 @@ static void put_messages(struct builder *b, const struct v2_sa *sa)
     put_sent(b, sa->mine != NULL ? &sa->mine->out : &nothing);
 }
 
+static void put_addresses(struct builder *b, const struct address_set *set)
+{
+    builder_u8(b, (uint8_t)set->count);
+    for (size_t i = 0; i < set->count; i++)
+        record_put_addr(b, &set->list[i]);
+}
+
 static void put_mobike(struct builder *b, const struct v2_mobike *mobike)
 {
-    size_t count = mobike != NULL ? mobike->peer.count : 0;
-    builder_u8(b, mobike != NULL);
+    static const struct address_set none = {.count = 0};
+    builder_u8(b, mobike == NULL ? NO_MOBIKE : mobike->draft ? BY_DRAFT : BY_MOBIKE);
     builder_u8(b, mobike != NULL && mobike->decides);
     builder_u8(b, mobike != NULL && mobike->moves != 0);
-    builder_u8(b, (uint8_t)count);
-    for (size_t i = 0; i < count; i++)
-        record_put_addr(b, &mobike->peer.list[i]);
+    put_addresses(b, mobike != NULL ? &mobike->peer : &none);
+    if (mobike != NULL && mobike->draft)
+        put_addresses(b, &mobike->told);
 }
 
 void v2_saved_sa(struct ike *ike, const struct v2_sa *sa)
@@ -71,7 +79,7 @@ void v2_saved_sa(struct ike *ike, const struct v2_sa *sa)
     builder_bytes(&b, sa->peer_spi, IKE2_SPI_LEN);
     builder_u8(&b, sa->initiator);
     builder_u8(&b, sa->replaced);
-    builder_u8(&b, sa->fragments);
+    builder_u8(&b, (uint8_t)(sa->fragments | sa->sync_agreed << 1));
     record_put_endpoint(&b, &sa->local);
     record_put_endpoint(&b, &sa->remote);
     record_put_endpoint(&b, &sa->path.local);
@@ -164,21 +172,30 @@ struct ike2_suite v2_saved_get_suite(struct cursor *cur)
 struct sa_record {
     struct v2_sa sa;
     struct view peer_key, answer, request;
-    bool mobike, decides, moved;
-    struct address_set peer;
+    bool mobike, draft, decides, moved;
+    struct address_set peer, told;
 };
 
-static void get_mobike(struct cursor *cur, struct sa_record *record)
+static void get_addresses(struct cursor *cur, struct address_set *ret)
 {
-    record->mobike = cursor_u8(cur) != 0;
-    record->decides = cursor_u8(cur) != 0;
-    record->moved = cursor_u8(cur) != 0;
     uint8_t count = cursor_u8(cur);
     for (uint8_t i = 0; i < count && !cur->bad; i++) {
         const struct ip_addr addr = record_get_addr(cur);
-        if (address_set_add(&record->peer, &addr) != ERR_OK)
+        if (address_set_add(ret, &addr) != ERR_OK)
             cur->bad = true;
     }
+}
+
+static void get_mobike(struct cursor *cur, struct sa_record *record)
+{
+    uint8_t kind = cursor_u8(cur);
+    record->mobike = kind != NO_MOBIKE;
+    record->draft = kind == BY_DRAFT;
+    record->decides = cursor_u8(cur) != 0;
+    record->moved = cursor_u8(cur) != 0;
+    get_addresses(cur, &record->peer);
+    if (record->draft)
+        get_addresses(cur, &record->told);
 }
 
 static enum err parse_sa(struct cursor *cur, struct sa_record *record)
@@ -188,7 +205,9 @@ static enum err parse_sa(struct cursor *cur, struct sa_record *record)
     cursor_copy(cur, r->peer_spi, sizeof(r->peer_spi));
     r->initiator = cursor_u8(cur) != 0;
     r->replaced = cursor_u8(cur) != 0;
-    r->fragments = cursor_u8(cur) != 0;
+    uint8_t both_can = cursor_u8(cur);
+    r->fragments = (both_can & 1) != 0;
+    r->sync_agreed = (both_can & 2) != 0;
     r->local = record_get_endpoint(cur);
     r->remote = record_get_endpoint(cur);
     r->path.local = record_get_endpoint(cur);
@@ -273,6 +292,7 @@ static enum err fill_sa(struct ike *ike, struct v2_sa *sa, const struct sa_recor
     sa->nat = r->nat;
     sa->replaced = r->replaced;
     sa->fragments = r->fragments;
+    sa->sync_agreed = r->sync_agreed;
     sa->profile = r->profile;
     sa->suite = r->suite;
     sa->keys = r->keys;
@@ -294,6 +314,8 @@ static enum err fill_sa(struct ike *ike, struct v2_sa *sa, const struct sa_recor
     err = v2_mobike_begin(ike, sa, &record->peer);
     if (err == ERR_OK) {
         sa->mobike->decides = record->decides;
+        sa->mobike->draft = record->draft;
+        sa->mobike->told = record->told;
         sa->mobike->moves = record->moved;
     }
     return err;
@@ -318,6 +340,7 @@ enum err v2_saved_restore_sa(struct ike *ike, uint64_t number, struct cursor *cu
         goto out;
     }
     sa->number = sa->proven = number;
+    sa->restored = true;
     adopt(sa);
     resume_adopt(ike, sa);
     v2_sa_resume(ike, sa, r.sa.expires);

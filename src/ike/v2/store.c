@@ -343,7 +343,7 @@ void v2_handshake_free(struct v2_handshake *hs)
     free(hs);
 }
 
-static void end_exchange(struct ike *ike, struct v2_exchange *x)
+void v2_exchange_end(struct ike *ike, struct v2_exchange *x)
 {
     struct v2_child *child = x->child;
     x->child = NULL;
@@ -376,13 +376,13 @@ void v2_sa_free(struct ike *ike, struct v2_sa *sa)
 {
     sa->dying = true;
     while (sa->mine != NULL)
-        end_exchange(ike, sa->mine);
+        v2_exchange_end(ike, sa->mine);
     while (sa->theirs != NULL)
-        end_exchange(ike, sa->theirs);
+        v2_exchange_end(ike, sa->theirs);
     while (sa->following != NULL)
-        end_exchange(ike, sa->following);
+        v2_exchange_end(ike, sa->following);
     while (!TAILQ_EMPTY(&sa->waiting))
-        end_exchange(ike, TAILQ_FIRST(&sa->waiting));
+        v2_exchange_end(ike, TAILQ_FIRST(&sa->waiting));
     made_finish_all(ike, sa);
     if (sa->established)
         saved_forget(ike, sa->number);
@@ -394,6 +394,7 @@ void v2_sa_free(struct ike *ike, struct v2_sa *sa)
     ike_timer_drop(ike, &sa->expiry);
     ike_timer_drop(ike, &sa->idle);
     ike_timer_drop(ike, &sa->keepalive);
+    v2_sync_free(ike, sa);
     v2_mobike_free(ike, sa);
     resume_forget(ike, sa);
     resume_return(ike, sa);

@@ -90,10 +90,11 @@ static const struct v2_message messages[V2_MESSAGE_COUNT] = {
                          {ONE(KE), ANY(N), ANY(VID)}},
     [V2_FOLLOWUP_ERROR] = {"", "IKE_FOLLOWUP_KE response", SEALED_RSP(FOLLOWUP_KE),
                          {ANY(N), ANY(VID)}},
+    /* U (addrmgmt-06) is known between ends that agreed on it, else it never comes this far. */
     [V2_INFO_REQ]     = {"", "INFORMATIONAL request", SEALED_REQ(INFORMATIONAL),
-                         {ANY(N), ANY(D), MAY(CP), ANY(VID)}},
+                         {ANY(N), ANY(D), MAY(CP), {ADDRMGMT_P_UPDATE, 0, V2_ANY}, ANY(VID)}},
     [V2_INFO_RSP]     = {"", "INFORMATIONAL response", SEALED_RSP(INFORMATIONAL),
-                         {ANY(N), ANY(D), MAY(CP), ANY(VID)}},
+                         {ANY(N), ANY(D), MAY(CP), {ADDRMGMT_P_UPDATE, 0, V2_ANY}, ANY(VID)}},
 };
 /* clang-format on */
 
@@ -370,7 +371,9 @@ static const struct v2_row rows[] = {
      */
     ON_ANSWER (N_I_START,      START,    INFO_REQ,   info_i_send,  N_I_WAIT_REPLY, RESEND, "say it"),
     ON_MESSAGE(N_I_WAIT_REPLY, INFO_RSP, NO_MESSAGE, info_i_reply, DONE,           NONE,   "the peer has heard it"),
-    ON_MESSAGE(N_R_START,      INFO_REQ, INFO_RSP,   info_r_reply, DONE,           NONE,   "do what it says, and say so"),
+    ON_MESSAGE(N_R_START,      INFO_REQ, INFO_RSP,   info_r_reply, DONE,           NONE,   "do what it says, and say so",
+               .past = V2_N_R_CHECKING),
+    ON_ANSWER (N_R_CHECKING,   CHECKED,  INFO_RSP,   info_r_checked, DONE,         NONE,   "the peer is where it says it is, or it is not (ADR-037)"),
 
     /*
      * After a restart: the peer's window stays shut until it has seen what was out (ike/v2/saved.c)

@@ -60,6 +60,7 @@
     X(N_I_START, "informational, initiator: waiting for its turn")                                 \
     X(N_I_WAIT_REPLY, "informational, initiator: waiting for the answer")                          \
     X(N_R_START, "informational, responder: start")                                                \
+    X(N_R_CHECKING, "informational, responder: asking the peer at its new address")                \
     X(O_I_START, "of a former life: about to be said again")                                       \
     X(O_I_WAIT_REPLY, "of a former life: waiting for the answer")                                  \
     X(DONE, "done")
@@ -134,6 +135,7 @@ enum v2_trigger {
     V2_ON_AUTHORIZED,
     V2_ON_SPI,
     V2_ON_INSTALLED,
+    V2_ON_CHECKED,   /* the peer has answered from its new address, or has not */
 };
 
 /* What the exchange does while it stays in the row's next state. */

@@ -23,6 +23,7 @@
  *   nat.c      NAT traversal                    keymat.c  keys
  *   tcp.c      streams (RFC 9329)
  *   mobike.c   which addresses an SA uses (RFC 4555)   mobike_message.c  and what is said of them
+ *   addrmgmt.c the same by draft-dupont-ikev2-addrmgmt-06   addrmgmt_message.c  and its messages
  *   request.c  which SA serves a request        config.c  virtual addresses
  *   trace.c
  */
@@ -65,6 +66,12 @@ bool v2_notified(const struct v2_step *step, uint16_t type, struct ike2_notify *
 /* Sets why and notify, and returns err. */
 enum err v2_refuse(struct v2_step *step, enum err err, uint16_t notify, const char *why);
 
+/* The payload type for private use that both ends agreed on; 0: none. */
+static inline uint8_t v2_agreed(const struct v2_sa *sa)
+{
+    return sa->mobike != NULL && sa->mobike->draft ? ADDRMGMT_P_UPDATE : IKE2_P_NONE;
+}
+
 /* machine.c */
 /* A message that was opened, for the exchange it belongs to. */
 enum err v2_run_message(struct v2_step *step, enum v2_message_kind kind);
@@ -72,6 +79,8 @@ enum err v2_run_message(struct v2_step *step, enum v2_message_kind kind);
 enum err v2_run_refusal(struct v2_step *step, enum err err);
 /* An answer to a question, found by its serial. ERR_UNKNOWN: not one of version 2's. */
 enum err v2_answer(struct ike *ike, const struct ike_event *event, enum v2_trigger trigger);
+/* The return routability check that the exchange waits for has ended. */
+void v2_checked(struct ike *ike, struct v2_exchange *x);
 /* Remembers the question and sends it. */
 MUST_USE enum err v2_ask(struct v2_step *step, struct ike_effect *fx);
 /* Begins an exchange of ours whose turn it is. It may be gone afterwards, and its SA with it. */
@@ -89,6 +98,8 @@ MUST_USE enum err v2_exchange_new(struct ike *ike, struct v2_sa *sa, enum v2_sta
                                   bool initiator, struct v2_exchange **ret);
 /* What it negotiated and did not finish is taken back. */
 void v2_exchange_free(struct ike *ike, struct v2_exchange *x);
+/* Who waits for what it was making is told that it won't come. */
+void v2_exchange_end(struct ike *ike, struct v2_exchange *x);
 enum ike_counter_id v2_counter_of(enum err err);
 enum err v2_drop(struct ike *ike, enum ike_counter_id counter, enum err err);
 
@@ -140,6 +151,9 @@ enum err v2_out_send(struct v2_step *step, struct v2_out *out);
 enum err v2_send_refusal(struct v2_step *step, uint16_t notify, struct view data);
 /* A request that is said once: nobody waits for the answer. */
 void v2_send_farewell(struct ike *ike, struct v2_sa *sa, const struct v2_exchange *says);
+/* The INFORMATIONAL message with id zero and IKEV2_MESSAGE_ID_SYNC in it (RFC 6311). */
+MUST_USE enum err v2_build_sync(struct ike *ike, struct v2_sa *sa, bool response, struct view data,
+                                struct v2_sent *ret);
 /* Outside of any SA, in clear, as an answer to the datagram. */
 void v2_send_clear(struct ike *ike, const struct ike_event *event, const struct ike2_header *header,
                    uint16_t notify, struct view data);
@@ -515,6 +529,7 @@ bool rekey_nonce_lower(struct view a, struct view b);
 enum err info_i_send(struct v2_step *step);
 enum err info_i_reply(struct v2_step *step);
 enum err info_r_reply(struct v2_step *step);
+enum err info_r_checked(struct v2_step *step);
 enum err info_o_again(struct v2_step *step);
 enum err info_o_reply(struct v2_step *step);
 enum err info_o_child(struct v2_step *step);
@@ -567,6 +582,21 @@ bool v2_nat_follows(const struct v2_sa *sa);
 /* ESP goes in UDP if there is a NAT, or policy has it so. */
 bool v2_nat_needs_udp(const struct ike *ike, const struct v2_nat *nat);
 
+/* sync.c */
+void v2_sync_put_support(const struct v2_sa *sa, struct ike2_writer *w);
+void v2_sync_read_support(const struct v2_step *step);
+void v2_sync_free(struct ike *ike, struct v2_sa *sa);
+/* Our requests find no answer. Does nothing but once for an SA that was resumed. */
+void v2_sync_begin(struct ike *ike, struct v2_sa *sa);
+/* A request of a later id than the next: opened only if it could show that our ids are stale. */
+void v2_sync_ahead(struct ike *ike, struct v2_sa *sa, const struct ike2_header *header,
+                   struct view datagram);
+bool v2_sync_is_answer(const struct v2_sa *sa, const struct ike2_header *header);
+enum err v2_sync_answer(struct ike *ike, struct v2_sa *sa, const struct ike2_header *header,
+                        struct view datagram);
+bool v2_sync_is_request(const struct v2_sa *sa, const struct ike2_header *header);
+enum err v2_sync_request(struct ike *ike, struct v2_sa *sa, const struct ike_event *event,
+                         const struct ike2_header *header, const uint8_t *digest);
 /* tcp.c */
 static inline bool v2_path_is_tcp(const struct v2_path *path)
 {
@@ -601,6 +631,9 @@ void v2_mobike_free(struct ike *ike, struct v2_sa *sa);
 void v2_mobike_inherit(struct ike *ike, struct v2_sa *from, struct v2_sa *to);
 /* Our own addresses have changed. */
 enum err v2_mobike_addresses(struct ike *ike, const struct ike_event *event);
+/* Somebody here wants it elsewhere, an end of no family where it is. Errors: ike_child_update(). */
+enum err v2_mobike_asked(struct ike *ike, struct v2_sa *sa, const struct ip_addr *local,
+                         const struct ip_addr *remote);
 /* ADR-044: routes may be others; a path without one is left. */
 void v2_mobike_routes(struct ike *ike);
 /* A request of ours goes out once more. */
@@ -624,6 +657,21 @@ struct v2_mobike_wish {
 };
 void v2_mobike_do(struct v2_step *step, const struct v2_mobike_wish *wish);
 void v2_mobike_info(const struct v2_sa *sa, struct ike_sa_info *ret);
+/* For addrmgmt.c. A request of ours takes its place in line; via: that way. */
+void v2_mobike_say(struct ike *ike, struct v2_sa *sa, enum v2_says says, const struct v2_path *via);
+/* The IKE SA is elsewhere now, and what is pending is repeated to there; its children stay. `check`: not
+ * for good before the peer has answered there, or else back where it was. */
+void v2_mobike_shift(struct ike *ike, struct v2_sa *sa, const struct v2_path *to,
+                     const struct v2_nat *nat, bool check);
+void v2_mobike_settle(struct ike *ike, struct v2_sa *sa, bool ok);
+void v2_mobike_place_at(struct ike *ike, struct v2_sa *sa, struct ike_child *child,
+                        const struct v2_path *path, bool policy_stays);
+/* The peer's addresses are others now. */
+void v2_mobike_peer_changed(struct ike *ike, struct v2_sa *sa);
+bool v2_mobike_came_from(const struct v2_step *step, const struct v2_path *path);
+bool v2_mobike_is_out(const struct v2_exchange *x);
+/* Our update is refused: another pair, or the same once more. */
+void v2_mobike_refused(struct ike *ike, struct v2_sa *sa, bool by_nat);
 
 /* mobike_message.c */
 /* In IKE_AUTH. */
@@ -634,10 +682,52 @@ MUST_USE enum err v2_mobike_put(struct v2_step *step, struct ike2_writer *w);
 /* ... and of the peer's, with what goes into its answer. */
 MUST_USE enum err v2_mobike_take(struct v2_step *step, struct ike2_writer *w,
                                  struct v2_mobike_wish *ret);
+/* One that nobody can guess, in a notify of that type. */
+void v2_mobike_put_cookie(struct v2_step *step, struct ike2_writer *w, uint16_t type);
 /* In an answer of the peer's. ERR_AUTH: another cookie than ours; *ret_has: it is ours. */
 MUST_USE enum err v2_mobike_cookie(const struct v2_step *step, bool *ret_has);
 /* What the peer saw of us differs from what it saw before (section 3.8). */
 bool v2_mobike_mapping_changed(const struct v2_step *step);
+
+/* addrmgmt.c */
+/* Configured for it, without NAT traversal, and between addresses that mean the same to both ends. */
+bool v2_addrmgmt_wanted(const struct ike *ike, const struct v2_sa *sa);
+void v2_addrmgmt_begin(struct v2_sa *sa);
+void v2_addrmgmt_free(struct v2_mobike *mobike);
+/* What a request of the peer's asks for. With `may_wait`, step->skips says that its answer has to wait
+ * for a check. */
+MUST_USE enum err v2_addrmgmt_take(struct v2_step *step, bool may_wait);
+/* The answer is out: what could not be checked before it is now. */
+void v2_addrmgmt_answered(struct ike *ike, struct v2_sa *sa);
+/* The open request once more. */
+bool v2_addrmgmt_is_copy(struct ike *ike, struct v2_sa *sa, const struct ike_event *event, uint32_t id,
+                         const uint8_t *digest);
+/* A check that is repeated also goes to where the request came from. */
+void v2_addrmgmt_repeat(struct ike *ike, const struct v2_exchange *x);
+/* An answer of the peer's. False: there is more to be done with it. */
+bool v2_addrmgmt_reply(struct v2_step *step);
+/* The child keeps its addresses. */
+bool v2_addrmgmt_stays(const struct ike *ike, const struct v2_sa *sa, const struct ike_child *child);
+/* Addresses that can't be said: the IKE SA makes room for one with NAT traversal. */
+void v2_addrmgmt_give_way(struct ike *ike, struct v2_sa *sa, const char *why);
+
+/* addrmgmt_message.c */
+/* In IKE_SA_INIT. ERR_SELECTOR: something on the way has changed the addresses. */
+MUST_USE enum err v2_addrmgmt_put_prevention(const struct v2_step *step, struct ike2_writer *w);
+MUST_USE enum err v2_addrmgmt_read_prevention(struct v2_step *step);
+/* In IKE_AUTH. */
+void v2_addrmgmt_put_support(const struct v2_step *step, struct ike2_writer *w);
+void v2_addrmgmt_read_support(struct v2_step *step);
+/* In CREATE_CHILD_SA, away from where the IKE SA began. ERR_SELECTOR: other addresses. */
+void v2_addrmgmt_put_ends(const struct v2_step *step, struct ike2_writer *w);
+MUST_USE enum err v2_addrmgmt_read_ends(struct v2_step *step);
+/* In an INFORMATIONAL request of ours, ... */
+void v2_addrmgmt_put(struct v2_step *step, struct ike2_writer *w);
+/* ... and of the peer's: false: it is refused, and `ret` says what of it. */
+bool v2_addrmgmt_read(struct v2_step *step, struct v2_update *ret);
+void v2_addrmgmt_put_answer(const struct ike *ike, const struct v2_sa *sa, struct ike2_writer *w);
+/* A notify with an address; false: none that can be read. */
+bool v2_addrmgmt_find(const struct v2_step *step, uint16_t type, struct addrmgmt_address *ret);
 
 /* request.c */
 enum err v2_request_proceed(struct ike *ike, struct ike_request *request);

@@ -39,6 +39,9 @@ bool io_is_pending(const struct io *io);
 void io_read_errors(struct io *io, enum plane_fd which);
 /* The next news. False: there is none. */
 bool io_path_mtu(struct io *io, struct ip_addr *ret_dst, uint32_t *ret_mtu);
+/* Packets from ret_way->src to ret_way->dst can't be sent, but from *ret_new they could. False: no
+ * more of it. */
+bool io_lost_source(struct io *io, struct ip_pair *ret_way, struct ip_addr *ret_new);
 
 void io_write(struct io *io, enum plane_out kind, struct packet *packet);
 void io_flush(struct io *io);

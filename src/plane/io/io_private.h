@@ -17,7 +17,7 @@ enum {
     IO_PACKET_ROOM = LIMIT_HEADROOM + LIMIT_PACKET + LIMIT_TAILROOM,
     IO_CONTROL_MAX = 128, /* packet information and type of service, of either family */
     IO_LANE_ROOM = 64,    /* packets sent with one call */
-    IO_NEWS_MAX = 16,     /* path-MTU news not yet told */
+    IO_NEWS_MAX = 16,     /* path-MTU news not yet told, or ways that can't be gone */
 };
 
 #define IO_COUNTERS(X)                                                                             \
@@ -43,6 +43,7 @@ enum {
     X(ESP_OUT_NO_SOCKET, "io_esp_out_no_socket")                                                   \
     X(CLEAR_OUT_FAILED, "io_clear_out_failed")                                                     \
     X(IKE_OUT_FAILED, "io_ike_out_failed")                                                         \
+    X(SOURCE_LOST, "io_source_lost")     /* the address or the way from it is gone */              \
     X(PATH_MTU_NEWS, "io_path_mtu_news")                                                           \
     X(SOCKET_ERRORS, "io_socket_errors")
 
@@ -112,6 +113,8 @@ struct io {
     struct io_messages in, out, single;
     struct io_news news[IO_NEWS_MAX];
     size_t news_count;
+    struct ip_pair lost[IO_NEWS_MAX]; /* nothing can be sent from src to dst */
+    size_t lost_count;
     uint64_t counters[IO_COUNTER_COUNT];
 };
 

@@ -88,13 +88,35 @@ static enum plane_fd lane_fd(const struct io *io, const struct io_lane *lane)
     return PLANE_FD_ESP_V4 + (enum plane_fd)(lane - io->lanes);
 }
 
+/* Before long somebody asks io_lost_source() about it; what finds no room there fails again. */
+static void remember_lost(struct io *io, const struct packet_outer *outer)
+{
+    const struct ip_pair way = {outer->src, outer->dst};
+
+    io_count(io, IO_COUNT_SOURCE_LOST);
+    for (size_t i = 0; i < io->lost_count; i++)
+        if (ip_pair_equal(&io->lost[i], &way))
+            return;
+    if (io->lost_count < IO_NEWS_MAX)
+        io->lost[io->lost_count++] = way;
+}
+
+/* The system has no such address any more, or no way out from it. */
+static bool is_source_lost(int error)
+{
+    return error == EINVAL || error == EADDRNOTAVAIL || error == ENETUNREACH;
+}
+
 /*
  * One message was refused. Returns how many messages to leave out; 0: try again. The error may be an
  * older one that an ICMP message left on the socket, so any other than these is tried twice.
  */
-static size_t refused(struct io *io, const struct io_lane *lane, size_t left, bool again)
+static size_t refused(struct io *io, const struct io_lane *lane, const struct packet *head,
+                      size_t left, bool again)
 {
-    switch (errno) {
+    int error = errno;
+
+    switch (error) {
     case EINTR:
         return 0;
     case EMSGSIZE:
@@ -110,6 +132,8 @@ static size_t refused(struct io *io, const struct io_lane *lane, size_t left, bo
         if (!again)
             return 0;
         io_count(io, IO_COUNT_ESP_OUT_FAILED);
+        if (is_source_lost(error))
+            remember_lost(io, &head->outer);
         return 1;
     }
 }
@@ -130,7 +154,8 @@ static void send_singly(struct io *io, struct io_lane *lane, const struct msghdr
     while (first < end) {
         int sent = sendmmsg(lane->fd, io->single.headers + first, (unsigned)(end - first),
                             MSG_DONTWAIT | MSG_NOSIGNAL);
-        size_t done = sent > 0 ? (size_t)sent : refused(io, lane, end - first, again);
+        size_t done = sent > 0 ? (size_t)sent
+                               : refused(io, lane, lane->queue[first], end - first, again);
         if (sent > 0)
             io->counters[IO_COUNT_ESP_OUT] += done;
         again = done == 0;
@@ -162,7 +187,8 @@ static void send_run(struct io *io, struct io_lane *lane, size_t first, size_t e
         else if (head->msg_iovlen > 1 && errno != EAGAIN && errno != ENOBUFS)
             send_singly(io, lane, head);
         else
-            done = refused(io, lane, end - first, again);
+            done = refused(io, lane, lane->queue[head->msg_iov - io->out.parts], end - first,
+                           again);
         again = done == 0;
         first += done;
     }
@@ -350,4 +376,48 @@ void io_send_ike(struct io *io, const struct ip_endpoint *local, const struct ip
         len = sendmsg(lane->fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
     }
     io_count(io, len >= 0 ? IO_COUNT_IKE_OUT : IO_COUNT_IKE_OUT_FAILED);
+}
+
+/* Our packets may be routed by their mark. Without the privilege they are looked up without it. */
+static void copy_mark(const struct io *io, bool v4, int fd)
+{
+    int mark, from = io->lanes[(v4 ? PLANE_FD_UDP_V4 : PLANE_FD_UDP_V6) - PLANE_FD_ESP_V4].fd;
+    socklen_t len = sizeof(mark);
+
+    if (from >= 0 && getsockopt(from, SOL_SOCKET, SO_MARK, &mark, &len) == 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark));
+}
+
+/* The address that the system would send from now. */
+static bool source_to(const struct io *io, const struct ip_addr *dst, struct ip_addr *ret)
+{
+    enum { DISCARD = 9 }; /* nothing is sent */
+    struct sockaddr_in6 name;
+    socklen_t len = io_sockaddr_write(dst, DISCARD, &name);
+    uint16_t port;
+    int fd = socket(dst->family == IP_V4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return false;
+    copy_mark(io, dst->family == IP_V4, fd);
+    bool found = connect(fd, (const struct sockaddr *)&name, len) == 0;
+    len = sizeof(name);
+    found = found && getsockname(fd, (struct sockaddr *)&name, &len) == 0 &&
+            io_sockaddr_read(&name, ret, &port);
+    close(fd);
+    return found;
+}
+
+bool io_lost_source(struct io *io, struct ip_pair *ret_way, struct ip_addr *ret_new)
+{
+    while (io->lost_count != 0) {
+        const struct ip_pair way = io->lost[--io->lost_count];
+        struct ip_addr source;
+        if (!source_to(io, &way.dst, &source) || ip_addr_equal(&source, &way.src))
+            continue;
+        *ret_way = way;
+        *ret_new = source;
+        return true;
+    }
+    return false;
 }
