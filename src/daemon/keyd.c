@@ -363,17 +363,12 @@ static void on_parent(evutil_socket_t fd, short what, void *arg)
             keyd_leased_take(&k->leased, message.fd, k->base, on_udp, k);
             keyd_reconfigure(k);
             break;
-        case CHILD_SOCKET:
-            close(message.fd);
-            break;
-        case CHILD_RELOAD:
-        case CHILD_ADDRESS:
-        case CHILD_WANT_PORT:
-        case CHILD_WANTS_SOCKET:
-            break;
         case CHILD_GONE:
             event_base_loopbreak(k->base);
             return;
+        default:
+            child_message_drop(&message);
+            break;
         }
     }
 }

@@ -298,9 +298,8 @@ static void read_keyd(struct parent *p)
             virtual_address_apply(p->config, message.text, message.ok);
         else if (result == CHILD_WANT_PORT)
             hand_leased_port(p);
-        else if (result == CHILD_CHANNEL || result == CHILD_CONFIG ||
-                 result == CHILD_MATERIALS || result == CHILD_PORT)
-            close(message.fd);
+        else
+            child_message_drop(&message);
     }
     /* Until SIGCHLD says that it has died: no event of this socket is of interest. */
     p->keyd_silent = result == CHILD_GONE;
@@ -341,8 +340,8 @@ static void read_plane(struct parent *p)
     while ((result = child_receive(&plane, &message)) != CHILD_AGAIN && result != CHILD_GONE) {
         if (result == CHILD_WANTS_SOCKET)
             give_socket(p, message.ok);
-        else if (message.fd >= 0)
-            close(message.fd);
+        else
+            child_message_drop(&message);
     }
     p->plane_silent = result == CHILD_GONE;
 }
