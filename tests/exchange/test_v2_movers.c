@@ -72,6 +72,32 @@ static void test_forged_answers(void **state)
     }
 }
 
+static bool lose_answers(struct rig *rig, struct pair_datagram *d)
+{
+    unsigned *left = rig->ctx;
+    bool loses = d->from == PAIR_A && d->octets[18] == IKE2_INFORMATIONAL &&
+                 (d->octets[19] & IKE2_FLAG_RESPONSE) != 0 && *left > 0;
+    *left -= loses;
+    return !loses;
+}
+
+/* As many answers to the check are lost as the new address alone is asked for: the old one is asked too then, but not
+ * for good. */
+static void test_lost_answers(void **state)
+{
+    struct rig *rig = mobike_up();
+    unsigned left = V2_VIA_TRIES;
+    (void)state;
+    rig->tap = lose_answers;
+    rig->ctx = &left;
+    rig_kill(rig, A);
+    RIG_HAVE(rig, PAIR_A, "192.1.1.14");
+    rig_run(rig, 20 * SECONDS);
+    assert_int_equal(left, 0);
+    rig_assert_at(rig, "192.1.1.14", B);
+    rig_free(rig);
+}
+
 static unsigned went_to_left;
 
 static bool lose_children(struct rig *rig, struct pair_datagram *d)
@@ -120,6 +146,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_forged_answers),
+        cmocka_unit_test(test_lost_answers),
         cmocka_unit_test(test_check_in_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
