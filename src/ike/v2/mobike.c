@@ -494,7 +494,9 @@ const struct v2_path *v2_mobike_way(const struct v2_exchange *x)
     const struct v2_sa *sa = x->sa;
     if (x->has_via && x->repeats_made < V2_VIA_TRIES)
         return &x->via;
-    if (x->says == V2_SAYS_CHECK && !x->stale && sa->mobike != NULL && sa->mobike->checking)
+    /* By turns: it may be that only the answers were lost. */
+    if (x->says == V2_SAYS_CHECK && !x->stale && sa->mobike != NULL && sa->mobike->checking &&
+        x->repeats_made % 2 != 0)
         return &sa->mobike->before;
     return &sa->path;
 }
