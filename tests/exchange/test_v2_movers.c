@@ -1,7 +1,7 @@
 /*
  * What thousands of peers that move at once (tests/sim/movers.c) ran into, each by itself: answers to a check that
- * somebody rewrites, and a check that has to wait while its peer goes on. By MOBIKE; the draft's part is in
- * test_v2_addrmgmt.c.
+ * somebody rewrites or that are lost, a check that has to wait while its peer goes on, and requests that outlive a
+ * move. By MOBIKE; the draft's part is in test_v2_addrmgmt.c.
  */
 #include "addr_rig.h"
 
@@ -142,12 +142,35 @@ static void test_check_in_line(void **state)
     rig_free(rig);
 }
 
+/* ADR-038: a request that was about to be given up when the peer moves, and whose first copy to the new address is
+ * lost: it is said there again soon, and as long as a new one. */
+static void test_begins_anew(void **state)
+{
+    const struct traffic_pair traffic = rig_traffic(PAIR_B, 1);
+    struct rig *rig = mobike_up();
+    (void)state;
+    rig->tap = lose_children;
+    rig->pair->sides[PAIR_A].ticket = TICKET + 1;
+    assert_int_equal(pair_initiate_profile(rig->pair, PAIR_B, TICKET + 1, PROFILE, &traffic), ERR_OK);
+    rig_run(rig, 4500);
+    assert_int_equal(rig_sa(rig, PAIR_B)->mine->state, V2_C_I_WAIT_REPLY);
+    RIG_HAVE(rig, PAIR_A, "192.1.1.14");
+    rig_run(rig, 3 * PAIR_LATENCY_MS);
+    rig->tap = NULL;
+    rig_run(rig, 2 * SECONDS);
+    assert_int_equal(rig->pair->sides[PAIR_B].up, 2);
+    rig_run(rig, 10 * SECONDS);
+    rig_assert_at(rig, "192.1.1.14", B);
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_forged_answers),
         cmocka_unit_test(test_lost_answers),
         cmocka_unit_test(test_check_in_line),
+        cmocka_unit_test(test_begins_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

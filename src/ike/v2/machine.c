@@ -240,6 +240,15 @@ static int64_t patience_ms(const struct ike *ike, const struct v2_exchange *x)
     return may_be_forgotten ? ms / 4 : ms;
 }
 
+void v2_elsewhere(struct ike *ike, struct v2_exchange *x)
+{
+    if (x->parked != NULL || x->timer_kind != V2_TIMER_RESEND)
+        return;
+    x->wait_ms = ike->config.retransmit_ms;
+    x->give_up = mono_add(ike->now, patience_ms(ike, x));
+    arm(ike, x, V2_TIMER_RESEND);
+}
+
 static void enter(struct v2_step *step)
 {
     struct v2_exchange *x = step->x;

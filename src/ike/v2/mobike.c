@@ -181,6 +181,7 @@ static void repeat_pending(struct ike *ike, struct v2_sa *sa)
         x->stale = true; /* ADR-014 */
     x->looks = x->has_via = false;
     v2_sent_repeat(ike, sa, &sa->path, &x->out);
+    v2_elsewhere(ike, x);
 }
 
 /* Moving */

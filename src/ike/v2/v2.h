@@ -87,6 +87,9 @@ void v2_checked(struct ike *ike, struct v2_exchange *x);
 MUST_USE enum err v2_ask(struct v2_step *step, struct ike_effect *fx);
 /* Begins an exchange of ours whose turn it is. It may be gone afterwards, and its SA with it. */
 void v2_start(struct ike *ike, struct v2_exchange *x);
+/* Its request goes somewhere else now, and what was not answered so far says nothing of that: it is repeated as if it
+ * were new. */
+void v2_elsewhere(struct ike *ike, struct v2_exchange *x);
 /* A serial under which the exchange will be found, instead of the one before; zero: no memory. */
 uint64_t v2_ask_serial(struct ike *ike, struct v2_exchange *x);
 void v2_ask_over(struct ike *ike, struct v2_exchange *x);
