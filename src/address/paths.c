@@ -1,5 +1,7 @@
 #include "address/paths.h"
 
+#include <stdlib.h>
+
 enum { RANK_OWN = 2 }; /* ours weighs more than the peer's */
 
 bool address_pair_equal(const struct address_pair *a, const struct address_pair *b)
@@ -21,18 +23,40 @@ bool address_paths_has(const struct address_paths *paths, const struct address_p
     return find(paths, pair) != NULL;
 }
 
+struct candidates {
+    struct address_path list[ADDRESS_PATHS_MAX];
+    size_t count;
+};
+
 /* Behind those of its rank. A full table loses its last. */
-static void insert(struct address_paths *paths, const struct address_path *path)
+static void insert(struct candidates *all, const struct address_path *path)
 {
-    size_t at = paths->count;
-    while (at > 0 && paths->list[at - 1].rank > path->rank)
+    size_t at = all->count;
+    while (at > 0 && all->list[at - 1].rank > path->rank)
         at--;
     if (at == ADDRESS_PATHS_MAX)
         return;
-    size_t moved = paths->count - at - (paths->count == ADDRESS_PATHS_MAX);
-    memmove(&paths->list[at + 1], &paths->list[at], moved * sizeof(paths->list[0]));
-    paths->list[at] = *path;
-    paths->count += paths->count < ADDRESS_PATHS_MAX;
+    size_t moved = all->count - at - (all->count == ADDRESS_PATHS_MAX);
+    memmove(&all->list[at + 1], &all->list[at], moved * sizeof(all->list[0]));
+    all->list[at] = *path;
+    all->count += all->count < ADDRESS_PATHS_MAX;
+}
+
+static void keep(struct address_paths *paths, const struct candidates *all)
+{
+    struct address_path *list = NULL;
+    if (all->count != 0 && (list = calloc(all->count, sizeof(*list))) == NULL)
+        return;
+    if (list != NULL)
+        memcpy(list, all->list, all->count * sizeof(*list));
+    address_paths_free(paths);
+    *paths = (struct address_paths){.list = list, .count = all->count};
+}
+
+void address_paths_free(struct address_paths *paths)
+{
+    free(paths->list);
+    *paths = (struct address_paths){.list = NULL};
 }
 
 /* The operator's preference among our addresses. */
@@ -47,7 +71,7 @@ static unsigned rank_of(const struct address_own *own, size_t i)
 void address_paths_set(struct address_paths *paths, mono_t now, const struct address_own *own,
                        const struct address_set *peer, const struct address_ways *ways)
 {
-    struct address_paths next = {.count = 0};
+    struct candidates next = {.count = 0};
     for (size_t i = 0; i < own->set->count; i++) {
         for (size_t k = 0; k < peer->count; k++) {
             struct address_path path = {.pair = {own->set->list[i], peer->list[k]},
@@ -61,7 +85,7 @@ void address_paths_set(struct address_paths *paths, mono_t now, const struct add
             insert(&next, &path);
         }
     }
-    *paths = next;
+    keep(paths, &next);
 }
 
 bool address_paths_after(const struct address_paths *paths, const struct address_pair *pair,
@@ -83,9 +107,9 @@ static unsigned alike(const struct address_pair *a, const struct address_pair *b
 bool address_paths_best(const struct address_paths *paths, const struct address_pair *current,
                         struct address_pair *ret)
 {
-    const struct address_path *best = &paths->list[0];
     if (paths->count == 0)
         return false;
+    const struct address_path *best = &paths->list[0];
     for (size_t i = 1; i < paths->count && paths->list[i].rank == best->rank; i++)
         if (alike(&paths->list[i].pair, current) > alike(&best->pair, current))
             best = &paths->list[i];

@@ -3,7 +3,7 @@
  * family with a route from one to the other (ADR-044), ranked: by our own preference first, then by whether the peer's address is its primary one.
  * A pair is left as soon as it can't be used; a better ranked one is taken back only after it has
  * answered several probes in a row, so that a link that comes and goes doesn't take the traffic with
- * it. A value without pointers; the caller probes and says how it went.
+ * it. The caller probes and says how it went.
  */
 #ifndef CYGNET_ADDRESS_PATHS_H
 #define CYGNET_ADDRESS_PATHS_H
@@ -30,10 +30,13 @@ struct address_path {
     mono_t next_probe;
 };
 
+/* As large as it needs to be, for most peers have one: all zeros is an empty one. */
 struct address_paths {
-    struct address_path list[ADDRESS_PATHS_MAX]; /* by rank */
+    struct address_path *list; /* by rank */
     size_t count;
 };
+
+void address_paths_free(struct address_paths *paths);
 
 bool address_pair_equal(const struct address_pair *a, const struct address_pair *b);
 /* Knows the routes: whether packets from an address of ours can be sent to one of the peer's. */
@@ -56,7 +59,8 @@ struct address_own {
     struct ip_addr preferred; /* ranks before all others; family 0: none does */
 };
 
-/* New candidates, of pairs with a way from one to the other; what is known of pairs that stay is kept. */
+/* New candidates, of pairs with a way from one to the other; what is known of pairs that stay is kept.
+ * Out of memory: the candidates stay as they were. */
 void address_paths_set(struct address_paths *paths, mono_t now, const struct address_own *own,
                        const struct address_set *peer, const struct address_ways *ways);
 bool address_paths_has(const struct address_paths *paths, const struct address_pair *pair);

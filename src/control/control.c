@@ -203,6 +203,12 @@ static void export_ike_keys(struct control *c, const struct ike_effect *fx)
     secret_wipe(line, sizeof(line));
 }
 
+static void push_as(struct control *c, struct control_effect *fx, enum control_effect_kind kind)
+{
+    fx->kind = kind;
+    control_push(c, fx);
+}
+
 static void from_ike(struct control *c, mono_t now, const struct ike_effect *fx)
 {
     struct control_effect out = {
@@ -219,21 +225,17 @@ static void from_ike(struct control *c, mono_t now, const struct ike_effect *fx)
     switch (fx->kind) {
     case IKE_FX_SEND:
     case IKE_FX_STREAM:
-        out.kind = fx->kind == IKE_FX_SEND ? CONTROL_FX_SEND : CONTROL_FX_STREAM;
-        control_push(c, &out);
+        push_as(c, &out, fx->kind == IKE_FX_SEND ? CONTROL_FX_SEND : CONTROL_FX_STREAM);
         break;
     case IKE_FX_NEED_SIGNATURE:
-        out.kind = CONTROL_FX_SIGN;
-        control_push(c, &out);
+        push_as(c, &out, CONTROL_FX_SIGN);
         break;
     case IKE_FX_NEED_DECRYPTION:
-        out.kind = CONTROL_FX_DECRYPT;
-        control_push(c, &out);
+        push_as(c, &out, CONTROL_FX_DECRYPT);
         break;
     case IKE_FX_NEED_WORK:
-        out.kind = CONTROL_FX_WORK;
         out.work = fx->work;
-        control_push(c, &out);
+        push_as(c, &out, CONTROL_FX_WORK);
         break;
     case IKE_FX_NEED_SPI:
         plane_link_ask_spi(c, now, fx);
@@ -252,18 +254,15 @@ static void from_ike(struct control *c, mono_t now, const struct ike_effect *fx)
         tunnel_link_moved(c, now, fx);
         break;
     case IKE_FX_SAVE:
-        out.kind = CONTROL_FX_SAVE;
-        control_push(c, &out);
+        push_as(c, &out, CONTROL_FX_SAVE);
         break;
     case IKE_FX_FORGET:
-        out.kind = CONTROL_FX_FORGET;
-        control_push(c, &out);
+        push_as(c, &out, CONTROL_FX_FORGET);
         break;
     case IKE_FX_PEER:
-        out.kind = CONTROL_FX_PEER;
         if (fx->ok)
             greet_connected(c, &fx->local.addr, &fx->remote.addr);
-        control_push(c, &out);
+        push_as(c, &out, CONTROL_FX_PEER);
         break;
     case IKE_FX_KEYS:
         export_ike_keys(c, fx);

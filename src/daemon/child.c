@@ -232,6 +232,12 @@ enum child_result child_receive(const struct child *child, struct child_message 
     return result;
 }
 
+void child_message_drop(const struct child_message *message)
+{
+    if (message->fd >= 0)
+        close(message->fd);
+}
+
 bool child_read_config(int fd, struct cygnet_config *ret)
 {
     char error[CONFIG_ERROR_MAX];

@@ -87,6 +87,8 @@ void child_init(enum child_role role, struct child *ret);
 /* The number itself, or -1: missing. */
 int child_fd(int number);
 enum child_result child_receive(const struct child *child, struct child_message *ret);
+/* Not for this role: closes what came with it. */
+void child_message_drop(const struct child_message *message);
 /* Reads and parses the configuration behind `fd`. False: said why on standard error. */
 bool child_read_config(int fd, struct cygnet_config *ret);
 

@@ -121,19 +121,10 @@ static bool take_channel(const struct keeper *keeper, const struct child *child,
         *channel = message.fd;
         greet(keeper, *channel);
         break;
-    case CHILD_PORT:
-    case CHILD_MATERIALS:
-    case CHILD_SOCKET:
-    case CHILD_CONFIG: /* not for this role */
-        close(message.fd);
-        break;
-    case CHILD_PROCESS:
-    case CHILD_RELOAD:
-    case CHILD_RELOADED:
-    case CHILD_ADDRESS:
-    case CHILD_WANT_PORT:
-    case CHILD_WANTS_SOCKET:
     case CHILD_AGAIN:
+        break;
+    default:
+        child_message_drop(&message);
         break;
     }
     return true;

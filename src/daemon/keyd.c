@@ -16,14 +16,12 @@
 #include "daemon/keyd_private.h"
 #include "daemon/keyd_udp.h"
 #include "daemon/log.h"
-#include "daemon/virtual_address.h"
 #include "plane/io/ike_relay.h"
 
 enum {
     SHUTDOWN_GRACE_MS = 1000,
     KEEPER_PATIENCE_S = 3,
     DATAGRAMS_PER_TURN = 64,
-    ROUTES_SETTLE_MS = 10, /* one change of a network is many messages */
 };
 
 mono_t keyd_now(void)
@@ -45,51 +43,7 @@ static void fill_random(void *ctx, uint8_t *ret, size_t len)
     }
 }
 
-/* --- effects out ----------------------------------------------------------------------------- */
-
-static void send_datagram(struct keyd *k, const struct control_effect *fx)
-{
-    if (!fx->natt) {
-        int leased = keyd_leased_fd(&k->leased, fx->local.port);
-        int fd = leased >= 0 ? leased : k->udp_fd[fx->remote.addr.family == IP_V6];
-        if (fd >= 0)
-            (void)keyd_udp_send(fd, &fx->local, own_interface(&k->own, &fx->local.addr),
-                                &fx->remote, fx->bytes);
-        return; /* what could not be sent is retransmitted like what was lost */
-    }
-    static uint8_t room[IKE_RELAY_MAX];
-    size_t len;
-    if (ike_relay_build(&fx->local, &fx->remote, fx->bytes, span_of(room, sizeof(room)), &len) ==
-        ERR_OK)
-        keyd_channel_send(&k->relay, view_of(room, len));
-}
-
-static void send_note(struct keyd *k, const struct control_effect *fx)
-{
-    uint8_t room[IKE_RELAY_HEADER];
-    size_t len;
-    if (ike_relay_build_note(fx->ok ? IKE_RELAY_KEEP : IKE_RELAY_CLOSE, &fx->local, &fx->remote,
-                             span_of(room, sizeof(room)), &len) == ERR_OK)
-        keyd_channel_send(&k->relay, view_of(room, len));
-}
-
-static void send_ipc(struct keyd_channel *to, const struct ipc_message *message)
-{
-    static uint8_t room[IPC_MESSAGE_MAX];
-    size_t len = ipc_build(message, span_of(room, sizeof(room)));
-    if (len != 0)
-        keyd_channel_send(to, view_of(room, len));
-}
-
-static void ask_keeper(struct keyd *k, const struct ipc_message *message)
-{
-    static uint8_t room[IPC_MESSAGE_MAX];
-    struct view octets = view_of(room, ipc_build(message, span_of(room, sizeof(room))));
-    if (octets.len == 0)
-        return;
-    keyd_unsigned_add(&k->unanswered, message->serial, octets);
-    keyd_channel_send(&k->keeper, octets);
-}
+/* --- time, and what control has to say ------------------------------------------------------ */
 
 static void ask_again(void *ctx, struct view message)
 {
@@ -97,75 +51,12 @@ static void ask_again(void *ctx, struct view message)
     keyd_channel_send(&k->keeper, message);
 }
 
-/* It takes privilege: the parent does it. */
-static void ask_address(const struct keyd *k, const struct control_effect *fx)
-{
-    struct child_message message = {.fd = -1, .ok = fx->ok};
-
-    virtual_address_format(&fx->address, &fx->traffic.remote.net, message.text);
-    if (!child_send(k->child->parent_fd, &message, CHILD_ADDRESS))
-        log_line(EVENT_WARNING, "can't ask for the virtual address");
-}
-
-static void perform(struct keyd *k, const struct control_effect *fx)
-{
-    static struct ipc_message ipc;
-
-    memset(&ipc, 0, sizeof(ipc));
-    ipc.serial = fx->serial;
-    switch (fx->kind) {
-    case CONTROL_FX_SEND:
-        send_datagram(k, fx);
-        break;
-    case CONTROL_FX_STREAM:
-        send_note(k, fx);
-        break;
-    case CONTROL_FX_QUERY:
-        ipc.kind = IPC_QUERY;
-        ipc.type = fx->type;
-        memcpy(ipc.name, fx->name, sizeof(ipc.name));
-        send_ipc(&k->resolver, &ipc);
-        break;
-    case CONTROL_FX_SIGN:
-        ipc.kind = IPC_SIGN;
-        ipc.key = (uint8_t)fx->own_key;
-        ipc.scheme = fx->scheme;
-        ipc.octets = fx->bytes;
-        ask_keeper(k, &ipc);
-        break;
-    case CONTROL_FX_DECRYPT:
-        ipc.kind = IPC_DECRYPT;
-        ipc.key = (uint8_t)fx->own_key;
-        ipc.octets = fx->bytes;
-        ask_keeper(k, &ipc);
-        break;
-    case CONTROL_FX_WORK:
-        keyd_work_perform(k, fx);
-        break;
-    case CONTROL_FX_PFKEY:
-        keyd_channel_send(&k->plane, fx->bytes);
-        break;
-    case CONTROL_FX_KEYS:
-        if (write(CHILD_FD_EXPORT + (int)fx->table, fx->bytes.ptr, fx->bytes.len) < 0)
-            log_line(EVENT_WARNING, "can't export keys into %s", key_table_name(fx->table));
-        break;
-    case CONTROL_FX_ADDRESS:
-        ask_address(k, fx);
-        break;
-    case CONTROL_FX_SAVE:
-    case CONTROL_FX_FORGET:
-    case CONTROL_FX_PEER:
-        keyd_saved_perform(&k->saved, fx);
-        break;
-    }
-}
-
 void keyd_drain(struct keyd *k)
 {
     struct control_effect fx;
 
     while (control_next_effect(k->control, &fx))
-        perform(k, &fx);
+        keyd_perform(k, &fx);
     mono_t next = control_next_deadline(k->control), now = keyd_now();
     if (mono_is_never(next)) {
         event_del(k->timer);
@@ -178,7 +69,7 @@ void keyd_drain(struct keyd *k)
     event_add(k->timer, &tv);
 }
 
-static void tell(struct keyd *k, const struct control_event *event)
+void keyd_tell(struct keyd *k, const struct control_event *event)
 {
     (void)control_input(k->control, keyd_now(), event); /* counted and traced inside */
     keyd_drain(k);
@@ -209,7 +100,7 @@ static void on_udp(evutil_socket_t fd, short what, void *arg)
             return;
         if (k->leased.port != 0 && fd == keyd_leased_fd(&k->leased, k->leased.port))
             event.local.port = k->leased.port;
-        tell(k, &event);
+        keyd_tell(k, &event);
     }
 }
 
@@ -218,7 +109,7 @@ static void from_plane(void *ctx, struct view message)
     struct keyd *k = ctx;
     struct control_event event = {.kind = CONTROL_EV_PFKEY, .bytes = message};
     if (!keyd_counters_take(&k->plane_counters, message))
-        tell(k, &event);
+        keyd_tell(k, &event);
 }
 
 static void on_poll(evutil_socket_t fd, short what, void *arg)
@@ -241,10 +132,8 @@ static void from_relay(void *ctx, struct view message)
         event.kind = CONTROL_EV_STREAM;
     else if (ike_relay_kind_of(message) != IKE_RELAY_DATAGRAM)
         return;
-    tell(ctx, &event);
+    keyd_tell(ctx, &event);
 }
-
-static void reconfigure(struct keyd *k);
 
 /* Profiles say which public key is ours. */
 static void take_keys(struct keyd *k, const struct ipc_message *hello)
@@ -255,7 +144,7 @@ static void take_keys(struct keyd *k, const struct ipc_message *hello)
         return;
     memcpy(k->keys, hello->keys, sizeof(k->keys));
     k->key_count = hello->key_count;
-    reconfigure(k);
+    keyd_reconfigure(k);
 }
 
 static void from_keeper(void *ctx, struct view message)
@@ -278,7 +167,7 @@ static void from_keeper(void *ctx, struct view message)
     event.serial = ipc.serial;
     event.ok = ipc.ok;
     event.bytes = ipc.octets;
-    tell(k, &event);
+    keyd_tell(k, &event);
 }
 
 enum err keyd_take_name(struct keyd *k, const char *text, const struct ip_addr *address,
@@ -308,7 +197,7 @@ static void from_resolver(void *ctx, struct view message)
         return;
     event.serial = ipc.serial;
     event.answer = &ipc.answer;
-    tell(ctx, &event);
+    keyd_tell(ctx, &event);
 }
 
 static void plane_closed(void *ctx)
@@ -318,7 +207,7 @@ static void plane_closed(void *ctx)
 
     log_line(EVENT_WARNING, "the plane has gone; waiting for it to come back");
     k->status.partners[CHILD_PLANE] = false;
-    tell(k, &event);
+    keyd_tell(k, &event);
 }
 
 static void relay_closed(void *ctx)
@@ -349,15 +238,15 @@ static void take_channel(struct keyd *k, const struct child_message *message)
     switch (message->channel) {
     case CHILD_CHANNEL_PFKEY:
         if (k->status.partners[CHILD_PLANE])
-            tell(k, &gone);
+            keyd_tell(k, &gone);
         k->status.partners[CHILD_PLANE] = ok = keyd_channel_open(&k->plane, message->fd);
         if (ok)
-            tell(k, &ready);
+            keyd_tell(k, &ready);
         break;
     case CHILD_CHANNEL_IKE:
         ok = keyd_channel_open(&k->relay, message->fd);
         if (ok)
-            tell(k, &(struct control_event){.kind = CONTROL_EV_STREAMS});
+            keyd_tell(k, &(struct control_event){.kind = CONTROL_EV_STREAMS});
         break;
     case CHILD_CHANNEL_SIGN:
         k->status.partners[CHILD_KEEPER] = ok = keyd_channel_open(&k->keeper, message->fd);
@@ -373,7 +262,7 @@ static void take_channel(struct keyd *k, const struct child_message *message)
 static struct control_config control_config(const struct keyd *k);
 
 /* Control takes the new profiles before the old ones go. */
-static void reconfigure(struct keyd *k)
+void keyd_reconfigure(struct keyd *k)
 {
     struct profiles old = k->profiles;
     char error[CONFIG_ERROR_MAX];
@@ -405,59 +294,6 @@ static void take_materials(struct keyd *k, int fd)
     close(fd);
 }
 
-static void tell_own(const struct keyd *k)
-{
-    for (size_t i = 0; i < k->own.outside.count; i++) {
-        size_t count = 0;
-        for (size_t a = 0; a < k->own.live_count; a++)
-            count += k->own.ranks[a] == i;
-        log_line(count > 0 ? EVENT_INFO : EVENT_WARNING, "%s has %zu usable addresses now",
-                 k->own.outside.names[i], count);
-    }
-}
-
-/* An address or a link came or went: new tunnels begin at those that are there now. */
-static void on_addresses(evutil_socket_t fd, short what, void *arg)
-{
-    const struct timeval settle = {.tv_usec = ROUTES_SETTLE_MS * 1000};
-    struct keyd *k = arg;
-
-    (void)what;
-    enum outside_news news = outside_news_read(fd);
-    if (news == OUTSIDE_NEWS_NONE || k->stopping)
-        return;
-    if (!event_pending(k->routes, EV_TIMEOUT, NULL))
-        evtimer_add(k->routes, &settle);
-    if (news != OUTSIDE_NEWS_ADDRESSES ||
-        !own_read(&k->own, &k->config->outside, k->config->leased_spis))
-        return;
-    keyd_leased_follow(&k->leased, &k->own, k->child);
-    tell_own(k);
-    reconfigure(k);
-}
-
-/* ADR-044: a route to a peer came or went. */
-static void on_routes(evutil_socket_t fd, short what, void *arg)
-{
-    const struct control_event event = {.kind = CONTROL_EV_ROUTES};
-    struct keyd *k = arg;
-
-    (void)fd;
-    (void)what;
-    if (!k->stopping)
-        tell(k, &event);
-}
-
-static bool watch_addresses(struct keyd *k)
-{
-    k->addresses_fd = outside_watch(OUTSIDE_WATCH_ALL);
-    if (k->addresses_fd < 0)
-        return false;
-    k->routes = evtimer_new(k->base, on_routes, k);
-    k->addresses = event_new(k->base, k->addresses_fd, EV_READ | EV_PERSIST, on_addresses, k);
-    return k->routes != NULL && k->addresses != NULL && event_add(k->addresses, NULL) == 0;
-}
-
 /* The keeper is late: what doesn't need its keys need not wait. */
 static void on_no_keys(evutil_socket_t fd, short what, void *arg)
 {
@@ -465,7 +301,7 @@ static void on_no_keys(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     if (k->waits_for_keys)
-        reconfigure(k);
+        keyd_reconfigure(k);
 }
 
 /* The parent has checked it; here it only has to be taken. With other private keys that is when their
@@ -481,7 +317,7 @@ static void take_config(struct keyd *k, int fd, bool other_keys)
         keyd_leased_follow(&k->leased, &k->own, k->child);
         k->waits_for_keys = other_keys && evtimer_add(k->no_keys, &patience) == 0;
         if (!k->waits_for_keys)
-            reconfigure(k);
+            keyd_reconfigure(k);
     }
     free(config);
     close(fd);
@@ -525,19 +361,14 @@ static void on_parent(evutil_socket_t fd, short what, void *arg)
             break;
         case CHILD_PORT:
             keyd_leased_take(&k->leased, message.fd, k->base, on_udp, k);
-            reconfigure(k);
-            break;
-        case CHILD_SOCKET:
-            close(message.fd);
-            break;
-        case CHILD_RELOAD:
-        case CHILD_ADDRESS:
-        case CHILD_WANT_PORT:
-        case CHILD_WANTS_SOCKET:
+            keyd_reconfigure(k);
             break;
         case CHILD_GONE:
             event_base_loopbreak(k->base);
             return;
+        default:
+            child_message_drop(&message);
+            break;
         }
     }
 }
@@ -555,7 +386,7 @@ static void on_terminate(evutil_socket_t fd, short what, void *arg)
     if (k->stopping)
         return;
     k->stopping = true;
-    tell(k, &event);
+    keyd_tell(k, &event);
     event_base_loopexit(k->base, &grace);
 }
 
@@ -697,7 +528,7 @@ static bool open_saved(struct keyd *k)
 
 static void tell_saved(void *ctx, const struct control_event *event)
 {
-    tell(ctx, event);
+    keyd_tell(ctx, event);
 }
 
 static bool open_udp(struct keyd *k, int i, int fd)
@@ -722,7 +553,7 @@ static bool start(struct keyd *k)
     k->base = event_base_new();
     if (k->base == NULL || !history_init(&k->history))
         return false;
-    if (!watch_addresses(k))
+    if (!keyd_outside_watch(k))
         log_line(EVENT_WARNING, "changes of addresses go unnoticed: %s", strerror(errno));
     (void)own_read(&k->own, &k->config->outside, k->config->leased_spis);
     keyd_leased_follow(&k->leased, &k->own, k->child);

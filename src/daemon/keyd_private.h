@@ -1,6 +1,7 @@
 /*
  * What the files of keyd's process share: its state, and how something is told to src/control.
- * keyd.c has the loop, keyd_commands.c what people ask for over the control socket.
+ * keyd.c has the loop, keyd_effects.c what control wants done, keyd_outside.c the news of the
+ * outside interfaces, keyd_commands.c what people ask for over the control socket.
  */
 #ifndef CYGNET_DAEMON_KEYD_PRIVATE_H
 #define CYGNET_DAEMON_KEYD_PRIVATE_H
@@ -50,9 +51,19 @@ struct keyd {
 mono_t keyd_now(void);
 /* Performs every effect that control has ready, and sets the timer. */
 void keyd_drain(struct keyd *k);
+/* Gives control the event, and performs what comes of it. */
+void keyd_tell(struct keyd *k, const struct control_event *event);
+/* Control gets what follows from the configuration, the keys and our own addresses now. */
+void keyd_reconfigure(struct keyd *k);
 /* A resolver looked the name up. */
 enum err keyd_take_name(struct keyd *k, const char *text, const struct ip_addr *address,
                         uint32_t ttl_s);
+
+/* keyd_effects.c */
+void keyd_perform(struct keyd *k, const struct control_effect *fx);
+
+/* keyd_outside.c: false without a watch; changes go unnoticed then. */
+bool keyd_outside_watch(struct keyd *k);
 
 /* keyd_commands.c: ctx is the struct keyd; as control_socket_new() wants it. */
 json_t *keyd_answer(void *ctx, const char *cmd, const json_t *request);

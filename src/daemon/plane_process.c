@@ -419,17 +419,10 @@ static void on_parent(struct plane_process *process)
     case CHILD_SOCKET:
         take_socket(process, message.fd);
         return;
-    case CHILD_PORT:
-    case CHILD_MATERIALS:
-        close(message.fd);
-        return;
     case CHILD_AGAIN:
-    case CHILD_PROCESS:
-    case CHILD_RELOAD:
-    case CHILD_RELOADED:
-    case CHILD_ADDRESS:
-    case CHILD_WANT_PORT:
-    case CHILD_WANTS_SOCKET:
+        return;
+    default:
+        child_message_drop(&message);
         return;
     }
 }

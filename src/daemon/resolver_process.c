@@ -192,19 +192,10 @@ static void on_parent(evutil_socket_t fd, short what, void *ctx)
         else
             close(message.fd);
         break;
-    case CHILD_PORT:
-    case CHILD_MATERIALS:
-    case CHILD_SOCKET:
-    case CHILD_CONFIG: /* not for this role */
-        close(message.fd);
-        break;
-    case CHILD_PROCESS:
-    case CHILD_RELOAD:
-    case CHILD_RELOADED:
-    case CHILD_ADDRESS:
-    case CHILD_WANT_PORT:
-    case CHILD_WANTS_SOCKET:
     case CHILD_AGAIN:
+        break;
+    default:
+        child_message_drop(&message);
         break;
     }
 }

@@ -308,6 +308,11 @@ void saved_sa(struct ike *ike, const struct ike_sa *sa); /* if it is established
 void saved_child(struct ike *ike, const struct ike_child *child);
 void saved_forget(struct ike *ike, uint64_t number);
 enum err saved_restore(struct ike *ike, const struct ike_event *event);
+/* What the records of both versions have alike; what can't be makes the cursor bad. */
+void saved_put_child_sas(struct builder *b, const struct ike_child *child);
+void saved_put_child_state(struct builder *b, const struct ike_child *child);
+void saved_get_child_sas(struct cursor *cur, struct ike_child *r);
+void saved_get_child_state(struct cursor *cur, struct ike_child *r);
 /* A child as its record `r` has it, of either version, with its ticket (0: none) and its timer at
  * rest. ERR_STATE: it is there already. */
 MUST_USE enum err saved_child_revive(struct ike *ike, uint64_t number, const struct ike_child *r,

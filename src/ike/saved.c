@@ -101,6 +101,24 @@ void saved_sa(struct ike *ike, const struct ike_sa *sa)
     record_save(ike, &b, sa->number);
 }
 
+void saved_put_child_sas(struct builder *b, const struct ike_child *child)
+{
+    builder_u32(b, child->spi_in.value);
+    builder_u32(b, child->spi_out.value);
+    builder_u8(b, child->protocol);
+    builder_u8(b, child->udp);
+    builder_u8(b, child->follows);
+    record_put_endpoint(b, &child->at);
+}
+
+void saved_put_child_state(struct builder *b, const struct ike_child *child)
+{
+    builder_bytes(b, child->peer_key, sizeof(child->peer_key));
+    builder_u8(b, (uint8_t)child->state);
+    builder_u8(b, child->replaced);
+    builder_u8(b, child->inbound_gone);
+}
+
 void saved_child(struct ike *ike, const struct ike_child *child)
 {
     if (child->v2_owner != 0) {
@@ -113,16 +131,8 @@ void saved_child(struct ike *ike, const struct ike_child *child)
     record_put_addr(&b, &child->key.remote);
     record_put_addr(&b, &child->flow.src);
     record_put_addr(&b, &child->flow.dst);
-    builder_u32(&b, child->spi_in.value);
-    builder_u32(&b, child->spi_out.value);
-    builder_u8(&b, child->protocol);
-    builder_u8(&b, child->udp);
-    builder_u8(&b, child->follows);
-    record_put_endpoint(&b, &child->at);
-    builder_bytes(&b, child->peer_key, sizeof(child->peer_key));
-    builder_u8(&b, (uint8_t)child->state);
-    builder_u8(&b, child->replaced);
-    builder_u8(&b, child->inbound_gone);
+    saved_put_child_sas(&b, child);
+    saved_put_child_state(&b, child);
     builder_u8(&b, (uint8_t)child->tries);
     builder_u64(&b, (uint64_t)child->timer.node.at.ms);
     record_save(ike, &b, child->born);
@@ -343,6 +353,29 @@ out:
     return err;
 }
 
+void saved_get_child_sas(struct cursor *cur, struct ike_child *r)
+{
+    r->spi_in.value = cursor_u32(cur);
+    r->spi_out.value = cursor_u32(cur);
+    r->protocol = cursor_u8(cur);
+    r->udp = cursor_u8(cur) != 0;
+    r->follows = cursor_u8(cur) != 0;
+    r->at = record_get_endpoint(cur);
+    if (r->protocol > SA_AH || r->spi_in.value == 0 || r->spi_out.value == 0)
+        cur->bad = true;
+}
+
+void saved_get_child_state(struct cursor *cur, struct ike_child *r)
+{
+    cursor_copy(cur, r->peer_key, sizeof(r->peer_key));
+    uint8_t state = cursor_u8(cur);
+    r->state = (enum ike_child_state)state;
+    r->replaced = cursor_u8(cur) != 0;
+    r->inbound_gone = cursor_u8(cur) != 0;
+    if (state > IKE_CHILD_DELETING)
+        cur->bad = true;
+}
+
 /* Of a child; the same type, so that nothing is forgotten. */
 static enum err parse_child(struct cursor *cur, struct ike_child *r, uint64_t *ret_ticket)
 {
@@ -351,23 +384,13 @@ static enum err parse_child(struct cursor *cur, struct ike_child *r, uint64_t *r
     r->key.remote = record_get_addr(cur);
     r->flow.src = record_get_addr(cur);
     r->flow.dst = record_get_addr(cur);
-    r->spi_in.value = cursor_u32(cur);
-    r->spi_out.value = cursor_u32(cur);
-    r->protocol = cursor_u8(cur);
-    r->udp = cursor_u8(cur) != 0;
-    r->follows = cursor_u8(cur) != 0;
-    r->at = record_get_endpoint(cur);
-    cursor_copy(cur, r->peer_key, sizeof(r->peer_key));
-    uint8_t state = cursor_u8(cur);
-    r->state = (enum ike_child_state)state;
-    r->replaced = cursor_u8(cur) != 0;
-    r->inbound_gone = cursor_u8(cur) != 0;
+    saved_get_child_sas(cur, r);
+    saved_get_child_state(cur, r);
     r->tries = cursor_u8(cur);
     r->timer.node.at = record_get_time(cur);
     if (!cursor_done(cur) || r->local.family == IP_NONE ||
-        r->local.family != r->key.remote.family || r->local.family != r->at.addr.family || r->flow.src.family != r->flow.dst.family ||
-        r->protocol > SA_AH || state > IKE_CHILD_DELETING || r->tries > IKE_DELETE_TRIES || r->spi_in.value == 0 ||
-        r->spi_out.value == 0)
+        r->local.family != r->key.remote.family || r->local.family != r->at.addr.family ||
+        r->flow.src.family != r->flow.dst.family || r->tries > IKE_DELETE_TRIES)
         return ERR_SYNTAX;
     return ERR_OK;
 }

@@ -4,6 +4,7 @@
  * 2.9); what is outside all of them is refused. Its certificate's name gives it nothing (IKE-059).
  */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/text.h"
 #include "tunnel/internal.h"
@@ -50,19 +51,62 @@ static const struct tunnel *holder_of(const struct tunnels *t,
     return NULL;
 }
 
-static bool addr_next(struct ip_addr *addr)
+/* Where in the pool, from 0; what is further on than `most` is `most`. */
+static size_t place_in_pool(const struct ike_profile *profile, const struct ip_addr *addr, size_t most)
 {
-    for (size_t i = ip_addr_len(addr); i-- > 0;)
-        if (++addr->octets[i] != 0)
-            return true;
-    return false;
+    size_t place = 0;
+    for (size_t i = 0; i < ip_addr_len(addr); i++) {
+        if (place > (most >> 8) + 1) /* it stays beyond, whatever the next octets take away */
+            return most;
+        int digit = addr->octets[i] - profile->pool_first.octets[i];
+        if (digit < 0 && place == 0)
+            return most;
+        place = (place << 8) + (size_t)digit;
+    }
+    return place < most ? place : most;
+}
+
+static struct ip_addr addr_after(const struct ip_addr *addr, size_t steps)
+{
+    struct ip_addr ret = *addr;
+    for (size_t i = ip_addr_len(addr); i-- > 0 && steps != 0; steps >>= 8) {
+        steps += ret.octets[i];
+        ret.octets[i] = (uint8_t)steps;
+    }
+    return ret;
+}
+
+/* The first address that nobody has. Of one more places than there are tunnels one is free. False: it is
+ * outside the pool; or out of memory. */
+static bool lend_free(const struct tunnels *t, const struct tunnel_connection *connection,
+                      struct ip_addr *ret)
+{
+    const struct ike_profile *profile = connection->profile;
+    size_t places = t->count + 1, place = 0;
+    bool *taken = calloc(places, sizeof(*taken));
+
+    if (taken == NULL)
+        return false;
+    for (size_t i = 0; i < t->count; i++) {
+        const struct tunnel *tunnel = t->all[i];
+        const struct ip_addr *addr = &tunnel->agreed.remote.net.addr;
+        if (tunnel->home || tunnel->connection != connection || !in_pool(profile, addr))
+            continue;
+        size_t at = place_in_pool(profile, addr, places);
+        if (at < places)
+            taken[at] = true;
+    }
+    while (taken[place])
+        place++;
+    free(taken);
+    *ret = addr_after(&profile->pool_first, place);
+    return in_pool(profile, ret);
 }
 
 /* What the peer has already, else the first free address. False: none is left. */
 static bool lend(const struct tunnels *t, const struct tunnel_connection *connection,
                  const struct tunnel_event *event, struct ip_addr *ret)
 {
-    const struct ike_profile *profile = connection->profile;
     for (size_t i = 0; i < t->count; i++) {
         const struct tunnel *tunnel = t->all[i];
         if (!tunnel->home && tunnel->connection == connection && is_same_peer(tunnel, event)) {
@@ -70,14 +114,7 @@ static bool lend(const struct tunnels *t, const struct tunnel_connection *connec
             return true;
         }
     }
-    struct ip_addr addr = profile->pool_first;
-    do {
-        if (holder_of(t, connection, &addr) == NULL) {
-            *ret = addr;
-            return true;
-        }
-    } while (!ip_addr_equal(&addr, &profile->pool_last) && addr_next(&addr));
-    return false;
+    return lend_free(t, connection, ret);
 }
 
 /* The selector as it is for this peer: one that has its addresses from a pool gets just its own. */

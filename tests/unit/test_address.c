@@ -117,6 +117,7 @@ static void test_ranks(void **state)
     assert_false(address_paths_best(&paths, &now, &ret));
     assert_false(address_paths_after(&paths, &now, &ret));
     assert_true(mono_is_never(address_paths_next(&paths, &now)));
+    address_paths_free(&paths);
 }
 
 static void test_paths_full(void **state)
@@ -136,6 +137,7 @@ static void test_paths_full(void **state)
     assert_true(ip_addr_equal(&paths.list[0].pair.local, &last)); /* though it came last */
     for (size_t i = 1; i < paths.count; i++)
         assert_true(paths.list[i - 1].rank <= paths.list[i].rank);
+    address_paths_free(&paths);
 }
 
 static bool not_from_first(void *ctx, const struct ip_addr *local, const struct ip_addr *remote)
@@ -171,6 +173,7 @@ static void test_paths_preference(void **state)
     assert_true(address_paths_best(&paths, &now, &ret));
     assert_true(address_pair_equal(&ret, &now)); /* of one rank the present one stays */
     assert_false(address_paths_due(&paths, (mono_t){0}, &now, &ret));
+    address_paths_free(&paths);
 }
 
 /* Back only after several answers in a row, and never to what isn't better. */
@@ -209,6 +212,7 @@ static void test_hysteresis(void **state)
     assert_int_equal(address_set_add(&own, &third), ERR_OK);
     set_paths(&paths, now, &own, &preferred, &peer);
     assert_true(address_paths_probed(&paths, now, &current, &good, true));
+    address_paths_free(&paths);
 }
 
 /* ADR-045: policy says when an address has to be checked. */

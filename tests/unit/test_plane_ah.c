@@ -7,15 +7,9 @@
 #include <cmocka.h>
 #include <errno.h>
 
-#include "plane_rig.h"
+#include "plane_tunnel.h"
 
 static const struct plane_config config = {.hold_failure = PFKEY_VERDICT_DENY};
-
-struct tunnel {
-    struct rig *a, *b;
-    struct ip_pair flow, gateways;
-    struct sa_params sa; /* from a to b */
-};
 
 static struct sa_params ah_sa(uint32_t spi, const struct ip_pair *flow, const struct ip_pair *gateways)
 {
@@ -28,26 +22,12 @@ static struct sa_params ah_sa(uint32_t spi, const struct ip_pair *flow, const st
     return sa;
 }
 
-static struct tunnel tunnel_open(const char *gw_a, const char *gw_b)
+static struct tunnel ah_tunnel(const char *gw_a, const char *gw_b)
 {
-    struct tunnel t = {.a = rig_new(&config), .b = rig_new(&config)};
-    t.flow = rig_pair("192.1.0.65", "192.2.0.66");
-    t.gateways = rig_pair(gw_a, gw_b);
-    t.sa = ah_sa(rig_get_spi(t.b, &t.gateways).value, &t.flow, &t.gateways);
-    struct sa_params in = t.sa;
-    in.inbound = true;
-    assert_int_equal(rig_install(t.b, PFKEY_UPDATE, &in).error, 0);
-    assert_int_equal(rig_install(t.a, PFKEY_ADD, &t.sa).error, 0);
-    assert_int_equal(rig_policy(t.a, &t.flow, PFKEY_VERDICT_ENCRYPT, &t.sa, 5).error, 0);
-    rig_clear(t.a);
-    rig_clear(t.b);
+    struct tunnel t = tunnel_between("192.1.0.65", "192.2.0.66", gw_a, gw_b);
+    t.sa = ah_sa(t.sa.spi.value, &t.flow, &t.gateways);
+    tunnel_open(&t);
     return t;
-}
-
-static void tunnel_close(struct tunnel *t)
-{
-    rig_free(t->a);
-    rig_free(t->b);
 }
 
 /* A larval SPI matures as AH, and datagrams cross, singly and in bursts. */
@@ -56,7 +36,7 @@ static void datagrams_cross(void **state)
     (void)state;
     static const char *const outer[][2] = {{"192.1.1.4", "192.1.1.5"}, {"fd00::4", "fd00::5"}};
     for (size_t i = 0; i < 2; i++) {
-        struct tunnel t = tunnel_open(outer[i][0], outer[i][1]);
+        struct tunnel t = ah_tunnel(outer[i][0], outer[i][1]);
         rig_send_burst(t.a, &t.flow, 1, 5);
         assert_int_equal(t.a->out_count, 5);
         for (size_t n = 0; n < 5; n++) {
@@ -75,7 +55,7 @@ static void datagrams_cross(void **state)
 static void protocols_are_apart(void **state)
 {
     (void)state;
-    struct tunnel t = tunnel_open("192.1.1.4", "192.1.1.5");
+    struct tunnel t = ah_tunnel("192.1.1.4", "192.1.1.5");
     uint8_t esp[64] = {(uint8_t)(t.sa.spi.value >> 24), (uint8_t)(t.sa.spi.value >> 16),
                        (uint8_t)(t.sa.spi.value >> 8),  (uint8_t)t.sa.spi.value, 0, 0, 0, 1};
     struct packet_outer outer = {.src = t.gateways.src, .dst = t.gateways.dst};
@@ -104,7 +84,7 @@ static void protocols_are_apart(void **state)
 static void what_is_no_ah_is_dropped(void **state)
 {
     (void)state;
-    struct tunnel t = tunnel_open("192.1.1.4", "192.1.1.5");
+    struct tunnel t = ah_tunnel("192.1.1.4", "192.1.1.5");
     rig_send_mark(t.a, &t.flow, 1);
     struct rig_out out = t.a->outs[0];
     uint8_t changed[256];
@@ -184,7 +164,7 @@ static void requests_by_type(void **state)
 static void datagrams_are_cut_to_fit(void **state)
 {
     (void)state;
-    struct tunnel t = tunnel_open("192.1.1.4", "192.1.1.5");
+    struct tunnel t = ah_tunnel("192.1.1.4", "192.1.1.5");
     struct rig_datagram datagram = {.flow = t.flow, .len = 1452, .mark = 9};
     rig_send(t.a, &datagram);
     assert_int_equal(t.a->out_count, 1);

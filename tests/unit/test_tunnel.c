@@ -386,6 +386,30 @@ static void virtual_addresses(void **state)
     assert_int_equal(info_of("road", true).state, TUNNEL_IDLE); /* guards the whole pool */
 }
 
+/* The first free one, also where the last octet turns over, and after one in the middle is given back. */
+static void large_pool(void **state)
+{
+    (void)state;
+    profiles[1].pool_first = addr("10.99.0.254");
+    profiles[1].pool_last = addr("10.99.1.2");
+    road[0].traffic = pair("10.1.0.0/16", "10.99.0.0/16");
+    ready();
+    static const char *const lent[] = {"10.99.0.254/32", "10.99.0.255/32", "10.99.1.0/32", "10.99.1.1/32",
+                                       "10.99.1.2/32"};
+    uint64_t third = 0;
+    for (uint32_t i = 0; i < 5; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "w%u.example", i);
+        uint64_t ticket = warrior("203.0.113.1", name, lent[i], 800 + 10 * i);
+        if (i == 2)
+            third = ticket;
+    }
+    assert_false(propose(ROAD, "203.0.113.3", "more.example", pair("0.0.0.0/0", "0.0.0.0/0"))->ok);
+    struct tunnel_event gone = {.kind = TUNNEL_EV_CHILD_DELETED, .ticket = third, .spi_in = {820}};
+    input(&gone);
+    warrior("203.0.113.3", "more.example", lent[2], 900);
+}
+
 /* A branch without a fixed address: whoever proved to be it has its net, one at a time. */
 static void one_peer_at_a_time(void **state)
 {
@@ -602,7 +626,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
         TEST(rules_come_first),   TEST(up_renewed_and_down), TEST(pauses_grow),
-        TEST(the_table_decides),  TEST(parts_of_a_selector), TEST(virtual_addresses),
+        TEST(the_table_decides),  TEST(parts_of_a_selector), TEST(virtual_addresses), TEST(large_pool),
         TEST(one_peer_at_a_time), TEST(expected_in_vain),    TEST(commands),
         TEST(reload),             TEST(adoption),            TEST(our_virtual_address),
         TEST(whose_it_is),        TEST(policy_follows),      TEST(policy_may_stay),

@@ -341,15 +341,6 @@ enum err init_i_keys(struct v2_step *step)
 
 /* Responder */
 
-static enum err wrong_method(struct v2_step *step, uint16_t method)
-{
-    static uint8_t wish[2];
-    wish[0] = (uint8_t)(method >> 8);
-    wish[1] = (uint8_t)method;
-    step->notify_data = view_of(wish, sizeof(wish));
-    return v2_refuse(step, ERR_VALUE, IKE2_N_INVALID_KE_PAYLOAD, "another key exchange, please");
-}
-
 /* Who may come from there may want more than strangers get; which it is, IKE_AUTH will tell. */
 static struct ike2_policy responder_policy(const struct v2_step *step)
 {
@@ -426,7 +417,7 @@ enum err init_r_choose(struct v2_step *step)
     if (err != ERR_OK)
         return err;
     if (sa->suite.method != ke.method)
-        return wrong_method(step, sa->suite.method);
+        return v2_refuse_method(step, sa->suite.method);
     if (!blob_set(&hs->nonce_i, nonce) || !blob_set(&hs->request, step->event->bytes))
         return ERR_MEMORY;
     err = v2_nat_read(step, &sa->nat);

@@ -58,6 +58,15 @@ enum err v2_refuse(struct v2_step *step, enum err err, uint16_t notify, const ch
     return err;
 }
 
+enum err v2_refuse_method(struct v2_step *step, uint16_t method)
+{
+    static uint8_t wish[2];
+    wish[0] = (uint8_t)(method >> 8);
+    wish[1] = (uint8_t)method;
+    step->notify_data = view_of(wish, sizeof(wish));
+    return v2_refuse(step, ERR_VALUE, IKE2_N_INVALID_KE_PAYLOAD, "another key exchange, please");
+}
+
 struct view v2_body(const struct v2_step *step, uint8_t type, size_t nth)
 {
     const struct ike2_payload *payload = ike2_payload_find(step->payloads, type, nth);

@@ -127,6 +127,7 @@ void v2_mobike_free(struct ike *ike, struct v2_sa *sa)
         return;
     ike_timer_drop(ike, &sa->mobike->probe);
     v2_addrmgmt_free(sa->mobike);
+    address_paths_free(&sa->mobike->paths);
     free(sa->mobike);
     sa->mobike = NULL;
 }

@@ -173,15 +173,6 @@ static struct ike2_policy policy_of(const struct v2_step *step)
     return policy;
 }
 
-static enum err wrong_method(struct v2_step *step, uint16_t method)
-{
-    static uint8_t wish[2];
-    wish[0] = (uint8_t)(method >> 8);
-    wish[1] = (uint8_t)method;
-    step->notify_data = view_of(wish, sizeof(wish));
-    return v2_refuse(step, ERR_VALUE, IKE2_N_INVALID_KE_PAYLOAD, "another key exchange, please");
-}
-
 static enum err choose(struct v2_step *step)
 {
     struct v2_child *child = step->x->child;
@@ -200,7 +191,7 @@ static enum err choose(struct v2_step *step)
     if (err != ERR_OK)
         return v2_refuse(step, ERR_SYNTAX, IKE2_N_INVALID_SYNTAX, "malformed proposals");
     if (child->suite.method != ke.method && child->suite.method != 0)
-        return wrong_method(step, child->suite.method);
+        return v2_refuse_method(step, child->suite.method);
     child->spi_out = child->suite.peer_spi;
     if (ike_child_find(step->ike, &step->sa->remote.addr, child->spi_out) != NULL)
         return child_refuse(step, ERR_POLICY, IKE2_N_NO_PROPOSAL_CHOSEN, "the peer's SPI is in use");

@@ -356,15 +356,6 @@ static bool is_busy(const struct v2_sa *sa)
     return x != NULL && (x->child != NULL || x->deletes.value != 0 || x->deletes_sa);
 }
 
-static enum err wrong_method(struct v2_step *step, uint16_t method)
-{
-    static uint8_t wish[2];
-    wish[0] = (uint8_t)(method >> 8);
-    wish[1] = (uint8_t)method;
-    step->notify_data = view_of(wish, sizeof(wish));
-    return v2_refuse(step, ERR_VALUE, IKE2_N_INVALID_KE_PAYLOAD, "another key exchange, please");
-}
-
 static enum err choose(struct v2_step *step, struct v2_rekey *rekey, struct ike2_ke_payload *ret_ke)
 {
     rekey->policy = policy_of(step);
@@ -377,7 +368,7 @@ static enum err choose(struct v2_step *step, struct v2_rekey *rekey, struct ike2
     if (err != ERR_OK)
         return v2_refuse(step, ERR_SYNTAX, IKE2_N_INVALID_SYNTAX, "malformed proposals");
     if (rekey->suite.method != ret_ke->method)
-        return wrong_method(step, rekey->suite.method);
+        return v2_refuse_method(step, rekey->suite.method);
     return ERR_OK;
 }
 

@@ -121,18 +121,10 @@ void v2_saved_child(struct ike *ike, const struct ike_child *child)
     record_put_addr(&b, &child->key.remote);
     put_traffic(&b, &child->traffic.local);
     put_traffic(&b, &child->traffic.remote);
-    builder_u32(&b, child->spi_in.value);
-    builder_u32(&b, child->spi_out.value);
-    builder_u8(&b, child->protocol);
-    builder_u8(&b, child->udp);
-    builder_u8(&b, child->follows);
-    record_put_endpoint(&b, &child->at);
+    saved_put_child_sas(&b, child);
     record_put_endpoint(&b, &child->here);
     record_put_endpoint(&b, &child->there);
-    builder_bytes(&b, child->peer_key, sizeof(child->peer_key));
-    builder_u8(&b, (uint8_t)child->state);
-    builder_u8(&b, child->replaced);
-    builder_u8(&b, child->inbound_gone);
+    saved_put_child_state(&b, child);
     builder_u64(&b, (uint64_t)child->timer.node.at.ms);
     record_save(ike, &b, child->born);
 }
@@ -363,25 +355,15 @@ static enum err parse_child(struct cursor *cur, struct ike_child *r, uint64_t *r
     r->key.remote = record_get_addr(cur);
     r->traffic.local = get_traffic(cur);
     r->traffic.remote = get_traffic(cur);
-    r->spi_in.value = cursor_u32(cur);
-    r->spi_out.value = cursor_u32(cur);
-    r->protocol = cursor_u8(cur);
-    r->udp = cursor_u8(cur) != 0;
-    r->follows = cursor_u8(cur) != 0;
-    r->at = record_get_endpoint(cur);
+    saved_get_child_sas(cur, r);
     r->here = record_get_endpoint(cur);
     r->there = record_get_endpoint(cur);
-    cursor_copy(cur, r->peer_key, sizeof(r->peer_key));
-    uint8_t state = cursor_u8(cur);
-    r->state = (enum ike_child_state)state;
-    r->replaced = cursor_u8(cur) != 0;
-    r->inbound_gone = cursor_u8(cur) != 0;
+    saved_get_child_state(cur, r);
     r->timer.node.at = record_get_time(cur);
     if (!cursor_done(cur) || r->local.family == IP_NONE ||
         r->local.family != r->key.remote.family || r->at.addr.family == IP_NONE ||
         r->here.addr.family != r->there.addr.family ||
         r->traffic.local.net.addr.family != r->traffic.remote.net.addr.family ||
-        r->protocol > SA_AH || state > IKE_CHILD_DELETING || r->spi_in.value == 0 || r->spi_out.value == 0 ||
         r->v2_owner == 0)
         return ERR_SYNTAX;
     return ERR_OK;

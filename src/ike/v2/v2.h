@@ -65,6 +65,8 @@ bool v2_has(const struct v2_step *step, uint8_t type);
 bool v2_notified(const struct v2_step *step, uint16_t type, struct ike2_notify *ret);
 /* Sets why and notify, and returns err. */
 enum err v2_refuse(struct v2_step *step, enum err err, uint16_t notify, const char *why);
+/* The peer guessed another key exchange than the one chosen: INVALID_KE_PAYLOAD says which. */
+enum err v2_refuse_method(struct v2_step *step, uint16_t method);
 
 /* The payload type for private use that both ends agreed on; 0: none. */
 static inline uint8_t v2_agreed(const struct v2_sa *sa)
