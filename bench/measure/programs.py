@@ -60,8 +60,10 @@ def rsip(build, repeats):
 
 
 def movers(build, peers):
-    """Peers of one gateway that all move within a minute; a rule that is broken ends the run."""
-    return {name: float(value) for name, value in run(build, "../tests/movers", "--peers", peers)}
+    """Peers of one gateway that all move within a minute, by MOBIKE and by the draft; a rule that is broken ends the run."""
+    ways = {"": (), "draft ": ("--draft",)}
+    return {way + name: float(value) for way, option in ways.items()
+            for name, value in run(build, "../tests/movers", "--peers", peers, *option)}
 
 
 def models(build):

@@ -208,8 +208,9 @@ def movers(section):
     if section.get("not_measured"):
         yield f"  not measured: {section['not_measured']}"
         return
-    yield (f"    {section['peers']:.0f} peers, {section['hand_overs']:.0f} hand-overs: {section['hand_over_us']:.0f} us each, "
-           f"{section['octets_a_peer']:.0f} octets of heap a peer")
+    for way, name in (("", "MOBIKE"), ("draft ", "draft-dupont-ikev2-addrmgmt-06")):
+        yield (f"    {name}: {section[way + 'peers']:.0f} peers, {section[way + 'hand_overs']:.0f} hand-overs: "
+               f"{section[way + 'hand_over_us']:.0f} us each, {section[way + 'octets_a_peer']:.0f} octets of heap a peer")
 
 
 def models(section):

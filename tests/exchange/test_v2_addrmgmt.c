@@ -186,6 +186,39 @@ static void test_fast(void **state)
     }
 }
 
+static bool lose_children(struct rig *rig, struct pair_datagram *d)
+{
+    (void)rig;
+    return d->octets[18] != IKE2_CREATE_CHILD_SA;
+}
+
+/* ADR-014, ADR-035, ADR-038: a second move while the other end holds the first update open, for its check waits behind
+ * a request of its own: the copy of the update from the newer address brings what is pending there, and the next
+ * update is in line. */
+static void test_fast_and_held(void **state)
+{
+    const struct traffic_pair traffic = rig_traffic(PAIR_B, 1);
+    struct rig *rig = rig_up(NULL);
+    (void)state;
+    rig->tap = lose_children;
+    rig->pair->sides[PAIR_A].ticket = TICKET + 1;
+    assert_int_equal(pair_initiate_profile(rig->pair, PAIR_B, TICKET + 1, PROFILE, &traffic), ERR_OK);
+    rig_kill(rig, A);
+    RIG_HAVE(rig, PAIR_A, "192.1.1.14");
+    rig_run(rig, 3 * PAIR_LATENCY_MS);
+    const struct v2_sa *b = rig_sa(rig, PAIR_B);
+    assert_int_equal(b->theirs->state, V2_N_R_CHECKING);
+    assert_int_equal(b->waiting_count, 1);
+    rig_kill(rig, "192.1.1.14");
+    rig->tap = NULL;
+    RIG_HAVE(rig, PAIR_A, "192.1.1.24");
+    rig_run(rig, 4 * PAIR_LATENCY_MS); /* without a timeout in it */
+    assert_int_equal(rig->pair->sides[PAIR_B].up, 2);
+    rig_run(rig, 5 * SECONDS);
+    rig_assert_at(rig, "192.1.1.24", B);
+    rig_free(rig);
+}
+
 /* ADR-086: both ends at once, by make before break: two exchanges that cross, each done as any other. */
 static void test_both(void **state)
 {
@@ -511,7 +544,7 @@ int main(void)
         cmocka_unit_test(test_nat),        cmocka_unit_test(test_stranger),
         cmocka_unit_test(test_sets),       cmocka_unit_test(test_replaced),
         cmocka_unit_test(test_responder),  cmocka_unit_test(test_set_changes),
-        cmocka_unit_test(test_fast),       cmocka_unit_test(test_both),
+        cmocka_unit_test(test_fast),       cmocka_unit_test(test_both), cmocka_unit_test(test_fast_and_held),
         cmocka_unit_test(test_both_lost),  cmocka_unit_test(test_fail_over),
         cmocka_unit_test(test_pending),    cmocka_unit_test(test_policy),
         cmocka_unit_test(test_named),      cmocka_unit_test(test_home_agent), cmocka_unit_test(test_bound_there),

@@ -242,6 +242,7 @@ static int64_t patience_ms(const struct ike *ike, const struct v2_exchange *x)
 
 void v2_elsewhere(struct ike *ike, struct v2_exchange *x)
 {
+    v2_sent_repeat(ike, x->sa, &x->sa->path, &x->out);
     if (x->parked != NULL || x->timer_kind != V2_TIMER_RESEND)
         return;
     x->wait_ms = ike->config.retransmit_ms;

@@ -180,7 +180,6 @@ static void repeat_pending(struct ike *ike, struct v2_sa *sa)
     if (x->says == V2_SAYS_UPDATE || x->says == V2_SAYS_CHECK)
         x->stale = true; /* ADR-014 */
     x->looks = x->has_via = false;
-    v2_sent_repeat(ike, sa, &sa->path, &x->out);
     v2_elsewhere(ike, x);
 }
 
@@ -495,9 +494,8 @@ const struct v2_path *v2_mobike_way(const struct v2_exchange *x)
     const struct v2_sa *sa = x->sa;
     if (x->has_via && x->repeats_made < V2_VIA_TRIES)
         return &x->via;
-    /* By turns: it may be that only the answers were lost. */
     if (x->says == V2_SAYS_CHECK && !x->stale && sa->mobike != NULL && sa->mobike->checking &&
-        x->repeats_made % 2 != 0)
+        x->repeats_made % 2 != 0) /* by turns: it may be that only the answers were lost */
         return &sa->mobike->before;
     return &sa->path;
 }
