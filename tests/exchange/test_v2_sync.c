@@ -328,6 +328,7 @@ static void test_bad_request(void **state)
         pair_run(site->pair, 1);
     forge_v2_open(site->pair, &site->request, &forge);
     assert_int_equal(forge.count, 1);
+    d = site->request; /* the same way */
     uint8_t *m1 = changed.payloads[0].body + forge.payloads[0].len - DATA_LEN + 4;
 
     changed = forge;
